@@ -1,0 +1,118 @@
+//! From the network's outputs to an answer.
+
+use crate::Morphology;
+
+/// The probability of each class, in the order of their ids; sums to one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probabilities([f32; Morphology::COUNT]);
+
+impl Probabilities {
+    /// Averages the softmax outputs of an image's views, one row a test scale (section 4.3), after
+    /// the card's `temperature` was applied to each.
+    ///
+    /// A temperature T divides the logits by T; on probabilities that is a power 1/T, renormalised
+    /// (Guo et al. 2017). At 1 the outputs are left as they are.
+    ///
+    /// Returns `None` when there is no row, or when a value is not finite: a network that answers
+    /// NaN has no answer.
+    pub fn average<'a>(
+        rows: impl IntoIterator<Item = &'a [f32; Morphology::COUNT]>,
+        temperature: f32,
+    ) -> Option<Self> {
+        let mut sum = [0.0_f32; Morphology::COUNT];
+        let mut count = 0.0_f32;
+        for row in rows {
+            for (total, value) in sum.iter_mut().zip(soften(row, temperature)) {
+                *total += value;
+            }
+            count += 1.0;
+        }
+        let mean = sum.map(|total| total / count);
+        mean.iter().all(|p| p.is_finite()).then_some(Self(mean))
+    }
+
+    /// The values, in the order of the classes' ids.
+    pub const fn values(&self) -> &[f32; Morphology::COUNT] {
+        &self.0
+    }
+
+    /// The most probable class; of equals, the one with the lowest id.
+    pub fn label(&self) -> Morphology {
+        let mut best = Morphology::Round;
+        for class in Morphology::ALL {
+            if self.0[class.id()] > self.0[best.id()] {
+                best = class;
+            }
+        }
+        best
+    }
+
+    /// The probability of the most probable class.
+    pub fn confidence(&self) -> f32 {
+        self.0[self.label().id()]
+    }
+
+    /// The Shannon entropy in nats: 0 for a certain answer, ln 5 = 1.609 for none at all.
+    pub fn entropy(&self) -> f32 {
+        self.0
+            .iter()
+            .filter(|p| **p > 0.0)
+            .map(|p| -p * p.ln())
+            .sum()
+    }
+}
+
+fn soften(row: &[f32; Morphology::COUNT], temperature: f32) -> [f32; Morphology::COUNT] {
+    if temperature.to_bits() == 1.0_f32.to_bits() {
+        return *row;
+    }
+    let powers = row.map(|p| p.powf(temperature.recip()));
+    let total: f32 = powers.iter().sum();
+    powers.map(|p| p / total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Sums of powers of two, so that the averages are exact.
+    const SURE: [f32; 5] = [0.0625, 0.0625, 0.0, 0.125, 0.75];
+    const UNSURE: [f32; 5] = [0.4375, 0.1875, 0.125, 0.125, 0.125];
+
+    #[test]
+    fn the_average_is_over_views_and_the_label_is_its_largest() {
+        let average = Probabilities::average([&SURE, &UNSURE], 1.0).unwrap();
+        assert_eq!(average.values(), &[0.25, 0.125, 0.0625, 0.125, 0.4375]);
+        assert_eq!(average.label(), Morphology::Spiral);
+        assert_eq!(average.confidence(), 0.4375);
+    }
+
+    #[test]
+    fn entropy_runs_from_nothing_to_ln_5() {
+        let certain = Probabilities::average([&[0.0, 1.0, 0.0, 0.0, 0.0]], 1.0).unwrap();
+        assert!(certain.entropy().abs() < 1e-6);
+        let blank = Probabilities::average([&[0.2; 5]], 1.0).unwrap();
+        assert!((blank.entropy() - 5.0_f32.ln()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_temperature_is_the_softmax_of_divided_logits() {
+        let logits = [2.0_f32, 1.0, 0.5, -1.0, 0.0];
+        let softmax = |t: f32| {
+            let e = logits.map(|x| (x / t).exp());
+            let total: f32 = e.iter().sum();
+            e.map(|x| x / total)
+        };
+        let tempered = Probabilities::average([&softmax(1.0)], 1.7).unwrap();
+        for (ours, wanted) in tempered.values().iter().zip(softmax(1.7)) {
+            assert!((ours - wanted).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn no_views_or_a_nan_is_no_answer() {
+        assert_eq!(Probabilities::average([], 1.0), None);
+        let poisoned = [f32::NAN, 0.0, 0.0, 0.0, 1.0];
+        assert_eq!(Probabilities::average([&SURE, &poisoned], 1.0), None);
+    }
+}

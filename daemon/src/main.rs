@@ -1,0 +1,2 @@
+//! galmorph.
+fn main() {}

@@ -1,0 +1,2 @@
+//! galmorph-train.
+fn main() {}
