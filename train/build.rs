@@ -1,0 +1,28 @@
+//! Tells the linker where libtorch lies, so that `cargo run` and `cargo test` find it at run time with
+//! nothing exported, and records the commit for the cards of the models it makes.
+
+use std::process::Command;
+
+fn main() {
+    // Set by torch-sys through its `links` key; only a direct dependent sees it.
+    let libtorch = std::env::var("DEP_TCH_LIBTORCH_LIB")
+        .unwrap_or_else(|_| panic!("torch-sys names no libtorch folder (run scripts/setup)"));
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}");
+    println!("cargo:rerun-if-changed=build.rs");
+
+    println!("cargo:rustc-env=GALMORPH_COMMIT={}", commit());
+    for path in ["../.git/HEAD", "../.git/refs/heads"] {
+        println!("cargo:rerun-if-changed={path}");
+    }
+}
+
+/// The commit that is checked out, or `unknown` outside a checkout.
+fn commit() -> String {
+    Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .output()
+        .ok()
+        .filter(|output| output.status.success())
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .map_or_else(|| "unknown".to_owned(), |text| text.trim().to_owned())
+}

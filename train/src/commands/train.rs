@@ -1,0 +1,147 @@
+//! `galmorph-train train`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+use galmorph_cutout::Morphology;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{DataArgs, MachineArgs};
+use crate::augmentation::Augmentation;
+use crate::data::{Dataset, Split};
+use crate::error::{Error, Result};
+use crate::network::Architecture;
+use crate::schedule::Schedule;
+use crate::settings::Settings;
+use crate::torch::Precision;
+use crate::training::{CHECKPOINT, Trainer, summary};
+
+/// What `train` takes.
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    machine: MachineArgs,
+    /// The run's folder; a run that is in there already goes on
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// The network and its parameters: "zhu2019 k=2 N=2 drop=0"
+    #[arg(long, default_value = "zhu2019")]
+    network: Architecture,
+    /// Passes over the training images
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: u32,
+    /// Images in a batch
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// How the learning rate changes
+    #[arg(long, value_enum, default_value_t = Schedule::OneCycle)]
+    schedule: Schedule,
+    /// The largest learning rate
+    #[arg(long, default_value_t = 0.1, value_parser = positive)]
+    rate: f64,
+    /// L2 regularisation of the weights
+    #[arg(long, default_value_t = 1e-4, value_parser = fraction)]
+    weight_decay: f64,
+    /// Probability spread over all classes
+    #[arg(long, default_value_t = 0.0, value_parser = fraction)]
+    label_smoothing: f64,
+    /// Part of the averaged weights that is kept each step
+    #[arg(long, default_value_t = 0.999, value_parser = fraction)]
+    average_decay: f64,
+    /// Kind of number to compute with
+    #[arg(long, value_enum, default_value_t = Precision::Bf16)]
+    precision: Precision,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads that make training views
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    workers: u8,
+    /// Steps between two checkpoints; one is written after each epoch too
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_steps: u64,
+}
+
+pub(super) fn run(args: &TrainArgs) -> Result<()> {
+    let device = args.machine.device()?;
+    let threads = args.machine.threads();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second signal ends the program at once; the first has set the flag by then.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
+            .map_err(|error| Error::Input(format!("cannot handle signals: {error}")))?;
+    }
+
+    let augmentation = Augmentation::default();
+    let source = args.data.source();
+    let load = |split| source.load(split, augmentation.largest_crop(), threads);
+    let validation = load(Split::Validation)?;
+    let training = load(Split::Train)?;
+    for (split, dataset) in [(Split::Train, &training), (Split::Validation, &validation)] {
+        log::info!("{split}: {}", class_counts(dataset));
+    }
+
+    let settings = Settings {
+        network: args.network,
+        data_digest: training.digest.clone(),
+        images: training.len(),
+        seed: args.seed,
+        epochs: args.epochs,
+        batch: args.batch as usize,
+        schedule: args.schedule,
+        rate: args.rate,
+        weight_decay: args.weight_decay,
+        label_smoothing: args.label_smoothing,
+        average_decay: args.average_decay,
+        precision: args.precision,
+        augmentation,
+    };
+    let network = settings.network.describe();
+    log::info!(
+        "{}: {:.2} M parameters, {:.1} M multiply-adds a view, on {device:?}",
+        settings.network,
+        network.learned_values() as f64 / 1e6,
+        network.multiply_adds() as f64 / 1e6
+    );
+
+    let trainer = Trainer {
+        folder: args.output.clone(),
+        training: Arc::new(training),
+        validation: &validation,
+        device,
+        workers: usize::from(args.workers),
+        checkpoint_steps: args.checkpoint_steps,
+        interrupted: &interrupted,
+    };
+    let run = trainer.train(settings)?;
+    print!("{}", summary(&run));
+    log::info!("the run is in '{}'", args.output.join(CHECKPOINT).display());
+    Ok(())
+}
+
+fn class_counts(dataset: &Dataset) -> String {
+    let counts = Morphology::ALL.map(|class| {
+        let count = dataset.classes.iter().filter(|c| **c == class).count();
+        format!("{count} {class}")
+    });
+    format!("{} galaxies ({})", dataset.len(), counts.join(", "))
+}
+
+fn positive(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("must be a number above 0".into()),
+    }
+}
+
+fn fraction(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        _ => Err("must be a number from 0 to below 1".into()),
+    }
+}

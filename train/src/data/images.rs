@@ -1,0 +1,246 @@
+//! Finds a galaxy's image in folders and in plain tar files.
+//!
+//! A tar file is read through once for its names, and its images are then read from where they lie:
+//! survey archives hold hundreds of thousands of small files, and need not be unpacked for training.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Where the image of each galaxy is.
+pub struct ImageIndex {
+    sources: Vec<PathBuf>,
+    archives: Vec<(PathBuf, File)>,
+    places: HashMap<String, Place>,
+}
+
+/// Where one image is.
+#[derive(Debug)]
+pub enum Place {
+    /// A file of its own.
+    File(PathBuf),
+    /// Part of a tar file.
+    Archived {
+        /// Which of the index's archives.
+        archive: usize,
+        /// Its name in there.
+        name: PathBuf,
+        /// Where its bytes begin.
+        offset: u64,
+        /// How many there are.
+        length: usize,
+    },
+}
+
+impl ImageIndex {
+    /// Lists all images in the given folders and tar files. Folders are not searched below their own
+    /// level.
+    ///
+    /// # Errors
+    /// When a source can't be read, holds no image, or an id is found twice.
+    pub fn open(sources: &[PathBuf]) -> Result<Self> {
+        let mut index = Self {
+            sources: sources.to_vec(),
+            archives: Vec::new(),
+            places: HashMap::new(),
+        };
+        for source in sources {
+            let before = index.places.len();
+            if source.is_dir() {
+                index.add_folder(source)?;
+            } else {
+                index.add_archive(source)?;
+            }
+            if index.places.len() == before {
+                return Err(Error::Input(format!(
+                    "'{}' holds no image (*.jpg, *.jpeg, *.png)",
+                    source.display()
+                )));
+            }
+        }
+        Ok(index)
+    }
+
+    /// Where a galaxy's image is.
+    pub fn find(&self, id: &str) -> Option<&Place> {
+        self.places.get(id)
+    }
+
+    /// The bytes of an image file.
+    pub fn read(&self, place: &Place) -> Result<Vec<u8>> {
+        match place {
+            Place::File(path) => std::fs::read(path).map_err(Error::io("read", path)),
+            Place::Archived {
+                archive,
+                offset,
+                length,
+                ..
+            } => {
+                let (path, file) = &self.archives[*archive];
+                let mut bytes = vec![0; *length];
+                file.read_exact_at(&mut bytes, *offset)
+                    .map_err(Error::io("read", path))?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// An image's name, for messages.
+    pub fn name(&self, place: &Place) -> String {
+        match place {
+            Place::File(path) => format!("'{}'", path.display()),
+            Place::Archived { archive, name, .. } => {
+                let (path, _) = &self.archives[*archive];
+                format!("'{}' in '{}'", name.display(), path.display())
+            }
+        }
+    }
+
+    /// The sources, for messages.
+    pub fn describe(&self) -> String {
+        let names: Vec<String> = self
+            .sources
+            .iter()
+            .map(|source| format!("'{}'", source.display()))
+            .collect();
+        names.join(", ")
+    }
+
+    fn add_folder(&mut self, folder: &Path) -> Result<()> {
+        let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+        for entry in entries {
+            let path = entry.map_err(Error::io("read", folder))?.path();
+            if let Some(id) = galaxy_id(&path) {
+                self.add(id, Place::File(path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_archive(&mut self, path: &Path) -> Result<()> {
+        let broken = |error: std::io::Error| {
+            Error::Input(format!(
+                "cannot read tar file '{}': {error}",
+                path.display()
+            ))
+        };
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        let size = file.metadata().map_err(Error::io("read", path))?.len();
+        let mut archive = tar::Archive::new(file);
+        let number = self.archives.len();
+        for entry in archive.entries_with_seek().map_err(broken)? {
+            let entry = entry.map_err(broken)?;
+            let name = entry.path().map_err(broken)?.into_owned();
+            if !entry.header().entry_type().is_file() {
+                continue;
+            }
+            let Some(id) = galaxy_id(&name) else { continue };
+            let (offset, length) = (entry.raw_file_position(), entry.size());
+            // Checked here, since a header can claim any length and that much would be allocated.
+            if offset.saturating_add(length) > size {
+                return Err(Error::Input(format!(
+                    "tar file '{}' ends within '{}'",
+                    path.display(),
+                    name.display()
+                )));
+            }
+            let place = Place::Archived {
+                archive: number,
+                name,
+                offset,
+                length: length as usize,
+            };
+            self.add(id, place)?;
+        }
+        self.archives.push((path.to_owned(), archive.into_inner()));
+        Ok(())
+    }
+
+    fn add(&mut self, id: String, place: Place) -> Result<()> {
+        if let Some(other) = self.places.get(&id) {
+            // The archive being read is not in the list yet, so only its number is known.
+            return Err(Error::Input(format!(
+                "galaxy {id} has two images: {other:?} and {place:?}"
+            )));
+        }
+        self.places.insert(id, place);
+        Ok(())
+    }
+}
+
+/// The file name without its ending, if it is an image's and not hidden.
+fn galaxy_id(path: &Path) -> Option<String> {
+    let extension = path.extension().and_then(OsStr::to_str)?;
+    let is_image = ["jpg", "jpeg", "png"]
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known));
+    let stem = path.file_stem().and_then(OsStr::to_str)?;
+    (is_image && !stem.starts_with('.')).then(|| stem.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(folder: &Path, name: &str, files: &[(&str, &[u8])]) -> PathBuf {
+        let path = folder.join(name);
+        let mut builder = tar::Builder::new(File::create(&path).unwrap());
+        for (name, bytes) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, name, *bytes).unwrap();
+        }
+        builder.finish().unwrap();
+        path
+    }
+
+    #[test]
+    fn images_are_found_in_folders_and_in_tar_files() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("12.jpg"), "twelve").unwrap();
+        std::fs::write(dir.path().join("notes.txt"), "no image").unwrap();
+        let tar = archive(
+            dir.path(),
+            "more.tar",
+            &[("a/13.JPG", b"thirteen"), ("b/14.png", b"14")],
+        );
+        let index = ImageIndex::open(&[dir.path().to_owned(), tar]).unwrap();
+        let read = |id: &str| index.read(index.find(id).unwrap()).unwrap();
+        assert_eq!(read("12"), b"twelve");
+        assert_eq!(read("13"), b"thirteen");
+        assert_eq!(read("14"), b"14");
+        assert!(index.find("notes").is_none());
+        assert!(
+            index
+                .name(index.find("13").unwrap())
+                .starts_with("'a/13.JPG' in ")
+        );
+    }
+
+    #[test]
+    fn sources_that_cannot_serve_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let fault = |sources: &[PathBuf]| match ImageIndex::open(sources) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("{sources:?} was taken"),
+        };
+        assert!(fault(&[dir.path().to_owned()]).contains("holds no image"));
+        assert!(fault(&[dir.path().join("none.tar")]).contains("none.tar"));
+        let twice = archive(dir.path(), "t.tar", &[("a/1.jpg", b"x"), ("b/1.jpg", b"y")]);
+        assert!(fault(&[twice]).contains("galaxy 1 has two images"));
+
+        let whole = archive(dir.path(), "cut.tar", &[("1.jpg", &[7; 4000])]);
+        File::options()
+            .write(true)
+            .open(&whole)
+            .unwrap()
+            .set_len(2000)
+            .unwrap();
+        assert!(fault(&[whole]).contains("cut.tar"));
+    }
+}

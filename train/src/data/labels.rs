@@ -1,0 +1,195 @@
+//! Which galaxy is of which class, and in which split.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use galmorph_cutout::Morphology;
+
+use crate::error::{Error, Result};
+
+/// What a galaxy is used for. Split by galaxy, never by image: a galaxy's augmented twin in the other
+/// split would make every figure a lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Split {
+    /// Learned from.
+    Train,
+    /// Measured on, and chosen by; never learned from.
+    Validation,
+    /// Measured on once everything is chosen.
+    Test,
+}
+
+impl Split {
+    const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One galaxy's label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The galaxy's id.
+    pub id: String,
+    /// Its class.
+    pub class: Morphology,
+    /// Its split.
+    pub split: Split,
+    /// The line of the file that says so, counted from 1.
+    pub row: u64,
+}
+
+/// A label file: CSV with the columns `GalaxyID`, `label` (an id 0..4 or a class's short name) and
+/// `split` (`train`, `validation` or `test`).
+#[derive(Debug)]
+pub struct Labels {
+    file: String,
+    all: Vec<Label>,
+}
+
+impl Labels {
+    /// Reads and checks a label file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = path.display().to_string();
+        let reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_path(path)
+            .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?;
+        let all = parse(&file, reader)?;
+        Ok(Self { file, all })
+    }
+
+    /// The labels of one split, in the order of the file.
+    pub fn of(self, split: Split) -> Result<Vec<Label>> {
+        let labels: Vec<Label> = self
+            .all
+            .into_iter()
+            .filter(|label| label.split == split)
+            .collect();
+        if labels.is_empty() {
+            return Err(Error::Input(format!(
+                "'{}' has no galaxy in the split '{split}'",
+                self.file
+            )));
+        }
+        Ok(labels)
+    }
+}
+
+fn parse<R: std::io::Read>(file: &str, mut reader: csv::Reader<R>) -> Result<Vec<Label>> {
+    let headers = reader
+        .headers()
+        .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?
+        .clone();
+    let column = |name: &str| {
+        headers
+            .iter()
+            .position(|header| header == name)
+            .ok_or_else(|| {
+                Error::Input(format!(
+                    "'{file}' has no column '{name}' (GalaxyID, label, split)"
+                ))
+            })
+    };
+    let (id, label, split) = (column("GalaxyID")?, column("label")?, column("split")?);
+
+    let mut labels = Vec::new();
+    let mut rows = HashMap::new();
+    for record in reader.records() {
+        let record = record
+            .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?;
+        let row = record.position().map_or(0, csv::Position::line);
+        let fault = |message: String| Error::Input(format!("'{file}' row {row}: {message}"));
+        let field = |index: usize| record.get(index).unwrap_or_default();
+        let label = Label {
+            id: field(id).to_owned(),
+            class: class(field(label)).map_err(fault)?,
+            split: parse_split(field(split)).map_err(fault)?,
+            row,
+        };
+        if label.id.is_empty() {
+            return Err(fault("no GalaxyID".into()));
+        }
+        if let Some(first) = rows.insert(label.id.clone(), row) {
+            return Err(fault(format!("galaxy {} is in row {first} too", label.id)));
+        }
+        labels.push(label);
+    }
+    Ok(labels)
+}
+
+fn class(text: &str) -> std::result::Result<Morphology, String> {
+    match text.parse::<usize>() {
+        Ok(id) => Morphology::from_id(id).ok_or_else(|| format!("unknown class {id} (0 to 4)")),
+        Err(_) => text.parse().map_err(|error| format!("{error}")),
+    }
+}
+
+fn parse_split(text: &str) -> std::result::Result<Split, String> {
+    Split::ALL
+        .into_iter()
+        .find(|split| split.name() == text)
+        .ok_or_else(|| format!("unknown split '{text}' (train, validation, test)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Label>> {
+        parse("labels.csv", csv::Reader::from_reader(text.as_bytes()))
+    }
+
+    fn fault(text: &str) -> String {
+        read(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn classes_are_read_by_id_and_by_name_in_any_column_order() {
+        let labels = read("split,GalaxyID,label\ntrain,7,4\nvalidation,8,edge_on\n").unwrap();
+        assert_eq!(labels[0].class, Morphology::Spiral);
+        assert_eq!(labels[1].class, Morphology::EdgeOn);
+        assert_eq!(labels[1].split, Split::Validation);
+        assert_eq!(labels[1].row, 3);
+    }
+
+    #[test]
+    fn what_is_wrong_names_the_file_and_the_row() {
+        let header = "GalaxyID,label,split\n1,0,train\n";
+        let fault_of = |row: &str| fault(&format!("{header}{row}\n"));
+        assert_eq!(
+            fault_of("2,5,train"),
+            "'labels.csv' row 3: unknown class 5 (0 to 4)"
+        );
+        assert!(fault_of("2,star,train").starts_with("'labels.csv' row 3: unknown class 'star'"));
+        assert!(fault_of("2,1,holdout").contains("row 3: unknown split 'holdout'"));
+        assert!(fault_of("1,1,train").contains("row 3: galaxy 1 is in row 2 too"));
+        assert!(fault_of(",1,train").contains("row 3: no GalaxyID"));
+        assert!(fault("GalaxyID,split\n").contains("no column 'label'"));
+    }
+
+    #[test]
+    fn an_empty_split_is_an_error() {
+        let labels = Labels {
+            file: "labels.csv".into(),
+            all: read("GalaxyID,label,split\n1,0,train\n").unwrap(),
+        };
+        let fault = labels.of(Split::Validation).unwrap_err().to_string();
+        assert_eq!(
+            fault,
+            "'labels.csv' has no galaxy in the split 'validation'"
+        );
+    }
+}

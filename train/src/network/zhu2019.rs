@@ -1,0 +1,182 @@
+//! The paper's 26-layer residual network: section 4.4, Table 3, Figures 7 and 8.
+//!
+//! Where the paper's text and the authors' published code differ, this follows the code in one point:
+//! the text puts the stride of conv2, conv3 and conv4 on "the last layer", which would compute three
+//! quarters of a 3x3 convolution for nothing. Here, as in the code, it is the 3x3 convolution of the
+//! last *unit* that strides, and the shortcut takes every second pixel.
+//!
+//! The paper counts 26.3 M parameters. Its Table 3 gives 55.68 M at k = 2, and no natural reading of
+//! it gives 26.3 M.
+
+use galmorph_cutout::Morphology;
+
+use super::{Builder, Convolution, Network};
+
+/// Parameters of the network; the paper's are k = 2 and N = 2.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Zhu2019 {
+    /// The widening factor k: every convolution but the first has k times the channels of Table 3.
+    pub widening: f64,
+    /// The number N of residual units in each of the four groups.
+    pub units: usize,
+    /// The probability to drop a value after each 3x3 convolution.
+    pub drop_probability: f64,
+}
+
+/// Channels of the first convolution, which k does not widen.
+const STEM_FILTERS: usize = 64;
+
+/// Table 3, conv2 to conv5: channels inside and at the end of a unit, and whether the group's last
+/// unit halves the image.
+const GROUPS: [(usize, usize, bool); 4] = [
+    (64, 256, true),
+    (128, 512, true),
+    (256, 1024, true),
+    (512, 2048, false),
+];
+
+impl Zhu2019 {
+    /// Describes the network for views of 64 x 64 pixels.
+    pub fn describe(&self) -> Network {
+        let (mut net, views) = Builder::new(64);
+
+        // Conv 1: an even kernel that keeps the size, as TensorFlow pads it. No BN or ReLU follows.
+        let stem = Convolution {
+            filters: STEM_FILTERS,
+            kernel: 6,
+            stride: 1,
+            padding: (2, 3),
+        };
+        let mut x = net.convolution("conv1", views, stem);
+        x = net.max_pool("pool1", x, 2, 2);
+
+        for (group, (inner, outer, halves)) in GROUPS.into_iter().enumerate() {
+            for unit in 0..self.units {
+                let unit = Unit {
+                    name: format!("conv{}/unit{}", group + 2, unit + 1),
+                    inner: self.widened(inner),
+                    outer: self.widened(outer),
+                    stride: if halves && unit + 1 == self.units {
+                        2
+                    } else {
+                        1
+                    },
+                    drop_probability: self.drop_probability,
+                };
+                x = unit.describe(&mut net, x);
+            }
+        }
+
+        x = net.batch_norm_relu("last", x);
+        x = net.global_average_pool("pool5", x);
+        net.linear("classes", x, Morphology::COUNT);
+        net.finish()
+    }
+
+    fn widened(&self, channels: usize) -> usize {
+        ((channels as f64 * self.widening).round() as usize).max(1)
+    }
+}
+
+/// A full pre-activation bottleneck unit (Figure 7, He et al. 2016b).
+struct Unit {
+    name: String,
+    inner: usize,
+    outer: usize,
+    stride: usize,
+    drop_probability: f64,
+}
+
+impl Unit {
+    fn describe(&self, net: &mut Builder, input: usize) -> usize {
+        let name = |part: &str| format!("{}/{part}", self.name);
+        let convolution = |filters, kernel, stride| Convolution {
+            filters,
+            kernel,
+            stride,
+            padding: (kernel / 2, kernel / 2),
+        };
+
+        let activated = net.batch_norm_relu(&name("a"), input);
+        // The projection branches off after the first BN-ReLU, and only where the channels change.
+        let shortcut = if net.shape(input).channels != self.outer {
+            let projection = convolution(self.outer, 1, self.stride);
+            net.convolution(&name("projection"), activated, projection)
+        } else if self.stride > 1 {
+            net.max_pool(&name("subsample"), input, 1, self.stride)
+        } else {
+            input
+        };
+
+        let mut x = net.convolution(&name("conv1x1"), activated, convolution(self.inner, 1, 1));
+        x = net.batch_norm_relu(&name("b"), x);
+        x = net.convolution(&name("conv3x3"), x, convolution(self.inner, 3, self.stride));
+        x = net.batch_norm_relu(&name("c"), x);
+        x = net.dropout(&name("dropout"), x, self.drop_probability);
+        x = net.convolution(&name("expand1x1"), x, convolution(self.outer, 1, 1));
+        net.add(&name("add"), shortcut, x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Layer, Shape};
+
+    fn network(widening: f64, units: usize) -> Network {
+        Zhu2019 {
+            widening,
+            units,
+            drop_probability: 0.0,
+        }
+        .describe()
+    }
+
+    /// Along the longest path: the projections stand beside it.
+    fn layers(network: &Network) -> usize {
+        network
+            .nodes
+            .iter()
+            .filter(|node| match node.layer {
+                Layer::Convolution(_) => !node.name.ends_with("projection"),
+                Layer::Linear { .. } => true,
+                _ => false,
+            })
+            .count()
+    }
+
+    #[test]
+    fn the_papers_network_has_26_layers_and_55_68_million_parameters() {
+        let network = network(2.0, 2);
+        assert_eq!(layers(&network), 26);
+        assert_eq!(network.learned_values() / 10_000, 5568);
+    }
+
+    #[test]
+    fn output_sizes_are_those_of_table_3() {
+        let network = network(2.0, 2);
+        let shape = |name: &str| {
+            let node = network.nodes.iter().find(|node| node.name == name).unwrap();
+            node.shape
+        };
+        let square = |channels, side| Shape {
+            channels,
+            height: side,
+            width: side,
+        };
+        assert_eq!(shape("conv1"), square(64, 64));
+        assert_eq!(shape("pool1"), square(64, 32));
+        assert_eq!(shape("conv2/unit2/add"), square(512, 16));
+        assert_eq!(shape("conv3/unit2/add"), square(1024, 8));
+        assert_eq!(shape("conv4/unit2/add"), square(2048, 4));
+        assert_eq!(shape("conv5/unit2/add"), square(4096, 4));
+        assert_eq!(shape("pool5"), square(4096, 1));
+        assert_eq!(shape("classes"), square(5, 1));
+    }
+
+    #[test]
+    fn depth_follows_the_units_also_when_one_unit_projects_and_strides() {
+        assert_eq!(layers(&network(0.25, 1)), 14);
+        assert_eq!(layers(&network(0.25, 3)), 38);
+    }
+}

@@ -1,0 +1,235 @@
+//! Writes a [`Network`] as ONNX.
+//!
+//! Opset 13 and IR version 8, which every runtime of the last years reads; a symbolic batch `N`; batch
+//! normalisation left as it is, so that the file holds the trained weights and nothing derived from
+//! them. The graph's input is `views` and its output `probabilities`, after a softmax.
+
+use galmorph_cutout::{CardError, ModelCard, Morphology};
+use prost::Message;
+use tch::{Kind, Tensor};
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+};
+
+use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node};
+use crate::torch::Weights;
+
+/// The graph's input, `[N, 3, 64, 64]`.
+pub const INPUT: &str = "views";
+
+/// The graph's output, `[N, 5]`.
+pub const OUTPUT: &str = "probabilities";
+
+const OPSET: i64 = 13;
+const IR_VERSION: i64 = 8;
+
+/// The bytes of an ONNX file that holds the network, its weights and the card.
+pub fn encode(
+    network: &Network,
+    weights: &Weights,
+    card: &ModelCard,
+) -> Result<Vec<u8>, CardError> {
+    let model = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "galmorph-train".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        opset_import: vec![OperatorSetIdProto {
+            domain: String::new(),
+            version: OPSET,
+        }],
+        metadata_props: vec![StringStringEntryProto {
+            key: ModelCard::METADATA_KEY.into(),
+            value: card.to_json()?,
+        }],
+        graph: Some(graph(network, weights, &card.name)),
+        ..ModelProto::default()
+    };
+    Ok(model.encode_to_vec())
+}
+
+fn graph(network: &Network, weights: &Weights, name: &str) -> GraphProto {
+    let mut nodes = Vec::new();
+    for (index, node) in network.nodes.iter().enumerate() {
+        operators(network, index, node, &mut nodes);
+    }
+    let logits = network.nodes.last().map_or(INPUT, |node| &node.name);
+    nodes.push(operator(
+        "Softmax",
+        OUTPUT,
+        vec![logits.to_owned()],
+        vec![integer("axis", 1)],
+    ));
+
+    let side = |shape: usize| Some(shape as i64);
+    let input = network.nodes[0].shape;
+    GraphProto {
+        name: name.to_owned(),
+        node: nodes,
+        initializer: weights
+            .iter()
+            .map(|(parameter, tensor)| initializer(&parameter.name, tensor))
+            .collect(),
+        input: vec![value(
+            INPUT,
+            &[
+                None,
+                side(input.channels),
+                side(input.height),
+                side(input.width),
+            ],
+        )],
+        output: vec![value(OUTPUT, &[None, side(Morphology::COUNT)])],
+        ..GraphProto::default()
+    }
+}
+
+/// Appends the ONNX operators that compute one node, the last of them under the node's name.
+fn operators(network: &Network, index: usize, node: &Node, nodes: &mut Vec<NodeProto>) {
+    let mut inputs: Vec<String> = node
+        .inputs
+        .iter()
+        .map(|input| network.nodes[*input].name.clone())
+        .collect();
+    let parameters = network.parameters_of(index).into_iter().map(|p| p.name);
+    let (kind, attributes) = match node.layer {
+        // Nothing to compute; dropout is for training alone and passes its input on.
+        Layer::Input => return,
+        Layer::Dropout { .. } => ("Identity", vec![]),
+        Layer::Convolution(convolution) => ("Conv", convolution_attributes(convolution)),
+        Layer::BatchNorm => (
+            "BatchNormalization",
+            vec![float("epsilon", BATCH_NORM_EPSILON as f32)],
+        ),
+        Layer::Relu => ("Relu", vec![]),
+        Layer::MaxPool { size, stride } => (
+            "MaxPool",
+            vec![
+                integers("kernel_shape", &[size, size]),
+                integers("strides", &[stride, stride]),
+            ],
+        ),
+        Layer::GlobalAveragePool => ("GlobalAveragePool", vec![]),
+        Layer::Add => ("Add", vec![]),
+        Layer::Linear { .. } => {
+            let flat = format!("{}/flatten", node.name);
+            let flatten = vec![integer("axis", 1)];
+            nodes.push(operator("Flatten", &flat, inputs, flatten));
+            inputs = vec![flat];
+            ("Gemm", vec![integer("transB", 1)])
+        }
+    };
+    inputs.extend(parameters);
+    nodes.push(operator(kind, &node.name, inputs, attributes));
+}
+
+fn convolution_attributes(convolution: Convolution) -> Vec<AttributeProto> {
+    let Convolution {
+        kernel,
+        stride,
+        padding: (before, after),
+        ..
+    } = convolution;
+    vec![
+        integers("kernel_shape", &[kernel, kernel]),
+        integers("strides", &[stride, stride]),
+        integers("pads", &[before, before, after, after]),
+    ]
+}
+
+fn operator(
+    kind: &str,
+    name: &str,
+    input: Vec<String>,
+    attribute: Vec<AttributeProto>,
+) -> NodeProto {
+    NodeProto {
+        name: name.to_owned(),
+        op_type: kind.to_owned(),
+        input,
+        output: vec![name.to_owned()],
+        attribute,
+        ..NodeProto::default()
+    }
+}
+
+fn integer(name: &str, value: i64) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Int as i32,
+        i: value,
+        ..AttributeProto::default()
+    }
+}
+
+fn integers(name: &str, values: &[usize]) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Ints as i32,
+        ints: values.iter().map(|value| *value as i64).collect(),
+        ..AttributeProto::default()
+    }
+}
+
+fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Float as i32,
+        f: value,
+        ..AttributeProto::default()
+    }
+}
+
+fn initializer(name: &str, tensor: &Tensor) -> TensorProto {
+    TensorProto {
+        name: name.to_owned(),
+        dims: tensor.size(),
+        data_type: DataType::Float as i32,
+        raw_data: little_endian(tensor),
+        ..TensorProto::default()
+    }
+}
+
+/// A tensor's values in row-major order, as f32 in little-endian bytes.
+pub fn little_endian(tensor: &Tensor) -> Vec<u8> {
+    let flat = tensor
+        .detach()
+        .to_device(tch::Device::Cpu)
+        .to_kind(Kind::Float)
+        .contiguous()
+        .view(-1);
+    let mut values = vec![0.0_f32; flat.numel()];
+    flat.copy_data(&mut values, flat.numel());
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// A float value of the graph; a dimension of `None` is the batch.
+fn value(name: &str, shape: &[Option<i64>]) -> ValueInfoProto {
+    let dim = shape
+        .iter()
+        .map(|length| Dimension {
+            value: Some(match length {
+                Some(length) => dimension::Value::DimValue(*length),
+                None => dimension::Value::DimParam("N".into()),
+            }),
+            ..Dimension::default()
+        })
+        .collect();
+    ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(TypeProto {
+            value: Some(type_proto::Value::TensorType(type_proto::Tensor {
+                elem_type: DataType::Float as i32,
+                shape: Some(TensorShapeProto { dim }),
+            })),
+            ..TypeProto::default()
+        }),
+        ..ValueInfoProto::default()
+    }
+}

@@ -1,0 +1,150 @@
+//! Stochastic gradient descent with Nesterov momentum, and the running average of the weights.
+//!
+//! Written over plain tensors, because tch's optimisers can't be saved and a run must resume exactly.
+
+use std::collections::BTreeMap;
+
+use tch::Tensor;
+
+use crate::network::Role;
+use crate::torch::Weights;
+
+/// The momentum of section 4.5.
+const MOMENTUM: f64 = 0.9;
+
+/// Gradient descent with Nesterov momentum: Sutskever et al. 2013 in the form that torch and
+/// TensorFlow use, `v = m v + g; w -= rate * (g + m v)`.
+pub struct Sgd {
+    velocities: BTreeMap<String, Tensor>,
+    weight_decay: f64,
+}
+
+impl Sgd {
+    /// At rest.
+    pub fn new(weights: &Weights, weight_decay: f64) -> Self {
+        let velocities = weights
+            .iter()
+            .filter(|(parameter, _)| !matches!(parameter.role, Role::Statistic { .. }))
+            .map(|(parameter, tensor)| (parameter.name.clone(), tensor.detach().zeros_like()))
+            .collect();
+        Self {
+            velocities,
+            weight_decay,
+        }
+    }
+
+    /// Takes one step against the gradients of `weights`, and clears them.
+    pub fn step(&mut self, weights: &Weights, rate: f64) {
+        tch::no_grad(|| {
+            for (parameter, tensor) in weights.iter() {
+                let Some(velocity) = self.velocities.get_mut(&parameter.name) else {
+                    continue;
+                };
+                let mut weight = tensor.shallow_clone();
+                let mut gradient = weight.grad();
+                if matches!(parameter.role, Role::Weight { .. }) {
+                    let _ = gradient.g_add_(&(&weight * self.weight_decay));
+                }
+                let _ = velocity.g_mul_scalar_(MOMENTUM);
+                let _ = velocity.g_add_(&gradient);
+                let _ = gradient.g_add_(&(&*velocity * MOMENTUM));
+                let _ = weight.g_sub_(&(gradient * rate));
+                weight.zero_grad();
+            }
+        });
+    }
+
+    /// The momentum of each learned tensor, by its name.
+    pub fn velocities(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.velocities.iter()
+    }
+
+    /// Replaces every velocity by what `source` returns for its name.
+    pub fn fill(
+        &mut self,
+        mut source: impl FnMut(&str) -> Result<Tensor, String>,
+    ) -> Result<(), String> {
+        for (name, velocity) in &mut self.velocities {
+            let value = source(name)?;
+            if value.size() != velocity.size() {
+                return Err(format!("the momentum of '{name}' has another shape"));
+            }
+            velocity.copy_(&value);
+        }
+        Ok(())
+    }
+}
+
+/// Moves `average` towards `weights`: an exponential moving average (Polyak & Juditsky 1992).
+///
+/// `decay` is the part that is kept a step. In the first steps less is kept, `(1 + n) / (10 + n)`, so
+/// that the start values are soon forgotten.
+pub fn average_weights(average: &Weights, weights: &Weights, decay: f64, step: u64) {
+    let warm = (1.0 + step as f64) / (10.0 + step as f64);
+    let towards = 1.0 - decay.min(warm);
+    tch::no_grad(|| {
+        for ((_, mean), (_, tensor)) in average.iter().zip(weights.iter()) {
+            let _ = mean.shallow_clone().lerp_(tensor, towards);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Builder;
+    use tch::{Device, Kind};
+
+    fn values(weights: &Weights, name: &str) -> Vec<f64> {
+        let tensor = weights.iter().find(|(p, _)| p.name == name).unwrap().1;
+        Vec::try_from(tensor.detach().to_kind(Kind::Double).view(-1)).unwrap()
+    }
+
+    /// One linear layer; its loss is the sum of its weights, whose gradient is one.
+    fn single_layer() -> Weights {
+        let (mut net, input) = Builder::new(1);
+        net.linear("l", input, 1);
+        let mut weights = Weights::start(&net.finish(), Device::Cpu);
+        weights
+            .fill(|name| match name {
+                "l/weight" => Ok(Tensor::from_slice(&[1.0_f32, 2.0, 3.0]).view([1, 3])),
+                _ => Ok(Tensor::from_slice(&[0.5_f32])),
+            })
+            .unwrap();
+        weights
+    }
+
+    fn backward(weights: &Weights) {
+        let total: Tensor = weights.iter().map(|(_, tensor)| tensor.sum(None)).sum();
+        total.backward();
+    }
+
+    #[test]
+    fn two_steps_follow_the_formula() {
+        let weights = single_layer();
+        let mut sgd = Sgd::new(&weights, 0.1);
+        let (mut weight, mut velocity) = (1.0, 0.0);
+        for _ in 0..2 {
+            backward(&weights);
+            sgd.step(&weights, 0.05);
+            let gradient = 1.0 + 0.1 * weight;
+            velocity = MOMENTUM * velocity + gradient;
+            weight -= 0.05 * (gradient + MOMENTUM * velocity);
+        }
+        assert!((values(&weights, "l/weight")[0] - weight).abs() < 1e-6);
+        // No decay on a bias: 0.5 - 0.05 * (1.9 + 2.71).
+        assert!((values(&weights, "l/bias")[0] - (0.5 - 0.05 * 4.61)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_average_follows_at_its_own_pace() {
+        let weights = single_layer();
+        let average = weights.detached_copy();
+        let mut sgd = Sgd::new(&weights, 0.0);
+        backward(&weights);
+        sgd.step(&weights, 1.0);
+        average_weights(&average, &weights, 0.75, 1_000_000);
+        // From 0.5 by a quarter of the way to 0.5 - 1.9.
+        assert!((values(&average, "l/bias")[0] - (0.5 - 1.9 / 4.0)).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,58 @@
+//! What a run is: everything that its result depends on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::augmentation::Augmentation;
+use crate::network::Architecture;
+use crate::schedule::Schedule;
+use crate::torch::Precision;
+
+/// The settings of a run. A checkpoint can be resumed with the same settings only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The network.
+    pub network: Architecture,
+    /// The [digest](crate::data::Dataset::digest) of the images that it learns from.
+    pub data_digest: String,
+    /// How many those are.
+    pub images: usize,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Passes over the images.
+    pub epochs: u32,
+    /// Images in a batch.
+    pub batch: usize,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// The largest learning rate.
+    pub rate: f64,
+    /// The gradient's share of each weight: L2 regularisation.
+    pub weight_decay: f64,
+    /// The probability that is taken from the true class and spread over all (Szegedy et al. 2016).
+    pub label_smoothing: f64,
+    /// The part of the averaged weights that is kept each step.
+    pub average_decay: f64,
+    /// The kind of number to compute with.
+    pub precision: Precision,
+    /// What is done to the images.
+    pub augmentation: Augmentation,
+}
+
+impl Settings {
+    /// The names of the settings in which two runs differ.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let fields = |settings: &Self| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        let theirs = fields(other);
+        fields(self)
+            .into_iter()
+            .filter(|(name, value)| theirs.get(name) != Some(value))
+            .map(|(name, value)| {
+                let there = theirs.get(&name).cloned().unwrap_or_default();
+                format!("{name} ({value} here, {there} there)")
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,274 @@
+//! Runs a [`Network`] in torch.
+//!
+//! Mixed precision is by hand, since torch's autocast does nothing for tch on a CPU: the weights stay
+//! f32, each convolution and linear layer casts them and its input to bf16, and the activations stay
+//! bf16 in between. Batch normalisation takes bf16 activations and f32 parameters as they are.
+//! Activations are channels-last, which the CPU's and the GPU's convolutions are fastest with; tch has
+//! no memory formats, so a permuted copy stands in.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, Tensor};
+
+use crate::network::{
+    BATCH_NORM_DECAY, BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter, Role,
+};
+
+/// The kind of number that the network computes with.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits throughout.
+    F32,
+    /// Convolutions, linear layers and activations in bfloat16; weights and statistics in f32.
+    Bf16,
+}
+
+impl Precision {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::F32 => Kind::Float,
+            Self::Bf16 => Kind::BFloat16,
+        }
+    }
+}
+
+/// The tensors of a network, f32, by name.
+pub struct Weights {
+    tensors: BTreeMap<String, Tensor>,
+    parameters: Vec<Parameter>,
+}
+
+impl Weights {
+    /// Start values (He et al. 2015), drawn from torch's generator.
+    pub fn start(network: &Network, device: Device) -> Self {
+        let parameters = network.parameters();
+        let tensors = parameters
+            .iter()
+            .map(|parameter| {
+                let shape = parameter.shape.as_slice();
+                // Drawn on the CPU, so that a seed means the same on every device.
+                let options = (Kind::Float, Device::Cpu);
+                let tensor = match parameter.role {
+                    Role::Weight { deviation } => Tensor::randn(shape, options) * deviation,
+                    Role::Offset { start } | Role::Statistic { start } => {
+                        Tensor::full(shape, start, options)
+                    }
+                };
+                (parameter.name.clone(), tensor.to_device(device))
+            })
+            .collect();
+        let weights = Self {
+            tensors,
+            parameters,
+        };
+        weights.require_gradients()
+    }
+
+    /// A copy on the same device that shares nothing and learns nothing.
+    pub fn detached_copy(&self) -> Self {
+        let tensors = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.detach().copy()))
+            .collect();
+        Self {
+            tensors,
+            parameters: self.parameters.clone(),
+        }
+    }
+
+    /// Every tensor with its description, in the network's order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Parameter, &Tensor)> {
+        self.parameters
+            .iter()
+            .map(|parameter| (parameter, self.get(&parameter.name)))
+    }
+
+    /// Replaces every tensor by what `source` returns for its name.
+    ///
+    /// # Errors
+    /// The error of `source`, or the name of a tensor whose shape is another.
+    pub fn fill(
+        &mut self,
+        mut source: impl FnMut(&str) -> Result<Tensor, String>,
+    ) -> Result<(), String> {
+        for parameter in &self.parameters {
+            let value = source(&parameter.name)?;
+            if value.size() != parameter.shape {
+                return Err(format!(
+                    "tensor '{}' has shape {:?}, not {:?}",
+                    parameter.name,
+                    value.size(),
+                    parameter.shape
+                ));
+            }
+            if let Some(tensor) = self.tensors.get_mut(&parameter.name) {
+                tch::no_grad(|| tensor.copy_(&value));
+            }
+        }
+        Ok(())
+    }
+
+    fn require_gradients(mut self) -> Self {
+        for parameter in &self.parameters {
+            if matches!(parameter.role, Role::Statistic { .. }) {
+                continue;
+            }
+            if let Some(tensor) = self.tensors.remove(&parameter.name) {
+                self.tensors
+                    .insert(parameter.name.clone(), tensor.set_requires_grad(true));
+            }
+        }
+        self
+    }
+
+    fn get(&self, name: &str) -> &Tensor {
+        // Filled from the same list of parameters; an unknown name is a defect of this file.
+        &self.tensors[name]
+    }
+}
+
+/// How to run a network.
+#[derive(Debug, Clone, Copy)]
+pub struct Mode {
+    /// Batch statistics and dropout, or running statistics and none.
+    pub training: bool,
+    /// The kind of number to compute with.
+    pub precision: Precision,
+}
+
+/// The logits `[N, 5]`, f32, of the views `[N, 3, 64, 64]`, f32.
+///
+/// In training mode the running statistics among `weights` are updated in place.
+pub fn forward(network: &Network, weights: &Weights, views: &Tensor, mode: Mode) -> Tensor {
+    let mut outputs: Vec<Option<Tensor>> = Vec::with_capacity(network.nodes.len());
+    let last_use = last_uses(network);
+    for (index, node) in network.nodes.iter().enumerate() {
+        let runner = Runner {
+            weights,
+            mode,
+            node,
+            outputs: &outputs,
+        };
+        let output = runner.run(views);
+        outputs.push(Some(output));
+        // Without gradients, this is where memory is given back.
+        for input in &node.inputs {
+            if last_use[*input] == index {
+                outputs[*input] = None;
+            }
+        }
+    }
+    let logits = outputs.pop().flatten().unwrap_or_default();
+    logits.to_kind(Kind::Float)
+}
+
+/// For each node, the last one that takes it.
+fn last_uses(network: &Network) -> Vec<usize> {
+    let mut last = vec![usize::MAX; network.nodes.len()];
+    for (index, node) in network.nodes.iter().enumerate() {
+        for input in &node.inputs {
+            last[*input] = index;
+        }
+    }
+    last
+}
+
+/// One node, about to be computed.
+struct Runner<'a> {
+    weights: &'a Weights,
+    mode: Mode,
+    node: &'a Node,
+    outputs: &'a [Option<Tensor>],
+}
+
+impl Runner<'_> {
+    fn run(&self, views: &Tensor) -> Tensor {
+        match self.node.layer {
+            Layer::Input => channels_last(&views.to_kind(self.mode.precision.kind())),
+            Layer::Convolution(convolution) => self.convolution(convolution),
+            Layer::BatchNorm => self.batch_norm(),
+            Layer::Relu => self.input(0).relu(),
+            Layer::MaxPool { size, stride } => {
+                let square = |n: usize| [n as i64; 2];
+                self.input(0)
+                    .max_pool2d(square(size), square(stride), [0, 0], [1, 1], false)
+            }
+            Layer::GlobalAveragePool => self.input(0).mean_dim([2, 3].as_slice(), true, None),
+            Layer::Add => self.input(0) + self.input(1),
+            Layer::Dropout { drop_probability } => {
+                self.input(0).dropout(drop_probability, self.mode.training)
+            }
+            Layer::Linear { .. } => self
+                .input(0)
+                .flatten(1, -1)
+                .linear(&self.cast("weight"), Some(&self.cast("bias"))),
+        }
+    }
+
+    fn convolution(&self, convolution: Convolution) -> Tensor {
+        let Convolution {
+            stride,
+            padding: (before, after),
+            ..
+        } = convolution;
+        let (stride, before, after) = (stride as i64, before as i64, after as i64);
+        let padded;
+        let (input, padding) = if before == after {
+            (self.input(0), before)
+        } else {
+            padded = self
+                .input(0)
+                .constant_pad_nd([before, after, before, after]);
+            (&padded, 0)
+        };
+        input.conv2d(
+            &channels_last(&self.cast("weight")),
+            Some(&self.cast("bias")),
+            [stride; 2],
+            [padding; 2],
+            [1, 1],
+            1,
+        )
+    }
+
+    fn batch_norm(&self) -> Tensor {
+        self.input(0).batch_norm(
+            Some(self.weight("scale")),
+            Some(self.weight("shift")),
+            Some(self.weight("mean")),
+            Some(self.weight("variance")),
+            self.mode.training,
+            1.0 - BATCH_NORM_DECAY,
+            BATCH_NORM_EPSILON,
+            true,
+        )
+    }
+
+    fn input(&self, index: usize) -> &Tensor {
+        let node = self.node.inputs[index];
+        // An input is dropped only after its last use, so it is there.
+        self.outputs[node]
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("{} lost its input {node}", self.node.name))
+    }
+
+    fn weight(&self, name: &str) -> &Tensor {
+        self.weights.get(&format!("{}/{name}", self.node.name))
+    }
+
+    fn cast(&self, name: &str) -> Tensor {
+        self.weight(name).to_kind(self.mode.precision.kind())
+    }
+}
+
+/// The same `[N, C, H, W]` tensor, laid out in memory as `[N, H, W, C]`.
+fn channels_last(tensor: &Tensor) -> Tensor {
+    tensor
+        .permute([0, 2, 3, 1])
+        .contiguous()
+        .permute([0, 3, 1, 2])
+}

@@ -1,0 +1,279 @@
+//! The training loop.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use galmorph_cutout::Preprocessing;
+use tch::{Device, Kind, Reduction, Tensor};
+
+use crate::augmentation::VIEW_LEN;
+use crate::checkpoint::{EpochRecord, Run, Running};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::evaluation::Classifier;
+use crate::loader::{Batch, Recipe};
+use crate::network::Network;
+use crate::optimizer::average_weights;
+use crate::progress::Progress;
+use crate::settings::Settings;
+use crate::torch::{Mode, Precision, forward};
+use crate::{artefact, evaluation};
+
+/// The run's state, in its folder.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// One line for each epoch, in the run's folder.
+const HISTORY: &str = "history.csv";
+
+/// What a run needs beside its settings; none of it changes the result.
+pub struct Trainer<'a> {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// What it learns from.
+    pub training: Arc<Dataset>,
+    /// What it is measured on.
+    pub validation: &'a Dataset,
+    /// Where to compute.
+    pub device: Device,
+    /// Threads that make views.
+    pub workers: usize,
+    /// Steps between two checkpoints.
+    pub checkpoint_steps: u64,
+    /// Set by a signal.
+    pub interrupted: &'a AtomicBool,
+}
+
+impl Trainer<'_> {
+    /// Begins the run, or goes on with the one in the folder, to its end.
+    ///
+    /// # Errors
+    /// When the folder holds a run with other settings; when a signal came, after the state was saved.
+    pub fn train(&self, settings: Settings) -> Result<Run> {
+        let path = self.folder.join(CHECKPOINT);
+        let (mut run, network) = if path.exists() {
+            self.resume(&path, &settings)?
+        } else {
+            std::fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
+            let network = settings.network.describe();
+            (Run::start(settings, &network, self.device), network)
+        };
+        let recipe = self.recipe(&run.state.settings)?;
+
+        while run.state.epoch < run.state.settings.epochs {
+            self.epoch(&mut run, &network, &recipe)?;
+            self.finish_epoch(&mut run, &network)?;
+        }
+        if run.state.result.is_none() {
+            // What ships computes in f32, so that is what is recorded.
+            let result = self.classifier(&run, &network, Precision::F32);
+            let result = result.evaluate(self.validation, &Preprocessing::default());
+            run.state.result = Some(result.measurement());
+            run.save(&path)?;
+        }
+        Ok(run)
+    }
+
+    fn resume(&self, path: &Path, settings: &Settings) -> Result<(Run, Network)> {
+        let (run, network) = Run::load(path, self.device)?;
+        let differences = settings.differences(&run.state.settings);
+        if !differences.is_empty() {
+            return Err(Error::Input(format!(
+                "'{}' is a run with other settings: {}; give another --output",
+                path.display(),
+                differences.join(", ")
+            )));
+        }
+        log::info!(
+            "going on at epoch {}, step {}",
+            run.state.epoch + 1,
+            run.state.step
+        );
+        Ok((run, network))
+    }
+
+    fn recipe(&self, settings: &Settings) -> Result<Recipe> {
+        let recipe = Recipe {
+            dataset: Arc::clone(&self.training),
+            augmentation: settings.augmentation.clone(),
+            batch: settings.batch,
+            seed: settings.seed,
+        };
+        if recipe.batches() == 0 {
+            return Err(Error::Input(format!(
+                "{} training images do not fill a batch of {}",
+                self.training.len(),
+                settings.batch
+            )));
+        }
+        Ok(recipe)
+    }
+
+    fn epoch(&self, run: &mut Run, network: &Network, recipe: &Recipe) -> Result<()> {
+        let (epoch, first) = (run.state.epoch, run.state.batch);
+        let images = |batches: usize| (batches * recipe.batch) as u64;
+        let title = format!("epoch {}/{}", epoch + 1, run.state.settings.epochs);
+        let progress = Progress::new(&title, images(recipe.batches()), "images");
+        progress.skip(images(first));
+
+        let before = run.state.running.seconds;
+        let started = Instant::now();
+        for batch in recipe.epoch(epoch, first, self.workers) {
+            self.step(run, network, recipe, &batch);
+            run.state.running.seconds = before + started.elapsed().as_secs_f64();
+            progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
+            progress.advance(images(1));
+
+            let interrupted = self.interrupted.load(Ordering::Relaxed);
+            if interrupted || run.state.step.is_multiple_of(self.checkpoint_steps) {
+                run.save(&self.folder.join(CHECKPOINT))?;
+            }
+            if interrupted {
+                progress.finish();
+                return Err(Error::Interrupted(self.folder.join(CHECKPOINT)));
+            }
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    fn step(&self, run: &mut Run, network: &Network, recipe: &Recipe, batch: &Batch) {
+        let settings = &run.state.settings;
+        let step = run.state.step;
+        let total = recipe.batches() as u64 * u64::from(settings.epochs);
+        // Dropout draws from torch's generator; seeded here, it resumes with the rest.
+        tch::manual_seed((settings.seed.rotate_left(32) ^ (step + 1)) as i64);
+
+        let side = ((VIEW_LEN / 3) as f64).sqrt() as i64;
+        let views = Tensor::from_slice(&batch.views)
+            .view([-1, 3, side, side])
+            .to_device(self.device);
+        let classes = Tensor::from_slice(&batch.classes).to_device(self.device);
+        let mode = Mode {
+            training: true,
+            precision: settings.precision,
+        };
+        let logits = forward(network, &run.weights, &views, mode);
+        let loss = logits.cross_entropy_loss::<Tensor>(
+            &classes,
+            None,
+            Reduction::Mean,
+            -100,
+            settings.label_smoothing,
+        );
+        loss.backward();
+        let rate = settings.schedule.rate(step, total, settings.rate);
+        run.sgd.step(&run.weights, rate);
+        average_weights(&run.average, &run.weights, settings.average_decay, step);
+
+        let right = logits.argmax(1, false).eq_tensor(&classes).sum(Kind::Float);
+        let images = batch.classes.len();
+        let running = &mut run.state.running;
+        running.loss += loss.double_value(&[]) * images as f64;
+        running.right += right.double_value(&[]);
+        running.images += images as u64;
+        run.state.step += 1;
+        run.state.batch += 1;
+    }
+
+    fn finish_epoch(&self, run: &mut Run, network: &Network) -> Result<()> {
+        let settings = &run.state.settings;
+        let classifier = self.classifier(run, network, settings.precision);
+        let validation = classifier
+            .evaluate(self.validation, &Preprocessing::default())
+            .measurement();
+        let steps_an_epoch = run.state.batch as u64;
+        let total = steps_an_epoch * u64::from(settings.epochs);
+        let running = run.state.running;
+        let record = EpochRecord {
+            epoch: run.state.epoch + 1,
+            rate: settings
+                .schedule
+                .rate(run.state.step - 1, total, settings.rate),
+            loss: running.mean_loss(),
+            training_accuracy: running.right / running.images as f64,
+            images_per_second: running.images as f64 / running.seconds,
+            validation,
+        };
+        log::info!("{}", describe(&record, settings.epochs));
+        run.state.history.push(record);
+        run.state.epoch += 1;
+        run.state.batch = 0;
+        run.state.running = Running::default();
+        artefact::write(
+            &self.folder.join(HISTORY),
+            history(&run.state.history).as_bytes(),
+        )?;
+        run.save(&self.folder.join(CHECKPOINT))
+    }
+
+    fn classifier<'a>(
+        &self,
+        run: &'a Run,
+        network: &'a Network,
+        precision: Precision,
+    ) -> Classifier<'a> {
+        Classifier {
+            network,
+            weights: &run.average,
+            precision,
+            device: self.device,
+        }
+    }
+}
+
+impl Running {
+    fn mean_loss(&self) -> f64 {
+        self.loss / self.images.max(1) as f64
+    }
+}
+
+fn describe(record: &EpochRecord, epochs: u32) -> String {
+    let scales: Vec<String> = (record.validation.per_scale.iter())
+        .map(|scale| format!("{}: {:.2}", scale.scale, 100.0 * scale.accuracy))
+        .collect();
+    format!(
+        "epoch {}/{epochs}: rate {:.4}, loss {:.4}, training {:.2} %, validation {:.2} % ({}), {:.0} images/s",
+        record.epoch,
+        record.rate,
+        record.loss,
+        100.0 * record.training_accuracy,
+        100.0 * record.validation.accuracy,
+        scales.join(", "),
+        record.images_per_second
+    )
+}
+
+fn history(records: &[EpochRecord]) -> String {
+    let mut text = String::from("epoch,rate,loss,training_accuracy,validation_accuracy");
+    if let Some(first) = records.first() {
+        for scale in &first.validation.per_scale {
+            text += &format!(",validation_accuracy_{}", scale.scale);
+        }
+    }
+    text += ",images_per_second\n";
+    for record in records {
+        text += &format!(
+            "{},{},{},{},{}",
+            record.epoch,
+            record.rate,
+            record.loss,
+            record.training_accuracy,
+            record.validation.accuracy
+        );
+        for scale in &record.validation.per_scale {
+            text += &format!(",{}", scale.accuracy);
+        }
+        text += &format!(",{:.1}\n", record.images_per_second);
+    }
+    text
+}
+
+/// The end of a run, for people.
+pub fn summary(run: &Run) -> String {
+    run.state
+        .result
+        .as_ref()
+        .map_or_else(String::new, evaluation::table)
+}
