@@ -41,18 +41,20 @@ impl Classifier<'_> {
     /// normalisation uses its running statistics, so an answer never depends on its neighbours.
     pub fn probabilities(&self, views: &[f32], shape: [usize; 3]) -> Vec<Row> {
         let [channels, height, width] = shape.map(|n| n as i64);
-        let mode = Mode {
-            training: false,
-            precision: self.precision,
-        };
         let probabilities = tch::no_grad(|| {
             let views = Tensor::from_slice(views)
                 .view([-1, channels, height, width])
                 .to_device(self.device);
-            forward(self.network, self.weights, &views, mode)
-                .softmax(1, Kind::Float)
-                .to_device(Device::Cpu)
-                .contiguous()
+            forward(
+                self.network,
+                self.weights,
+                &views,
+                self.precision,
+                Mode::Inference,
+            )
+            .softmax(1, Kind::Float)
+            .to_device(Device::Cpu)
+            .contiguous()
         });
         let mut flat = vec![0.0; probabilities.numel()];
         probabilities.copy_data(&mut flat, probabilities.numel());
@@ -167,13 +169,15 @@ mod tests {
     #[test]
     fn each_scale_alone_and_the_average_are_counted_apart() {
         let sure_round = [0.9, 0.1, 0.0, 0.0, 0.0];
+        let maybe_round = [0.4, 0.3, 0.0, 0.0, 0.3];
+        let sure_spiral = [0.0, 0.0, 0.0, 0.0, 1.0];
         let maybe_spiral = [0.3, 0.1, 0.0, 0.0, 0.6];
         let evaluation = Evaluation {
             scales: vec![180, 240],
             classes: vec![Round, Spiral, Spiral],
             rows: vec![
                 vec![sure_round, maybe_spiral],
-                vec![maybe_spiral, maybe_spiral],
+                vec![maybe_round, sure_spiral],
                 vec![sure_round, maybe_spiral],
             ],
         };

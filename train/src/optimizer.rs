@@ -75,18 +75,24 @@ impl Sgd {
     }
 }
 
-/// Moves `average` towards `weights`: an exponential moving average (Polyak & Juditsky 1992).
-///
-/// `decay` is the part that is kept a step. In the first steps less is kept, `(1 + n) / (10 + n)`, so
-/// that the start values are soon forgotten.
-pub fn average_weights(average: &Weights, weights: &Weights, decay: f64, step: u64) {
-    let warm = (1.0 + step as f64) / (10.0 + step as f64);
-    let towards = 1.0 - decay.min(warm);
+/// Moves `average` towards `weights`: an exponential moving average (Polyak & Juditsky 1992) of which
+/// `decay` is kept.
+pub fn average_weights(average: &Weights, weights: &Weights, decay: f64) {
     tch::no_grad(|| {
         for ((_, mean), (_, tensor)) in average.iter().zip(weights.iter()) {
-            let _ = mean.shallow_clone().lerp_(tensor, towards);
+            let _ = mean.shallow_clone().lerp_(tensor, 1.0 - decay);
         }
     });
+}
+
+/// The decay of a moving average at `step`, from 0: less than `decay` in the first steps,
+/// `(1 + n) / (10 + n)`, so that the start values are soon forgotten.
+///
+/// Without it, batch normalisation's running statistics at their decay of 0.997 are still so far from
+/// the truth after three epochs that a network whose training views are 87 % right answers one class
+/// for everything.
+pub fn warm_decay(decay: f64, step: u64) -> f64 {
+    decay.min((1.0 + step as f64) / (10.0 + step as f64))
 }
 
 #[cfg(test)]
@@ -143,8 +149,15 @@ mod tests {
         let mut sgd = Sgd::new(&weights, 0.0);
         backward(&weights);
         sgd.step(&weights, 1.0);
-        average_weights(&average, &weights, 0.75, 1_000_000);
+        average_weights(&average, &weights, 0.75);
         // From 0.5 by a quarter of the way to 0.5 - 1.9.
         assert!((values(&average, "l/bias")[0] - (0.5 - 1.9 / 4.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_decay_grows_to_what_was_asked_for() {
+        assert!((warm_decay(0.999, 0) - 0.1).abs() < 1e-12);
+        assert!((warm_decay(0.999, 90) - 0.91).abs() < 1e-12);
+        assert!((warm_decay(0.999, 1_000_000) - 0.999).abs() < 1e-12);
     }
 }

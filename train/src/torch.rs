@@ -10,9 +10,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::network::{
-    BATCH_NORM_DECAY, BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter, Role,
-};
+use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter, Role};
 
 /// The kind of number that the network computes with.
 #[derive(
@@ -133,22 +131,32 @@ impl Weights {
 
 /// How to run a network.
 #[derive(Debug, Clone, Copy)]
-pub struct Mode {
-    /// Batch statistics and dropout, or running statistics and none.
-    pub training: bool,
-    /// The kind of number to compute with.
-    pub precision: Precision,
+pub enum Mode {
+    /// Running statistics and no dropout: an image's answer depends on that image alone.
+    Inference,
+    /// Statistics of the batch, and dropout.
+    Training {
+        /// How much of the running mean and variance is kept.
+        statistics_decay: f64,
+    },
 }
 
 /// The logits `[N, 5]`, f32, of the views `[N, 3, 64, 64]`, f32.
 ///
 /// In training mode the running statistics among `weights` are updated in place.
-pub fn forward(network: &Network, weights: &Weights, views: &Tensor, mode: Mode) -> Tensor {
+pub fn forward(
+    network: &Network,
+    weights: &Weights,
+    views: &Tensor,
+    precision: Precision,
+    mode: Mode,
+) -> Tensor {
     let mut outputs: Vec<Option<Tensor>> = Vec::with_capacity(network.nodes.len());
     let last_use = last_uses(network);
     for (index, node) in network.nodes.iter().enumerate() {
         let runner = Runner {
             weights,
+            precision,
             mode,
             node,
             outputs: &outputs,
@@ -180,6 +188,7 @@ fn last_uses(network: &Network) -> Vec<usize> {
 /// One node, about to be computed.
 struct Runner<'a> {
     weights: &'a Weights,
+    precision: Precision,
     mode: Mode,
     node: &'a Node,
     outputs: &'a [Option<Tensor>],
@@ -188,7 +197,7 @@ struct Runner<'a> {
 impl Runner<'_> {
     fn run(&self, views: &Tensor) -> Tensor {
         match self.node.layer {
-            Layer::Input => channels_last(&views.to_kind(self.mode.precision.kind())),
+            Layer::Input => channels_last(&views.to_kind(self.precision.kind())),
             Layer::Convolution(convolution) => self.convolution(convolution),
             Layer::BatchNorm => self.batch_norm(),
             Layer::Relu => self.input(0).relu(),
@@ -200,7 +209,8 @@ impl Runner<'_> {
             Layer::GlobalAveragePool => self.input(0).mean_dim([2, 3].as_slice(), true, None),
             Layer::Add => self.input(0) + self.input(1),
             Layer::Dropout { drop_probability } => {
-                self.input(0).dropout(drop_probability, self.mode.training)
+                let training = matches!(self.mode, Mode::Training { .. });
+                self.input(0).dropout(drop_probability, training)
             }
             Layer::Linear { .. } => self
                 .input(0)
@@ -236,13 +246,17 @@ impl Runner<'_> {
     }
 
     fn batch_norm(&self) -> Tensor {
+        let (training, decay) = match self.mode {
+            Mode::Inference => (false, 1.0),
+            Mode::Training { statistics_decay } => (true, statistics_decay),
+        };
         self.input(0).batch_norm(
             Some(self.weight("scale")),
             Some(self.weight("shift")),
             Some(self.weight("mean")),
             Some(self.weight("variance")),
-            self.mode.training,
-            1.0 - BATCH_NORM_DECAY,
+            training,
+            1.0 - decay,
             BATCH_NORM_EPSILON,
             true,
         )
@@ -261,7 +275,7 @@ impl Runner<'_> {
     }
 
     fn cast(&self, name: &str) -> Tensor {
-        self.weight(name).to_kind(self.mode.precision.kind())
+        self.weight(name).to_kind(self.precision.kind())
     }
 }
 

@@ -14,8 +14,8 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::evaluation::Classifier;
 use crate::loader::{Batch, Recipe};
-use crate::network::Network;
-use crate::optimizer::average_weights;
+use crate::network::{BATCH_NORM_DECAY, Network};
+use crate::optimizer::{average_weights, warm_decay};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::torch::{Mode, Precision, forward};
@@ -150,11 +150,10 @@ impl Trainer<'_> {
             .view([-1, 3, side, side])
             .to_device(self.device);
         let classes = Tensor::from_slice(&batch.classes).to_device(self.device);
-        let mode = Mode {
-            training: true,
-            precision: settings.precision,
+        let mode = Mode::Training {
+            statistics_decay: warm_decay(BATCH_NORM_DECAY, step),
         };
-        let logits = forward(network, &run.weights, &views, mode);
+        let logits = forward(network, &run.weights, &views, settings.precision, mode);
         let loss = logits.cross_entropy_loss::<Tensor>(
             &classes,
             None,
@@ -165,7 +164,8 @@ impl Trainer<'_> {
         loss.backward();
         let rate = settings.schedule.rate(step, total, settings.rate);
         run.sgd.step(&run.weights, rate);
-        average_weights(&run.average, &run.weights, settings.average_decay, step);
+        let decay = warm_decay(settings.average_decay, step);
+        average_weights(&run.average, &run.weights, decay);
 
         let right = logits.argmax(1, false).eq_tensor(&classes).sum(Kind::Float);
         let images = batch.classes.len();

@@ -14,7 +14,7 @@ use crate::error::Result;
 
 /// Trains galaxy morphology networks on Galaxy Zoo labels and exports them to ONNX.
 #[derive(Debug, Parser)]
-#[command(name = "galmorph-train", version)]
+#[command(name = "galmorph-train", version, args_override_self = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

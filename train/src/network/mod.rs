@@ -84,7 +84,8 @@ pub struct Convolution {
 /// Added to the variance, as in the authors' code.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
-/// How much of the running mean and variance is kept at each training step, as in the authors' code.
+/// How much of the running mean and variance is kept at each training step, as in the authors' code;
+/// less at the start of a run.
 pub const BATCH_NORM_DECAY: f64 = 0.997;
 
 /// One layer in its place.

@@ -1,0 +1,90 @@
+//! The whole way: labelled images, a trained network, ONNX, the daemon, the catalog.
+
+use std::path::{Path, PathBuf};
+
+use galmorph_cutout::{Limits, Preprocessing, Probabilities, decode};
+use galmorph_train::checkpoint::Run;
+use galmorph_train::evaluation::Classifier;
+use galmorph_train::torch::Precision;
+use tch::Device;
+
+use crate::support::{Dir, TRAIN, program, run};
+
+/// The daemon is another package's program; cargo puts both into one folder.
+fn daemon() -> PathBuf {
+    let path = Path::new(TRAIN).with_file_name("galmorph");
+    assert!(
+        path.exists(),
+        "{} is not built: cargo build -p galmorph",
+        path.display()
+    );
+    path
+}
+
+/// What torch answers for an image file.
+fn torch_answer(checkpoint: &Path, image: &Path) -> Probabilities {
+    tch::set_num_threads(1);
+    let (run, network) = Run::load(checkpoint, Device::Cpu).unwrap();
+    let classifier = Classifier {
+        network: &network,
+        weights: &run.average,
+        precision: Precision::F32,
+        device: Device::Cpu,
+    };
+    let preprocessing = Preprocessing::default();
+    let image = decode(&std::fs::read(image).unwrap(), &Limits::default()).unwrap();
+    let rows = classifier.probabilities(&preprocessing.views(&image), preprocessing.view_shape());
+    Probabilities::average(&rows, 1.0).unwrap()
+}
+
+#[test]
+fn a_network_trained_here_answers_in_the_catalog_as_it_does_in_torch() {
+    let dir = Dir::with_galaxies();
+    run(&mut dir.train("run", 2), 0);
+    let model = dir.path("tiny.onnx");
+    let mut export = program(Path::new(TRAIN));
+    export
+        .arg("export")
+        .arg("--checkpoint")
+        .arg(dir.checkpoint("run"));
+    run(export.arg("--output").arg(&model), 0);
+
+    let catalog = dir.path("catalog.sqlite");
+    let mut watch = program(&daemon());
+    watch.arg("watch").arg(dir.images()).arg("--drain");
+    watch
+        .arg("--model")
+        .arg(&model)
+        .arg("--catalog")
+        .arg(&catalog);
+    run(&mut watch, 0);
+
+    let mut query = program(&daemon());
+    query.arg("query").arg("--catalog").arg(&catalog);
+    let output = run(query.args(["--format", "csv"]), 0);
+    let mut reader = csv::Reader::from_reader(output.stdout.as_slice());
+    let columns = reader.headers().unwrap().clone();
+    let column = |name: &str| columns.iter().position(|column| column == name).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 50);
+
+    for row in rows.iter().step_by(10) {
+        assert_eq!(&row[column("model")], "tiny");
+        let torch = torch_answer(&dir.checkpoint("run"), Path::new(&row[column("path")]));
+        assert_eq!(&row[column("label")], torch.label().name());
+        let names = [
+            "p_round",
+            "p_in_between",
+            "p_cigar",
+            "p_edge_on",
+            "p_spiral",
+        ];
+        for (name, wanted) in names.iter().zip(torch.values()) {
+            let value: f32 = row[column(name)].parse().unwrap();
+            assert!(
+                (value - wanted).abs() < 1e-4,
+                "{name}: {value} against {wanted}"
+            );
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! An exported network answers the same in torch, in tract and in ONNX Runtime.
+//!
+//! The weights are random, the running statistics too: a batch normalisation that took its mean for
+//! its shift would pass with the start values.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use galmorph_cutout::{ModelCard, Morphology, Preprocessing};
+use galmorph_train::evaluation::Classifier;
+use galmorph_train::network::{Architecture, Network, Role};
+use galmorph_train::onnx;
+use galmorph_train::torch::{Precision, Weights};
+use tch::{Device, Kind, Tensor};
+use tract_onnx::prelude::{DatumExt, Framework, InferenceModelExt, IntoRunnable, tvec};
+
+const VIEWS: usize = 3;
+const TOLERANCE: f32 = 1e-4;
+
+type Rows = Vec<[f32; 5]>;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn random_weights(network: &Network) -> Weights {
+    let mut weights = Weights::start(network, Device::Cpu);
+    let random: Vec<(String, Tensor)> = weights
+        .iter()
+        .map(|(parameter, tensor)| {
+            let noise = tensor.detach().randn_like();
+            let value = match parameter.role {
+                // Steep enough that the softmax is neither flat nor saturated.
+                Role::Weight { deviation } => noise * deviation,
+                Role::Offset { start } => noise * 0.1 + start,
+                Role::Statistic { start } => (noise * 0.2 + start).abs(),
+            };
+            (parameter.name.clone(), value)
+        })
+        .collect();
+    weights
+        .fill(|name| {
+            let (_, value) = random.iter().find(|(other, _)| other == name).unwrap();
+            Ok(value.shallow_clone())
+        })
+        .unwrap();
+    weights
+}
+
+fn card() -> ModelCard {
+    ModelCard {
+        format: ModelCard::FORMAT,
+        name: "random".into(),
+        network: "random".into(),
+        classes: Morphology::names().map(String::from).to_vec(),
+        preprocessing: Preprocessing::default(),
+        temperature: 1.0,
+        training: None,
+        validation: None,
+    }
+}
+
+fn in_tract(model: &Path, views: &[f32]) -> Rows {
+    let plan = tract_onnx::onnx()
+        .model_for_path(model)
+        .unwrap()
+        .with_input_fact(0, f32::fact([VIEWS, 3, 64, 64]).into())
+        .unwrap()
+        .into_optimized()
+        .unwrap()
+        .into_runnable()
+        .unwrap();
+    let input = tract_onnx::prelude::Tensor::from_shape(&[VIEWS, 3, 64, 64], views).unwrap();
+    let output = plan.run(tvec!(input.into())).unwrap();
+    let flat = output[0].view();
+    flat.as_slice::<f32>().unwrap().as_chunks().0.to_vec()
+}
+
+fn in_onnxruntime(model: &Path, views: &[f32]) -> Rows {
+    let python = repository().join(".venv/bin/python");
+    assert!(python.exists(), "no .venv/: run scripts/setup");
+    let (input, output) = (model.with_extension("in"), model.with_extension("out"));
+    let bytes: Vec<u8> = views.iter().flat_map(|x| x.to_le_bytes()).collect();
+    std::fs::write(&input, bytes).unwrap();
+    let status = Command::new(python)
+        .arg(repository().join("tests/python/run_onnx.py"))
+        .args([model, &input, &output])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let bytes = std::fs::read(output).unwrap();
+    let values: Vec<f32> = (bytes.as_chunks().0.iter())
+        .map(|value| f32::from_le_bytes(*value))
+        .collect();
+    values.as_chunks().0.to_vec()
+}
+
+fn assert_close(ours: &Rows, theirs: &Rows, who: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{who}");
+    for (a, b) in ours.iter().flatten().zip(theirs.iter().flatten()) {
+        assert!((a - b).abs() < TOLERANCE, "{who}: {a} against {b}");
+    }
+}
+
+fn all_runtimes_agree_on(architecture: &str) {
+    tch::set_num_threads(1);
+    tch::manual_seed(5);
+    let network = architecture.parse::<Architecture>().unwrap().describe();
+    let weights = random_weights(&network);
+    let noise = Tensor::randn([VIEWS as i64, 3, 64, 64], (Kind::Float, Device::Cpu));
+    let views = Vec::<f32>::try_from(noise.view(-1)).unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.onnx");
+    std::fs::write(&model, onnx::encode(&network, &weights, &card()).unwrap()).unwrap();
+
+    let classifier = Classifier {
+        network: &network,
+        weights: &weights,
+        precision: Precision::F32,
+        device: Device::Cpu,
+    };
+    let torch = classifier.probabilities(&views, [3, 64, 64]);
+    for row in &torch {
+        let largest = row.iter().copied().fold(0.0, f32::max);
+        assert!(
+            largest < 0.999,
+            "{row:?} is saturated, and would hide a difference"
+        );
+    }
+    assert_close(&torch, &in_tract(&model, &views), "tract");
+    assert_close(&torch, &in_onnxruntime(&model, &views), "onnxruntime");
+}
+
+#[test]
+fn on_the_residual_network() {
+    all_runtimes_agree_on("zhu2019 k=0.25 N=2");
+}
+
+#[test]
+fn on_a_residual_network_of_other_depth_with_dropout() {
+    all_runtimes_agree_on("zhu2019 k=0.1 N=1 drop=0.5");
+}
+
+#[test]
+fn bf16_answers_are_near_those_of_f32() {
+    tch::set_num_threads(1);
+    tch::manual_seed(6);
+    let network = "zhu2019 k=0.25".parse::<Architecture>().unwrap().describe();
+    let weights = random_weights(&network);
+    let noise = Tensor::randn([8, 3, 64, 64], (Kind::Float, Device::Cpu));
+    let views = Vec::<f32>::try_from(noise.view(-1)).unwrap();
+    let answers = |precision| {
+        let classifier = Classifier {
+            network: &network,
+            weights: &weights,
+            precision,
+            device: Device::Cpu,
+        };
+        classifier.probabilities(&views, [3, 64, 64])
+    };
+    let (exact, short) = (answers(Precision::F32), answers(Precision::Bf16));
+    let mut differences = exact.iter().flatten().zip(short.iter().flatten());
+    assert!(differences.clone().all(|(a, b)| (a - b).abs() < 0.05));
+    assert!(
+        differences.any(|(a, b)| a.to_bits() != b.to_bits()),
+        "bf16 was not used"
+    );
+}
