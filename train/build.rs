@@ -5,9 +5,10 @@ use std::process::Command;
 
 fn main() {
     // Set by torch-sys through its `links` key; only a direct dependent sees it.
-    let libtorch = std::env::var("DEP_TCH_LIBTORCH_LIB")
-        .unwrap_or_else(|_| panic!("torch-sys names no libtorch folder (run scripts/setup)"));
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}");
+    match std::env::var("DEP_TCH_LIBTORCH_LIB") {
+        Ok(libtorch) => println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}"),
+        Err(_) => println!("cargo::error=torch-sys names no libtorch folder (run scripts/setup)"),
+    }
     println!("cargo:rerun-if-changed=build.rs");
 
     println!("cargo:rustc-env=GALMORPH_COMMIT={}", commit());

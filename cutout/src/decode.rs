@@ -7,6 +7,7 @@
 
 use std::io::Cursor;
 
+use crate::jpeg;
 use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 /// What an image may cost before it is refused.
@@ -87,11 +88,10 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
             limits.max_bytes
         )));
     }
-    let mut reader = ImageReader::new(Cursor::new(bytes));
-    match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => reader.set_format(format),
-        _ => return Err(DecodeError::NotAnImage),
-    }
+    let Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) = image::guess_format(bytes) else {
+        return Err(DecodeError::NotAnImage);
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut allocation = image::Limits::default();
     // Four channels of two bytes is the most that a PNG pixel can take while it is decoded.
     allocation.max_alloc = Some(limits.max_pixels.saturating_mul(8));
@@ -100,6 +100,9 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
     let decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
     check_dimensions(width, height, limits)?;
+    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
+        return Err(DecodeError::Broken("the JPEG ends early".into()));
+    }
     let image = image::DynamicImage::from_decoder(decoder).map_err(broken)?;
     Ok(image.into_rgb8())
 }
@@ -209,7 +212,9 @@ mod tests {
         let whole = png(gradient(64, 64));
         assert_eq!(kind(&whole[..whole.len() / 2], &limits), "broken");
         let whole = jpeg(&gradient(64, 64));
-        assert_eq!(kind(&whole[..whole.len() / 8], &limits), "broken");
+        for part in [8, 4, 2] {
+            assert_eq!(kind(&whole[..whole.len() / part], &limits), "broken");
+        }
 
         assert_eq!(kind(&png(gradient(15, 64)), &limits), "too_small");
         assert_eq!(kind(&png(gradient(8193, 16)), &limits), "too_large");

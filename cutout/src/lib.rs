@@ -11,6 +11,7 @@
 
 mod card;
 mod decode;
+mod jpeg;
 mod morphology;
 mod preprocessing;
 mod probabilities;

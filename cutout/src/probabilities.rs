@@ -72,6 +72,7 @@ fn soften(row: &[f32; Morphology::COUNT], temperature: f32) -> [f32; Morphology:
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // Exact on purpose: the values are representable.
 mod tests {
     use super::*;
 

@@ -135,6 +135,7 @@ fn centred(image: &RgbImage, crop: u32) -> (Cow<'_, RgbImage>, u32, u32) {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // Exact on purpose: the values are representable.
 mod tests {
     use super::*;
 

@@ -1,5 +1,7 @@
 //! The training program, run as a user runs it.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod bad_input;
 mod resume;
 mod support;

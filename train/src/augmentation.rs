@@ -85,7 +85,7 @@ impl Augmentation {
             hue: draw(&mut random, -self.hue..=self.hue),
         };
 
-        let mut cropped = [0.0; VIEW_LEN];
+        let mut cropped = vec![0.0; VIEW_LEN];
         resize_window(image, scale, RESIZED, window, &mut cropped);
         distortion.apply(&mut cropped);
         symmetry.apply(&cropped, output);

@@ -87,7 +87,7 @@ impl Classifier<'_> {
 impl Evaluation {
     /// Accuracy for each test scale alone, and for all of them averaged; recall of each class.
     pub fn measurement(&self) -> Measurement {
-        let averaged = self.right(|rows| label(rows));
+        let averaged = self.right(label);
         let per_scale = self
             .scales
             .iter()

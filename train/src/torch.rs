@@ -66,6 +66,7 @@ impl Weights {
     }
 
     /// A copy on the same device that shares nothing and learns nothing.
+    #[must_use]
     pub fn detached_copy(&self) -> Self {
         let tensors = self
             .tensors

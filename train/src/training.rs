@@ -201,10 +201,7 @@ impl Trainer<'_> {
         run.state.epoch += 1;
         run.state.batch = 0;
         run.state.running = Running::default();
-        artefact::write(
-            &self.folder.join(HISTORY),
-            history(&run.state.history).as_bytes(),
-        )?;
+        artefact::write(&self.folder.join(HISTORY), &history(&run.state.history))?;
         run.save(&self.folder.join(CHECKPOINT))
     }
 
@@ -245,29 +242,42 @@ fn describe(record: &EpochRecord, epochs: u32) -> String {
     )
 }
 
-fn history(records: &[EpochRecord]) -> String {
-    let mut text = String::from("epoch,rate,loss,training_accuracy,validation_accuracy");
-    if let Some(first) = records.first() {
-        for scale in &first.validation.per_scale {
-            text += &format!(",validation_accuracy_{}", scale.scale);
-        }
+/// One row an epoch, as CSV.
+fn history(records: &[EpochRecord]) -> Vec<u8> {
+    let scales = |record: &EpochRecord| record.validation.per_scale.clone();
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut header: Vec<String> = [
+        "epoch",
+        "rate",
+        "loss",
+        "training_accuracy",
+        "images_per_second",
+    ]
+    .map(String::from)
+    .to_vec();
+    header.push("validation_accuracy".into());
+    for scale in records.first().map(scales).unwrap_or_default() {
+        header.push(format!("validation_accuracy_{}", scale.scale));
     }
-    text += ",images_per_second\n";
+    // Writing to memory can't fail.
+    let _ = table.write_record(header);
     for record in records {
-        text += &format!(
-            "{},{},{},{},{}",
-            record.epoch,
-            record.rate,
-            record.loss,
-            record.training_accuracy,
-            record.validation.accuracy
+        let mut row = vec![
+            record.epoch.to_string(),
+            record.rate.to_string(),
+            record.loss.to_string(),
+            record.training_accuracy.to_string(),
+            format!("{:.1}", record.images_per_second),
+            record.validation.accuracy.to_string(),
+        ];
+        row.extend(
+            scales(record)
+                .iter()
+                .map(|scale| scale.accuracy.to_string()),
         );
-        for scale in &record.validation.per_scale {
-            text += &format!(",{}", scale.accuracy);
-        }
-        text += &format!(",{:.1}\n", record.images_per_second);
+        let _ = table.write_record(row);
     }
-    text
+    table.into_inner().unwrap_or_default()
 }
 
 /// The end of a run, for people.

@@ -36,7 +36,7 @@ enum Command {
 /// Where the labelled images are.
 #[derive(Debug, Args)]
 struct DataArgs {
-    /// CSV file with the columns GalaxyID, label (0 to 4, or a class's name) and split
+    /// CSV file with the columns `GalaxyID`, `label` (0 to 4, or a class's name) and `split`
     #[arg(long, value_name = "FILE")]
     labels: PathBuf,
     /// Folders or plain tar files with images named <GalaxyID>.jpg

@@ -157,13 +157,13 @@ fn in_parallel<T: Send>(
 }
 
 fn digest<'a>(labels: &[Label], hashes: impl Iterator<Item = &'a blake3::Hash>) -> String {
-    let mut hasher = blake3::Hasher::new();
+    let mut all = blake3::Hasher::new();
     for (label, hash) in labels.iter().zip(hashes) {
-        hasher.update(label.id.as_bytes());
-        hasher.update(&[0, label.class.id() as u8]);
-        hasher.update(hash.as_bytes());
+        all.update(label.id.as_bytes());
+        all.update(&[0, label.class.id() as u8]);
+        all.update(hash.as_bytes());
     }
-    hasher.finalize().to_hex().to_string()
+    all.finalize().to_hex().to_string()
 }
 
 #[cfg(test)]

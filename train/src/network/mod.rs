@@ -26,7 +26,7 @@ pub struct Shape {
 
 impl Shape {
     /// How many values.
-    pub const fn len(self) -> usize {
+    pub const fn size(self) -> usize {
         self.channels * self.height * self.width
     }
 }
@@ -169,7 +169,7 @@ impl Network {
                 ]
             }
             Layer::Linear { outputs } => {
-                let features = self.input_shape(node).len();
+                let features = self.input_shape(node).size();
                 vec![
                     parameter("weight", &[outputs, features], he(features)),
                     parameter("bias", &[outputs], Role::Offset { start: 0.0 }),
@@ -203,9 +203,9 @@ impl Network {
             .iter()
             .map(|node| match node.layer {
                 Layer::Convolution(c) => {
-                    self.input_shape(node).channels * c.kernel * c.kernel * node.shape.len()
+                    self.input_shape(node).channels * c.kernel * c.kernel * node.shape.size()
                 }
-                Layer::Linear { outputs } => self.input_shape(node).len() * outputs,
+                Layer::Linear { outputs } => self.input_shape(node).size() * outputs,
                 _ => 0,
             })
             .sum()
@@ -217,7 +217,7 @@ impl Network {
     }
 }
 
-/// He et al. 2015: the variance of a layer's outputs stays that of its inputs through ReLUs.
+/// He et al. 2015: the variance of a layer's outputs stays that of its inputs through rectified units.
 fn he(fan_in: usize) -> Role {
     Role::Weight {
         deviation: (2.0 / fan_in as f64).sqrt(),
@@ -268,7 +268,7 @@ impl Builder {
         self.push(name, Layer::Convolution(convolution), vec![input], shape)
     }
 
-    /// Adds a batch normalisation followed by a ReLU, as `<name>/bn` and `<name>/relu`.
+    /// Adds a batch normalisation followed by a rectification, as `<name>/bn` and `<name>/relu`.
     pub fn batch_norm_relu(&mut self, name: &str, input: usize) -> usize {
         let shape = self.nodes[input].shape;
         let norm = self.push(&format!("{name}/bn"), Layer::BatchNorm, vec![input], shape);
@@ -296,7 +296,10 @@ impl Builder {
         self.push(name, Layer::GlobalAveragePool, vec![input], shape)
     }
 
-    /// Adds a sum of two nodes of the same shape.
+    /// Adds a sum of two nodes.
+    ///
+    /// # Panics
+    /// If their shapes differ.
     pub fn add(&mut self, name: &str, a: usize, b: usize) -> usize {
         let shape = self.nodes[a].shape;
         assert_eq!(shape, self.nodes[b].shape, "{name} adds unequal shapes");

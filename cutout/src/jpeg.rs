@@ -1,0 +1,98 @@
+//! Is a JPEG there to its end?
+//!
+//! The decoder fills what is missing with grey and says nothing, so that half a transfer would become
+//! half a galaxy with a confident class. A whole file ends with the marker EOI, and that can be seen
+//! without decoding: within the compressed data 0xFF is always followed by a zero or a restart marker,
+//! and everything else states its length (ITU-T T.81, annex B).
+
+/// Start of image.
+const SOI: u8 = 0xD8;
+/// End of image.
+const EOI: u8 = 0xD9;
+/// Start of scan: compressed data follows its header.
+const SOS: u8 = 0xDA;
+
+/// Whether the file's markers lead from its start to the end of the image. What follows that is not
+/// looked at.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    walk(bytes) == Some(())
+}
+
+/// `None` when the bytes end, or make no sense, before the end of the image.
+fn walk(bytes: &[u8]) -> Option<()> {
+    let mut position = 0;
+    loop {
+        if *bytes.get(position)? != 0xFF {
+            return None;
+        }
+        let marker = *bytes.get(position + 1)?;
+        position += 2;
+        match marker {
+            EOI => return Some(()),
+            // Any number of 0xFF may stand before a marker.
+            0xFF => position -= 1,
+            // Markers without a length: SOI, TEM, and restarts that stand alone.
+            SOI | 0x01 | 0xD0..=0xD7 => {}
+            _ => {
+                let length = bytes.get(position..position + 2)?;
+                position += usize::from(u16::from_be_bytes([length[0], length[1]]));
+                if marker == SOS {
+                    position = end_of_scan(bytes, position)?;
+                }
+            }
+        }
+    }
+}
+
+/// Where the first marker after the compressed data at `start` is.
+fn end_of_scan(bytes: &[u8], start: usize) -> Option<usize> {
+    let data = bytes.get(start..)?;
+    let length = data
+        .windows(2)
+        .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xD0..=0xD7))?;
+    Some(start + length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::RgbImage;
+    use image::codecs::jpeg::JpegEncoder;
+
+    fn jpeg() -> Vec<u8> {
+        let image = RgbImage::from_fn(90, 70, |x, y| {
+            image::Rgb([(x * 31) as u8, (y * 57) as u8, (x * y) as u8])
+        });
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, 95)
+            .encode_image(&image)
+            .unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_jpeg_is_whole_and_no_beginning_of_it_is() {
+        let whole = jpeg();
+        assert!(is_whole(&whole));
+        for length in 0..whole.len() {
+            assert!(!is_whole(&whole[..length]), "{length} of {}", whole.len());
+        }
+    }
+
+    #[test]
+    fn what_stands_after_the_end_does_not_matter() {
+        let mut bytes = jpeg();
+        bytes.extend_from_slice(b"written by an instrument that pads its files\0\0\0");
+        assert!(is_whole(&bytes));
+    }
+
+    #[test]
+    fn an_end_marker_inside_a_comment_is_not_the_end() {
+        let whole = jpeg();
+        let comment = [0xFF, 0xFE, 0x00, 0x04, 0xFF, EOI];
+        let mut bytes = [&whole[..2], &comment, &whole[2..]].concat();
+        assert!(is_whole(&bytes));
+        bytes.truncate(whole.len() / 2);
+        assert!(!is_whole(&bytes));
+    }
+}
