@@ -1,0 +1,245 @@
+//! The catalog: an SQLite file with one writer and any number of readers.
+//!
+//! SQLite keeps the promise that this program makes: what was recorded survives whatever comes, and
+//! can be read at any time with anything. WAL lets readers and the writer leave each other alone;
+//! `synchronous = FULL` makes a commit a fact. A lock file beside the catalog keeps a second daemon
+//! out, which SQLite itself would let in.
+
+mod query;
+mod record;
+mod schema;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use galmorph_cutout::ModelCard;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+
+pub(crate) use query::{Filter, Query};
+pub(crate) use record::{Entry, Verdict, shortest};
+pub(crate) use schema::probability_columns;
+
+/// The first SQLite whose WAL mode can't lose commits.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long SQLite itself waits for a lock before it reports one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is wrong with a catalog.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CatalogError {
+    /// Trying again may help: locked by someone, a full disk, an I/O error.
+    #[error("{0}")]
+    Transient(String),
+    /// It won't, until someone sees to it.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// The one who writes.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    model: i64,
+    _lock: File,
+}
+
+/// One who reads.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Writer {
+    /// Opens a catalog for the daemon, making or migrating it as needed, and enters the model.
+    pub(crate) fn open(path: &Path, digest: &str, card: &ModelCard) -> Result<Self, CatalogError> {
+        let fault = |error| fault(path, "open", &error);
+        let lock = lock(path)?;
+        let mut connection = Connection::open(path).map_err(fault)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        let version = check_version(&connection, path)?;
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+            )
+            .map_err(fault)?;
+        if version < schema::VERSION {
+            schema::migrate(&mut connection, version).map_err(fault)?;
+        }
+        let json = card
+            .to_json()
+            .map_err(|error| CatalogError::Unusable(error.to_string()))?;
+        let transaction = connection.transaction().map_err(fault)?;
+        let model = record::model_id(&transaction, digest, card, &json).map_err(fault)?;
+        transaction.commit().map_err(fault)?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            model,
+            _lock: lock,
+        })
+    }
+
+    /// The row of the model in use.
+    pub(crate) fn model(&self) -> i64 {
+        self.model
+    }
+
+    /// Records what became of some files, all or none.
+    pub(crate) fn record(&mut self, entries: &[Entry]) -> Result<(), CatalogError> {
+        let model = self.model;
+        let mut work = || {
+            let transaction = self.connection.transaction()?;
+            for entry in entries {
+                record::write(&transaction, model, entry)?;
+            }
+            transaction.commit()
+        };
+        work().map_err(|error| fault(&self.path, "write to", &error))
+    }
+}
+
+impl Reader {
+    /// Opens a catalog that is there, without ever changing it.
+    pub(crate) fn open(path: &Path) -> Result<Self, CatalogError> {
+        let fault = |error| fault(path, "open", &error);
+        if !path.exists() {
+            return Err(CatalogError::Unusable(format!(
+                "no catalog '{}' (galmorph watch makes it; --catalog names another)",
+                path.display()
+            )));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        if check_version(&connection, path)? == 0 {
+            return Err(CatalogError::Unusable(format!(
+                "'{}' is empty, not a galmorph catalog",
+                path.display()
+            )));
+        }
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Whether a file was rejected, or answered by `model`, as it now is.
+    pub(crate) fn is_done(
+        &self,
+        path: &str,
+        bytes: u64,
+        modified: &str,
+        model: i64,
+    ) -> Result<bool, CatalogError> {
+        let statement = "SELECT 1 FROM cutout
+             WHERE path = ?1 AND bytes = ?2 AND modified = ?3
+               AND (state = 'rejected' OR EXISTS (
+                   SELECT 1 FROM classification
+                   WHERE classification.digest = cutout.digest AND classification.model = ?4))";
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.exists(statement, params![path, bytes, modified, model])
+    }
+
+    /// Whether `model` has answered for this content.
+    pub(crate) fn has_answer(&self, digest: &str, model: i64) -> Result<bool, CatalogError> {
+        let statement = "SELECT 1 FROM classification WHERE digest = ?1 AND model = ?2";
+        self.exists(statement, params![digest, model])
+    }
+
+    fn exists(&self, statement: &str, values: impl rusqlite::Params) -> Result<bool, CatalogError> {
+        let find = || {
+            let mut statement = self.connection.prepare_cached(statement)?;
+            statement.query_row(values, |_| Ok(())).optional()
+        };
+        find()
+            .map(|found| found.is_some())
+            .map_err(|error| fault(&self.path, "read", &error))
+    }
+}
+
+/// Keeps a second daemon out for as long as the file is held.
+fn lock(catalog: &Path) -> Result<File, CatalogError> {
+    let mut name = catalog.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&name)
+        .map_err(|error| {
+            CatalogError::Unusable(format!(
+                "cannot write to catalog '{}': its folder refuses a lock file: {error}",
+                catalog.display()
+            ))
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(CatalogError::Unusable(format!(
+            "catalog '{}' is in use by another galmorph watch (stop it, or name another with --catalog)",
+            catalog.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(CatalogError::Unusable(format!(
+            "cannot lock catalog '{}': {error}",
+            catalog.display()
+        ))),
+    }
+}
+
+/// The version of a catalog: 0 for an empty file, an error for one that isn't ours or is too new.
+fn check_version(connection: &Connection, path: &Path) -> Result<i32, CatalogError> {
+    check_library(rusqlite::version_number())?;
+    let pragma = |name: &str| -> Result<i32, CatalogError> {
+        connection
+            .pragma_query_value(None, name, |row| row.get(0))
+            .map_err(|error| fault(path, "open", &error))
+    };
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let file = path.display();
+    if application != schema::APPLICATION_ID {
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(|error| fault(path, "open", &error))?;
+        return if tables == 0 && version == 0 {
+            Ok(0)
+        } else {
+            Err(CatalogError::Unusable(format!(
+                "'{file}' is a database of another program, not a galmorph catalog"
+            )))
+        };
+    }
+    if version > schema::VERSION {
+        return Err(CatalogError::Unusable(format!(
+            "catalog '{file}' has version {version}, and this program knows versions up to {} (update galmorph)",
+            schema::VERSION
+        )));
+    }
+    Ok(version)
+}
+
+fn check_library(version: i32) -> Result<(), CatalogError> {
+    if version < OLDEST_SQLITE {
+        return Err(CatalogError::Unusable(format!(
+            "built with SQLite {version}, which can lose commits in WAL mode; {OLDEST_SQLITE} or later is needed"
+        )));
+    }
+    Ok(())
+}
+
+fn fault(path: &Path, verb: &str, error: &rusqlite::Error) -> CatalogError {
+    let message = format!("cannot {verb} catalog '{}': {error}", path.display());
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure,
+        ) => CatalogError::Transient(message),
+        _ => CatalogError::Unusable(message),
+    }
+}
+
+#[cfg(test)]
+mod tests;

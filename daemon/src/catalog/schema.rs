@@ -1,0 +1,130 @@
+//! The catalog's tables and views, and the way from one version to the next.
+//!
+//! The views are an interface: observatory pipelines query them with tools of their own, so columns
+//! may be added at the end in a later version and never change. The names of the classes come from
+//! [`Morphology`], so the schema can't disagree with the network.
+//!
+//! The *newest* model of the `catalog` view is the one that this catalog met last (the highest
+//! `model.id`): a model that is used again after another keeps its place.
+
+use galmorph_cutout::Morphology;
+use rusqlite::{Connection, Transaction};
+
+/// "glmr": says that an SQLite file is a galmorph catalog.
+pub(super) const APPLICATION_ID: i32 = 0x676C_6D72;
+
+/// The version that this program writes; `user_version` in the file.
+pub(super) const VERSION: i32 = 1;
+
+/// What leads from each version to the next, beginning with an empty file.
+const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1];
+
+/// Brings a catalog of `version` up to date, in one transaction.
+pub(super) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
+    let transaction: Transaction = connection.transaction()?;
+    for step in &MIGRATIONS[version.max(0) as usize..] {
+        transaction.execute_batch(&step())?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+fn version_1() -> String {
+    let columns = probability_columns();
+    let probabilities = columns
+        .clone()
+        .map(|column| format!("    {column} REAL NOT NULL,\n"))
+        .concat();
+    let labels = Morphology::names()
+        .map(|name| format!("'{name}'"))
+        .join(", ");
+    let wide = columns
+        .map(|column| format!("classification.{column}"))
+        .join(", ");
+    let long = Morphology::ALL.map(probability_of).join("UNION ALL\n");
+    format!(
+        "CREATE TABLE model (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    card TEXT NOT NULL,
+    first_used TEXT NOT NULL,
+    UNIQUE (digest, card)
+) STRICT;
+
+-- digest is NULL for a file that was too large to be read.
+CREATE TABLE cutout (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    digest TEXT,
+    bytes INTEGER NOT NULL,
+    modified TEXT NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    object_id TEXT NOT NULL,
+    ra REAL,
+    dec REAL,
+    state TEXT NOT NULL CHECK (state IN ('classified', 'rejected')),
+    reason TEXT,
+    attempts INTEGER NOT NULL,
+    first_seen TEXT NOT NULL,
+    updated TEXT NOT NULL,
+    CHECK ((state = 'rejected') = (reason IS NOT NULL))
+) STRICT;
+CREATE INDEX cutout_by_digest ON cutout (digest);
+
+CREATE TABLE classification (
+    digest TEXT NOT NULL,
+    model INTEGER NOT NULL REFERENCES model (id),
+    label TEXT NOT NULL CHECK (label IN ({labels})),
+    confidence REAL NOT NULL,
+    entropy REAL NOT NULL,
+{probabilities}    classified_at TEXT NOT NULL,
+    PRIMARY KEY (digest, model)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW catalog AS
+SELECT cutout.path, cutout.object_id, cutout.ra, cutout.dec,
+       classification.label, classification.confidence, {wide},
+       model.name AS model, classification.classified_at
+FROM cutout
+LEFT JOIN classification ON classification.digest = cutout.digest
+    AND classification.model =
+        (SELECT max(model) FROM classification AS newest WHERE newest.digest = cutout.digest)
+LEFT JOIN model ON model.id = classification.model;
+
+CREATE VIEW probability AS
+{long};
+"
+    )
+}
+
+/// The column of each class's probability, in the order of the ids.
+pub(crate) fn probability_columns() -> [String; Morphology::COUNT] {
+    Morphology::names().map(|name| format!("p_{name}"))
+}
+
+/// One class's rows of the long form. The ranking counts the classes that are more probable; of
+/// equals, the one with the lower id goes first.
+fn probability_of(class: Morphology) -> String {
+    let name = class.name();
+    let before: Vec<String> = Morphology::ALL
+        .into_iter()
+        .filter(|other| *other != class)
+        .map(|other| {
+            let comparison = if other < class { ">=" } else { ">" };
+            format!("(p_{other} {comparison} p_{name})")
+        })
+        .collect();
+    format!(
+        "SELECT cutout.path, cutout.object_id, model.name AS model, '{name}' AS class_name,
+       classification.p_{name} AS probability,
+       1 + {} AS ranking
+FROM cutout
+JOIN classification ON classification.digest = cutout.digest
+JOIN model ON model.id = classification.model
+",
+        before.join(" + ")
+    )
+}

@@ -1,0 +1,310 @@
+use super::*;
+
+use galmorph_cutout::{Morphology, Preprocessing, Probabilities};
+use tempfile::TempDir;
+
+const ANSWER: [f32; 5] = [0.1, 0.3, 0.05, 0.25, 0.3];
+
+fn card(name: &str) -> ModelCard {
+    ModelCard {
+        format: ModelCard::FORMAT,
+        name: name.into(),
+        network: "none".into(),
+        classes: Morphology::names().map(String::from).to_vec(),
+        preprocessing: Preprocessing::default(),
+        temperature: 1.0,
+        training: None,
+        validation: None,
+    }
+}
+
+fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
+    Entry {
+        path: path.into(),
+        digest: Some(digest.into()),
+        bytes: 12,
+        modified: "2026-01-01T00:00:00.000000000Z".into(),
+        dimensions: Some((424, 424)),
+        object_id: "1".into(),
+        attempts: 1,
+        first_seen: crate::clock::now(),
+        verdict,
+    }
+}
+
+fn classified(answer: [f32; 5]) -> Verdict {
+    Verdict::Classified(Probabilities::average([&answer], 1.0).unwrap())
+}
+
+struct Fixture {
+    folder: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("c.sqlite")
+    }
+
+    fn writer(&self, model: &str) -> Writer {
+        Writer::open(&self.path(), "00", &card(model)).unwrap()
+    }
+
+    fn refusal(&self) -> String {
+        match Writer::open(&self.path(), "00", &card("m")).unwrap_err() {
+            CatalogError::Unusable(message) => message,
+            CatalogError::Transient(message) => panic!("transient: {message}"),
+        }
+    }
+
+    fn ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
+        let connection = Connection::open(self.path()).unwrap();
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+#[test]
+fn the_bundled_sqlite_is_recent_enough_and_an_older_one_is_refused() {
+    check_library(rusqlite::version_number()).unwrap();
+    let error = check_library(3_051_002).unwrap_err().to_string();
+    assert!(error.contains("can lose commits"), "{error}");
+}
+
+#[test]
+fn a_catalog_is_durable_and_says_whose_it_is() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer("m");
+    let pragma = |name: &str| -> i64 {
+        writer
+            .connection
+            .pragma_query_value(None, name, |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!(pragma("synchronous"), 2);
+    assert_eq!(pragma("foreign_keys"), 1);
+    assert_eq!(pragma("user_version"), i64::from(schema::VERSION));
+    assert_eq!(pragma("application_id"), i64::from(schema::APPLICATION_ID));
+    assert_eq!(fixture.ask::<String>("PRAGMA journal_mode"), "wal");
+}
+
+#[test]
+fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    let rejected = Verdict::Rejected {
+        kind: "broken",
+        message: "it is".into(),
+    };
+    writer
+        .record(&[
+            entry("/a", "d1", classified(ANSWER)),
+            entry("/b", "d2", rejected),
+        ])
+        .unwrap();
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let time = "2026-01-01T00:00:00.000000000Z";
+    let done = |path, bytes, time, model| reader.is_done(path, bytes, time, model).unwrap();
+    assert!(done("/a", 12, time, writer.model()));
+    assert!(done("/b", 12, time, writer.model()));
+    assert!(!done("/a", 13, time, writer.model()));
+    assert!(!done(
+        "/a",
+        12,
+        "2026-01-01T00:00:00.000000001Z",
+        writer.model()
+    ));
+    assert!(!done("/a", 12, time, writer.model() + 1));
+    assert!(!done("/c", 12, time, writer.model()));
+    assert_eq!(
+        fixture.ask::<String>("SELECT reason FROM cutout WHERE path = '/b'"),
+        "broken: it is"
+    );
+}
+
+#[test]
+fn a_changed_file_takes_the_new_digest_and_the_old_answer_is_kept() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    writer
+        .record(&[entry("/a", "d1", classified(ANSWER))])
+        .unwrap();
+    let first_seen: String = fixture.ask("SELECT first_seen FROM cutout");
+    writer
+        .record(&[entry("/a", "d2", classified(ANSWER))])
+        .unwrap();
+    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM cutout"), 1);
+    assert_eq!(fixture.ask::<String>("SELECT digest FROM cutout"), "d2");
+    assert_eq!(
+        fixture.ask::<String>("SELECT first_seen FROM cutout"),
+        first_seen
+    );
+    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM classification"), 2);
+}
+
+#[test]
+fn the_long_form_ranks_the_classes_and_breaks_ties_by_id() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    writer
+        .record(&[entry("/a", "d1", classified(ANSWER))])
+        .unwrap();
+    let order: String = fixture.ask(
+        "SELECT group_concat(class_name, ' ') FROM (SELECT class_name FROM probability ORDER BY ranking)",
+    );
+    assert_eq!(order, "in_between spiral edge_on round cigar");
+    assert_eq!(
+        fixture.ask::<String>("SELECT label FROM catalog"),
+        "in_between"
+    );
+    let probability: f64 = fixture.ask("SELECT probability FROM probability WHERE ranking = 1");
+    assert_eq!(probability.to_string(), "0.3");
+}
+
+#[test]
+fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_answer() {
+    let fixture = Fixture::new();
+    let mut first = fixture.writer("first");
+    first
+        .record(&[entry("/a", "d1", classified(ANSWER))])
+        .unwrap();
+    drop(first);
+    let mut second = fixture.writer("second");
+    second
+        .record(&[
+            entry("/a", "d1", classified([0.0, 0.0, 1.0, 0.0, 0.0])),
+            entry(
+                "/b",
+                "d2",
+                Verdict::Rejected {
+                    kind: "broken",
+                    message: String::new(),
+                },
+            ),
+        ])
+        .unwrap();
+    drop(second);
+    let mut again = fixture.writer("first");
+    again.record(&[entry("/c", "d1", Verdict::Known)]).unwrap();
+    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM model"), 2);
+    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM catalog"), 3);
+    assert_eq!(
+        fixture.ask::<String>("SELECT model FROM catalog WHERE path = '/a'"),
+        "second"
+    );
+    assert_eq!(
+        fixture.ask::<String>("SELECT label FROM catalog WHERE path = '/c'"),
+        "cigar"
+    );
+    assert!(
+        fixture
+            .ask::<Option<String>>("SELECT label FROM catalog WHERE path = '/b'")
+            .is_none()
+    );
+    assert_eq!(
+        fixture.ask::<i64>("SELECT count(*) FROM probability WHERE path = '/a'"),
+        10
+    );
+}
+
+#[test]
+fn other_scales_of_the_same_file_are_another_model() {
+    let fixture = Fixture::new();
+    let first = fixture.writer("m").model();
+    let mut fewer = card("m");
+    fewer.preprocessing.test_scales = vec![200];
+    let second = Writer::open(&fixture.path(), "00", &fewer).unwrap().model();
+    assert_ne!(first, second);
+    assert_eq!(fixture.writer("m").model(), first);
+}
+
+#[test]
+fn only_one_daemon_has_a_catalog() {
+    let fixture = Fixture::new();
+    let _first = fixture.writer("m");
+    assert!(
+        fixture
+            .refusal()
+            .contains("in use by another galmorph watch")
+    );
+}
+
+#[test]
+fn a_newer_catalog_and_foreign_files_are_refused() {
+    let fixture = Fixture::new();
+    drop(fixture.writer("m"));
+    let connection = Connection::open(fixture.path()).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    assert!(fixture.refusal().contains("has version 99"));
+    connection.pragma_update(None, "application_id", 7).unwrap();
+    assert!(fixture.refusal().contains("a database of another program"));
+    drop(connection);
+
+    let text = Fixture::new();
+    std::fs::write(
+        text.path(),
+        "not a database, but long enough to be looked at as one".repeat(20),
+    )
+    .unwrap();
+    assert!(text.refusal().contains("file is not a database"));
+    let nothing = Fixture::new();
+    let error = Reader::open(&nothing.path()).unwrap_err().to_string();
+    assert!(error.starts_with("no catalog '"), "{error}");
+}
+
+#[test]
+fn a_query_filters_and_keeps_the_order_of_paths() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    writer
+        .record(&[
+            entry("/b", "d1", classified(ANSWER)),
+            entry("/a", "d2", classified([0.9, 0.1, 0.0, 0.0, 0.0])),
+            entry("/c", "d3", classified([0.6, 0.4, 0.0, 0.0, 0.0])),
+        ])
+        .unwrap();
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let paths = |filter: &Filter| {
+        let mut paths = Vec::new();
+        let row = |values: &[crate::output::Value]| -> Result<(), CatalogError> {
+            paths.push(values[0].to_string());
+            Ok(())
+        };
+        reader
+            .run(&Query::classified(filter), |_| Ok(()), row)
+            .unwrap();
+        paths
+    };
+    let all = Filter::default();
+    assert_eq!(paths(&all), ["/a", "/b", "/c"]);
+    assert_eq!(
+        paths(&Filter {
+            limit: Some(2),
+            ..all.clone()
+        }),
+        ["/a", "/b"]
+    );
+    let round = Filter {
+        label: Some(Morphology::Round),
+        ..all.clone()
+    };
+    assert_eq!(paths(&round), ["/a", "/c"]);
+    assert_eq!(
+        paths(&Filter {
+            min_confidence: Some(0.7),
+            ..round
+        }),
+        ["/a"]
+    );
+    assert!(
+        paths(&Filter {
+            model: Some("x".into()),
+            ..all
+        })
+        .is_empty()
+    );
+}

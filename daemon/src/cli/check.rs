@@ -1,0 +1,85 @@
+//! `galmorph check`: every fault at once, before the daemon is started.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use clap::Args;
+
+use super::watch::{Settings, resolve_folders};
+use super::{Outcome, load};
+use crate::catalog::Reader;
+use crate::config::Config;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Check {
+    pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let mut usage = Vec::new();
+        let config = self.settings.resolve(&mut usage);
+        let folders = resolve_folders(&config, &mut usage);
+        let mut sound: Vec<String> = folders
+            .iter()
+            .map(|folder| format!("folder '{}'", folder.display()))
+            .collect();
+        for folder in &folders {
+            if let Err(error) = folder.read_dir() {
+                usage.push(format!("cannot watch '{}': {error}", folder.display()));
+            }
+        }
+
+        let mut unusable = Vec::new();
+        let mut note = |outcome: Result<String, Failure>| match outcome {
+            Ok(line) => sound.push(line),
+            Err(failure) => unusable.extend(failure.lines()),
+        };
+        note(check_model(&config));
+        note(check_catalog(
+            config.catalog.as_deref().unwrap_or(Path::new("")),
+        ));
+
+        let mut output = io::stdout().lock();
+        for line in &sound {
+            writeln!(output, "ok: {line}").map_err(Failure::Output)?;
+        }
+        let faults = |lines: Vec<String>| lines.join("\n");
+        if !usage.is_empty() {
+            usage.extend(unusable);
+            return Err(Failure::Usage(faults(usage)));
+        }
+        if !unusable.is_empty() {
+            return Err(Failure::Unusable(faults(unusable)));
+        }
+        Ok(Outcome::Fine)
+    }
+}
+
+fn check_model(config: &Config) -> Result<String, Failure> {
+    let model = load(config.model.as_deref(), &config.scales)?;
+    Ok(format!(
+        "model '{}' ({}), test scales {:?}",
+        model.card.name, model.card.network, model.card.preprocessing.test_scales
+    ))
+}
+
+/// A catalog that is there must be readable; one that is not there, possible.
+fn check_catalog(path: &Path) -> Result<String, Failure> {
+    if path.exists() {
+        Reader::open(path)?;
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    tempfile::tempfile_in(folder).map_err(|error| {
+        Failure::Unusable(format!(
+            "cannot write to catalog '{}': its folder takes no files: {error}",
+            path.display()
+        ))
+    })?;
+    Ok(format!("catalog '{}'", path.display()))
+}

@@ -1,0 +1,178 @@
+//! The command line, in two steps: `clap` only parses, then each command resolves what it was given
+//! (configuration, model, catalog) into objects that are ready to use, before any work begins. So a
+//! wrong argument is one clear line, never a fault in the middle of the work.
+
+mod check;
+mod classify;
+mod query;
+mod views;
+mod watch;
+
+use std::env;
+use std::io::{self, BufWriter, ErrorKind, StdoutLock};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use indicatif::MultiProgress;
+
+use crate::config::{Config, meaning, scales};
+pub use crate::failure::Failure;
+use crate::model::Model;
+use crate::output::{Export, Format};
+use crate::progress::LogLines;
+
+/// The catalog's name where none is given.
+const DEFAULT_CATALOG: &str = "galmorph.sqlite";
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 some inputs were rejected, 2 usage or configuration, \
+                          3 the catalog or the model can't be used.";
+
+/// Classifies galaxy cutouts as they arrive, into a SQLite catalog
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Say more; twice for every detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch folders, and classify every cutout that appears there
+    Watch(watch::Watch),
+    /// Classify some files, without a catalog
+    Classify(classify::Classify),
+    /// Read the catalog
+    Query(query::QueryArguments),
+    /// Write what the network sees of an image
+    Views(views::Views),
+    /// Explain every fault in the configuration, the model, the folders and the catalog
+    Check(check::Check),
+}
+
+/// Which model is run, and how.
+#[derive(Debug, Args)]
+struct ModelArguments {
+    #[arg(long, value_name = "FILE", help = meaning("model"))]
+    model: Option<PathBuf>,
+
+    #[arg(long, value_name = "PIXELS", value_delimiter = ',', help = meaning("scales"))]
+    scales: Vec<u32>,
+}
+
+impl ModelArguments {
+    fn load(&self) -> Result<Model, Failure> {
+        scales(&self.scales).map_err(|fault| Failure::Usage(format!("--scales: {fault}")))?;
+        load(self.model.as_deref(), &self.scales)
+    }
+}
+
+/// How rows are written.
+#[derive(Debug, Args)]
+struct FormatArguments {
+    /// How to write the rows
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+/// What a command that ran to its end came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is as it should be.
+    Fine,
+    /// Some inputs have no answer.
+    SomeRejected,
+}
+
+/// Runs a command.
+pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let screen = MultiProgress::new();
+    start_log(&arguments, &screen);
+    match arguments.command {
+        Command::Watch(watch) => watch.run(&screen),
+        Command::Classify(classify) => classify.run(),
+        Command::Query(query) => query.run(),
+        Command::Views(views) => views.run(),
+        Command::Check(check) => check.run(),
+    }
+}
+
+/// Log lines go to standard error: warnings, and more on demand.
+fn start_log(arguments: &Arguments, screen: &MultiProgress) {
+    let level = match (arguments.quiet, arguments.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn",
+        (_, 1) => "galmorph=info,warn",
+        (_, 2) => "galmorph=debug,info",
+        _ => "trace",
+    };
+    let environment = env_logger::Env::default().filter_or("GALMORPH_LOG", level);
+    env_logger::Builder::from_env(environment)
+        .target(env_logger::Target::Pipe(Box::new(LogLines(screen.clone()))))
+        .init();
+    // A panic in a decoder or a network rejects one image; its story belongs in the log.
+    std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
+}
+
+/// Where the catalog is: as named, or in systemd's state directory, or in the current folder.
+fn catalog_path(flag: Option<&Path>, config: &Config) -> PathBuf {
+    if let Some(path) = flag.or(config.catalog.as_deref()) {
+        return path.to_owned();
+    }
+    // systemd separates several state directories by colons; the first is the unit's own.
+    env::var_os("STATE_DIRECTORY")
+        .and_then(|folders| env::split_paths(&folders).next())
+        .map_or_else(
+            || PathBuf::from(DEFAULT_CATALOG),
+            |folder| folder.join(DEFAULT_CATALOG),
+        )
+}
+
+fn load(path: Option<&Path>, scales: &[u32]) -> Result<Model, Failure> {
+    Model::load(path, scales).map_err(|error| Failure::Unusable(error.to_string()))
+}
+
+/// Writes rows to standard output. A reader that has seen enough (`head`) is not a fault.
+fn write_rows(
+    format: Format,
+    work: impl FnOnce(&mut dyn Export) -> Result<Outcome, Failure>,
+) -> Result<Outcome, Failure> {
+    let output: BufWriter<StdoutLock> = BufWriter::new(io::stdout().lock());
+    let mut exporter = format.exporter(output);
+    let outcome = work(&mut *exporter).and_then(|outcome| {
+        exporter.finish().map_err(Failure::Output)?;
+        Ok(outcome)
+    });
+    match outcome {
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Fine),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_configuration() {
+        let mut config = Config::default();
+        assert_eq!(catalog_path(None, &config), Path::new(DEFAULT_CATALOG));
+        config.catalog = Some("/configured".into());
+        assert_eq!(catalog_path(None, &config), Path::new("/configured"));
+        let flag = Path::new("/flag");
+        assert_eq!(catalog_path(Some(flag), &config), flag);
+    }
+}

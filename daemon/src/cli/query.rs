@@ -1,0 +1,66 @@
+//! `galmorph query`: the catalog, for those who'd rather not write SQL.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use galmorph_cutout::Morphology;
+
+use super::{FormatArguments, Outcome, catalog_path, write_rows};
+use crate::catalog::{Filter, Query, Reader};
+use crate::config::{Config, meaning};
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArguments {
+    #[arg(long, value_name = "FILE", help = meaning("catalog"))]
+    catalog: Option<PathBuf>,
+
+    #[arg(long, value_name = "CLASS", help = format!("Only this class: {}", Morphology::names().join(", ")))]
+    label: Option<Morphology>,
+
+    /// Only answers at least so confident, 0 to 1
+    #[arg(long, value_name = "PROBABILITY")]
+    min_confidence: Option<f64>,
+
+    /// Only answers of the model of this name
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+
+    /// At most so many rows
+    #[arg(long, value_name = "ROWS")]
+    limit: Option<u64>,
+
+    /// The rejected files and why, instead of the answers
+    #[arg(long, conflicts_with_all = ["label", "min_confidence", "model"])]
+    rejected: bool,
+
+    #[command(flatten)]
+    format: FormatArguments,
+}
+
+impl QueryArguments {
+    pub(super) fn run(self) -> Result<Outcome, Failure> {
+        let path = catalog_path(self.catalog.as_deref(), &Config::default());
+        let catalog = Reader::open(&path)?;
+        let query = if self.rejected {
+            Query::rejected(self.limit)
+        } else {
+            Query::classified(&Filter {
+                label: self.label,
+                min_confidence: self.min_confidence,
+                model: self.model,
+                limit: self.limit,
+            })
+        };
+        write_rows(self.format.format, |rows| {
+            // Both ends of the query write to the same exporter, one after the other.
+            let rows = std::cell::RefCell::new(rows);
+            catalog.run(
+                &query,
+                |columns| rows.borrow_mut().header(columns).map_err(Failure::Output),
+                |values| rows.borrow_mut().row(values).map_err(Failure::Output),
+            )?;
+            Ok(Outcome::Fine)
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! `galmorph watch`: the daemon.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use galmorph_cutout::Morphology;
+use indicatif::MultiProgress;
+
+use super::{Outcome, catalog_path, load};
+use crate::catalog::Writer;
+use crate::config::{Config, meaning, scales};
+use crate::failure::Failure;
+use crate::intake::{Plan, Selection};
+use crate::pipeline::{self, Report};
+use crate::progress::Progress;
+use crate::stop::Stop;
+
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    #[command(flatten)]
+    pub(super) settings: Settings,
+
+    /// End when everything in the folders is done
+    #[arg(long)]
+    drain: bool,
+}
+
+/// The configuration file, and the flags that override it.
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    #[arg(value_name = "DIR", help = meaning("folders"))]
+    pub(super) folders: Vec<PathBuf>,
+
+    /// Configuration file (TOML); flags override it
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    #[arg(long, value_name = "FILE", help = meaning("catalog"))]
+    catalog: Option<PathBuf>,
+
+    #[arg(long, value_name = "FILE", help = meaning("model"))]
+    model: Option<PathBuf>,
+
+    #[arg(long, value_name = "COUNT", help = meaning("workers"))]
+    workers: Option<usize>,
+
+    #[arg(long, value_name = "IMAGES", help = meaning("batch"),
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: Option<u16>,
+
+    #[arg(long, value_name = "PIXELS", value_delimiter = ',', help = meaning("scales"))]
+    scales: Vec<u32>,
+
+    #[arg(long, help = meaning("poll"))]
+    poll: bool,
+}
+
+impl Settings {
+    /// The configuration with the flags in force. Faults are left in `faults`, a line each.
+    pub(super) fn resolve(&self, faults: &mut Vec<String>) -> Config {
+        let mut config = match self.config.as_deref().map(Config::read) {
+            None => Config::default(),
+            Some(Ok(config)) => config,
+            Some(Err(found)) => {
+                faults.extend(found);
+                Config::default()
+            }
+        };
+        if !self.folders.is_empty() {
+            config.folders.clone_from(&self.folders);
+        }
+        if let Some(model) = &self.model {
+            config.model = Some(model.clone());
+        }
+        if let Some(workers) = self.workers {
+            config.workers = workers;
+        }
+        if let Some(batch) = self.batch {
+            config.batch = batch.into();
+        }
+        if !self.scales.is_empty() {
+            config.scales.clone_from(&self.scales);
+            faults.extend(
+                scales(&config.scales)
+                    .err()
+                    .map(|f| format!("--scales: {f}")),
+            );
+        }
+        config.poll |= self.poll;
+        config.catalog = Some(catalog_path(self.catalog.as_deref(), &config));
+        config
+    }
+}
+
+/// The folders by their true names, which the catalog's paths begin with.
+pub(super) fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<PathBuf> {
+    if config.folders.is_empty() {
+        faults.push("no folder to watch (name one, or set folders in the configuration)".into());
+    }
+    let mut folders = Vec::new();
+    for folder in &config.folders {
+        let name = folder.display();
+        match folder
+            .canonicalize()
+            .and_then(|path| Ok((path.metadata()?, path)))
+        {
+            Ok((metadata, path)) if metadata.is_dir() => folders.push(path),
+            Ok(_) => faults.push(format!("cannot watch '{name}': not a folder")),
+            Err(error) => faults.push(format!("cannot watch '{name}': {error}")),
+        }
+    }
+    folders
+}
+
+impl Watch {
+    pub(super) fn run(&self, screen: &MultiProgress) -> Result<Outcome, Failure> {
+        let mut faults = Vec::new();
+        let config = self.settings.resolve(&mut faults);
+        let folders = resolve_folders(&config, &mut faults);
+        if !faults.is_empty() {
+            return Err(Failure::Usage(faults.join("\n")));
+        }
+        // Before the slow things, so that an early signal is already a request and not an abortion.
+        let stop = Stop::on_signals()
+            .map_err(|error| Failure::Usage(format!("cannot handle signals: {error}")))?;
+        let catalog = config.catalog.clone().unwrap_or_default();
+        let model = load(config.model.as_deref(), &config.scales)?;
+        let writer = Writer::open(&catalog, &model.digest, &model.card)?;
+        log::info!(
+            "model '{}' ({}), catalog '{}', {} workers",
+            model.card.name,
+            model.card.network,
+            catalog.display(),
+            config.worker_count()
+        );
+
+        let plan = Plan {
+            selection: Selection::new(folders, config.extensions.clone()),
+            settle: config.settle(),
+            rescan_interval: config.rescan_interval(),
+            poll: config.poll,
+            drain: self.drain,
+        };
+        let progress = Progress::new(screen);
+        let began = Instant::now();
+        let report = pipeline::run(&config, plan, &model, writer, &catalog, &stop, &progress);
+        progress.finish();
+        let report = report?;
+        if !self.drain {
+            return Ok(Outcome::Fine);
+        }
+        match write!(
+            io::stdout(),
+            "{}",
+            summary(&report, began.elapsed(), &catalog)
+        ) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(Failure::Output(error));
+            }
+            _ => {}
+        }
+        let rejected = report.tally.rejected_total() > 0 || !report.intake.abandoned.is_empty();
+        if rejected && !report.intake.interrupted {
+            Ok(Outcome::SomeRejected)
+        } else {
+            Ok(Outcome::Fine)
+        }
+    }
+}
+
+/// What a drain did, for the person who asked for it.
+fn summary(report: &Report, elapsed: Duration, catalog: &Path) -> String {
+    let (tally, intake) = (&report.tally, &report.intake);
+    let classified = tally.classified_total();
+    let seconds = elapsed.as_secs_f64();
+    let mut lines = vec![format!(
+        "classified {classified} cutouts in {seconds:.1} s ({:.0} images/s)",
+        classified as f64 / seconds.max(1e-9)
+    )];
+    for class in Morphology::ALL {
+        let count = tally.classified[class.id()];
+        lines.push(format!("  {:<24}{count:>8}", class.long_name()));
+    }
+    if tally.known > 0 {
+        lines.push(format!("same content as others: {}", tally.known));
+    }
+    if intake.unchanged > 0 {
+        lines.push(format!("already in the catalog: {}", intake.unchanged));
+    }
+    lines.extend(rejections(&tally.rejected));
+    if !intake.abandoned.is_empty() {
+        lines.push(format!("could not be read: {}", intake.abandoned.len()));
+        lines.extend(intake.abandoned.iter().map(|fault| format!("  {fault}")));
+    }
+    if intake.interrupted {
+        lines.push("interrupted; the same command goes on from here".into());
+    }
+    let shown = std::path::absolute(catalog).unwrap_or_else(|_| catalog.to_owned());
+    lines.push(format!("catalog: {}", shown.display()));
+    lines.push(format!(
+        "next:    {}",
+        next_command(tally.classified, catalog)
+    ));
+    lines.join("\n") + "\n"
+}
+
+fn rejections(rejected: &BTreeMap<&str, u64>) -> Vec<String> {
+    if rejected.is_empty() {
+        return Vec::new();
+    }
+    let total: u64 = rejected.values().sum();
+    let mut lines = vec![format!(
+        "rejected {total} (galmorph query --rejected says why)"
+    )];
+    let kinds = rejected.iter();
+    lines.extend(kinds.map(|(kind, count)| format!("  {kind:<24}{count:>8}")));
+    lines
+}
+
+/// A query that is sure to show something: the most frequent class.
+fn next_command(classified: [u64; Morphology::COUNT], catalog: &Path) -> String {
+    let mut frequent = Morphology::Spiral;
+    for class in Morphology::ALL {
+        if classified[class.id()] > classified[frequent.id()] {
+            frequent = class;
+        }
+    }
+    let place = if catalog == Path::new(super::DEFAULT_CATALOG) {
+        String::new()
+    } else {
+        format!(" --catalog '{}'", catalog.display())
+    };
+    format!("galmorph query --label {frequent} --limit 10{place}")
+}

@@ -1,0 +1,135 @@
+//! What the kernel tells us, boiled down to what the intake can use.
+//!
+//! Nothing rests on it. Whatever can't be kept (the kernel's queue or ours overflows, a watch limit is
+//! reached) becomes a wish for a scan.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+/// How many hints are kept; beyond that, a scan finds the files.
+const QUEUE: usize = 4096;
+
+/// Something that happened under a watched folder.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// A file was closed after writing, or something was renamed into place.
+    Complete(PathBuf),
+    /// Something appeared that may still be written to: a file, a folder, a hard link.
+    Appeared(PathBuf),
+}
+
+/// Listens to the kernel until it is dropped.
+pub(super) struct Listener {
+    hints: Receiver<Hint>,
+    overflow: Arc<AtomicBool>,
+    _watcher: RecommendedWatcher,
+}
+
+impl Listener {
+    /// Listens to `folders` with all their sub-folders. A folder that can't be listened to is a
+    /// warning: it is scanned all the same.
+    pub(super) fn new(folders: &[PathBuf]) -> notify::Result<Self> {
+        let (sender, hints) = bounded(QUEUE);
+        let overflow = Arc::new(AtomicBool::new(false));
+        let overflowed = Arc::clone(&overflow);
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if !pass_on(event, &sender) {
+                overflowed.store(true, Ordering::Release);
+            }
+        })?;
+        for folder in folders {
+            if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
+                warn(folder, &error);
+            }
+        }
+        Ok(Self {
+            hints,
+            overflow,
+            _watcher: watcher,
+        })
+    }
+
+    /// The hints, as they come.
+    pub(super) fn hints(&self) -> &Receiver<Hint> {
+        &self.hints
+    }
+
+    /// Whether hints were lost since this was last asked.
+    pub(super) fn overflowed(&self) -> bool {
+        self.overflow.swap(false, Ordering::AcqRel)
+    }
+}
+
+fn warn(folder: &Path, error: &notify::Error) {
+    log::warn!(
+        "cannot listen to '{}': {error}; its files are found by scans alone",
+        folder.display()
+    );
+}
+
+/// Returns false when something is lost.
+fn pass_on(event: notify::Result<Event>, sender: &Sender<Hint>) -> bool {
+    match event {
+        Ok(event) if event.need_rescan() => false,
+        Ok(event) => match hint(event) {
+            Some(hint) => sender.try_send(hint).is_ok(),
+            None => true,
+        },
+        Err(error) => {
+            log::warn!("{error}; a scan makes up for it");
+            false
+        }
+    }
+}
+
+fn hint(mut event: Event) -> Option<Hint> {
+    let path = event.paths.pop()?;
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Hint::Complete(path)),
+        EventKind::Create(CreateKind::File | CreateKind::Folder | CreateKind::Any) => {
+            Some(Hint::Appeared(path))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn closing_and_renaming_complete_a_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let listener = Listener::new(&[folder.path().to_owned()]).unwrap();
+        let next = || {
+            listener
+                .hints()
+                .recv_timeout(Duration::from_secs(30))
+                .unwrap()
+        };
+        let (written, renamed) = (folder.path().join("a"), folder.path().join("b"));
+        std::fs::write(&written, "x").unwrap();
+        assert_eq!(next(), Hint::Appeared(written.clone()));
+        assert_eq!(next(), Hint::Complete(written.clone()));
+        std::fs::rename(&written, &renamed).unwrap();
+        assert_eq!(next(), Hint::Complete(renamed));
+        assert!(!listener.overflowed());
+    }
+
+    #[test]
+    fn what_the_kernel_or_the_queue_lost_is_an_overflow() {
+        let (sender, _hints) = bounded(1);
+        let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
+        assert!(!pass_on(Ok(lost), &sender));
+        let created = || Ok(Event::new(EventKind::Create(CreateKind::File)).add_path("/a".into()));
+        assert!(pass_on(created(), &sender));
+        assert!(!pass_on(created(), &sender));
+    }
+}

@@ -1,0 +1,75 @@
+//! Files that come back from the pipeline, and whether they must go in again.
+//!
+//! What could not be read just now is tried again, ever more rarely; only a drain, which is to end,
+//! gives up.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::{Intake, Wait};
+use crate::pipeline::{Finished, stamp};
+
+/// The pauses before a file that could not be read is tried again: the first, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How often a drain tries a file before it gives up on it. The daemon never does.
+pub(super) const DRAIN_ATTEMPTS: u32 = 5;
+
+impl Intake {
+    pub(super) fn welcome_back(&mut self, path: PathBuf, how: Finished) {
+        let touched = self.touched.remove(&path);
+        let Some((first_seen, failures)) = self.under_way.remove(&path) else {
+            return;
+        };
+        let wait = Wait {
+            stamp: None,
+            first_seen,
+            failures,
+        };
+        self.handle(path.clone(), how, wait);
+        if let Some(cause) = touched
+            && let Ok(metadata) = fs::symlink_metadata(&path)
+            && metadata.is_file()
+        {
+            self.consider(path, &metadata, cause);
+        }
+    }
+
+    pub(super) fn handle(&mut self, path: PathBuf, how: Finished, wait: Wait) {
+        match how {
+            Finished::Recorded => {}
+            Finished::Gone => log::debug!("'{}' is gone", path.display()),
+            Finished::Changed => {
+                if let Ok(metadata) = fs::symlink_metadata(&path)
+                    && metadata.is_file()
+                {
+                    self.let_settle(path, stamp(&metadata), wait);
+                }
+            }
+            Finished::Transient(fault) => self.try_later(path, &fault, wait),
+        }
+    }
+
+    fn try_later(&mut self, path: PathBuf, fault: &str, wait: Wait) {
+        let failures = wait.failures + 1;
+        if self.plan.drain && failures >= DRAIN_ATTEMPTS {
+            log::error!("{fault}; gave up after {failures} attempts");
+            self.report.abandoned.push(fault.to_owned());
+            return;
+        }
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << wait.failures.min(16))
+            .min(LONGEST_PAUSE);
+        log::warn!("{fault}; trying again in {:.2} s", pause.as_secs_f64());
+        let moment = Instant::now() + pause;
+        let wait = Wait {
+            stamp: None,
+            failures,
+            ..wait
+        };
+        if !self.waiting.admit(path, moment, wait) {
+            self.scan_by(moment);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The scan is the guarantee; notifications only shorten the wait.
+//!
+//! It walks the folders as a stream: no listing of a tree is ever held, so a million files cost no more
+//! memory than ten. Symbolic links are not followed, so a scan ends and never leaves its folders.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+/// Which paths under the watched folders are ours to take.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    folders: Vec<PathBuf>,
+    extensions: Vec<String>,
+}
+
+impl Selection {
+    /// Of `folders`, the files that end in one of `extensions`.
+    pub(crate) fn new(folders: Vec<PathBuf>, extensions: Vec<String>) -> Self {
+        Self {
+            folders,
+            extensions,
+        }
+    }
+
+    /// The watched folders.
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// Whether a file of this path is taken, going by the path alone.
+    pub(super) fn takes(&self, path: &Path) -> bool {
+        self.enters(path) && path.file_name().is_some_and(|name| !is_unfinished(name)) && {
+            let extension = path.extension().unwrap_or_default();
+            self.extensions
+                .iter()
+                .any(|wanted| extension.eq_ignore_ascii_case(wanted))
+        }
+    }
+
+    /// Whether a path lies in a watched folder with nothing hidden on the way.
+    pub(super) fn enters(&self, path: &Path) -> bool {
+        let visible = |below: &Path| !below.iter().any(is_hidden);
+        self.folders
+            .iter()
+            .filter_map(|folder| path.strip_prefix(folder).ok())
+            .any(visible)
+    }
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".")
+}
+
+/// Names that programs give to what they are still writing.
+fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    is_hidden(OsStr::from_bytes(name)) || name.ends_with(b".tmp") || name.ends_with(b".part")
+}
+
+type Walk = Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>;
+
+/// A walk through some folders, a file at a time.
+pub(super) struct Scan {
+    waiting: VecDeque<PathBuf>,
+    current: Option<Walk>,
+}
+
+/// What a scan comes across.
+pub(super) enum Found {
+    /// A regular file.
+    File(PathBuf, Metadata),
+    /// Something that can't be looked at, and why.
+    Fault(String),
+}
+
+impl Scan {
+    /// Begins a walk; no folder is opened before it is needed.
+    pub(super) fn new(folders: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self {
+            waiting: folders.into_iter().collect(),
+            current: None,
+        }
+    }
+
+    /// The next thing found, or nothing when the walk has ended.
+    pub(super) fn next(&mut self, selection: &Selection) -> Option<Found> {
+        loop {
+            let Some(walk) = &mut self.current else {
+                self.current = Some(walk(self.waiting.pop_front()?));
+                continue;
+            };
+            match walk.next() {
+                None => self.current = None,
+                Some(Ok(entry)) if !entry.file_type().is_file() => {}
+                Some(Ok(entry)) if !selection.takes(entry.path()) => {}
+                Some(Ok(entry)) => match entry.metadata() {
+                    Ok(metadata) => return Some(Found::File(entry.into_path(), metadata)),
+                    Err(error) if is_absence(&error) => {}
+                    Err(error) => return Some(Found::Fault(describe(&error))),
+                },
+                // Below the folder itself, what vanished while we walked is nobody's fault.
+                Some(Err(error)) if error.depth() > 0 && is_absence(&error) => {}
+                Some(Err(error)) => return Some(Found::Fault(describe(&error))),
+            }
+        }
+    }
+}
+
+fn walk(folder: PathBuf) -> Walk {
+    let visible = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
+    Box::new(WalkDir::new(folder).into_iter().filter_entry(visible))
+}
+
+fn is_absence(error: &walkdir::Error) -> bool {
+    error
+        .io_error()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn describe(error: &walkdir::Error) -> String {
+    let path = error.path().unwrap_or(Path::new("?")).display();
+    match error.io_error() {
+        Some(io) => format!("cannot scan '{path}': {io}"),
+        None => format!("cannot scan '{path}': {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn selection(folder: &Path) -> Selection {
+        let extensions = ["jpg", "png"].map(String::from).to_vec();
+        Selection::new(vec![folder.to_owned()], extensions)
+    }
+
+    #[test]
+    fn hidden_unfinished_and_foreign_names_are_left_alone() {
+        let selection = selection(Path::new("/in/.hidden/folder"));
+        let takes = |name: &str| selection.takes(&Path::new("/in/.hidden/folder").join(name));
+        assert!(takes("a.jpg") && takes("deep/er/A.JPG") && takes("b.Png") && takes("a.tmp.jpg"));
+        for name in [
+            ".a.jpg",
+            "a.jpg.tmp",
+            "a.part",
+            ".b/a.jpg",
+            "a.txt",
+            "jpg",
+            "a",
+        ] {
+            assert!(!takes(name), "{name}");
+        }
+        assert!(!selection.takes(Path::new("/in/a.jpg")));
+    }
+
+    #[test]
+    fn a_scan_finds_files_in_sub_folders_and_follows_no_links() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let root = folder.path();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::create_dir_all(root.join(".trash")).unwrap();
+        for name in ["1.jpg", "a/2.png", "a/b/3.jpg", ".trash/4.jpg", "5.txt"] {
+            fs::write(root.join(name), name).unwrap();
+        }
+        std::os::unix::fs::symlink(root, root.join("a/loop")).unwrap();
+        std::os::unix::fs::symlink(root.join("1.jpg"), root.join("6.jpg")).unwrap();
+        let mut scan = Scan::new([root.to_owned()]);
+        let mut names = Vec::new();
+        while let Some(found) = scan.next(&selection(root)) {
+            match found {
+                Found::File(path, _) => {
+                    names.push(path.strip_prefix(root).unwrap().display().to_string());
+                }
+                Found::Fault(fault) => panic!("{fault}"),
+            }
+        }
+        names.sort();
+        assert_eq!(names, ["1.jpg", "a/2.png", "a/b/3.jpg"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_a_fault_and_not_an_empty_one() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let gone = folder.path().join("gone");
+        let mut scan = Scan::new([gone.clone()]);
+        assert!(matches!(
+            scan.next(&selection(&gone)),
+            Some(Found::Fault(_))
+        ));
+        assert!(scan.next(&selection(&gone)).is_none());
+    }
+}

@@ -1,0 +1,132 @@
+//! Files that are not to be taken yet: still being written, as far as we can tell, or to be tried again.
+//!
+//! Each has a moment at which it is looked at again. There is room for a bounded number; who is turned
+//! away is found by a later scan.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::pipeline::Stamp;
+
+/// A file that waits.
+#[derive(Debug, Clone)]
+pub(super) struct Wait {
+    /// How it was when it was last looked at; none if it is to be taken however it is.
+    pub(super) stamp: Option<Stamp>,
+    /// When it was found.
+    pub(super) first_seen: String,
+    /// How often it could not be read.
+    pub(super) failures: u32,
+}
+
+/// All that wait.
+#[derive(Debug)]
+pub(super) struct WaitingRoom {
+    files: HashMap<PathBuf, (Instant, Wait)>,
+    // May name a file that has left, or has another moment by now: the map decides.
+    by_moment: BinaryHeap<Reverse<(Instant, PathBuf)>>,
+    capacity: usize,
+}
+
+impl WaitingRoom {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            files: HashMap::new(),
+            by_moment: BinaryHeap::new(),
+            capacity,
+        }
+    }
+
+    /// Lets a file wait until `moment`; false when there is no room.
+    pub(super) fn admit(&mut self, path: PathBuf, moment: Instant, wait: Wait) -> bool {
+        if self.files.len() >= self.capacity && !self.files.contains_key(&path) {
+            return false;
+        }
+        self.by_moment.push(Reverse((moment, path.clone())));
+        self.files.insert(path, (moment, wait));
+        true
+    }
+
+    /// Takes a file out before its moment.
+    pub(super) fn remove(&mut self, path: &Path) -> Option<Wait> {
+        self.files.remove(path).map(|(_, wait)| wait)
+    }
+
+    /// Whether a file waits.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// A file whose moment has come.
+    pub(super) fn due(&mut self, now: Instant) -> Option<(PathBuf, Wait)> {
+        loop {
+            let moment = self.next_moment()?;
+            if moment > now {
+                return None;
+            }
+            let Reverse((_, path)) = self.by_moment.pop()?;
+            if let Some((_, wait)) = self.files.remove(&path) {
+                return Some((path, wait));
+            }
+        }
+    }
+
+    /// When the next file is due.
+    pub(super) fn next_moment(&mut self) -> Option<Instant> {
+        loop {
+            let Reverse((moment, path)) = self.by_moment.peek()?;
+            if self.files.get(path).is_some_and(|(due, _)| due == moment) {
+                return Some(*moment);
+            }
+            self.by_moment.pop();
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn wait(failures: u32) -> Wait {
+        Wait {
+            stamp: None,
+            first_seen: String::new(),
+            failures,
+        }
+    }
+
+    #[test]
+    fn files_come_out_at_their_latest_moment_and_in_order() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut room = WaitingRoom::new(10);
+        room.admit("/a".into(), at(1), wait(0));
+        room.admit("/b".into(), at(2), wait(0));
+        room.admit("/c".into(), at(3), wait(0));
+        room.admit("/a".into(), at(4), wait(7));
+        assert!(room.remove(Path::new("/c")).is_some());
+        assert_eq!(room.next_moment(), Some(at(2)));
+        assert!(room.due(at(1)).is_none());
+        let (path, _) = room.due(at(9)).unwrap();
+        assert_eq!(path, Path::new("/b"));
+        let (path, last) = room.due(at(9)).unwrap();
+        assert_eq!((path.as_path(), last.failures), (Path::new("/a"), 7));
+        assert!(room.due(at(9)).is_none() && room.is_empty());
+    }
+
+    #[test]
+    fn a_full_room_turns_newcomers_away_and_keeps_its_own() {
+        let mut room = WaitingRoom::new(1);
+        let now = Instant::now();
+        assert!(room.admit("/a".into(), now, wait(0)));
+        assert!(!room.admit("/b".into(), now, wait(0)));
+        assert!(room.admit("/a".into(), now, wait(1)));
+    }
+}

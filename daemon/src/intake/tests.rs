@@ -1,0 +1,144 @@
+//! The intake alone, with a pipeline that says what the test wants.
+
+use std::thread::{self, JoinHandle};
+
+use galmorph_cutout::{ModelCard, Morphology, Preprocessing};
+use tempfile::TempDir;
+
+use super::returns::DRAIN_ATTEMPTS;
+use super::*;
+use crate::catalog::{Entry, Verdict, Writer};
+use crate::pipeline::{Finished, Tally};
+
+const DEADLINE: Duration = Duration::from_mins(1);
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn started(&self) {}
+    fn recorded(&self, _: &Tally) {}
+}
+
+struct Fixture {
+    _folder: TempDir,
+    writer: Writer,
+    taken: Receiver<Taken>,
+    finished: Sender<FinishedFile>,
+    intake: JoinHandle<IntakeReport>,
+}
+
+impl Fixture {
+    /// Drains a folder with these files, which have lain there for long.
+    fn drain(files: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        for name in files {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
+        let card = ModelCard {
+            format: ModelCard::FORMAT,
+            name: "m".into(),
+            network: "none".into(),
+            classes: Morphology::names().map(String::from).to_vec(),
+            preprocessing: Preprocessing::default(),
+            temperature: 1.0,
+            training: None,
+            validation: None,
+        };
+        let catalog = folder.path().join("c.sqlite");
+        let writer = Writer::open(&catalog, "00", &card).unwrap();
+        let plan = Plan {
+            selection: Selection::new(vec![folder.path().to_owned()], vec!["jpg".into()]),
+            settle: Duration::from_millis(20),
+            rescan_interval: Duration::from_hours(1),
+            poll: true,
+            drain: true,
+        };
+        let (output, taken) = bounded(100);
+        let (finished, returned) = bounded(100);
+        let reader = Reader::open(&catalog).unwrap();
+        let intake = Intake::new(plan, reader, writer.model(), output, returned, Stop::new());
+        Self {
+            _folder: folder,
+            writer,
+            taken,
+            finished,
+            intake: thread::spawn(move || intake.run(&Nobody)),
+        }
+    }
+
+    fn next(&self) -> Taken {
+        self.taken.recv_timeout(DEADLINE).unwrap()
+    }
+
+    fn finish(&self, file: &Taken, how: Finished) {
+        self.finished.send((file.path.clone(), how)).unwrap();
+    }
+
+    fn record(&mut self, file: &Taken) {
+        let entry = Entry {
+            path: path_text(&file.path),
+            digest: None,
+            bytes: file.stamp.bytes,
+            modified: file.stamp.modified.clone(),
+            dimensions: None,
+            object_id: "x".into(),
+            attempts: file.failures + 1,
+            first_seen: file.first_seen.clone(),
+            verdict: Verdict::rejected("broken", "by the test"),
+        };
+        self.writer.record(&[entry]).unwrap();
+        self.finish(file, Finished::Recorded);
+    }
+
+    fn end(self) -> IntakeReport {
+        assert!(
+            self.taken.recv_timeout(DEADLINE).is_err(),
+            "a file too many"
+        );
+        self.intake.join().unwrap()
+    }
+}
+
+#[test]
+fn every_file_is_given_once_and_a_drain_ends_when_all_are_back() {
+    let mut fixture = Fixture::drain(&["a.jpg", "b.jpg", "c.jpg", "d.txt"]);
+    let files = [fixture.next(), fixture.next(), fixture.next()];
+    assert!(!fixture.intake.is_finished());
+    for file in &files {
+        fixture.record(file);
+    }
+    let report = fixture.end();
+    assert!(report.abandoned.is_empty() && !report.interrupted);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_comes_again_and_a_drain_gives_up_in_the_end() {
+    let fixture = Fixture::drain(&["a.jpg"]);
+    for failures in 0..DRAIN_ATTEMPTS {
+        let file = fixture.next();
+        assert_eq!(file.failures, failures);
+        fixture.finish(&file, Finished::Transient("cannot read it".into()));
+    }
+    assert_eq!(fixture.end().abandoned, ["cannot read it"]);
+}
+
+#[test]
+fn a_file_that_changed_settles_again_and_one_that_is_gone_is_forgotten() {
+    let mut fixture = Fixture::drain(&["a.jpg"]);
+    let first = fixture.next();
+    fs::write(&first.path, "more").unwrap();
+    fixture.finish(&first, Finished::Changed);
+    let second = fixture.next();
+    assert_eq!(second.path, first.path);
+    assert_eq!((second.stamp.bytes, second.failures), (4, 0));
+    assert_eq!(second.first_seen, first.first_seen);
+    fixture.record(&second);
+    fixture.end();
+
+    let fixture = Fixture::drain(&["a.jpg"]);
+    let file = fixture.next();
+    fs::remove_file(&file.path).unwrap();
+    fixture.finish(&file, Finished::Gone);
+    assert!(fixture.end().abandoned.is_empty());
+}

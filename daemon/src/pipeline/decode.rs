@@ -1,0 +1,261 @@
+//! Reads a file, once, and makes network inputs of it.
+//!
+//! The faults of a file and those of its content part here. What can't be read *now* goes back to the
+//! intake, which tries again; what was read and is no image is rejected for good. A file whose size or
+//! time changed while it was read goes back too: nobody knows what we have read.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use crossbeam::channel::{Receiver, SendError, Sender};
+use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
+
+use super::known::Pending;
+use super::{Finished, FinishedFile, Judged, Prepared, Stamp, Taken};
+use crate::catalog::{CatalogError, Entry, Reader, Verdict};
+use crate::clock;
+use crate::model::catch;
+use crate::path_text::path_text;
+use crate::stop::Stop;
+
+/// One thread of the pool.
+pub(super) struct Worker<'a> {
+    pub(super) limits: Limits,
+    pub(super) preprocessing: Preprocessing,
+    pub(super) catalog: Reader,
+    pub(super) model: i64,
+    pub(super) pending: &'a Pending,
+    pub(super) stop: Stop,
+    pub(super) input: Receiver<Taken>,
+    pub(super) images: Sender<Prepared>,
+    pub(super) verdicts: Sender<Vec<Judged>>,
+    pub(super) finished: Sender<FinishedFile>,
+}
+
+/// Why a file did not become network inputs.
+enum Fault {
+    /// It goes back to the intake.
+    Back(Finished),
+    /// Its content is at fault.
+    Rejected { kind: &'static str, message: String },
+}
+
+/// Later stages end first only after a fault that ends everything.
+struct Ended;
+
+impl<T> From<SendError<T>> for Ended {
+    fn from(_: SendError<T>) -> Self {
+        Self
+    }
+}
+
+impl Worker<'_> {
+    pub(super) fn run(self) {
+        for taken in &self.input {
+            // What was not read yet is found again at the next start.
+            if !self.stop.requested() && self.handle(taken).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn handle(&self, taken: Taken) -> Result<(), Ended> {
+        let mut entry = blank_entry(&taken);
+        let bytes = match read(&taken, &self.limits) {
+            Ok(bytes) => bytes,
+            Err(Fault::Back(how)) => return self.give_back(taken, how),
+            Err(Fault::Rejected { kind, message }) => {
+                entry.verdict = Verdict::rejected(kind, &message);
+                return self.judge(Judged { taken, entry });
+            }
+        };
+        let digest = blake3::hash(&bytes).to_hex().to_string();
+        entry.digest = Some(digest.clone());
+        let waiting = |(taken, entry)| Judged { taken, entry };
+        let Some((taken, mut entry)) = self.pending.lead_or_wait(&digest, (taken, entry), waiting)
+        else {
+            return Ok(());
+        };
+
+        let image = match decode(&bytes, &self.limits) {
+            Ok(image) => image,
+            Err((kind, message)) => {
+                entry.verdict = Verdict::rejected(kind, &message);
+                return self.judge(Judged { taken, entry });
+            }
+        };
+        entry.dimensions = Some(image.dimensions());
+        if self.is_known(&digest) {
+            return self.judge(Judged { taken, entry });
+        }
+        match catch(|| self.preprocessing.views(&image)) {
+            Ok(views) => self.images.send(Prepared {
+                taken,
+                entry,
+                views,
+            })?,
+            Err(message) => {
+                entry.verdict = Verdict::rejected("preprocessing", &message);
+                self.judge(Judged { taken, entry })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A catalog that can't be asked costs a computation, no more: the answer is written once anyway.
+    fn is_known(&self, digest: &str) -> bool {
+        self.catalog
+            .has_answer(digest, self.model)
+            .unwrap_or_else(|error: CatalogError| {
+                log::warn!("{error}");
+                false
+            })
+    }
+
+    fn judge(&self, judged: Judged) -> Result<(), Ended> {
+        Ok(self.verdicts.send(vec![judged])?)
+    }
+
+    fn give_back(&self, taken: Taken, how: Finished) -> Result<(), Ended> {
+        Ok(self.finished.send((taken.path, how))?)
+    }
+}
+
+/// What is known of a file before it is read. The verdict stands if the catalog has the answer.
+fn blank_entry(taken: &Taken) -> Entry {
+    Entry {
+        path: path_text(&taken.path),
+        digest: None,
+        bytes: taken.stamp.bytes,
+        modified: taken.stamp.modified.clone(),
+        dimensions: None,
+        object_id: object_id(&taken.path),
+        attempts: taken.failures + 1,
+        first_seen: taken.first_seen.clone(),
+        verdict: Verdict::Known,
+    }
+}
+
+/// Surveys name a cutout after its object, so the name without its ending is the object's id.
+fn object_id(path: &Path) -> String {
+    path.file_stem()
+        .map(|stem| path_text(Path::new(stem)))
+        .unwrap_or_default()
+}
+
+fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
+    let io = |error: io::Error| Fault::Back(io_fault(&taken.path, &error));
+    let mut file = File::open(&taken.path).map_err(io)?;
+    let before = file.metadata().map_err(io)?;
+    if !before.is_file() || stamp(&before) != taken.stamp {
+        return Err(Fault::Back(Finished::Changed));
+    }
+    if before.len() > limits.max_bytes {
+        let error =
+            DecodeError::TooLarge(format!("{} bytes, over {}", before.len(), limits.max_bytes));
+        return Err(Fault::Rejected {
+            kind: error.kind(),
+            message: error.to_string(),
+        });
+    }
+    let mut bytes = Vec::with_capacity(before.len() as usize);
+    // One byte more than there should be: a file that grows is noticed, and never read to its end.
+    file.by_ref()
+        .take(before.len() + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    // By name as well: it may have been replaced, and this handle be the old one's.
+    let after = fs::symlink_metadata(&taken.path).map_err(io)?;
+    let unchanged = bytes.len() as u64 == before.len()
+        && stamp(&file.metadata().map_err(io)?) == taken.stamp
+        && stamp(&after) == taken.stamp;
+    if unchanged {
+        Ok(bytes)
+    } else {
+        Err(Fault::Back(Finished::Changed))
+    }
+}
+
+/// What tells this content from another.
+pub(crate) fn stamp(metadata: &Metadata) -> Stamp {
+    Stamp {
+        bytes: metadata.len(),
+        modified: metadata
+            .modified()
+            .map_or_else(|_| String::new(), clock::exact),
+    }
+}
+
+/// Everything but absence may pass: a mount that hangs, a permission that is being set.
+pub(crate) fn io_fault(path: &Path, error: &io::Error) -> Finished {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Finished::Gone,
+        _ => Finished::Transient(format!("cannot read '{}': {error}", path.display())),
+    }
+}
+
+/// Decodes an image; a fault is its kind and its message. A decoder that panics has met a broken image.
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (&'static str, String)> {
+    match catch(|| galmorph_cutout::decode(bytes, limits)) {
+        Ok(Ok(image)) => Ok(image),
+        Ok(Err(error)) => Err((error.kind(), error.to_string())),
+        Err(panic) => {
+            let error = DecodeError::Broken(panic);
+            Err((error.kind(), error.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(path: &Path) -> Taken {
+        Taken {
+            path: path.to_owned(),
+            stamp: stamp(&fs::metadata(path).unwrap()),
+            first_seen: clock::now(),
+            failures: 0,
+        }
+    }
+
+    #[test]
+    fn a_file_that_changed_since_it_was_taken_goes_back() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("a.jpg");
+        fs::write(&path, "some").unwrap();
+        let file = taken(&path);
+        assert!(read(&file, &Limits::default()).is_ok_and(|bytes| bytes == b"some"));
+        fs::write(&path, "some more").unwrap();
+        let fault = read(&file, &Limits::default()).err();
+        assert!(matches!(fault, Some(Fault::Back(Finished::Changed))));
+        fs::remove_file(&path).unwrap();
+        let fault = read(&file, &Limits::default()).err();
+        assert!(matches!(fault, Some(Fault::Back(Finished::Gone))));
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_rejected_unread() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("sparse.jpg");
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let fault = read(&taken(&path), &Limits::default()).err();
+        assert!(matches!(
+            fault,
+            Some(Fault::Rejected {
+                kind: "too_large",
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn an_object_is_named_by_its_file() {
+        assert_eq!(
+            object_id(Path::new("/a/587722981741363294.jpg")),
+            "587722981741363294"
+        );
+        assert_eq!(object_id(Path::new("/a/ngc.1300.png")), "ngc.1300");
+    }
+}

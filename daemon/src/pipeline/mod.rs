@@ -1,0 +1,180 @@
+//! From a file that has settled to a row that is committed.
+//!
+//! ```text
+//! intake -> decode pool -> batcher -> classifier pool -> recorder
+//!    ^                                                      |
+//!    +------------------- finished -------------------------+
+//! ```
+//!
+//! Each stage takes from one bounded channel and gives to the next; a full one stops the stage before
+//! it, back to the scan, so memory is bounded however large the backlog is. `finished` is the one
+//! channel without a bound, since a bound there could close the circle on itself: what it holds is
+//! bounded all the same, one message for each file that is under way.
+//!
+//! A file that is under way ends in exactly one message to the intake: [`Finished::Recorded`] after
+//! the commit, or one of the reasons why it must come again. When the end is asked for, the intake
+//! stops giving, files that were not read yet are let go (they are found again), and everything that
+//! was read is classified and recorded.
+
+mod batch;
+mod classify;
+mod decode;
+mod known;
+mod record;
+
+use std::path::PathBuf;
+use std::thread;
+
+use crossbeam::channel::{bounded, unbounded};
+
+use crate::catalog::{CatalogError, Entry, Reader, Writer};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::intake::{Intake, IntakeReport, Plan};
+use crate::model::{Model, catch};
+use crate::progress::Observer;
+use crate::stop::Stop;
+pub(crate) use decode::{decode, io_fault, stamp};
+use known::Pending;
+pub(crate) use record::Tally;
+
+/// A file that the intake gives to the pipeline.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Taken {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// How it was when it was taken.
+    pub(crate) stamp: Stamp,
+    /// When it was found, as the catalog writes times.
+    pub(crate) first_seen: String,
+    /// How often it was tried before.
+    pub(crate) failures: u32,
+}
+
+/// What tells a file's content from an earlier one without reading it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// Its modification time, as the catalog writes it.
+    pub(crate) modified: String,
+}
+
+/// How a file left the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// Its row is committed.
+    Recorded,
+    /// It was being written while it was read.
+    Changed,
+    /// It is no longer there.
+    Gone,
+    /// It could not be read just now.
+    Transient(String),
+}
+
+/// A file's way out, and the file it is about.
+pub(crate) type FinishedFile = (PathBuf, Finished);
+
+/// An image with its network inputs, under way to a classifier.
+#[derive(Debug)]
+struct Prepared {
+    taken: Taken,
+    entry: Entry,
+    views: Vec<f32>,
+}
+
+/// A file with its verdict, under way to the recorder.
+#[derive(Debug)]
+struct Judged {
+    taken: Taken,
+    entry: Entry,
+}
+
+/// What the pipeline did.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// What was recorded.
+    pub(crate) tally: Tally,
+    /// What the intake saw.
+    pub(crate) intake: IntakeReport,
+}
+
+/// Runs the daemon until it is asked to end or, with `plan.drain`, until the backlog is done.
+pub(crate) fn run(
+    config: &Config,
+    plan: Plan,
+    model: &Model,
+    writer: Writer,
+    catalog: &std::path::Path,
+    stop: &Stop,
+    observer: &dyn Observer,
+) -> Result<Report, Failure> {
+    let workers = config.worker_count();
+    // Decoding is a tenth of the work and less, and a thread of it must not starve behind the network.
+    let decoders = workers.div_ceil(4);
+    let model_id = writer.model();
+    let reader = || Reader::open(catalog);
+    let drain = plan.drain;
+
+    let (taken_out, taken_in) = bounded::<Taken>(2 * config.batch);
+    let (prepared_out, prepared_in) = bounded::<Prepared>(config.batch);
+    let (batch_out, batch_in) = bounded::<Vec<Prepared>>(1);
+    let (judged_out, judged_in) = bounded::<Vec<Judged>>(workers + 1);
+    let (finished_out, finished_in) = unbounded::<FinishedFile>();
+    let pending = Pending::default();
+
+    let intake = Intake::new(
+        plan,
+        reader()?,
+        model_id,
+        taken_out,
+        finished_in,
+        stop.clone(),
+    );
+    let mut decode_workers = Vec::new();
+    for _ in 0..decoders {
+        decode_workers.push(decode::Worker {
+            limits: config.limits(),
+            preprocessing: model.card.preprocessing.clone(),
+            catalog: reader()?,
+            model: model_id,
+            pending: &pending,
+            stop: stop.clone(),
+            input: taken_in.clone(),
+            images: prepared_out.clone(),
+            verdicts: judged_out.clone(),
+            finished: finished_out.clone(),
+        });
+    }
+    drop((taken_in, prepared_out));
+
+    let (batch, delay) = (config.batch, config.max_delay());
+    thread::scope(|scope| {
+        for worker in decode_workers {
+            scope.spawn(move || worker.run());
+        }
+        scope.spawn(move || batch::run(&prepared_in, &batch_out, batch, delay));
+        for _ in 0..workers {
+            let (input, output) = (batch_in.clone(), judged_out.clone());
+            scope.spawn(move || classify::run(&input, &output, &mut model.classifier()));
+        }
+        drop((batch_in, judged_out));
+        let recorder = record::Recorder::new(writer, &pending, finished_out, stop, drain, observer);
+        let recorder = scope.spawn(move || {
+            // Nobody is to wait for a recorder that is no more.
+            catch(|| recorder.run(&judged_in)).unwrap_or_else(|panic| {
+                stop.request();
+                Err(CatalogError::Unusable(format!(
+                    "the recorder failed: {panic}"
+                )))
+            })
+        });
+
+        let intake = intake.run(observer);
+        let tally = recorder
+            .join()
+            .unwrap_or_else(|_| Err(CatalogError::Unusable("the recorder failed".into())))?;
+        Ok(Report { tally, intake })
+    })
+}

@@ -1,0 +1,185 @@
+//! The one who writes: verdicts in, committed rows out.
+//!
+//! Whatever is queued is committed in one transaction, so that under load a commit serves many files
+//! and an idle daemon still records at once. A catalog that is locked, or a disk that is full, is
+//! waited for: nothing that was computed is thrown away.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender};
+use galmorph_cutout::Morphology;
+
+use super::known::Pending;
+use super::{Finished, FinishedFile, Judged};
+use crate::catalog::{CatalogError, Entry, Verdict, Writer};
+use crate::progress::Observer;
+use crate::stop::Stop;
+
+/// The most files that one transaction records.
+const GROUP: usize = 256;
+
+/// The pauses between two attempts to write: the first, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How often a drain, or a daemon that is to end, tries before it gives up.
+const FEW: u32 = 5;
+
+/// What was recorded since the start.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tally {
+    /// Files with an answer, by class.
+    pub(crate) classified: [u64; Morphology::COUNT],
+    /// Files whose content had its answer already.
+    pub(crate) known: u64,
+    /// Files rejected, by kind of fault.
+    pub(crate) rejected: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    /// Files that the network answered for, in this run.
+    pub(crate) fn classified_total(&self) -> u64 {
+        self.classified.iter().sum()
+    }
+
+    /// Files that were rejected.
+    pub(crate) fn rejected_total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    /// All files recorded.
+    pub(crate) fn total(&self) -> u64 {
+        self.classified_total() + self.known + self.rejected_total()
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        match &entry.verdict {
+            Verdict::Classified(answer) => self.classified[answer.label().id()] += 1,
+            Verdict::Known => self.known += 1,
+            Verdict::Rejected { kind, .. } => *self.rejected.entry(kind).or_default() += 1,
+        }
+    }
+}
+
+/// The recorder's thread.
+pub(super) struct Recorder<'a> {
+    writer: Writer,
+    pending: &'a Pending,
+    finished: Sender<FinishedFile>,
+    stop: &'a Stop,
+    drain: bool,
+    observer: &'a dyn Observer,
+    tally: Tally,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(
+        writer: Writer,
+        pending: &'a Pending,
+        finished: Sender<FinishedFile>,
+        stop: &'a Stop,
+        drain: bool,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self {
+            writer,
+            pending,
+            finished,
+            stop,
+            drain,
+            observer,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Records until `input` ends. An error means that the catalog is lost to us, and ends everything.
+    pub(super) fn run(mut self, input: &Receiver<Vec<Judged>>) -> Result<Tally, CatalogError> {
+        while let Ok(mut group) = input.recv() {
+            while group.len() < GROUP
+                && let Ok(more) = input.try_recv()
+            {
+                group.extend(more);
+            }
+            while !group.is_empty() {
+                let recorded = self.commit(group).inspect_err(|_| self.stop.request())?;
+                group = self.follow_up(recorded);
+            }
+        }
+        Ok(self.tally)
+    }
+
+    fn commit(&mut self, group: Vec<Judged>) -> Result<Vec<Judged>, CatalogError> {
+        let began = Instant::now();
+        let (files, entries): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .map(|judged| (judged.taken, judged.entry))
+            .unzip();
+        self.write(&entries)?;
+        for entry in &entries {
+            self.tally.add(entry);
+            if let Verdict::Rejected { kind, message } = &entry.verdict {
+                log::info!("rejected '{}': {kind}: {message}", entry.path);
+            }
+        }
+        log::info!(
+            "recorded {} files in {:.1} ms: {} classified, {} rejected so far",
+            entries.len(),
+            began.elapsed().as_secs_f64() * 1e3,
+            self.tally.classified_total() + self.tally.known,
+            self.tally.rejected_total()
+        );
+        self.observer.recorded(&self.tally);
+        let join = |(taken, entry)| Judged { taken, entry };
+        Ok(files.into_iter().zip(entries).map(join).collect())
+    }
+
+    /// Tells the intake, and gives the verdict to those who waited for the same content.
+    fn follow_up(&self, recorded: Vec<Judged>) -> Vec<Judged> {
+        let mut waiting = Vec::new();
+        for Judged { taken, entry } in recorded {
+            let followers = entry
+                .digest
+                .as_deref()
+                .map_or_else(Vec::new, |digest| self.pending.settle(digest));
+            for mut follower in followers {
+                follower.entry.dimensions = entry.dimensions;
+                follower.entry.verdict = match &entry.verdict {
+                    Verdict::Classified(_) | Verdict::Known => Verdict::Known,
+                    rejected @ Verdict::Rejected { .. } => rejected.clone(),
+                };
+                waiting.push(follower);
+            }
+            // The intake may have ended before us.
+            let _ = self.finished.send((taken.path, Finished::Recorded));
+        }
+        waiting
+    }
+
+    fn write(&mut self, entries: &[Entry]) -> Result<(), CatalogError> {
+        let mut pause = FIRST_PAUSE;
+        let mut attempts = 0;
+        loop {
+            let message = match self.writer.record(entries) {
+                Err(CatalogError::Transient(message)) => message,
+                other => return other,
+            };
+            attempts += 1;
+            let in_a_hurry = self.drain || self.stop.requested();
+            if in_a_hurry && attempts >= FEW {
+                return Err(CatalogError::Unusable(format!(
+                    "{message} (gave up after {attempts} attempts)"
+                )));
+            }
+            log::warn!("{message}; trying again in {:.1} s", pause.as_secs_f64());
+            // Wakes early when the end is asked for.
+            if self.stop.requested() {
+                thread::sleep(FIRST_PAUSE);
+            } else {
+                let _ = self.stop.receiver().recv_timeout(pause);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}

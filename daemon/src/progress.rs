@@ -1,0 +1,81 @@
+//! Watching the daemon work, behind a small trait, so that the pipeline doesn't know who watches: a
+//! person at a terminal, systemd, or nobody.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use sd_notify::NotifyState;
+
+use crate::pipeline::Tally;
+
+/// One who is told how the work goes. Called from several threads.
+pub(crate) trait Observer: Sync {
+    /// The model is ready and the first scan has begun.
+    fn started(&self);
+
+    /// More files were recorded.
+    fn recorded(&self, tally: &Tally);
+}
+
+/// Shows progress where there is someone to see it.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// A line at the bottom of the terminal, if standard error is one.
+    pub(crate) fn new(screen: &MultiProgress) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg} · {per_sec} · {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = screen.add(ProgressBar::new_spinner().with_style(style));
+        bar.set_message("looking for cutouts");
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+        tell_systemd(NotifyState::Stopping);
+    }
+}
+
+impl Observer for Progress {
+    fn started(&self) {
+        tell_systemd(NotifyState::Ready);
+    }
+
+    fn recorded(&self, tally: &Tally) {
+        self.bar.set_position(tally.total());
+        self.bar.set_message(format!(
+            "{} classified, {} rejected",
+            tally.classified_total() + tally.known,
+            tally.rejected_total()
+        ));
+    }
+}
+
+/// Does nothing where systemd did not start us.
+fn tell_systemd(state: NotifyState) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        log::debug!("cannot tell systemd: {error}");
+    }
+}
+
+/// Standard error for log lines, which makes the progress line step aside.
+pub(crate) struct LogLines(pub(crate) MultiProgress);
+
+impl Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if io::stderr().is_terminal() {
+            self.0.suspend(|| io::stderr().write(line))
+        } else {
+            io::stderr().write(line)
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

@@ -1,0 +1,13 @@
+//! The daemon and its commands, run as a user runs them.
+//!
+//! One target, so that it links once; each file is one theme. No test waits for a fixed time: each
+//! waits for what it is about, with a deadline that only a failure reaches.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod backlog;
+mod commands;
+mod faults;
+mod live;
+mod signals;
+mod support;

@@ -1,0 +1,76 @@
+//! How the daemon ends.
+
+use rusqlite::TransactionBehavior;
+use std::fs;
+
+use crate::support::{Dir, jpeg, wait_until};
+
+fn ends_well(signal: &str) {
+    let dir = Dir::new();
+    for seed in 0..300 {
+        dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
+    }
+    let mut daemon = dir.daemon(&["--workers", "1", "--batch", "4"]);
+    wait_until("the first rows are there", || dir.count("cutout") > 0);
+    daemon.signal(signal);
+    assert_eq!(daemon.wait().code(), Some(0));
+    dir.assert_sound();
+
+    let recorded = dir.count("classification");
+    let ran = dir.drain().exits(0);
+    let rest = format!("classified {} cutouts", 300 - recorded);
+    assert!(ran.stdout.contains(&rest), "{rest} in {}", ran.stdout);
+    assert_eq!(
+        (dir.count("cutout"), dir.count("classification")),
+        (300, 300)
+    );
+    dir.assert_sound();
+}
+
+#[test]
+fn sigterm_finishes_the_work_in_hand_and_the_next_run_does_the_rest() {
+    ends_well("-TERM");
+}
+
+#[test]
+fn sigint_finishes_the_work_in_hand_and_the_next_run_does_the_rest() {
+    ends_well("-INT");
+}
+
+#[test]
+fn a_second_signal_ends_even_a_daemon_that_waits_for_the_catalog() {
+    let dir = Dir::new();
+    let mut daemon = dir.daemon(&[]);
+    fs::write(dir.inbox("recorded.jpg"), jpeg(1)).unwrap();
+    wait_until("a row is there", || dir.count("cutout") == 1);
+
+    let mut connection = dir.catalog();
+    let lock = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .unwrap();
+    fs::write(dir.inbox("held-up.jpg"), jpeg(2)).unwrap();
+    daemon.wait_for_line("trying again");
+    daemon.signal("-TERM");
+    daemon.wait_for_line("asked to end");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait().code(), Some(128 + 15));
+    drop(lock);
+    dir.assert_sound();
+    assert_eq!(dir.count("cutout"), 1);
+}
+
+#[test]
+fn a_locked_catalog_is_waited_for_and_nothing_is_lost() {
+    let dir = Dir::new();
+    let mut daemon = dir.daemon(&[]);
+    let mut connection = dir.catalog();
+    let lock = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .unwrap();
+    fs::write(dir.inbox("held-up.jpg"), jpeg(1)).unwrap();
+    daemon.wait_for_line("trying again");
+    assert_eq!(dir.count("cutout"), 0);
+    drop(lock);
+    wait_until("the row is there", || dir.count("classification") == 1);
+    daemon.end();
+}

@@ -1,0 +1,274 @@
+//! A folder of one's own, images to put there, and the program to run on them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Cursor};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+/// Only a failure takes so long.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// Image files to classify, a different galaxy for each seed.
+pub(crate) fn galaxy(seed: u32) -> RgbImage {
+    let stretch = 0.3 + 0.1 * (seed % 7) as f32;
+    let width = 12.0 + (seed % 11) as f32;
+    RgbImage::from_fn(128, 128, |x, y| {
+        let (dx, dy) = (x as f32 - 64.0, (y as f32 - 64.0) / stretch);
+        let light = 220.0 * (-(dx * dx + dy * dy) / (2.0 * width * width)).exp();
+        // A little noise, and the seed itself, so that no two images are the same.
+        let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503) ^ seed) % 13;
+        let value = light as u8 + noise as u8;
+        Rgb([value, value / 2 + (seed % 50) as u8, (seed % 251) as u8])
+    })
+}
+
+/// A galaxy as a JPEG file.
+pub(crate) fn jpeg(seed: u32) -> Vec<u8> {
+    encoded(galaxy(seed), ImageFormat::Jpeg)
+}
+
+/// A galaxy as a PNG file.
+pub(crate) fn png(seed: u32) -> Vec<u8> {
+    encoded(galaxy(seed), ImageFormat::Png)
+}
+
+/// Any image as a file.
+pub(crate) fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let image = image.into();
+    image
+        .write_to(&mut Cursor::new(&mut bytes), format)
+        .unwrap();
+    bytes
+}
+
+/// The digest that the catalog knows some content by.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+/// Waits until something is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A temporary folder with an `inbox` in it, where the program runs.
+pub(crate) struct Dir {
+    temporary: TempDir,
+    root: PathBuf,
+}
+
+impl Dir {
+    pub(crate) fn new() -> Self {
+        let temporary = TempDir::new().unwrap();
+        let root = temporary.path().canonicalize().unwrap();
+        fs::create_dir(root.join("inbox")).unwrap();
+        Self { temporary, root }
+    }
+
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.join(name)
+    }
+
+    pub(crate) fn inbox(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.join("inbox").join(name)
+    }
+
+    /// Puts a file into the inbox that has lain there for an hour.
+    pub(crate) fn old_file(&self, name: impl AsRef<Path>, bytes: &[u8]) -> PathBuf {
+        let path = self.inbox(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        age(&path);
+        path
+    }
+
+    /// Writes a configuration file and returns its path.
+    pub(crate) fn config(&self, text: &str) -> PathBuf {
+        let path = self.path("galmorph.toml");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The program with these arguments, in this folder, and nothing from outside.
+    pub(crate) fn galmorph<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_galmorph"));
+        command
+            .args(arguments)
+            .current_dir(self.temporary.path())
+            .env_remove("GALMORPH_LOG")
+            .env_remove("STATE_DIRECTORY")
+            .env_remove("NOTIFY_SOCKET");
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::from(self.galmorph(arguments).output().unwrap())
+    }
+
+    /// Runs `watch inbox --drain` to its end.
+    pub(crate) fn drain(&self) -> Ran {
+        self.run(&["watch", "inbox", "--drain"])
+    }
+
+    /// Starts a daemon on the inbox; returns when it listens.
+    pub(crate) fn daemon(&self, arguments: &[&str]) -> Daemon {
+        Daemon::start(self, arguments)
+    }
+
+    /// One value from the catalog.
+    pub(crate) fn ask<T: FromSql>(&self, sql: &str) -> T {
+        let connection = self.catalog();
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// How many rows there are of something, in a catalog that may not be there yet.
+    pub(crate) fn count(&self, from: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {from}");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        Connection::open_with_flags(self.path("galmorph.sqlite"), flags)
+            .and_then(|connection| connection.query_row(&sql, [], |row| row.get(0)))
+            .unwrap_or(0)
+    }
+
+    pub(crate) fn catalog(&self) -> Connection {
+        Connection::open(self.path("galmorph.sqlite")).unwrap()
+    }
+
+    /// Every row is whole, and every classified one has its answer.
+    pub(crate) fn assert_sound(&self) {
+        assert_eq!(self.ask::<String>("PRAGMA integrity_check"), "ok");
+        let unanswered = "cutout WHERE state = 'classified'
+             AND digest NOT IN (SELECT digest FROM classification)";
+        assert_eq!(self.count(unanswered), 0);
+    }
+}
+
+/// Makes a file an hour old.
+pub(crate) fn age(path: &Path) {
+    let file = fs::File::options().append(true).open(path).unwrap();
+    let hour_ago = SystemTime::now() - Duration::from_hours(1);
+    file.set_modified(hour_ago).unwrap();
+}
+
+/// What a command left behind.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    /// Checks the exit code, and shows what was said if it is another.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Checks that there is one clear line on standard error, which says all of `parts`.
+    #[track_caller]
+    pub(crate) fn says_in_one_line(&self, parts: &[&str]) {
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        assert_eq!(lines.len(), 1, "{}", self.stderr);
+        assert!(lines[0].starts_with("galmorph: "), "{}", self.stderr);
+        for part in parts {
+            assert!(lines[0].contains(part), "'{part}' in: {}", self.stderr);
+        }
+    }
+}
+
+/// A running `galmorph watch inbox`, killed when it is dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    stderr: Option<BufReader<ChildStderr>>,
+}
+
+impl Daemon {
+    fn start(dir: &Dir, arguments: &[&str]) -> Self {
+        let socket = dir.path("notify.socket");
+        let _ = fs::remove_file(&socket);
+        let ready = UnixDatagram::bind(&socket).unwrap();
+        ready.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut child = dir
+            .galmorph(["watch", "inbox", "-v"].iter().chain(arguments))
+            .env("NOTIFY_SOCKET", &socket)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = child.stderr.take().map(BufReader::new);
+        let mut message = [0; 64];
+        let length = ready.recv(&mut message).unwrap();
+        assert!(message[..length].starts_with(b"READY=1"));
+        Self { child, stderr }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let status = Command::new("kill").args([name, &process]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits until a line of the log contains `part`.
+    pub(crate) fn wait_for_line(&mut self, part: &str) {
+        let lines = self.stderr.as_mut().unwrap();
+        let mut line = String::new();
+        while !line.contains(part) {
+            line.clear();
+            let length = lines.read_line(&mut line).unwrap();
+            assert!(length > 0, "ended without a line '{part}'");
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        // It must not wait for us to read its log.
+        drop(self.stderr.take());
+        let mut status = None;
+        wait_until("the daemon ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// Asks it to end, and expects that it does so well.
+    pub(crate) fn end(mut self) {
+        self.signal("-TERM");
+        assert_eq!(self.wait().code(), Some(0));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
