@@ -1,4 +1,4 @@
-//! Decodes images as we do, and writes what came out of it for NumPy:
+//! Decodes images as we do, and writes what came out of it as `.npy` files:
 //!
 //!     dump_pixels OUTPUT-FOLDER IMAGE...
 //!
@@ -50,7 +50,7 @@ fn dump(path: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A NumPy file, version 1.0: magic, a header padded to 128 bytes in all, and the values.
+/// A `.npy` file, version 1.0: magic, a header padded to 128 bytes in all, and the values.
 fn npy(kind: &str, shape: &str, values: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}");
     let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();

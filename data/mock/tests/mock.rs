@@ -1,0 +1,118 @@
+//! What other crates' tests rely on in the mock galaxies.
+
+use std::path::Path;
+
+use galmorph_cutout::{Limits, decode};
+use galmorph_mock::{Mock, Morphology, RgbImage, jpeg};
+
+fn brightness(image: &RgbImage, x: u32, y: u32) -> f64 {
+    image
+        .get_pixel(x, y)
+        .0
+        .iter()
+        .map(|value| f64::from(*value))
+        .sum::<f64>()
+        / 3.0
+}
+
+/// The axis ratio of what lies within 60 pixels of the centre and stands out from the sky, by its
+/// second moments.
+fn axis_ratio(image: &RgbImage) -> f64 {
+    let middle = f64::from(image.width()) / 2.0;
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (x, y, _) in image.enumerate_pixels() {
+        let light = brightness(image, x, y);
+        let (x, y) = (f64::from(x) - middle, f64::from(y) - middle);
+        if light > 30.0 && x.hypot(y) < 60.0 {
+            xx += light * x * x;
+            yy += light * y * y;
+            xy += light * x * y;
+        }
+    }
+    let root = ((xx - yy).powi(2) + 4.0 * xy * xy).sqrt();
+    ((xx + yy - root) / (xx + yy + root)).sqrt()
+}
+
+#[test]
+fn an_image_depends_on_seed_class_and_number_and_on_nothing_else() {
+    let mock = Mock::new(7);
+    let image = mock.galaxy(Morphology::Spiral, 2);
+    let others = [
+        mock.galaxy(Morphology::Spiral, 3),
+        mock.galaxy(Morphology::Cigar, 2),
+        Mock::new(8).galaxy(Morphology::Spiral, 2),
+    ];
+    assert!(others.iter().all(|other| *other != image));
+    assert_eq!(mock.galaxy(Morphology::Spiral, 2), image);
+}
+
+#[test]
+fn a_galaxy_stands_in_the_middle_of_a_dark_sky() {
+    for class in Morphology::ALL {
+        for index in 0..8 {
+            let image = Mock::new(1).galaxy(class, index);
+            let mut light: Vec<f64> = image
+                .enumerate_pixels()
+                .map(|(x, y, _)| brightness(&image, x, y))
+                .collect();
+            light.sort_by(f64::total_cmp);
+            let sky = light[light.len() / 2];
+            let centre = brightness(&image, 212, 212);
+            assert!(
+                sky < 12.0 && centre > 60.0,
+                "{class} {index}: sky {sky}, centre {centre}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_smooth_classes_have_the_axis_ratios_that_define_them() {
+    for index in 0..8 {
+        let ratio = |class| axis_ratio(&Mock::new(3).galaxy(class, index));
+        // Seeing rounds the thin ones a little.
+        let (round, between, cigar) = (
+            ratio(Morphology::Round),
+            ratio(Morphology::InBetween),
+            ratio(Morphology::Cigar),
+        );
+        assert!(round > 0.85, "round {index}: {round}");
+        assert!(
+            (0.4..0.82).contains(&between),
+            "in_between {index}: {between}"
+        );
+        assert!(cigar < 0.45, "cigar {index}: {cigar}");
+    }
+}
+
+#[test]
+fn the_side_can_be_chosen_and_never_is_too_small_to_draw() {
+    for (asked, given) in [(64, 64), (300, 300), (1, 16)] {
+        let image = Mock::new(1).with_side(asked).galaxy(Morphology::EdgeOn, 0);
+        assert_eq!(image.dimensions(), (given, given));
+    }
+}
+
+/// The committed samples are what the generator draws. Mathematical libraries differ in the last
+/// digit, so they are compared with a tolerance; and a change of the generator that forgets to draw
+/// them anew is noticed.
+#[test]
+fn the_committed_cutouts_are_the_generators() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cutouts");
+    for class in Morphology::ALL {
+        for number in [1, 6] {
+            let path = folder.join(format!("{class}-{number}.jpg"));
+            let committed = std::fs::read(&path).unwrap();
+            let committed = decode(&committed, &Limits::default()).unwrap();
+            let drawn = jpeg(&Mock::new(1).galaxy(class, number), 65);
+            let drawn = decode(&drawn, &Limits::default()).unwrap();
+            let difference: u64 = committed
+                .iter()
+                .zip(drawn.iter())
+                .map(|(a, b)| u64::from(a.abs_diff(*b)))
+                .sum();
+            let mean = difference as f64 / committed.len() as f64;
+            assert!(mean < 0.2, "{}: {mean} levels a value", path.display());
+        }
+    }
+}

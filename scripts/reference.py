@@ -1,0 +1,161 @@
+"""Computes the paper's preprocessing with TensorFlow, as the golden tests' reference.
+
+The reference is, for each test scale Q:
+    resize_with_crop_or_pad to Q x Q -> resize_bilinear (TensorFlow 1's) to 80 x 80
+    -> the central 64 x 64 -> per_image_standardization
+
+Run it through scripts/reference, which installs TensorFlow.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "cutout/tests/golden"
+SCALES = [180, 200, 220, 240]
+
+# The cases of cutout/tests/golden.rs: pattern, width, height, and the stride of the
+# values that are kept: 1 keeps all, 5 keeps every fifth of a view, to save room.
+CASES = [
+    ("texture", 424, 424, 1),  # as Galaxy Zoo's cutouts
+    ("texture", 264, 264, 5),
+    ("texture", 301, 257, 5),  # odd sides: which way the half pixel goes
+    ("texture", 200, 230, 5),  # padded in width, in height, or not, by scale
+    ("texture", 150, 150, 5),  # padded at every scale
+    ("texture", 97, 311, 1),  # padded in width, cropped in height
+    ("spot", 264, 264, 1),  # nearly uniform: the lower bound of the whitening
+]
+
+# TensorFlow against itself on another processor, relative to values above 1.
+GOLDEN_TOLERANCE = 1e-6
+# Our views against TensorFlow's, from the same pixels.
+VIEWS_TOLERANCE = 1e-4
+# Our JPEG decoder against TensorFlow's, mean over an image, in levels of 255.
+DECODER_TOLERANCE = 3.0
+REAL_CUTOUTS = 40
+
+
+def texture(width, height):
+    """Gradients and noise, in integer arithmetic that wraps at 32 bits."""
+    y, x, c = np.meshgrid(
+        *(np.arange(n, dtype=np.uint32) for n in (height, width, 3)), indexing="ij"
+    )
+    noise = (x * np.uint32(73856093)) ^ (y * np.uint32(19349663)) ^ (c * np.uint32(83492791))
+    noise ^= noise >> np.uint32(13)
+    noise *= np.uint32(0x5BD1E995)
+    noise ^= noise >> np.uint32(15)
+    gradient = (x + 2 * y * (c + 1)) // 6 % 192
+    return (gradient + noise % 64).astype(np.uint8)
+
+
+def spot(width, height):
+    """Black but for a 1 in one channel of the middle pixel."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[height // 2, width // 2, 0] = 1
+    return pixels
+
+
+def views(pixels):
+    """The network inputs [scales, 3, 64, 64] of 8-bit pixels [height, width, 3]."""
+    result = []
+    for scale in SCALES:
+        image = tf.cast(pixels, tf.float32)
+        image = tf.image.resize_with_crop_or_pad(image, scale, scale)
+        image = tf.compat.v1.image.resize_bilinear(
+            image[tf.newaxis], [80, 80], align_corners=False, half_pixel_centers=False
+        )[0]
+        image = tf.image.per_image_standardization(image[8:72, 8:72])
+        result.append(tf.transpose(image, [2, 0, 1]).numpy())
+    return np.stack(result)
+
+
+def golden(write):
+    """Compares the golden arrays with the committed ones, or writes them; True if all is well."""
+    patterns = {"texture": texture, "spot": spot}
+    good = True
+    for pattern, width, height, stride in CASES:
+        path = GOLDEN / f"{pattern}-{width}x{height}.npy"
+        array = views(patterns[pattern](width, height)).reshape(len(SCALES), -1)[:, ::stride]
+        array = np.ascontiguousarray(array, dtype="<f4")
+        if write:
+            GOLDEN.mkdir(parents=True, exist_ok=True)
+            np.save(path, array)
+            print(f"wrote {path.relative_to(ROOT)}, {path.stat().st_size} bytes")
+            continue
+        name = path.relative_to(ROOT)
+        if not path.is_file():
+            print(f"FAIL {name}: missing (scripts/reference --write makes it)")
+            good = False
+            continue
+        committed = np.load(path)
+        if committed.shape != array.shape:
+            print(f"FAIL {name}: shape {committed.shape}, TensorFlow's is {array.shape}")
+            good = False
+            continue
+        worst = np.max(np.abs(committed - array) / np.maximum(1, np.abs(array)))
+        verdict = "ok  " if worst <= GOLDEN_TOLERANCE else "FAIL"
+        print(f"{verdict} {name}: differs by at most {worst:.1e}")
+        good &= bool(worst <= GOLDEN_TOLERANCE)
+    return good
+
+
+def real_cutouts(folder):
+    """Compares our decoder and views on real cutouts with TensorFlow's; True if all is well."""
+    files = sorted(folder.glob("*.jpg"))
+    files = files[:: max(1, len(files) // REAL_CUTOUTS)][:REAL_CUTOUTS]
+    if not files:
+        print(f"FAIL {folder}: no JPEGs")
+        return False
+    worst_view = worst_mean = worst_pixel = 0.0
+    with tempfile.TemporaryDirectory() as output:
+        command = ["cargo", "run", "--quiet", "--locked", "-p", "galmorph-cutout"]
+        command += ["--example", "dump_pixels", "--", output, *map(str, files)]
+        subprocess.run(command, cwd=ROOT, check=True)
+        for file in files:
+            ours = np.load(Path(output, f"{file.stem}.pixels.npy"))
+            our_views = np.load(Path(output, f"{file.stem}.views.npy"))
+            theirs = tf.io.decode_jpeg(file.read_bytes(), channels=3).numpy()
+            if ours.shape != theirs.shape:
+                print(f"FAIL {file.name}: decoded as {ours.shape}, by TensorFlow {theirs.shape}")
+                return False
+            difference = np.abs(ours.astype(int) - theirs.astype(int))
+            worst_mean = max(worst_mean, difference.mean())
+            worst_pixel = max(worst_pixel, difference.max())
+            worst_view = max(worst_view, np.max(np.abs(our_views - views(ours))))
+    print(
+        f"{len(files)} real cutouts: views from our pixels differ by at most {worst_view:.1e}; "
+        f"our pixels differ from tf.io.decode_jpeg's by {worst_mean:.2f} levels on average "
+        f"in the worst image, by {worst_pixel:.0f} at most"
+    )
+    return bool(worst_view <= VIEWS_TOLERANCE and worst_mean <= DECODER_TOLERANCE)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Golden arrays of the preprocessing, by TensorFlow")
+    parser.add_argument("--write", action="store_true", help="write the golden arrays anew")
+    write = parser.parse_args().write
+
+    print(f"TensorFlow {tf.__version__}, NumPy {np.__version__}")
+    good = golden(write)
+    shared = Path(os.environ.get("GALMORPH_SHARED", ROOT / "../shared")).resolve()
+    folder = shared / "galaxyzoo/full424"
+    if write:
+        pass
+    elif folder.is_dir():
+        good &= real_cutouts(folder)
+    else:
+        print("skipped: real cutouts (GALMORPH_SHARED names no folder with galaxyzoo/full424)")
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
