@@ -78,6 +78,11 @@ def views(pixels):
     return np.stack(result)
 
 
+def shared_folder():
+    """Where the real cutouts are, if they are."""
+    return Path(os.environ.get("GALMORPH_SHARED", ROOT / "../shared")).resolve()
+
+
 def golden(write):
     """Compares the golden arrays with the committed ones, or writes them; True if all is well."""
     patterns = {"texture": texture, "spot": spot}
@@ -146,8 +151,7 @@ def main():
 
     print(f"TensorFlow {tf.__version__}, NumPy {np.__version__}")
     good = golden(write)
-    shared = Path(os.environ.get("GALMORPH_SHARED", ROOT / "../shared")).resolve()
-    folder = shared / "galaxyzoo/full424"
+    folder = shared_folder() / "galaxyzoo/full424"
     if write:
         pass
     elif folder.is_dir():

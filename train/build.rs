@@ -20,7 +20,13 @@ fn main() {
 /// The commit that is checked out, or `unknown` outside a checkout.
 fn commit() -> String {
     Command::new("git")
-        .args(["rev-parse", "HEAD"])
+        .args([
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=40",
+            "--exclude=*",
+        ])
         .output()
         .ok()
         .filter(|output| output.status.success())

@@ -30,7 +30,7 @@ const KEY: &str = "galmorph-train";
 pub struct State {
     /// What the run is.
     pub settings: Settings,
-    /// The commit of the program that began the run.
+    /// The commit of the program that began the run, and those of others that went on with it.
     pub commit: String,
     /// The command line that began the run.
     pub command: String,
@@ -110,6 +110,15 @@ impl Run {
                 history: Vec::new(),
                 result: None,
             },
+        }
+    }
+
+    /// Notes that this build goes on with a run that another one began.
+    pub fn continued_by_this_program(&mut self) {
+        let commits = &mut self.state.commit;
+        if !commits.ends_with(env!("GALMORPH_COMMIT")) {
+            commits.push_str(", ");
+            commits.push_str(env!("GALMORPH_COMMIT"));
         }
     }
 

@@ -75,12 +75,17 @@ impl Sgd {
     }
 }
 
-/// Moves `average` towards `weights`: an exponential moving average (Polyak & Juditsky 1992) of which
-/// `decay` is kept.
+/// Moves what is learned in `average` towards `weights`: an exponential moving average (Polyak &
+/// Juditsky 1992) of which `decay` is kept.
+///
+/// Batch normalisation's statistics are left alone. Those of the averaged network are not the average
+/// of the networks' own, and have to be observed.
 pub fn average_weights(average: &Weights, weights: &Weights, decay: f64) {
     tch::no_grad(|| {
-        for ((_, mean), (_, tensor)) in average.iter().zip(weights.iter()) {
-            let _ = mean.shallow_clone().lerp_(tensor, 1.0 - decay);
+        for ((parameter, mean), (_, tensor)) in average.iter().zip(weights.iter()) {
+            if !matches!(parameter.role, Role::Statistic { .. }) {
+                let _ = mean.shallow_clone().lerp_(tensor, 1.0 - decay);
+            }
         }
     });
 }

@@ -14,7 +14,9 @@ pub struct Settings {
     pub network: Architecture,
     /// The [digest](crate::data::Dataset::digest) of the images that it learns from.
     pub data_digest: String,
-    /// How many those are.
+    /// The digest of the images that it is measured on.
+    pub validation_digest: String,
+    /// How many it learns from.
     pub images: usize,
     /// The seed of everything random.
     pub seed: u64,

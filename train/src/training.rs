@@ -27,6 +27,9 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// One line for each epoch, in the run's folder.
 const HISTORY: &str = "history.csv";
 
+/// Batches from which the statistics of the averaged weights are observed.
+const STATISTICS_BATCHES: usize = 32;
+
 /// What a run needs beside its settings; none of it changes the result.
 pub struct Trainer<'a> {
     /// The run's folder.
@@ -63,7 +66,7 @@ impl Trainer<'_> {
 
         while run.state.epoch < run.state.settings.epochs {
             self.epoch(&mut run, &network, &recipe)?;
-            self.finish_epoch(&mut run, &network)?;
+            self.finish_epoch(&mut run, &network, &recipe)?;
         }
         if run.state.result.is_none() {
             // What ships computes in f32, so that is what is recorded.
@@ -76,7 +79,7 @@ impl Trainer<'_> {
     }
 
     fn resume(&self, path: &Path, settings: &Settings) -> Result<(Run, Network)> {
-        let (run, network) = Run::load(path, self.device)?;
+        let (mut run, network) = Run::load(path, self.device)?;
         let differences = settings.differences(&run.state.settings);
         if !differences.is_empty() {
             return Err(Error::Input(format!(
@@ -85,6 +88,7 @@ impl Trainer<'_> {
                 differences.join(", ")
             )));
         }
+        run.continued_by_this_program();
         log::info!(
             "going on at epoch {}, step {}",
             run.state.epoch + 1,
@@ -120,7 +124,7 @@ impl Trainer<'_> {
         let before = run.state.running.seconds;
         let started = Instant::now();
         for batch in recipe.epoch(epoch, first, self.workers) {
-            self.step(run, network, recipe, &batch);
+            self.step(run, network, recipe, &batch)?;
             run.state.running.seconds = before + started.elapsed().as_secs_f64();
             progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
             progress.advance(images(1));
@@ -135,20 +139,23 @@ impl Trainer<'_> {
             }
         }
         progress.finish();
-        Ok(())
+        if run.state.batch == recipe.batches() {
+            Ok(())
+        } else {
+            Err(Error::Input(
+                "the thread that makes training views failed".into(),
+            ))
+        }
     }
 
-    fn step(&self, run: &mut Run, network: &Network, recipe: &Recipe, batch: &Batch) {
+    fn step(&self, run: &mut Run, network: &Network, recipe: &Recipe, batch: &Batch) -> Result<()> {
         let settings = &run.state.settings;
         let step = run.state.step;
         let total = recipe.batches() as u64 * u64::from(settings.epochs);
         // Dropout draws from torch's generator; seeded here, it resumes with the rest.
         tch::manual_seed((settings.seed.rotate_left(32) ^ (step + 1)) as i64);
 
-        let side = ((VIEW_LEN / 3) as f64).sqrt() as i64;
-        let views = Tensor::from_slice(&batch.views)
-            .view([-1, 3, side, side])
-            .to_device(self.device);
+        let views = self.views(batch);
         let classes = Tensor::from_slice(&batch.classes).to_device(self.device);
         let mode = Mode::Training {
             statistics_decay: warm_decay(BATCH_NORM_DECAY, step),
@@ -161,6 +168,12 @@ impl Trainer<'_> {
             -100,
             settings.label_smoothing,
         );
+        let mean_loss = loss.double_value(&[]);
+        if !mean_loss.is_finite() {
+            return Err(Error::Input(format!(
+                "the loss is {mean_loss} at step {step}: training diverged (a smaller --rate?)"
+            )));
+        }
         loss.backward();
         let rate = settings.schedule.rate(step, total, settings.rate);
         run.sgd.step(&run.weights, rate);
@@ -170,14 +183,39 @@ impl Trainer<'_> {
         let right = logits.argmax(1, false).eq_tensor(&classes).sum(Kind::Float);
         let images = batch.classes.len();
         let running = &mut run.state.running;
-        running.loss += loss.double_value(&[]) * images as f64;
+        running.loss += mean_loss * images as f64;
         running.right += right.double_value(&[]);
         running.images += images as u64;
         run.state.step += 1;
         run.state.batch += 1;
+        Ok(())
     }
 
-    fn finish_epoch(&self, run: &mut Run, network: &Network) -> Result<()> {
+    /// A batch's views as a tensor.
+    fn views(&self, batch: &Batch) -> Tensor {
+        let side = ((VIEW_LEN / 3) as f64).sqrt() as i64;
+        Tensor::from_slice(&batch.views)
+            .view([-1, 3, side, side])
+            .to_device(self.device)
+    }
+
+    /// Observes batch normalisation's statistics for the averaged weights, on training views (Izmailov
+    /// et al. 2018, section 3.2). The average of the running statistics is no substitute: at the peak
+    /// of a one-cycle run it costs six points of accuracy.
+    fn observe_statistics(&self, run: &Run, network: &Network, recipe: &Recipe) {
+        let batches = recipe.epoch(run.state.epoch, 0, self.workers);
+        for (number, batch) in batches.take(STATISTICS_BATCHES).enumerate() {
+            let mode = Mode::Training {
+                // The mean over all batches so far.
+                statistics_decay: number as f64 / (number + 1) as f64,
+            };
+            let (views, precision) = (self.views(&batch), run.state.settings.precision);
+            let _ = tch::no_grad(|| forward(network, &run.average, &views, precision, mode));
+        }
+    }
+
+    fn finish_epoch(&self, run: &mut Run, network: &Network, recipe: &Recipe) -> Result<()> {
+        self.observe_statistics(run, network, recipe);
         let settings = &run.state.settings;
         let classifier = self.classifier(run, network, settings.precision);
         let validation = classifier

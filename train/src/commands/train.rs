@@ -69,14 +69,6 @@ pub(super) struct TrainArgs {
 pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let device = args.machine.device()?;
     let threads = args.machine.threads();
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // A second signal ends the program at once; the first has set the flag by then.
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
-            .map_err(|error| Error::Input(format!("cannot handle signals: {error}")))?;
-    }
-
     let augmentation = Augmentation::default();
     let source = args.data.source();
     let load = |split| source.load(split, augmentation.largest_crop(), threads);
@@ -86,9 +78,19 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         log::info!("{split}: {}", class_counts(dataset));
     }
 
+    // Not before: until here there is nothing to save, and a signal ends the program.
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second signal ends the program at once; the first has set the flag by then.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
+            .map_err(|error| Error::Input(format!("cannot handle signals: {error}")))?;
+    }
+
     let settings = Settings {
         network: args.network,
         data_digest: training.digest.clone(),
+        validation_digest: validation.digest.clone(),
         images: training.len(),
         seed: args.seed,
         epochs: args.epochs,
