@@ -22,15 +22,12 @@ pub(crate) fn is_whole(bytes: &[u8]) -> bool {
 fn walk(bytes: &[u8]) -> Option<()> {
     let mut position = 0;
     loop {
-        if *bytes.get(position)? != 0xFF {
-            return None;
-        }
-        let marker = *bytes.get(position + 1)?;
+        // Between segments any number of 0xFF may stand; other bytes may not, and decoders skip them.
+        position += marker_position(bytes.get(position..)?)?;
+        let marker = bytes[position + 1];
         position += 2;
         match marker {
             EOI => return Some(()),
-            // Any number of 0xFF may stand before a marker.
-            0xFF => position -= 1,
             // Markers without a length: SOI, TEM, and restarts that stand alone.
             SOI | 0x01 | 0xD0..=0xD7 => {}
             _ => {
@@ -42,6 +39,13 @@ fn walk(bytes: &[u8]) -> Option<()> {
             }
         }
     }
+}
+
+/// Where the next marker is.
+fn marker_position(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .windows(2)
+        .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))
 }
 
 /// Where the first marker after the compressed data at `start` is.
@@ -84,6 +88,14 @@ mod tests {
         let mut bytes = jpeg();
         bytes.extend_from_slice(b"written by an instrument that pads its files\0\0\0");
         assert!(is_whole(&bytes));
+    }
+
+    #[test]
+    fn padding_between_segments_is_no_end() {
+        let whole = jpeg();
+        for padding in [&[0xFF, 0xFF][..], &[0x00], &[0xFF, 0x00]] {
+            assert!(is_whole(&[&whole[..2], padding, &whole[2..]].concat()));
+        }
     }
 
     #[test]

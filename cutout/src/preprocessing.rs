@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::resize::{Window, resize_window};
 
-/// The largest side, in pixels, that a description may ask for. A model file comes from outside, and
-/// must not be able to ask for gigabytes.
+/// The largest side, in pixels, that a description may ask for.
 const MAX_SIDE: u32 = 4096;
+
+/// The most values that all views of an image may have together, 64 MB. A model file comes from
+/// outside, and must not be able to ask for gigabytes.
+const MAX_VALUES: usize = 16 << 20;
 
 /// How an image becomes the inputs of a network: one view for each test scale.
 ///
@@ -82,6 +85,12 @@ impl Preprocessing {
             return fault(format!(
                 "a crop of {} pixels from a resized image of {}",
                 self.crop, self.resize
+            ));
+        }
+        let values = self.view_count() * self.view_len();
+        if values > MAX_VALUES {
+            return fault(format!(
+                "{values} values an image, must be at most {MAX_VALUES}"
             ));
         }
         Ok(())
@@ -208,6 +217,12 @@ mod tests {
             },
             Preprocessing {
                 test_scales: vec![5000],
+                ..good.clone()
+            },
+            Preprocessing {
+                test_scales: vec![4096; 2],
+                resize: 4096,
+                crop: 4096,
                 ..good.clone()
             },
             Preprocessing {

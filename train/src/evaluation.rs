@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::data::Dataset;
 use crate::network::Network;
+use crate::progress::Progress;
 use crate::torch::{Mode, Precision, Weights, forward};
 
 /// How many images go through the network at once; each has a view for every test scale.
@@ -64,6 +65,7 @@ impl Classifier<'_> {
     /// Classifies every image at every test scale.
     pub fn evaluate(&self, dataset: &Dataset, preprocessing: &Preprocessing) -> Evaluation {
         let mut rows = Vec::with_capacity(dataset.len());
+        let progress = Progress::new("classifying", dataset.len() as u64, "images");
         for images in dataset.images.chunks(IMAGES_AT_ONCE) {
             let views: Vec<f32> = images
                 .iter()
@@ -75,7 +77,9 @@ impl Classifier<'_> {
                     .chunks(preprocessing.view_count())
                     .map(<[Row]>::to_vec),
             );
+            progress.advance(images.len() as u64);
         }
+        progress.finish();
         Evaluation {
             scales: preprocessing.test_scales.clone(),
             classes: dataset.classes.clone(),

@@ -128,17 +128,27 @@ impl ImageIndex {
                 path.display()
             ))
         };
-        let file = File::open(path).map_err(Error::io("read", path))?;
+        let file = File::open(path).map_err(broken)?;
         let size = file.metadata().map_err(Error::io("read", path))?.len();
-        let mut archive = tar::Archive::new(file);
+        let reader = file.try_clone().map_err(Error::io("read", path))?;
+        let mut archive = tar::Archive::new(reader);
         let number = self.archives.len();
+        self.archives.push((path.to_owned(), file));
         for entry in archive.entries_with_seek().map_err(broken)? {
             let entry = entry.map_err(broken)?;
             let name = entry.path().map_err(broken)?.into_owned();
-            if !entry.header().entry_type().is_file() {
+            let Some(id) = galaxy_id(&name) else { continue };
+            let kind = entry.header().entry_type();
+            if kind.is_dir() {
                 continue;
             }
-            let Some(id) = galaxy_id(&name) else { continue };
+            if !kind.is_file() {
+                return Err(Error::Input(format!(
+                    "'{}' in '{}' is a {kind:?} entry, not a plain file",
+                    name.display(),
+                    path.display()
+                )));
+            }
             let (offset, length) = (entry.raw_file_position(), entry.size());
             // Checked here, since a header can claim any length and that much would be allocated.
             if offset.saturating_add(length) > size {
@@ -156,15 +166,15 @@ impl ImageIndex {
             };
             self.add(id, place)?;
         }
-        self.archives.push((path.to_owned(), archive.into_inner()));
         Ok(())
     }
 
     fn add(&mut self, id: String, place: Place) -> Result<()> {
         if let Some(other) = self.places.get(&id) {
-            // The archive being read is not in the list yet, so only its number is known.
             return Err(Error::Input(format!(
-                "galaxy {id} has two images: {other:?} and {place:?}"
+                "galaxy {id} has two images: {} and {}",
+                self.name(other),
+                self.name(&place)
             )));
         }
         self.places.insert(id, place);
@@ -232,7 +242,12 @@ mod tests {
         assert!(fault(&[dir.path().to_owned()]).contains("holds no image"));
         assert!(fault(&[dir.path().join("none.tar")]).contains("none.tar"));
         let twice = archive(dir.path(), "t.tar", &[("a/1.jpg", b"x"), ("b/1.jpg", b"y")]);
-        assert!(fault(&[twice]).contains("galaxy 1 has two images"));
+        let message = fault(&[twice]);
+        assert!(
+            message.contains("galaxy 1 has two images: 'a/1.jpg' in"),
+            "{message}"
+        );
+        assert!(message.contains("'b/1.jpg' in"), "{message}");
 
         let whole = archive(dir.path(), "cut.tar", &[("1.jpg", &[7; 4000])]);
         File::options()
