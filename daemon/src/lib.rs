@@ -23,4 +23,5 @@ mod output;
 mod path_text;
 mod pipeline;
 mod progress;
+mod retry;
 mod stop;

@@ -146,6 +146,25 @@ fn the_same_bytes_are_computed_once_and_every_path_has_the_answer() {
 }
 
 #[test]
+fn many_copies_are_recorded_in_groups_of_bounded_size() {
+    let dir = Dir::new();
+    for name in 0..600 {
+        dir.old_file(format!("{name}.jpg"), &jpeg(1));
+    }
+    let ran = dir.run(&["watch", "inbox", "--drain", "-v"]).exits(0);
+    assert_eq!((dir.count("cutout"), dir.count("classification")), (600, 1));
+    let sizes: Vec<u32> = ran
+        .stderr
+        .lines()
+        .filter_map(|line| line.split_once("recorded ")?.1.split(' ').next())
+        .map(|size| size.parse().unwrap())
+        .collect();
+    assert_eq!(sizes.iter().sum::<u32>(), 600);
+    assert!(sizes.iter().all(|size| *size <= 256), "{sizes:?}");
+    dir.assert_sound();
+}
+
+#[test]
 fn a_changed_file_is_classified_again_and_keeps_its_row() {
     let dir = Dir::new();
     let path = dir.old_file("a.jpg", &jpeg(1));

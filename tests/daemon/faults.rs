@@ -241,3 +241,43 @@ fn check_is_content_with_a_folder_and_the_defaults() {
     );
     assert!(!dir.path("galmorph.sqlite").exists());
 }
+
+#[test]
+fn check_is_content_with_what_watch_can_use() {
+    let dir = Dir::new();
+    fs::write(dir.path("galmorph.sqlite"), "").unwrap();
+    let ran = dir.run(&["check", "inbox"]).exits(0);
+    assert!(
+        ran.stdout.contains("galmorph.sqlite', to be made"),
+        "{}",
+        ran.stdout
+    );
+    let daemon = dir.daemon(&[]);
+    let ran = dir.run(&["check", "inbox"]).exits(0);
+    assert!(
+        ran.stdout.contains("in use by a galmorph watch"),
+        "{}",
+        ran.stdout
+    );
+    daemon.end();
+    let ran = dir.run(&["check", "inbox"]).exits(0);
+    assert!(ran.stdout.contains("galmorph.sqlite'\n"), "{}", ran.stdout);
+
+    // A folder can be opened, but never to write to it.
+    for command in ["check", "watch"] {
+        let ran = dir.run(&[command, "inbox", "--catalog", "inbox"]).exits(3);
+        ran.says_in_one_line(&["catalog 'inbox'", "can't be opened for writing"]);
+    }
+}
+
+#[test]
+fn workers_on_the_command_line_are_bounded_as_in_the_configuration() {
+    let dir = Dir::new();
+    let ran = dir.run(&["check", "inbox", "--workers", "1025"]).exits(2);
+    assert!(
+        ran.stderr.contains("1025 is not in 0..=1024"),
+        "{}",
+        ran.stderr
+    );
+    dir.run(&["check", "inbox", "--workers", "1024"]).exits(0);
+}

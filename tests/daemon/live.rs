@@ -5,6 +5,8 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::time::SystemTime;
 
 use crate::support::{Daemon, Dir, age, digest, jpeg, wait_until};
 
@@ -118,4 +120,51 @@ fn a_burst_is_taken_whole() {
     });
     daemon.end();
     dir.assert_sound();
+}
+
+#[test]
+fn links_are_not_followed_by_the_kernel_either() {
+    let dir = Dir::new();
+    fs::create_dir(dir.path("outside")).unwrap();
+    fs::create_dir(dir.inbox("night")).unwrap();
+    symlink(dir.path("outside"), dir.inbox("link")).unwrap();
+    symlink(dir.inbox("night"), dir.inbox("again")).unwrap();
+    let config = dir.config("settle_seconds = 3600\nrescan_interval_seconds = 3600");
+    // One worker: what was heard first is recorded first.
+    let daemon = dir.daemon(&["--workers", "1", "--config", config.to_str().unwrap()]);
+    fs::write(dir.path("outside/elsewhere.jpg"), jpeg(1)).unwrap();
+    fs::write(dir.inbox("night/a.jpg"), jpeg(2)).unwrap();
+    fs::write(dir.inbox("last.jpg"), jpeg(3)).unwrap();
+    wait_until("the last file has its row", || has_row(&dir, "last"));
+    let paths: String =
+        dir.ask("SELECT group_concat(path) FROM (SELECT * FROM cutout ORDER BY path)");
+    let expected = [dir.inbox("last.jpg"), dir.inbox("night/a.jpg")];
+    assert_eq!(
+        paths,
+        expected.map(|path| path.display().to_string()).join(",")
+    );
+    daemon.end();
+}
+
+#[test]
+fn new_content_of_the_same_size_and_time_is_taken_when_it_is_renamed_into_place() {
+    let dir = Dir::new();
+    let daemon = listening(&dir);
+    let digest_is = |text: &[u8]| {
+        let row = format!("cutout WHERE digest = '{}'", digest(text));
+        wait_until("the row has the digest", || dir.count(&row) == 1);
+    };
+    for text in [b"one text", b"and more"] {
+        let file = dir.old_file("new.part", text);
+        File::options()
+            .append(true)
+            .open(&file)
+            .unwrap()
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        fs::rename(file, dir.inbox("a.jpg")).unwrap();
+        digest_is(text);
+    }
+    assert_eq!(dir.count("cutout"), 1);
+    daemon.end();
 }

@@ -3,7 +3,11 @@
 //! One target, so that it links once; each file is one theme. No test waits for a fixed time: each
 //! waits for what it is about, with a deadline that only a failure reaches.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that can't go on fails"
+)]
 
 mod backlog;
 mod commands;

@@ -17,6 +17,7 @@ fn ends_well(signal: &str) {
     dir.assert_sound();
 
     let recorded = dir.count("classification");
+    assert!(recorded < 300, "it was to be interrupted");
     let ran = dir.drain().exits(0);
     let rest = format!("classified {} cutouts", 300 - recorded);
     assert!(ran.stdout.contains(&rest), "{rest} in {}", ran.stdout);
@@ -72,5 +73,32 @@ fn a_locked_catalog_is_waited_for_and_nothing_is_lost() {
     assert_eq!(dir.count("cutout"), 0);
     drop(lock);
     wait_until("the row is there", || dir.count("classification") == 1);
+    daemon.end();
+}
+
+#[test]
+fn a_catalog_that_is_locked_at_the_start_is_waited_for() {
+    let dir = Dir::new();
+    dir.old_file("a.jpg", &jpeg(1));
+    dir.drain().exits(0);
+    let mut connection = dir.catalog();
+    let lock = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .unwrap();
+    // A model that the catalog knows needs nothing from it.
+    dir.daemon(&[]).end();
+    // Another one needs its row.
+    let new_model = ["--scales", "180"];
+    let mut daemon = dir.starting_daemon(&new_model);
+    daemon.wait_for_line("trying again");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    let mut daemon = dir.starting_daemon(&new_model);
+    daemon.wait_for_line("trying again");
+    drop(lock);
+    daemon.wait_until_ready();
+    wait_until("the new model has answered", || {
+        dir.count("classification") == 2
+    });
     daemon.end();
 }

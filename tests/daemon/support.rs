@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Cursor};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -130,6 +131,13 @@ impl Dir {
 
     /// Starts a daemon on the inbox; returns when it listens.
     pub(crate) fn daemon(&self, arguments: &[&str]) -> Daemon {
+        let daemon = self.starting_daemon(arguments);
+        daemon.wait_until_ready();
+        daemon
+    }
+
+    /// Starts a daemon on the inbox, which may not come to listen.
+    pub(crate) fn starting_daemon(&self, arguments: &[&str]) -> Daemon {
         Daemon::start(self, arguments)
     }
 
@@ -139,13 +147,13 @@ impl Dir {
         connection.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    /// How many rows there are of something, in a catalog that may not be there yet.
+    /// How many rows there are of something.
     pub(crate) fn count(&self, from: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM {from}");
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         Connection::open_with_flags(self.path("galmorph.sqlite"), flags)
             .and_then(|connection| connection.query_row(&sql, [], |row| row.get(0)))
-            .unwrap_or(0)
+            .unwrap()
     }
 
     pub(crate) fn catalog(&self) -> Connection {
@@ -156,7 +164,8 @@ impl Dir {
     pub(crate) fn assert_sound(&self) {
         assert_eq!(self.ask::<String>("PRAGMA integrity_check"), "ok");
         let unanswered = "cutout WHERE state = 'classified'
-             AND digest NOT IN (SELECT digest FROM classification)";
+             AND NOT EXISTS (SELECT 1 FROM classification
+                             WHERE classification.digest = cutout.digest)";
         assert_eq!(self.count(unanswered), 0);
     }
 }
@@ -208,7 +217,8 @@ impl Ran {
 /// A running `galmorph watch inbox`, killed when it is dropped.
 pub(crate) struct Daemon {
     child: Child,
-    stderr: Option<BufReader<ChildStderr>>,
+    ready: UnixDatagram,
+    log: Receiver<String>,
 }
 
 impl Daemon {
@@ -223,11 +233,23 @@ impl Daemon {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let stderr = child.stderr.take().map(BufReader::new);
+        // Read to its end on a thread: the daemon never waits for us to read its log.
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // A test that has seen enough is gone.
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, ready, log }
+    }
+
+    /// Waits until it listens.
+    pub(crate) fn wait_until_ready(&self) {
         let mut message = [0; 64];
-        let length = ready.recv(&mut message).unwrap();
+        let length = self.ready.recv(&mut message).unwrap();
         assert!(message[..length].starts_with(b"READY=1"));
-        Self { child, stderr }
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -238,19 +260,20 @@ impl Daemon {
 
     /// Waits until a line of the log contains `part`.
     pub(crate) fn wait_for_line(&mut self, part: &str) {
-        let lines = self.stderr.as_mut().unwrap();
-        let mut line = String::new();
-        while !line.contains(part) {
-            line.clear();
-            let length = lines.read_line(&mut line).unwrap();
-            assert!(length > 0, "ended without a line '{part}'");
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.log.recv_timeout(left) {
+                Ok(line) if line.contains(part) => return,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => panic!("ended without a line '{part}'"),
+                Err(RecvTimeoutError::Timeout) => panic!("waited in vain for a line '{part}'"),
+            }
         }
     }
 
     /// Waits until it ends by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        // It must not wait for us to read its log.
-        drop(self.stderr.take());
         let mut status = None;
         wait_until("the daemon ends", || {
             status = self.child.try_wait().unwrap();

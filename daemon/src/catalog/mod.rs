@@ -2,20 +2,21 @@
 //!
 //! SQLite keeps the promise that this program makes: what was recorded survives whatever comes, and
 //! can be read at any time with anything. WAL lets readers and the writer leave each other alone;
-//! `synchronous = FULL` makes a commit a fact. A lock file beside the catalog keeps a second daemon
-//! out, which SQLite itself would let in.
+//! `synchronous = FULL` makes a commit a fact.
 
+mod files;
 mod query;
 mod record;
 mod schema;
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use galmorph_cutout::ModelCard;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
+pub(crate) use files::{Condition, inspect};
 pub(crate) use query::{Filter, Query};
 pub(crate) use record::{Entry, Verdict, shortest};
 pub(crate) use schema::probability_columns;
@@ -56,8 +57,9 @@ pub(crate) struct Reader {
 impl Writer {
     /// Opens a catalog for the daemon, making or migrating it as needed, and enters the model.
     pub(crate) fn open(path: &Path, digest: &str, card: &ModelCard) -> Result<Self, CatalogError> {
-        let fault = |error| fault(path, "open", &error);
-        let lock = lock(path)?;
+        let fault = |error| opening_fault(path, &error);
+        let lock = files::lock(path)?;
+        files::make(path)?;
         let mut connection = Connection::open(path).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
         let version = check_version(&connection, path)?;
@@ -72,9 +74,7 @@ impl Writer {
         let json = card
             .to_json()
             .map_err(|error| CatalogError::Unusable(error.to_string()))?;
-        let transaction = connection.transaction().map_err(fault)?;
-        let model = record::model_id(&transaction, digest, card, &json).map_err(fault)?;
-        transaction.commit().map_err(fault)?;
+        let model = record::model_id(&connection, digest, card, &json).map_err(fault)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -105,7 +105,7 @@ impl Writer {
 impl Reader {
     /// Opens a catalog that is there, without ever changing it.
     pub(crate) fn open(path: &Path) -> Result<Self, CatalogError> {
-        let fault = |error| fault(path, "open", &error);
+        let fault = |error| opening_fault(path, &error);
         if !path.exists() {
             return Err(CatalogError::Unusable(format!(
                 "no catalog '{}' (galmorph watch makes it; --catalog names another)",
@@ -161,47 +161,20 @@ impl Reader {
     }
 }
 
-/// Keeps a second daemon out for as long as the file is held.
-fn lock(catalog: &Path) -> Result<File, CatalogError> {
-    let mut name = catalog.as_os_str().to_owned();
-    name.push(".lock");
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&name)
-        .map_err(|error| {
-            CatalogError::Unusable(format!(
-                "cannot write to catalog '{}': its folder refuses a lock file: {error}",
-                catalog.display()
-            ))
-        })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(CatalogError::Unusable(format!(
-            "catalog '{}' is in use by another galmorph watch (stop it, or name another with --catalog)",
-            catalog.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(CatalogError::Unusable(format!(
-            "cannot lock catalog '{}': {error}",
-            catalog.display()
-        ))),
-    }
-}
-
 /// The version of a catalog: 0 for an empty file, an error for one that isn't ours or is too new.
 fn check_version(connection: &Connection, path: &Path) -> Result<i32, CatalogError> {
     check_library(rusqlite::version_number())?;
     let pragma = |name: &str| -> Result<i32, CatalogError> {
         connection
             .pragma_query_value(None, name, |row| row.get(0))
-            .map_err(|error| fault(path, "open", &error))
+            .map_err(|error| opening_fault(path, &error))
     };
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     let file = path.display();
     if application != schema::APPLICATION_ID {
         let tables: i64 = connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(|error| fault(path, "open", &error))?;
+            .map_err(|error| opening_fault(path, &error))?;
         return if tables == 0 && version == 0 {
             Ok(0)
         } else {
@@ -228,8 +201,24 @@ fn check_library(version: i32) -> Result<(), CatalogError> {
     Ok(())
 }
 
+/// A fault of a catalog that was usable before: what can't be opened or is forbidden by now may be so
+/// for a while, as on a mount that comes and goes.
 fn fault(path: &Path, verb: &str, error: &rusqlite::Error) -> CatalogError {
-    let message = format!("cannot {verb} catalog '{}': {error}", path.display());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            CatalogError::Transient(describe(path, verb, error))
+        }
+        _ => lasting_fault(path, verb, error),
+    }
+}
+
+/// A fault of a catalog that we are about to use: whoever started us is to hear at once that it can't be.
+fn opening_fault(path: &Path, error: &rusqlite::Error) -> CatalogError {
+    lasting_fault(path, "open", error)
+}
+
+fn lasting_fault(path: &Path, verb: &str, error: &rusqlite::Error) -> CatalogError {
+    let message = describe(path, verb, error);
     match error.sqlite_error_code() {
         Some(
             ErrorCode::DatabaseBusy
@@ -239,6 +228,10 @@ fn fault(path: &Path, verb: &str, error: &rusqlite::Error) -> CatalogError {
         ) => CatalogError::Transient(message),
         _ => CatalogError::Unusable(message),
     }
+}
+
+fn describe(path: &Path, verb: &str, error: &rusqlite::Error) -> String {
+    format!("cannot {verb} catalog '{}': {error}", path.display())
 }
 
 #[cfg(test)]

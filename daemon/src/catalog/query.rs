@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use galmorph_cutout::Morphology;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 
+use super::schema::wide;
 use super::{CatalogError, Reader, fault};
 use crate::output::Value;
 
@@ -16,7 +17,7 @@ pub(crate) struct Filter {
     pub(crate) label: Option<Morphology>,
     /// Only answers at least so confident.
     pub(crate) min_confidence: Option<f64>,
-    /// Only answers of models of this name.
+    /// The answers of this model, not the newest; of several of this name, the newest's.
     pub(crate) model: Option<String>,
     /// At most so many rows.
     pub(crate) limit: Option<u64>,
@@ -32,18 +33,24 @@ pub(crate) struct Query {
 impl Query {
     /// The classified cutouts, as the `catalog` view shows them, by path.
     pub(crate) fn classified(filter: &Filter) -> Self {
+        let mut values = Vec::new();
+        let rows = match &filter.model {
+            None => "catalog".to_owned(),
+            Some(name) => {
+                values.push(ToSqlOutput::Owned(name.clone().into()));
+                let of_that_name = "AND newest.model IN (SELECT id FROM model WHERE name = ?1)";
+                format!("({})", wide(of_that_name))
+            }
+        };
         let mut query = Self {
-            sql: "SELECT * FROM catalog WHERE label IS NOT NULL".into(),
-            values: Vec::new(),
+            sql: format!("SELECT * FROM {rows} WHERE label IS NOT NULL"),
+            values,
         };
         if let Some(label) = filter.label {
             query.and("label =", label.name().to_owned());
         }
         if let Some(confidence) = filter.min_confidence {
             query.and("confidence >=", confidence);
-        }
-        if let Some(model) = &filter.model {
-            query.and("model =", model.clone());
         }
         query.in_order(filter.limit)
     }

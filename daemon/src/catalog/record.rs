@@ -1,7 +1,7 @@
 //! What became of a file, and how that is written down.
 
 use galmorph_cutout::{ModelCard, Probabilities};
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::schema::probability_columns;
 use crate::clock;
@@ -70,23 +70,27 @@ impl Verdict {
     }
 }
 
-/// The row of the model in use, made when this catalog meets it for the first time.
+/// The row of the model in use, made when this catalog meets it for the first time. Later starts only
+/// read, so that they needn't wait for whoever has the catalog locked.
 pub(super) fn model_id(
-    transaction: &Transaction,
+    connection: &Connection,
     digest: &str,
     card: &ModelCard,
     json: &str,
 ) -> rusqlite::Result<i64> {
-    transaction.execute(
+    let find = || {
+        let statement = "SELECT id FROM model WHERE digest = ?1 AND card = ?2";
+        connection.query_row(statement, params![digest, json], |row| row.get(0))
+    };
+    if let Some(id) = find().optional()? {
+        return Ok(id);
+    }
+    connection.execute(
         "INSERT INTO model (name, digest, card, first_used) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (digest, card) DO NOTHING",
         params![card.name, digest, json, clock::now()],
     )?;
-    transaction.query_row(
-        "SELECT id FROM model WHERE digest = ?1 AND card = ?2",
-        params![digest, json],
-        |row| row.get(0),
-    )
+    find()
 }
 
 /// Writes one entry down.

@@ -5,7 +5,12 @@
 //! [`Morphology`], so the schema can't disagree with the network.
 //!
 //! The *newest* model of the `catalog` view is the one that this catalog met last (the highest
-//! `model.id`): a model that is used again after another keeps its place.
+//! `model.id`): a model that is used again after another keeps its place. Other test scales make another
+//! model of the same file, so a trial with `--scales` outranks the default for the files that it saw,
+//! whatever is run later: trials belong into a catalog of their own.
+//!
+//! The tables aren't `STRICT`: a reader's SQLite would have to be 3.37 for it, and long-lived
+//! distributions have older ones (RHEL 9: 3.34).
 
 use galmorph_cutout::Morphology;
 use rusqlite::{Connection, Transaction};
@@ -31,17 +36,13 @@ pub(super) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Re
 }
 
 fn version_1() -> String {
-    let columns = probability_columns();
-    let probabilities = columns
-        .clone()
+    let probabilities = probability_columns()
         .map(|column| format!("    {column} REAL NOT NULL,\n"))
         .concat();
     let labels = Morphology::names()
         .map(|name| format!("'{name}'"))
         .join(", ");
-    let wide = columns
-        .map(|column| format!("classification.{column}"))
-        .join(", ");
+    let wide = wide("");
     let long = Morphology::ALL.map(probability_of).join("UNION ALL\n");
     format!(
         "CREATE TABLE model (
@@ -51,7 +52,7 @@ fn version_1() -> String {
     card TEXT NOT NULL,
     first_used TEXT NOT NULL,
     UNIQUE (digest, card)
-) STRICT;
+);
 
 -- digest is NULL for a file that was too large to be read.
 CREATE TABLE cutout (
@@ -71,7 +72,7 @@ CREATE TABLE cutout (
     first_seen TEXT NOT NULL,
     updated TEXT NOT NULL,
     CHECK ((state = 'rejected') = (reason IS NOT NULL))
-) STRICT;
+);
 CREATE INDEX cutout_by_digest ON cutout (digest);
 
 CREATE TABLE classification (
@@ -82,21 +83,35 @@ CREATE TABLE classification (
     entropy REAL NOT NULL,
 {probabilities}    classified_at TEXT NOT NULL,
     PRIMARY KEY (digest, model)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE VIEW catalog AS
-SELECT cutout.path, cutout.object_id, cutout.ra, cutout.dec,
-       classification.label, classification.confidence, {wide},
-       model.name AS model, classification.classified_at
-FROM cutout
-LEFT JOIN classification ON classification.digest = cutout.digest
-    AND classification.model =
-        (SELECT max(model) FROM classification AS newest WHERE newest.digest = cutout.digest)
-LEFT JOIN model ON model.id = classification.model;
+{wide};
 
 CREATE VIEW probability AS
 {long};
 "
+    )
+}
+
+/// The wide form: each cutout with its newest answer, among those that `which` (a condition on
+/// `newest`, a row of `classification`, beginning with AND) leaves; without one, its columns are NULL.
+/// Content that was answered for once may be rejected later, under other limits: then it has no answer.
+pub(super) fn wide(which: &str) -> String {
+    let columns = probability_columns()
+        .map(|column| format!("classification.{column}"))
+        .join(", ");
+    format!(
+        "SELECT cutout.path, cutout.object_id, cutout.ra, cutout.dec,
+       classification.label, classification.confidence, {columns},
+       model.name AS model, classification.classified_at
+FROM cutout
+LEFT JOIN classification ON classification.digest = cutout.digest
+    AND cutout.state = 'classified'
+    AND classification.model =
+        (SELECT max(newest.model) FROM classification AS newest
+         WHERE newest.digest = cutout.digest {which})
+LEFT JOIN model ON model.id = classification.model"
     )
 }
 
@@ -122,7 +137,7 @@ fn probability_of(class: Morphology) -> String {
        classification.p_{name} AS probability,
        1 + {} AS ranking
 FROM cutout
-JOIN classification ON classification.digest = cutout.digest
+JOIN classification ON classification.digest = cutout.digest AND cutout.state = 'classified'
 JOIN model ON model.id = classification.model
 ",
         before.join(" + ")

@@ -48,7 +48,7 @@ impl Fixture {
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("c.sqlite")
+        self.folder.path().join("c #1%25?.sqlite")
     }
 
     fn writer(&self, model: &str) -> Writer {
@@ -212,6 +212,85 @@ fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_an
 }
 
 #[test]
+fn content_that_is_rejected_now_has_no_answer_though_it_had_one() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    let rejected = Verdict::rejected("too_small", "under new limits");
+    writer
+        .record(&[
+            entry("/a", "d1", classified(ANSWER)),
+            entry("/b", "d1", rejected),
+        ])
+        .unwrap();
+    let rows = "SELECT group_concat(path || ifnull(label, '-'), ' ')
+                FROM (SELECT path, label FROM catalog ORDER BY path)";
+    assert_eq!(fixture.ask::<String>(rows), "/ain_between /b-");
+    let paths = "SELECT group_concat(DISTINCT path) FROM probability";
+    assert_eq!(fixture.ask::<String>(paths), "/a");
+}
+
+#[test]
+fn a_locked_catalog_is_a_transient_fault_unless_nothing_is_to_be_written() {
+    let fixture = Fixture::new();
+    drop(fixture.writer("known"));
+    let mut holder = Connection::open(fixture.path()).unwrap();
+    let lock = holder
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .unwrap();
+    drop(fixture.writer("known"));
+    let error = Writer::open(&fixture.path(), "00", &card("new")).unwrap_err();
+    assert!(matches!(error, CatalogError::Transient(_)), "{error}");
+    drop(lock);
+    assert_eq!(fixture.writer("new").model(), 2);
+}
+
+#[test]
+fn what_is_forbidden_is_final_at_the_start_and_may_pass_later() {
+    let path = Path::new("c.sqlite");
+    for code in [rusqlite::ffi::SQLITE_CANTOPEN, rusqlite::ffi::SQLITE_PERM] {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let (start, later) = (opening_fault(path, &error), fault(path, "read", &error));
+        assert!(matches!(start, CatalogError::Unusable(_)), "{start}");
+        assert!(matches!(later, CatalogError::Transient(_)), "{later}");
+    }
+}
+
+#[test]
+fn a_look_at_a_catalog_says_what_it_is_and_changes_nothing() {
+    let fixture = Fixture::new();
+    let look = || {
+        let names = || {
+            let mut names: Vec<_> = std::fs::read_dir(fixture.folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            names.sort();
+            names
+        };
+        let before = names();
+        let condition = inspect(&fixture.path());
+        assert_eq!(names(), before);
+        condition.map_err(|error| error.to_string())
+    };
+    assert_eq!(look(), Ok(Condition::New));
+    std::fs::write(fixture.path(), "").unwrap();
+    assert_eq!(look(), Ok(Condition::New));
+    let writer = fixture.writer("m");
+    assert_eq!(look(), Ok(Condition::InUse));
+    drop(writer);
+    assert_eq!(look(), Ok(Condition::Ready));
+
+    let mut permissions = std::fs::metadata(fixture.path()).unwrap().permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(fixture.path(), permissions).unwrap();
+    // Root may write to it all the same.
+    if File::options().append(true).open(fixture.path()).is_err() {
+        assert!(look().unwrap_err().contains("can't be opened for writing"));
+        assert!(fixture.refusal().contains("can't be opened for writing"));
+    }
+}
+
+#[test]
 fn other_scales_of_the_same_file_are_another_model() {
     let fixture = Fixture::new();
     let first = fixture.writer("m").model();
@@ -300,11 +379,24 @@ fn a_query_filters_and_keeps_the_order_of_paths() {
         }),
         ["/a"]
     );
-    assert!(
-        paths(&Filter {
-            model: Some("x".into()),
-            ..all
-        })
-        .is_empty()
-    );
+    let of = |model: &str| Filter {
+        model: Some(model.into()),
+        ..all.clone()
+    };
+    assert!(paths(&of("x")).is_empty());
+    drop(writer);
+
+    // A later model's answers don't hide those of the one that is asked for.
+    let mut later = fixture.writer("later");
+    later
+        .record(&[entry("/a", "d2", classified(ANSWER))])
+        .unwrap();
+    assert_eq!(paths(&of("m")), ["/a", "/b", "/c"]);
+    assert_eq!(paths(&of("later")), ["/a"]);
+    let round = |model| Filter {
+        label: Some(Morphology::Round),
+        ..of(model)
+    };
+    assert_eq!(paths(&round("m")), ["/a", "/c"]);
+    assert!(paths(&round("later")).is_empty());
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::watch::{Settings, resolve_folders};
 use super::{Outcome, load};
-use crate::catalog::Reader;
+use crate::catalog::{Condition, inspect};
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -66,20 +66,11 @@ fn check_model(config: &Config) -> Result<String, Failure> {
     ))
 }
 
-/// A catalog that is there must be readable; one that is not there, possible.
 fn check_catalog(path: &Path) -> Result<String, Failure> {
-    if path.exists() {
-        Reader::open(path)?;
-    }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+    let condition = match inspect(path)? {
+        Condition::New => ", to be made",
+        Condition::Ready => "",
+        Condition::InUse => ", in use by a galmorph watch",
     };
-    tempfile::tempfile_in(folder).map_err(|error| {
-        Failure::Unusable(format!(
-            "cannot write to catalog '{}': its folder takes no files: {error}",
-            path.display()
-        ))
-    })?;
-    Ok(format!("catalog '{}'", path.display()))
+    Ok(format!("catalog '{}'{condition}", path.display()))
 }

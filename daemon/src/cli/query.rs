@@ -7,12 +7,14 @@ use galmorph_cutout::Morphology;
 
 use super::{FormatArguments, Outcome, catalog_path, write_rows};
 use crate::catalog::{Filter, Query, Reader};
-use crate::config::{Config, meaning};
+use crate::config::Config;
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(super) struct QueryArguments {
-    #[arg(long, value_name = "FILE", help = meaning("catalog"))]
+    /// The catalog, an SQLite file that galmorph watch made. Default: galmorph.sqlite in systemd's
+    /// state directory, or in the current folder
+    #[arg(long, value_name = "FILE")]
     catalog: Option<PathBuf>,
 
     #[arg(long, value_name = "CLASS", help = format!("Only this class: {}", Morphology::names().join(", ")))]
@@ -22,7 +24,7 @@ pub(super) struct QueryArguments {
     #[arg(long, value_name = "PROBABILITY")]
     min_confidence: Option<f64>,
 
-    /// Only answers of the model of this name
+    /// The answers of the model of this name, instead of each cutout's newest
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
 
@@ -30,7 +32,8 @@ pub(super) struct QueryArguments {
     #[arg(long, value_name = "ROWS")]
     limit: Option<u64>,
 
-    /// The rejected files and why, instead of the answers
+    /// The rejected files and why, instead of the answers. A file stays rejected, under another model
+    /// or other limits too, until it changes: touch it to have it tried again
     #[arg(long, conflicts_with_all = ["label", "min_confidence", "model"])]
     rejected: bool,
 

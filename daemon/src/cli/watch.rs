@@ -10,12 +10,14 @@ use galmorph_cutout::Morphology;
 use indicatif::MultiProgress;
 
 use super::{Outcome, catalog_path, load};
-use crate::catalog::Writer;
+use crate::catalog::{CatalogError, Writer};
 use crate::config::{Config, meaning, scales};
 use crate::failure::Failure;
 use crate::intake::{Plan, Selection};
+use crate::model::Model;
 use crate::pipeline::{self, Report};
 use crate::progress::Progress;
+use crate::retry::Backoff;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
@@ -44,8 +46,9 @@ pub(super) struct Settings {
     #[arg(long, value_name = "FILE", help = meaning("model"))]
     model: Option<PathBuf>,
 
-    #[arg(long, value_name = "COUNT", help = meaning("workers"))]
-    workers: Option<usize>,
+    #[arg(long, value_name = "COUNT", help = meaning("workers"),
+          value_parser = clap::value_parser!(u16).range(0..=1024))]
+    workers: Option<u16>,
 
     #[arg(long, value_name = "IMAGES", help = meaning("batch"),
           value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -76,7 +79,7 @@ impl Settings {
             config.model = Some(model.clone());
         }
         if let Some(workers) = self.workers {
-            config.workers = workers;
+            config.workers = workers.into();
         }
         if let Some(batch) = self.batch {
             config.batch = batch.into();
@@ -128,7 +131,9 @@ impl Watch {
             .map_err(|error| Failure::Usage(format!("cannot handle signals: {error}")))?;
         let catalog = config.catalog.clone().unwrap_or_default();
         let model = load(config.model.as_deref(), &config.scales)?;
-        let writer = Writer::open(&catalog, &model.digest, &model.card)?;
+        let Some(writer) = self.open(&catalog, &model, &stop)? else {
+            return Ok(Outcome::Fine);
+        };
         log::info!(
             "model '{}' ({}), catalog '{}', {} workers",
             model.card.name,
@@ -167,6 +172,26 @@ impl Watch {
             Ok(Outcome::SomeRejected)
         } else {
             Ok(Outcome::Fine)
+        }
+    }
+}
+
+impl Watch {
+    /// Opens the catalog, and waits where a fault may pass. None if the end is asked for meanwhile.
+    fn open(&self, path: &Path, model: &Model, stop: &Stop) -> Result<Option<Writer>, Failure> {
+        let mut backoff = Backoff::new(self.drain);
+        loop {
+            match Writer::open(path, &model.digest, &model.card) {
+                Ok(writer) => return Ok(Some(writer)),
+                Err(CatalogError::Transient(fault)) if !stop.requested() => {
+                    backoff.wait(&fault, stop)?;
+                }
+                Err(CatalogError::Transient(_)) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+            if stop.requested() {
+                return Ok(None);
+            }
         }
     }
 }
@@ -220,7 +245,7 @@ fn rejections(rejected: &BTreeMap<&str, u64>) -> Vec<String> {
     lines
 }
 
-/// A query that is sure to show something: the most frequent class.
+/// A query that is sure to show something: the most frequent class, or what is there at all.
 fn next_command(classified: [u64; Morphology::COUNT], catalog: &Path) -> String {
     let mut frequent = Morphology::Spiral;
     for class in Morphology::ALL {
@@ -233,5 +258,25 @@ fn next_command(classified: [u64; Morphology::COUNT], catalog: &Path) -> String 
     } else {
         format!(" --catalog '{}'", catalog.display())
     };
-    format!("galmorph query --label {frequent} --limit 10{place}")
+    let label = if classified[frequent.id()] > 0 {
+        format!(" --label {frequent}")
+    } else {
+        String::new()
+    };
+    format!("galmorph query{label} --limit 10{place}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_command_asks_for_what_is_there() {
+        let default = Path::new(crate::cli::DEFAULT_CATALOG);
+        assert_eq!(next_command([0; 5], default), "galmorph query --limit 10");
+        assert_eq!(
+            next_command([1, 0, 7, 0, 0], Path::new("/a b")),
+            "galmorph query --label cigar --limit 10 --catalog '/a b'"
+        );
+    }
 }

@@ -21,7 +21,7 @@ use crossbeam::select;
 use crate::catalog::Reader;
 use crate::clock;
 use crate::path_text::path_text;
-use crate::pipeline::{FinishedFile, Stamp, Taken, io_fault, stamp};
+use crate::pipeline::{FinishedFile, Stamp, Taken, stamp};
 use crate::progress::Observer;
 use crate::stop::Stop;
 use notify::{Hint, Listener};
@@ -193,9 +193,21 @@ impl Intake {
                 self.scan = Some(Scan::new([folder]));
             }
         }
-        if self.ready.is_empty() {
+        if self.may_scan() {
             self.advance_scan();
         }
+    }
+
+    /// Whether there is a scan to go on with.
+    fn may_scan(&self) -> bool {
+        self.scan.is_some() && self.may_find()
+    }
+
+    /// Whether a scan may find another file: the one that it found goes first, and a drain, which has
+    /// no later scan, finds no more than may wait.
+    fn may_find(&self) -> bool {
+        let no_room = self.plan.drain && self.waiting.is_full();
+        self.ready.is_empty() && !no_room
     }
 
     fn advance_scan(&mut self) {
@@ -214,7 +226,7 @@ impl Intake {
                 Some(Found::File(path, metadata)) => self.consider(path, &metadata, Cause::Found),
                 Some(Found::Fault(fault)) => self.scan_fault(fault),
             }
-            if !self.ready.is_empty() {
+            if !self.may_find() {
                 break;
             }
         }
@@ -240,8 +252,7 @@ impl Intake {
         let nothing = never();
         // With nobody to receive at the other end, it is never ready to take anything.
         let (nowhere, _nobody) = bounded(0);
-        let busy = self.scan.is_some() && self.ready.is_empty();
-        let patience = if busy {
+        let patience = if self.may_scan() {
             Duration::ZERO
         } else {
             self.patience()
@@ -272,10 +283,17 @@ impl Intake {
         true
     }
 
-    /// How long nothing is due.
+    /// How long nothing is due of what [`Intake::take_stock`] would see to. The rest waits for a file
+    /// to go, and counting it would have us turn in circles until then.
     fn patience(&mut self) -> Duration {
-        let folder = self.folders_to_scan.front().map(|(moment, _)| *moment);
-        let moments = [self.waiting.next_moment(), self.next_scan, folder];
+        let mut moments = [None; 3];
+        if self.ready.len() < READY {
+            moments[0] = self.waiting.next_moment();
+        }
+        if self.scan.is_none() {
+            moments[1] = self.next_scan;
+            moments[2] = self.folders_to_scan.front().map(|(moment, _)| *moment);
+        }
         let next = moments.into_iter().flatten().min();
         let now = Instant::now();
         next.map_or(Duration::from_hours(1), |moment| {
@@ -314,7 +332,9 @@ impl Intake {
             return;
         }
         let stamp = stamp(metadata);
-        if self.is_done(&path, &stamp) {
+        // Whoever wrote it may have kept its size, and within one tick of the clock its time: what was
+        // written just now is read in any case, and its digest says whether it is new.
+        if cause != Cause::Complete && self.is_done(&path, &stamp) {
             self.waiting.remove(&path);
             self.report.unchanged += u64::from(cause == Cause::Found);
             return;
@@ -355,39 +375,6 @@ impl Intake {
             first_seen: wait.first_seen,
             failures: wait.failures,
         });
-    }
-
-    fn let_settle(&mut self, path: PathBuf, stamp: Stamp, wait: Wait) {
-        let moment = Instant::now() + self.plan.settle;
-        let wait = Wait {
-            stamp: Some(stamp),
-            ..wait
-        };
-        if !self.waiting.admit(path, moment, wait) {
-            self.scan_by(moment);
-        }
-    }
-
-    /// A file that waited: gone, changed again, or to be taken.
-    fn look_again(&mut self, path: PathBuf, wait: Wait) {
-        let metadata = match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_file() => metadata,
-            Ok(_) => return,
-            Err(error) => {
-                let fault = io_fault(&path, &error);
-                return self.handle(path, fault, wait);
-            }
-        };
-        let now = stamp(&metadata);
-        if self.is_done(&path, &now) {
-            return;
-        }
-        let settled = wait.stamp.as_ref().is_none_or(|before| *before == now);
-        if settled {
-            self.take(path, now, wait);
-        } else {
-            self.let_settle(path, now, wait);
-        }
     }
 }
 

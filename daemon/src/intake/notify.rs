@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 /// How many hints are kept; beyond that, a scan finds the files.
 const QUEUE: usize = 4096;
@@ -37,11 +37,14 @@ impl Listener {
         let (sender, hints) = bounded(QUEUE);
         let overflow = Arc::new(AtomicBool::new(false));
         let overflowed = Arc::clone(&overflow);
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let handler = move |event: notify::Result<Event>| {
             if !pass_on(event, &sender) {
                 overflowed.store(true, Ordering::Release);
             }
-        })?;
+        };
+        // As the scan does: behind a link are other folders, or the same files once more.
+        let config = Config::default().with_follow_symlinks(false);
+        let mut watcher = RecommendedWatcher::new(handler, config)?;
         for folder in folders {
             if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
                 warn(folder, &error);

@@ -68,8 +68,6 @@ impl Intake {
             failures,
             ..wait
         };
-        if !self.waiting.admit(path, moment, wait) {
-            self.scan_by(moment);
-        }
+        self.let_wait(path, moment, wait);
     }
 }

@@ -1,14 +1,17 @@
 //! Files that are not to be taken yet: still being written, as far as we can tell, or to be tried again.
 //!
 //! Each has a moment at which it is looked at again. There is room for a bounded number; who is turned
-//! away is found by a later scan.
+//! away is found by a later scan. A drain has no later scan: it turns nobody away, and its scan waits
+//! instead, so that only those who come back from the pipeline go beyond the bound.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::pipeline::Stamp;
+use super::Intake;
+use crate::pipeline::{Stamp, io_fault, stamp};
 
 /// A file that waits.
 #[derive(Debug, Clone)]
@@ -40,13 +43,23 @@ impl WaitingRoom {
     }
 
     /// Lets a file wait until `moment`; false when there is no room.
-    pub(super) fn admit(&mut self, path: PathBuf, moment: Instant, wait: Wait) -> bool {
-        if self.files.len() >= self.capacity && !self.files.contains_key(&path) {
+    fn admit(&mut self, path: PathBuf, moment: Instant, wait: Wait) -> bool {
+        if self.is_full() && !self.files.contains_key(&path) {
             return false;
         }
+        self.insert(path, moment, wait);
+        true
+    }
+
+    /// Lets a file wait until `moment`, room or no room.
+    fn insert(&mut self, path: PathBuf, moment: Instant, wait: Wait) {
         self.by_moment.push(Reverse((moment, path.clone())));
         self.files.insert(path, (moment, wait));
-        true
+    }
+
+    /// Whether nobody else is let in.
+    pub(super) fn is_full(&self) -> bool {
+        self.files.len() >= self.capacity
     }
 
     /// Takes a file out before its moment.
@@ -86,6 +99,47 @@ impl WaitingRoom {
 
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+}
+
+impl Intake {
+    /// Lets a file wait, or another scan find it.
+    pub(super) fn let_wait(&mut self, path: PathBuf, moment: Instant, wait: Wait) {
+        if self.plan.drain {
+            self.waiting.insert(path, moment, wait);
+        } else if !self.waiting.admit(path, moment, wait) {
+            self.scan_by(moment);
+        }
+    }
+
+    /// Lets a file wait to see whether it changes.
+    pub(super) fn let_settle(&mut self, path: PathBuf, stamp: Stamp, wait: Wait) {
+        let moment = Instant::now() + self.plan.settle;
+        let wait = Wait {
+            stamp: Some(stamp),
+            ..wait
+        };
+        self.let_wait(path, moment, wait);
+    }
+
+    /// A file that waited: gone, changed again, or to be taken.
+    pub(super) fn look_again(&mut self, path: PathBuf, wait: Wait) {
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_file() => metadata,
+            Ok(_) => return,
+            Err(error) => {
+                let fault = io_fault(&path, &error);
+                return self.handle(path, fault, wait);
+            }
+        };
+        let now = stamp(&metadata);
+        match &wait.stamp {
+            // It could not be read; that it was to be read was known before.
+            None => self.take(path, now, wait),
+            Some(_) if self.is_done(&path, &now) => {}
+            Some(before) if *before == now => self.take(path, now, wait),
+            Some(_) => self.let_settle(path, now, wait),
+        }
     }
 }
 

@@ -19,17 +19,18 @@ impl Observer for Nobody {
     fn recorded(&self, _: &Tally) {}
 }
 
-struct Fixture {
-    _folder: TempDir,
+/// An intake that runs on a thread, or does not run yet.
+struct Fixture<I = JoinHandle<IntakeReport>> {
+    folder: TempDir,
     writer: Writer,
     taken: Receiver<Taken>,
     finished: Sender<FinishedFile>,
-    intake: JoinHandle<IntakeReport>,
+    intake: I,
 }
 
-impl Fixture {
-    /// Drains a folder with these files, which have lain there for long.
-    fn drain(files: &[&str]) -> Self {
+impl Fixture<Intake> {
+    /// About to drain a folder with these files, which have lain there for long.
+    fn new(files: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         for name in files {
             let file = fs::File::create(folder.path().join(name)).unwrap();
@@ -59,12 +60,29 @@ impl Fixture {
         let reader = Reader::open(&catalog).unwrap();
         let intake = Intake::new(plan, reader, writer.model(), output, returned, Stop::new());
         Self {
-            _folder: folder,
+            folder,
             writer,
             taken,
             finished,
+            intake,
+        }
+    }
+
+    fn run(self) -> Fixture {
+        let intake = self.intake;
+        Fixture {
+            folder: self.folder,
+            writer: self.writer,
+            taken: self.taken,
+            finished: self.finished,
             intake: thread::spawn(move || intake.run(&Nobody)),
         }
+    }
+}
+
+impl Fixture {
+    fn drain(files: &[&str]) -> Self {
+        Fixture::new(files).run()
     }
 
     fn next(&self) -> Taken {
@@ -75,6 +93,21 @@ impl Fixture {
         self.finished.send((file.path.clone(), how)).unwrap();
     }
 
+    fn finish_recorded(&mut self, file: &Taken) {
+        self.record(file);
+        self.finish(file, Finished::Recorded);
+    }
+
+    fn end(self) -> IntakeReport {
+        assert!(
+            self.taken.recv_timeout(DEADLINE).is_err(),
+            "a file too many"
+        );
+        self.intake.join().unwrap()
+    }
+}
+
+impl<I> Fixture<I> {
     fn record(&mut self, file: &Taken) {
         let entry = Entry {
             path: path_text(&file.path),
@@ -88,15 +121,6 @@ impl Fixture {
             verdict: Verdict::rejected("broken", "by the test"),
         };
         self.writer.record(&[entry]).unwrap();
-        self.finish(file, Finished::Recorded);
-    }
-
-    fn end(self) -> IntakeReport {
-        assert!(
-            self.taken.recv_timeout(DEADLINE).is_err(),
-            "a file too many"
-        );
-        self.intake.join().unwrap()
     }
 }
 
@@ -106,7 +130,7 @@ fn every_file_is_given_once_and_a_drain_ends_when_all_are_back() {
     let files = [fixture.next(), fixture.next(), fixture.next()];
     assert!(!fixture.intake.is_finished());
     for file in &files {
-        fixture.record(file);
+        fixture.finish_recorded(file);
     }
     let report = fixture.end();
     assert!(report.abandoned.is_empty() && !report.interrupted);
@@ -133,7 +157,7 @@ fn a_file_that_changed_settles_again_and_one_that_is_gone_is_forgotten() {
     assert_eq!(second.path, first.path);
     assert_eq!((second.stamp.bytes, second.failures), (4, 0));
     assert_eq!(second.first_seen, first.first_seen);
-    fixture.record(&second);
+    fixture.finish_recorded(&second);
     fixture.end();
 
     let fixture = Fixture::drain(&["a.jpg"]);
@@ -141,4 +165,69 @@ fn a_file_that_changed_settles_again_and_one_that_is_gone_is_forgotten() {
     fs::remove_file(&file.path).unwrap();
     fixture.finish(&file, Finished::Gone);
     assert!(fixture.end().abandoned.is_empty());
+}
+
+#[test]
+fn a_drain_with_more_files_than_may_wait_tries_them_all_and_ends() {
+    let mut fixture = Fixture::new(&["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"]);
+    fixture.intake.waiting = WaitingRoom::new(2);
+    let mut fixture = fixture.run();
+    // One can be read, and is not to be counted as done before.
+    let good = fixture.next();
+    fixture.finish_recorded(&good);
+    for _ in 0..4 * DRAIN_ATTEMPTS {
+        let file = fixture.next();
+        assert_ne!(file.path, good.path);
+        fixture.finish(&file, Finished::Transient("cannot read it".into()));
+    }
+    let report = fixture.end();
+    assert_eq!((report.abandoned.len(), report.unchanged), (4, 0));
+}
+
+#[test]
+fn what_can_not_be_seen_to_now_is_no_reason_to_wake() {
+    let Fixture {
+        folder, mut intake, ..
+    } = Fixture::new(&[]);
+    let past = Instant::now();
+    let wait = || Wait {
+        stamp: None,
+        first_seen: String::new(),
+        failures: 0,
+    };
+    intake.scan_by(past);
+    intake.folders_to_scan.push_back((past, "/a".into()));
+    assert_eq!(intake.patience(), Duration::ZERO);
+    intake.scan = Some(Scan::new([folder.path().to_owned()]));
+    assert!(intake.patience() > Duration::ZERO, "a scan is under way");
+
+    intake.let_wait("/b".into(), past, wait());
+    assert_eq!(intake.patience(), Duration::ZERO);
+    for _ in 0..READY {
+        intake.ready.push_back(Taken::default());
+    }
+    assert!(intake.patience() > Duration::ZERO, "enough are ready");
+}
+
+#[test]
+fn what_was_just_written_is_taken_even_if_its_size_and_time_are_the_old_ones() {
+    let mut fixture = Fixture::new(&["a.jpg"]);
+    let path = fixture.folder.path().join("a.jpg");
+    let metadata = fs::symlink_metadata(&path).unwrap();
+    fixture.record(&Taken {
+        path: path.clone(),
+        stamp: stamp(&metadata),
+        ..Taken::default()
+    });
+    let mut intake = fixture.intake;
+    intake.consider(path.clone(), &metadata, Cause::Found);
+    assert!(intake.ready.is_empty());
+    intake.consider(path.clone(), &metadata, Cause::Complete);
+    assert_eq!(intake.ready.pop_front().unwrap().path, path);
+
+    // It can't be read at first: that makes it no older.
+    intake.welcome_back(path.clone(), Finished::Transient("cannot read it".into()));
+    let (path, wait) = intake.waiting.due(Instant::now() + DEADLINE).unwrap();
+    intake.look_again(path.clone(), wait);
+    assert_eq!(intake.ready.pop_front().unwrap().path, path);
 }

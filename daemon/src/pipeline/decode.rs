@@ -123,7 +123,7 @@ impl Worker<'_> {
 }
 
 /// What is known of a file before it is read. The verdict stands if the catalog has the answer.
-fn blank_entry(taken: &Taken) -> Entry {
+pub(super) fn blank_entry(taken: &Taken) -> Entry {
     Entry {
         path: path_text(&taken.path),
         digest: None,

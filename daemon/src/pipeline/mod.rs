@@ -33,10 +33,14 @@ use crate::failure::Failure;
 use crate::intake::{Intake, IntakeReport, Plan};
 use crate::model::{Model, catch};
 use crate::progress::Observer;
+use crate::retry::patiently;
 use crate::stop::Stop;
 pub(crate) use decode::{decode, io_fault, stamp};
 use known::Pending;
 pub(crate) use record::Tally;
+
+/// More decoders than this only take the disk from each other.
+const MOST_DECODERS: usize = 16;
 
 /// A file that the intake gives to the pipeline.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -112,10 +116,10 @@ pub(crate) fn run(
 ) -> Result<Report, Failure> {
     let workers = config.worker_count();
     // Decoding is a tenth of the work and less, and a thread of it must not starve behind the network.
-    let decoders = workers.div_ceil(4);
+    let decoders = workers.div_ceil(4).min(MOST_DECODERS);
     let model_id = writer.model();
-    let reader = || Reader::open(catalog);
     let drain = plan.drain;
+    let reader = || patiently(stop, drain, || Reader::open(catalog));
 
     let (taken_out, taken_in) = bounded::<Taken>(2 * config.batch);
     let (prepared_out, prepared_in) = bounded::<Prepared>(config.batch);

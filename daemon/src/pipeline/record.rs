@@ -5,8 +5,7 @@
 //! waited for: nothing that was computed is thrown away.
 
 use std::collections::BTreeMap;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender};
 use galmorph_cutout::Morphology;
@@ -15,17 +14,11 @@ use super::known::Pending;
 use super::{Finished, FinishedFile, Judged};
 use crate::catalog::{CatalogError, Entry, Verdict, Writer};
 use crate::progress::Observer;
+use crate::retry::patiently;
 use crate::stop::Stop;
 
 /// The most files that one transaction records.
 const GROUP: usize = 256;
-
-/// The pauses between two attempts to write: the first, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// How often a drain, or a daemon that is to end, tries before it gives up.
-const FEW: u32 = 5;
 
 /// What was recorded since the start.
 #[derive(Debug, Clone, Default)]
@@ -103,8 +96,10 @@ impl<'a> Recorder<'a> {
                 group.extend(more);
             }
             while !group.is_empty() {
+                let rest = group.split_off(group.len().min(GROUP));
                 let recorded = self.commit(group).inspect_err(|_| self.stop.request())?;
-                group = self.follow_up(recorded);
+                group = rest;
+                group.extend(self.follow_up(recorded));
             }
         }
         Ok(self.tally)
@@ -116,7 +111,8 @@ impl<'a> Recorder<'a> {
             .into_iter()
             .map(|judged| (judged.taken, judged.entry))
             .unzip();
-        self.write(&entries)?;
+        let (stop, drain) = (self.stop, self.drain);
+        patiently(stop, drain, || self.writer.record(&entries))?;
         for entry in &entries {
             self.tally.add(entry);
             if let Verdict::Rejected { kind, message } = &entry.verdict {
@@ -155,31 +151,5 @@ impl<'a> Recorder<'a> {
             let _ = self.finished.send((taken.path, Finished::Recorded));
         }
         waiting
-    }
-
-    fn write(&mut self, entries: &[Entry]) -> Result<(), CatalogError> {
-        let mut pause = FIRST_PAUSE;
-        let mut attempts = 0;
-        loop {
-            let message = match self.writer.record(entries) {
-                Err(CatalogError::Transient(message)) => message,
-                other => return other,
-            };
-            attempts += 1;
-            let in_a_hurry = self.drain || self.stop.requested();
-            if in_a_hurry && attempts >= FEW {
-                return Err(CatalogError::Unusable(format!(
-                    "{message} (gave up after {attempts} attempts)"
-                )));
-            }
-            log::warn!("{message}; trying again in {:.1} s", pause.as_secs_f64());
-            // Wakes early when the end is asked for.
-            if self.stop.requested() {
-                thread::sleep(FIRST_PAUSE);
-            } else {
-                let _ = self.stop.receiver().recv_timeout(pause);
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
     }
 }
