@@ -3,10 +3,15 @@
 //! One image a run, whatever the batch: an image that makes the network fail or panic harms nobody
 //! else. See [`model`](crate::model) for what that costs (nothing, with tract).
 
+use std::sync::Arc;
+
 use galmorph_cutout::{ModelCard, Morphology, Probabilities};
 use tract_onnx::prelude::*;
 
-use crate::model::{Plan, catch};
+use crate::panics::catch;
+
+/// An optimised network, shared by all who run it.
+pub(crate) type Plan = Arc<TypedRunnableModel>;
 
 /// One who runs the network. Each thread has its own; the plan is shared.
 #[derive(Debug)]

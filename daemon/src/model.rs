@@ -7,9 +7,7 @@
 //! A different set of test scales gives a different answer, so a model is identified by the digest of
 //! its file *and* the card as it is used.
 
-use std::any::Any;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +15,8 @@ use galmorph_cutout::{CardError, ModelCard, Morphology, PreprocessingError};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
-use crate::classifier::Classifier;
+use crate::classifier::{Classifier, Plan};
+use crate::panics::catch;
 
 /// The model that is used when none is named.
 const EMBEDDED: &[u8] = include_bytes!("../../models/zhu2019-small.onnx");
@@ -25,9 +24,6 @@ const EMBEDDED: &[u8] = include_bytes!("../../models/zhu2019-small.onnx");
 /// The names of the contract between `galmorph-train export` and the daemon.
 const INPUT: &str = "views";
 const OUTPUT: &str = "probabilities";
-
-/// An optimised network, shared by all who run it.
-pub(crate) type Plan = Arc<TypedRunnableModel>;
 
 /// A network that is ready to run, and what is known of it.
 #[derive(Debug)]
@@ -178,22 +174,6 @@ fn prepare(proto: &ModelProto, card: &ModelCard) -> Result<Plan, Fault> {
         )));
     }
     Ok(network.into_runnable()?)
-}
-
-/// Runs foreign code, or nearly so: a panic becomes a message.
-pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_text(&*panic))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    format!(
-        "panic: {}",
-        text.unwrap_or_else(|| "without a message".into())
-    )
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use sd_notify::NotifyState;
 
-use crate::pipeline::Tally;
+use crate::tally::Tally;
 
 /// One who is told how the work goes. Called from several threads.
 pub(crate) trait Observer: Sync {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Intake, Wait};
-use crate::pipeline::{Finished, stamp};
+use crate::taken::{Finished, stamp};
 
 /// The pauses before a file that could not be read is tried again: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

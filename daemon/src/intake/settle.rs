@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Intake;
-use crate::pipeline::{Stamp, io_fault, stamp};
+use crate::taken::{Stamp, io_fault, stamp};
 
 /// A file that waits.
 #[derive(Debug, Clone)]

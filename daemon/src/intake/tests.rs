@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use super::returns::DRAIN_ATTEMPTS;
 use super::*;
 use crate::catalog::{Entry, Verdict, Writer};
-use crate::pipeline::{Finished, Tally};
+use crate::taken::Finished;
+use crate::tally::Tally;
 
 const DEADLINE: Duration = Duration::from_mins(1);
 

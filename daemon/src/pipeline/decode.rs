@@ -4,7 +4,7 @@
 //! intake, which tries again; what was read and is no image is rejected for good. A file whose size or
 //! time changed while it was read goes back too: nobody knows what we have read.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
 
 use super::known::Pending;
-use super::{Finished, FinishedFile, Judged, Prepared, Stamp, Taken};
+use super::{Judged, Prepared};
 use crate::catalog::{CatalogError, Entry, Reader, Verdict};
-use crate::clock;
-use crate::model::catch;
+use crate::panics::catch;
 use crate::path_text::path_text;
 use crate::stop::Stop;
+use crate::taken::{Finished, FinishedFile, Taken, io_fault, stamp};
 
 /// One thread of the pool.
 pub(super) struct Worker<'a> {
@@ -177,24 +177,6 @@ fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// What tells this content from another.
-pub(crate) fn stamp(metadata: &Metadata) -> Stamp {
-    Stamp {
-        bytes: metadata.len(),
-        modified: metadata
-            .modified()
-            .map_or_else(|_| String::new(), clock::exact),
-    }
-}
-
-/// Everything but absence may pass: a mount that hangs, a permission that is being set.
-pub(crate) fn io_fault(path: &Path, error: &io::Error) -> Finished {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Finished::Gone,
-        _ => Finished::Transient(format!("cannot read '{}': {error}", path.display())),
-    }
-}
-
 /// Decodes an image; a fault is its kind and its message. A decoder that panics has met a broken image.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (&'static str, String)> {
     match catch(|| galmorph_cutout::decode(bytes, limits)) {
@@ -210,6 +192,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     fn taken(path: &Path) -> Taken {
         Taken {

@@ -11,7 +11,7 @@
 //! channel without a bound, since a bound there could close the circle on itself: what it holds is
 //! bounded all the same, one message for each file that is under way.
 //!
-//! A file that is under way ends in exactly one message to the intake: [`Finished::Recorded`] after
+//! A file that is under way ends in exactly one message to the intake: [`Finished::Recorded`](crate::taken::Finished::Recorded) after
 //! the commit, or one of the reasons why it must come again. When the end is asked for, the intake
 //! stops giving, files that were not read yet are let go (they are found again), and everything that
 //! was read is classified and recorded.
@@ -22,7 +22,6 @@ mod decode;
 mod known;
 mod record;
 
-use std::path::PathBuf;
 use std::thread;
 
 use crossbeam::channel::{bounded, unbounded};
@@ -31,54 +30,18 @@ use crate::catalog::{CatalogError, Entry, Reader, Writer};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::intake::{Intake, IntakeReport, Plan};
-use crate::model::{Model, catch};
+use crate::model::Model;
+use crate::panics::catch;
 use crate::progress::Observer;
 use crate::retry::patiently;
 use crate::stop::Stop;
-pub(crate) use decode::{decode, io_fault, stamp};
+use crate::taken::{FinishedFile, Taken};
+use crate::tally::Tally;
+pub(crate) use decode::decode;
 use known::Pending;
-pub(crate) use record::Tally;
 
 /// More decoders than this only take the disk from each other.
 const MOST_DECODERS: usize = 16;
-
-/// A file that the intake gives to the pipeline.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Taken {
-    /// Where it is.
-    pub(crate) path: PathBuf,
-    /// How it was when it was taken.
-    pub(crate) stamp: Stamp,
-    /// When it was found, as the catalog writes times.
-    pub(crate) first_seen: String,
-    /// How often it was tried before.
-    pub(crate) failures: u32,
-}
-
-/// What tells a file's content from an earlier one without reading it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    /// Its size.
-    pub(crate) bytes: u64,
-    /// Its modification time, as the catalog writes it.
-    pub(crate) modified: String,
-}
-
-/// How a file left the pipeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Finished {
-    /// Its row is committed.
-    Recorded,
-    /// It was being written while it was read.
-    Changed,
-    /// It is no longer there.
-    Gone,
-    /// It could not be read just now.
-    Transient(String),
-}
-
-/// A file's way out, and the file it is about.
-pub(crate) type FinishedFile = (PathBuf, Finished);
 
 /// An image with its network inputs, under way to a classifier.
 #[derive(Debug)]

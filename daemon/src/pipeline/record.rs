@@ -4,57 +4,21 @@
 //! and an idle daemon still records at once. A catalog that is locked, or a disk that is full, is
 //! waited for: nothing that was computed is thrown away.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender};
-use galmorph_cutout::Morphology;
 
+use super::Judged;
 use super::known::Pending;
-use super::{Finished, FinishedFile, Judged};
-use crate::catalog::{CatalogError, Entry, Verdict, Writer};
+use crate::catalog::{CatalogError, Verdict, Writer};
 use crate::progress::Observer;
 use crate::retry::patiently;
 use crate::stop::Stop;
+use crate::taken::{Finished, FinishedFile};
+use crate::tally::Tally;
 
 /// The most files that one transaction records.
 const GROUP: usize = 256;
-
-/// What was recorded since the start.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Tally {
-    /// Files with an answer, by class.
-    pub(crate) classified: [u64; Morphology::COUNT],
-    /// Files whose content had its answer already.
-    pub(crate) known: u64,
-    /// Files rejected, by kind of fault.
-    pub(crate) rejected: BTreeMap<&'static str, u64>,
-}
-
-impl Tally {
-    /// Files that the network answered for, in this run.
-    pub(crate) fn classified_total(&self) -> u64 {
-        self.classified.iter().sum()
-    }
-
-    /// Files that were rejected.
-    pub(crate) fn rejected_total(&self) -> u64 {
-        self.rejected.values().sum()
-    }
-
-    /// All files recorded.
-    pub(crate) fn total(&self) -> u64 {
-        self.classified_total() + self.known + self.rejected_total()
-    }
-
-    fn add(&mut self, entry: &Entry) {
-        match &entry.verdict {
-            Verdict::Classified(answer) => self.classified[answer.label().id()] += 1,
-            Verdict::Known => self.known += 1,
-            Verdict::Rejected { kind, .. } => *self.rejected.entry(kind).or_default() += 1,
-        }
-    }
-}
 
 /// The recorder's thread.
 pub(super) struct Recorder<'a> {

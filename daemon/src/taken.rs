@@ -1,0 +1,63 @@
+//! A file under way: what the intake and the pipeline say to each other.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::clock;
+
+/// A file that the intake gives to the pipeline.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Taken {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// How it was when it was taken.
+    pub(crate) stamp: Stamp,
+    /// When it was found, as the catalog writes times.
+    pub(crate) first_seen: String,
+    /// How often it was tried before.
+    pub(crate) failures: u32,
+}
+
+/// What tells a file's content from an earlier one without reading it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// Its modification time, as the catalog writes it.
+    pub(crate) modified: String,
+}
+
+/// How a file left the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// Its row is committed.
+    Recorded,
+    /// It was being written while it was read.
+    Changed,
+    /// It is no longer there.
+    Gone,
+    /// It could not be read just now.
+    Transient(String),
+}
+
+/// A file's way out, and the file it is about.
+pub(crate) type FinishedFile = (PathBuf, Finished);
+
+/// What tells this content from another.
+pub(crate) fn stamp(metadata: &Metadata) -> Stamp {
+    Stamp {
+        bytes: metadata.len(),
+        modified: metadata
+            .modified()
+            .map_or_else(|_| String::new(), clock::exact),
+    }
+}
+
+/// Everything but absence may pass: a mount that hangs, a permission that is being set.
+pub(crate) fn io_fault(path: &Path, error: &io::Error) -> Finished {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Finished::Gone,
+        _ => Finished::Transient(format!("cannot read '{}': {error}", path.display())),
+    }
+}
