@@ -83,6 +83,14 @@ def shared_folder():
     return Path(os.environ.get("GALMORPH_SHARED", ROOT / "../shared")).resolve()
 
 
+def dump_pixels(files, folder):
+    """Has our decoder write the files' pixels and views to a folder, as `<stem>.pixels.npy` and
+    `<stem>.views.npy`."""
+    command = ["cargo", "run", "--quiet", "--locked", "-p", "galmorph-cutout"]
+    command += ["--example", "dump_pixels", "--", str(folder), *map(str, files)]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
 def golden(write):
     """Compares the golden arrays with the committed ones, or writes them; True if all is well."""
     patterns = {"texture": texture, "spot": spot}
@@ -122,9 +130,7 @@ def real_cutouts(folder):
         return False
     worst_view = worst_mean = worst_pixel = 0.0
     with tempfile.TemporaryDirectory() as output:
-        command = ["cargo", "run", "--quiet", "--locked", "-p", "galmorph-cutout"]
-        command += ["--example", "dump_pixels", "--", output, *map(str, files)]
-        subprocess.run(command, cwd=ROOT, check=True)
+        dump_pixels(files, output)
         for file in files:
             ours = np.load(Path(output, f"{file.stem}.pixels.npy"))
             our_views = np.load(Path(output, f"{file.stem}.views.npy"))

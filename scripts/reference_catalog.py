@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import onnxruntime
 import tensorflow as tf
-from reference import ROOT, shared_folder, views
+from reference import ROOT, dump_pixels, shared_folder, views
 
 MODEL = ROOT / "models/zhu2019-small.onnx"
 CLASSES = ["round", "in_between", "cigar", "edge_on", "spiral"]
@@ -35,14 +35,6 @@ def catalog_rows(folder, catalog):
     columns = ", ".join(f"p_{name}" for name in CLASSES)
     query = f"SELECT object_id, label, {columns} FROM catalog"
     return {row[0]: (row[1], np.array(row[2:])) for row in sqlite3.connect(catalog).execute(query)}
-
-
-def decoded(files, output):
-    """The files' pixels as our decoder sees them."""
-    command = ["cargo", "run", "--quiet", "--locked", "-p", "galmorph-cutout"]
-    command += ["--example", "dump_pixels", "--", str(output), *map(str, files)]
-    subprocess.run(command, cwd=ROOT, check=True)
-    return [np.load(Path(output, f"{file.stem}.pixels.npy")) for file in files]
 
 
 def main():
@@ -62,7 +54,8 @@ def main():
 
     with tempfile.TemporaryDirectory() as scratch:
         rows = catalog_rows(folder, Path(scratch, "galmorph.sqlite"))
-        pixels = decoded(files, scratch)
+        dump_pixels(files, scratch)
+        pixels = [np.load(Path(scratch, f"{file.stem}.pixels.npy")) for file in files]
     if sorted(rows) != sorted(file.stem for file in files):
         print(f"FAIL {len(rows)} rows in the catalog for {len(files)} files")
         return False

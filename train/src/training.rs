@@ -200,8 +200,8 @@ impl Trainer<'_> {
     }
 
     /// Observes batch normalisation's statistics for the averaged weights, on training views (Izmailov
-    /// et al. 2018, section 3.2). The average of the running statistics is no substitute: at the peak
-    /// of a one-cycle run it costs six points of accuracy.
+    /// et al. 2018, section 3.2). The average of the running statistics is no substitute: it cost
+    /// six points of validation accuracy near the peak of the learning rate (ARCHITECTURE.md).
     fn observe_statistics(&self, run: &Run, network: &Network, recipe: &Recipe) {
         let batches = recipe.epoch(run.state.epoch, 0, self.workers);
         for (number, batch) in batches.take(STATISTICS_BATCHES).enumerate() {
