@@ -91,10 +91,14 @@ pub struct Run {
 }
 
 impl Run {
-    /// Begins a run.
+    /// Begins a run from random weights.
     pub fn start(settings: Settings, network: &Network, device: Device) -> Self {
         tch::manual_seed(settings.seed as i64);
-        let weights = Weights::start(network, device);
+        Self::start_from(settings, Weights::start(network, device))
+    }
+
+    /// Begins a run from weights that are there.
+    pub fn start_from(settings: Settings, weights: Weights) -> Self {
         Self {
             average: weights.detached_copy(),
             sgd: Sgd::new(&weights, settings.weight_decay),
@@ -168,7 +172,10 @@ impl Run {
         Self::parse(&bytes, device).map_err(failed)
     }
 
-    fn parse(bytes: &[u8], device: Device) -> std::result::Result<(Self, Network), String> {
+    pub(crate) fn parse(
+        bytes: &[u8],
+        device: Device,
+    ) -> std::result::Result<(Self, Network), String> {
         let text = |error: safetensors::SafeTensorError| error.to_string();
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(text)?;
         let state = metadata

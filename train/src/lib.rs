@@ -22,7 +22,9 @@ pub mod optimizer;
 pub mod schedule;
 pub mod settings;
 pub mod torch;
+pub mod trained;
 pub mod training;
+pub mod widening;
 
 mod artefact;
 mod progress;

@@ -12,6 +12,9 @@ use crate::torch::Precision;
 pub struct Settings {
     /// The network.
     pub network: Architecture,
+    /// The BLAKE3 digest of the file with the weights that it started from; none when they were random.
+    #[serde(default)]
+    pub start: Option<String>,
     /// The [digest](crate::data::Dataset::digest) of the images that it learns from.
     pub data_digest: String,
     /// The digest of the images that it is measured on.

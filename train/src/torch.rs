@@ -65,6 +65,20 @@ impl Weights {
         weights.require_gradients()
     }
 
+    /// The same weights, ready to be learned from, on a device.
+    #[must_use]
+    pub fn to_device(&self, device: Device) -> Self {
+        let tensors = (self.tensors.iter())
+            .map(|(name, tensor)| (name.clone(), tensor.detach().to_device(device).copy()))
+            .collect();
+        let parameters = self.parameters.clone();
+        Self {
+            tensors,
+            parameters,
+        }
+        .require_gradients()
+    }
+
     /// A copy on the same device that shares nothing and learns nothing.
     #[must_use]
     pub fn detached_copy(&self) -> Self {

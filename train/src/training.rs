@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use galmorph_cutout::Preprocessing;
+use galmorph_cutout::{Measurement, Preprocessing};
 use tch::{Device, Kind, Reduction, Tensor};
 
 use crate::augmentation::VIEW_LEN;
@@ -19,6 +19,8 @@ use crate::optimizer::{average_weights, warm_decay};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::torch::{Mode, Precision, forward};
+use crate::trained::Trained;
+use crate::widening::widen;
 use crate::{artefact, evaluation};
 
 /// The run's state, in its folder.
@@ -34,6 +36,8 @@ const STATISTICS_BATCHES: usize = 32;
 pub struct Trainer<'a> {
     /// The run's folder.
     pub folder: PathBuf,
+    /// A trained network of the same kind, as wide or narrower, whose weights a new run starts from.
+    pub start: Option<Trained>,
     /// What it learns from.
     pub training: Arc<Dataset>,
     /// What it is measured on.
@@ -60,7 +64,7 @@ impl Trainer<'_> {
         } else {
             std::fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
             let network = settings.network.describe();
-            (Run::start(settings, &network, self.device), network)
+            (self.begin(settings, &network)?, network)
         };
         let recipe = self.recipe(&run.state.settings)?;
 
@@ -69,13 +73,35 @@ impl Trainer<'_> {
             self.finish_epoch(&mut run, &network, &recipe)?;
         }
         if run.state.result.is_none() {
-            // What ships computes in f32, so that is what is recorded.
-            let result = self.classifier(&run, &network, Precision::F32);
-            let result = result.evaluate(self.validation, &Preprocessing::default());
-            run.state.result = Some(result.measurement());
+            run.state.result = Some(self.result(&run, &network));
             run.save(&path)?;
         }
         Ok(run)
+    }
+
+    /// What the averaged weights reach in f32, since that is what ships.
+    fn result(&self, run: &Run, network: &Network) -> Measurement {
+        let last = run.state.history.last();
+        match (run.state.settings.precision, last) {
+            (Precision::F32, Some(epoch)) => epoch.validation.clone(),
+            _ => (self.classifier(run, network, Precision::F32))
+                .evaluate(self.validation, &Preprocessing::default())
+                .measurement(),
+        }
+    }
+
+    fn begin(&self, settings: Settings, network: &Network) -> Result<Run> {
+        let Some(start) = &self.start else {
+            return Ok(Run::start(settings, network, self.device));
+        };
+        tch::manual_seed(settings.seed as i64);
+        let weights = widen(&start.network, &start.weights, network).map_err(|fault| {
+            Error::Input(format!(
+                "cannot start {} from '{}': {fault}",
+                settings.network, start.name
+            ))
+        })?;
+        Ok(Run::start_from(settings, weights.to_device(self.device)))
     }
 
     fn resume(&self, path: &Path, settings: &Settings) -> Result<(Run, Network)> {

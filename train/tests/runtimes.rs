@@ -11,7 +11,7 @@ use std::process::Command;
 use galmorph_cutout::{ModelCard, Morphology, Preprocessing};
 use galmorph_train::evaluation::Classifier;
 use galmorph_train::network::{Architecture, Network, Role};
-use galmorph_train::onnx;
+use galmorph_train::onnx::{self, Storage};
 use galmorph_train::torch::{Mode, Precision, Weights, forward};
 use tch::{Device, Kind, Tensor};
 use tract_onnx::prelude::{DatumExt, Framework, InferenceModelExt, IntoRunnable, tvec};
@@ -122,7 +122,11 @@ fn all_runtimes_agree_on(architecture: &str) {
 
     let dir = tempfile::tempdir().unwrap();
     let model = dir.path().join("model.onnx");
-    std::fs::write(&model, onnx::encode(&network, &weights, &card()).unwrap()).unwrap();
+    std::fs::write(
+        &model,
+        onnx::encode(&network, &weights, &card(), Storage::F32).unwrap(),
+    )
+    .unwrap();
 
     let classifier = Classifier {
         network: &network,
@@ -175,4 +179,55 @@ fn bf16_answers_are_near_those_of_f32() {
         differences.any(|(a, b)| a.to_bits() != b.to_bits()),
         "bf16 was not used"
     );
+}
+
+#[test]
+fn eight_bit_weights_are_expanded_alike_everywhere() {
+    tch::set_num_threads(1);
+    tch::manual_seed(7);
+    let architecture = "zhu2019 k=0.25 N=1";
+    let network = architecture.parse::<Architecture>().unwrap().describe();
+    let weights = random_weights(&network);
+    let views = noise(VIEWS);
+    let card = ModelCard {
+        network: architecture.into(),
+        ..card()
+    };
+    let whole = onnx::encode(&network, &weights, &card, Storage::F32).unwrap();
+    let short = onnx::encode(&network, &weights, &card, Storage::Int8).unwrap();
+    assert!(short.len() * 3 < whole.len());
+
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("model.onnx");
+    std::fs::write(&model, &short).unwrap();
+    let read_back = onnx::decode(&short, Device::Cpu).unwrap();
+    let torch = Classifier {
+        network: &network,
+        weights: &read_back.weights,
+        precision: Precision::F32,
+        device: Device::Cpu,
+    }
+    .probabilities(&views, [3, 64, 64]);
+    assert_close(&torch, &in_tract(&model, &views), "tract");
+    assert_close(&torch, &in_onnxruntime(&model, &views), "onnxruntime");
+}
+
+#[test]
+fn a_model_reads_back_as_it_was_written() {
+    tch::manual_seed(8);
+    let architecture = "zhu2019 k=0.1 N=1 drop=0.5";
+    let network = architecture.parse::<Architecture>().unwrap().describe();
+    let weights = random_weights(&network);
+    let card = ModelCard {
+        network: architecture.into(),
+        ..card()
+    };
+    let bytes = onnx::encode(&network, &weights, &card, Storage::F32).unwrap();
+    let read_back = onnx::decode(&bytes, Device::Cpu).unwrap();
+    assert_eq!(read_back.card, card);
+    assert_eq!(read_back.network, network);
+    for ((parameter, a), (_, b)) in weights.iter().zip(read_back.weights.iter()) {
+        assert_eq!(a, b, "{}", parameter.name);
+    }
+    assert!(onnx::decode(b"no model", Device::Cpu).is_err());
 }

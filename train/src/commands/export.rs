@@ -6,9 +6,10 @@ use clap::Args;
 use galmorph_cutout::{ModelCard, Morphology, Preprocessing, Training};
 use tch::Device;
 
+use crate::artefact;
 use crate::checkpoint::{Run, State};
 use crate::error::{Error, Result};
-use crate::{artefact, onnx};
+use crate::onnx::{self, Storage};
 
 /// What `export` takes.
 #[derive(Debug, Args)]
@@ -19,6 +20,9 @@ pub(super) struct ExportArgs {
     /// The model to write
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    /// How the weights are stored
+    #[arg(long, value_enum, default_value_t)]
+    weights: Storage,
     /// The model's name, as it appears in the catalog [default: the output's file name]
     #[arg(long)]
     name: Option<String>,
@@ -46,7 +50,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
         );
     }
     let card = card(name, &run.state);
-    let bytes = onnx::encode(&network, &run.average, &card)
+    let bytes = onnx::encode(&network, &run.average, &card, args.weights)
         .map_err(|error| Error::Artefact(error.to_string()))?;
     artefact::write(&args.output, &bytes)?;
     log::info!(

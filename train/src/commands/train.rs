@@ -16,6 +16,7 @@ use crate::network::Architecture;
 use crate::schedule::Schedule;
 use crate::settings::Settings;
 use crate::torch::Precision;
+use crate::trained::Trained;
 use crate::training::{CHECKPOINT, Trainer, summary};
 
 /// What `train` takes.
@@ -31,6 +32,9 @@ pub(super) struct TrainArgs {
     /// The network and its parameters: "zhu2019 k=2 N=2 drop=0"
     #[arg(long, default_value = "zhu2019")]
     network: Architecture,
+    /// A checkpoint or model to start from: the same network, as wide or narrower
+    #[arg(long, value_name = "FILE")]
+    start_from: Option<PathBuf>,
     /// Passes over the training images
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
@@ -69,6 +73,11 @@ pub(super) struct TrainArgs {
 pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let device = args.machine.device()?;
     let threads = args.machine.threads();
+    let start = args
+        .start_from
+        .as_deref()
+        .map(|path| Trained::load(path, device))
+        .transpose()?;
     let augmentation = Augmentation::default();
     let source = args.data.source();
     let load = |split| source.load(split, augmentation.largest_crop(), threads);
@@ -89,6 +98,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
 
     let settings = Settings {
         network: args.network,
+        start: start.as_ref().map(|start| start.digest.clone()),
         data_digest: training.digest.clone(),
         validation_digest: validation.digest.clone(),
         images: training.len(),
@@ -113,6 +123,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
 
     let trainer = Trainer {
         folder: args.output.clone(),
+        start,
         training: Arc::new(training),
         validation: &validation,
         device,

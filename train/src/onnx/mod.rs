@@ -2,7 +2,11 @@
 //!
 //! Opset 13 and IR version 8, which every runtime of the last years reads; a symbolic batch `N`; batch
 //! normalisation left as it is, so that the file holds the trained weights and nothing derived from
-//! them. The graph's input is `views` and its output `probabilities`, after a softmax.
+//! them, in 32 bits or in 8 ([`Storage`]). The graph's input is `views` and its output `probabilities`,
+//! after a softmax.
+
+mod decode;
+mod quantised;
 
 use galmorph_cutout::{CardError, ModelCard, Morphology};
 use prost::Message;
@@ -15,7 +19,9 @@ use tract_onnx::pb::{
     TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 
-use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node};
+pub use decode::{Decoded, decode};
+
+use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter};
 use crate::torch::Weights;
 
 /// The graph's input, `[N, 3, 64, 64]`.
@@ -27,11 +33,22 @@ pub const OUTPUT: &str = "probabilities";
 const OPSET: i64 = 13;
 const IR_VERSION: i64 = 8;
 
+/// How the weights of convolutions and linear layers are stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Storage {
+    /// 32 bits, as they were trained.
+    #[default]
+    F32,
+    /// 8 bits and a scale for each output channel, expanded to f32 on loading.
+    Int8,
+}
+
 /// The bytes of an ONNX file that holds the network, its weights and the card.
 pub fn encode(
     network: &Network,
     weights: &Weights,
     card: &ModelCard,
+    storage: Storage,
 ) -> Result<Vec<u8>, CardError> {
     let model = ModelProto {
         ir_version: IR_VERSION,
@@ -45,14 +62,22 @@ pub fn encode(
             key: ModelCard::METADATA_KEY.into(),
             value: card.to_json()?,
         }],
-        graph: Some(graph(network, weights, &card.name)),
+        graph: Some(graph(network, weights, &card.name, storage)),
         ..ModelProto::default()
     };
     Ok(model.encode_to_vec())
 }
 
-fn graph(network: &Network, weights: &Weights, name: &str) -> GraphProto {
+fn graph(network: &Network, weights: &Weights, name: &str, storage: Storage) -> GraphProto {
     let mut nodes = Vec::new();
+    let mut initializers = Vec::new();
+    for (parameter, tensor) in weights.iter() {
+        if storage == Storage::Int8 && quantised::applies_to(parameter) {
+            eight_bits(parameter, tensor, &mut nodes, &mut initializers);
+        } else {
+            initializers.push(initializer(&parameter.name, tensor));
+        }
+    }
     for (index, node) in network.nodes.iter().enumerate() {
         operators(network, index, node, &mut nodes);
     }
@@ -69,10 +94,7 @@ fn graph(network: &Network, weights: &Weights, name: &str) -> GraphProto {
     GraphProto {
         name: name.to_owned(),
         node: nodes,
-        initializer: weights
-            .iter()
-            .map(|(parameter, tensor)| initializer(&parameter.name, tensor))
-            .collect(),
+        initializer: initializers,
         input: vec![value(
             INPUT,
             &[
@@ -191,6 +213,38 @@ fn initializer(name: &str, tensor: &Tensor) -> TensorProto {
         raw_data: little_endian(tensor),
         ..TensorProto::default()
     }
+}
+
+/// Stores a tensor in 8 bits, and the operator that expands it under its own name.
+fn eight_bits(
+    parameter: &Parameter,
+    tensor: &Tensor,
+    nodes: &mut Vec<NodeProto>,
+    initializers: &mut Vec<TensorProto>,
+) {
+    let (values, steps) = quantised::quantise(tensor);
+    let (values_name, steps_name) = quantised::names(&parameter.name);
+    initializers.push(TensorProto {
+        name: values_name.clone(),
+        dims: values.size(),
+        data_type: DataType::Int8 as i32,
+        raw_data: int8_bytes(&values),
+        ..TensorProto::default()
+    });
+    initializers.push(initializer(&steps_name, &steps));
+    nodes.push(operator(
+        "DequantizeLinear",
+        &parameter.name,
+        vec![values_name, steps_name],
+        vec![integer("axis", 0)],
+    ));
+}
+
+fn int8_bytes(tensor: &Tensor) -> Vec<u8> {
+    let flat = tensor.to_device(tch::Device::Cpu).contiguous().view(-1);
+    let mut values = vec![0_i8; flat.numel()];
+    flat.copy_data(&mut values, flat.numel());
+    values.into_iter().map(i8::cast_unsigned).collect()
 }
 
 /// A tensor's values in row-major order, as f32 in little-endian bytes.
