@@ -59,6 +59,9 @@ pub struct Running {
     pub images: u64,
     /// Seconds spent.
     pub seconds: f64,
+    /// Seconds of those in which the network had no batch to compute.
+    #[serde(default)]
+    pub waiting_seconds: f64,
 }
 
 /// What an epoch came to.
@@ -76,6 +79,9 @@ pub struct EpochRecord {
     pub validation: Measurement,
     /// Training images a second, without validation.
     pub images_per_second: f64,
+    /// The part of that time in which the network had no batch to compute.
+    #[serde(default)]
+    pub waiting: f64,
 }
 
 /// Everything that a run consists of.

@@ -149,7 +149,11 @@ impl Trainer<'_> {
 
         let before = run.state.running.seconds;
         let started = Instant::now();
-        for batch in recipe.epoch(epoch, first, self.workers) {
+        let mut batches = recipe.epoch(epoch, first, self.workers);
+        loop {
+            let asked = Instant::now();
+            let Some(batch) = batches.next() else { break };
+            run.state.running.waiting_seconds += asked.elapsed().as_secs_f64();
             self.step(run, network, recipe, &batch)?;
             run.state.running.seconds = before + started.elapsed().as_secs_f64();
             progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
@@ -258,6 +262,7 @@ impl Trainer<'_> {
             loss: running.mean_loss(),
             training_accuracy: running.right / running.images as f64,
             images_per_second: running.images as f64 / running.seconds,
+            waiting: running.waiting_seconds / running.seconds,
             validation,
         };
         log::info!("{}", describe(&record, settings.epochs));
@@ -316,6 +321,7 @@ fn history(records: &[EpochRecord]) -> Vec<u8> {
         "loss",
         "training_accuracy",
         "images_per_second",
+        "waiting",
     ]
     .map(String::from)
     .to_vec();
@@ -332,6 +338,7 @@ fn history(records: &[EpochRecord]) -> Vec<u8> {
             record.loss.to_string(),
             record.training_accuracy.to_string(),
             format!("{:.1}", record.images_per_second),
+            format!("{:.4}", record.waiting),
             record.validation.accuracy.to_string(),
         ];
         row.extend(
