@@ -12,7 +12,7 @@ use crate::augmentation::VIEW_LEN;
 use crate::checkpoint::{EpochRecord, Run, Running};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::evaluation::Classifier;
+use crate::evaluation::{Answers, Classifier, Symmetries};
 use crate::loader::{Batch, Recipe};
 use crate::network::{BATCH_NORM_DECAY, Network};
 use crate::optimizer::{average_weights, warm_decay};
@@ -68,11 +68,13 @@ impl Trainer<'_> {
             self.epoch(&mut run, &network, &recipe)?;
             self.finish_epoch(&mut run, &network, &recipe)?;
         }
-        if run.state.result.is_none() {
+        if run.state.result.is_none() || run.state.temperature.is_none() {
             // What ships computes in f32, so that is what is recorded.
-            let result = self.classifier(&run, &network, Precision::F32);
-            let result = result.evaluate(self.validation, &Preprocessing::default());
-            run.state.result = Some(result.measurement());
+            let classifier = self.classifier(&run, &network, Precision::F32);
+            let answers = self.validate(classifier);
+            let (temperature, result) = answers.calibrate();
+            run.state.temperature = Some(temperature);
+            run.state.result = Some(result);
             run.save(&path)?;
         }
         Ok(run)
@@ -218,9 +220,7 @@ impl Trainer<'_> {
         self.observe_statistics(run, network, recipe);
         let settings = &run.state.settings;
         let classifier = self.classifier(run, network, settings.precision);
-        let validation = classifier
-            .evaluate(self.validation, &Preprocessing::default())
-            .measurement();
+        let validation = self.validate(classifier).measurement(1.0);
         let steps_an_epoch = run.state.batch as u64;
         let total = steps_an_epoch * u64::from(settings.epochs);
         let running = run.state.running;
@@ -241,6 +241,11 @@ impl Trainer<'_> {
         run.state.running = Running::default();
         artefact::write(&self.folder.join(HISTORY), &history(&run.state.history))?;
         run.save(&self.folder.join(CHECKPOINT))
+    }
+
+    fn validate(&self, classifier: Classifier) -> Answers {
+        let preprocessing = Preprocessing::default();
+        classifier.evaluate(self.validation, &preprocessing, Symmetries::Identity)
     }
 
     fn classifier<'a>(
