@@ -59,6 +59,21 @@ pub struct Measurement {
     pub per_scale: Vec<ScaleAccuracy>,
     /// The recall of each class, views averaged ("class accuracy" in the paper).
     pub per_class: Vec<Recall>,
+    /// How honest the confidence is; none when the temperature was not fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationError>,
+}
+
+/// The expected calibration error (Guo et al. 2017, with 15 bins of equal width), views averaged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationError {
+    /// At a temperature of 1.
+    pub before: f64,
+    /// At the card's temperature, on the images that it was fitted on.
+    pub after: f64,
+    /// When each half of the images is answered at the temperature fitted on the other: the estimate
+    /// for images that the temperature was not fitted on. None where a half has no best temperature.
+    pub cross_fitted: Option<f64>,
 }
 
 /// The accuracy at one test scale.
@@ -194,6 +209,15 @@ mod tests {
         let json = card().to_json().unwrap();
         let properties = [("producer", "x"), (ModelCard::METADATA_KEY, json.as_str())];
         assert_eq!(ModelCard::from_metadata(properties).unwrap(), card());
+    }
+
+    #[test]
+    fn a_measurement_from_before_there_was_a_calibration_is_read() {
+        let json = r#"{"images": 2, "accuracy": 0.5, "per_scale": [], "per_class": []}"#;
+        let mut value = serde_json::to_value(card()).unwrap();
+        value["validation"] = serde_json::from_str(json).unwrap();
+        let card = ModelCard::from_json(&value.to_string()).unwrap();
+        assert_eq!(card.validation.unwrap().calibration, None);
     }
 
     #[test]

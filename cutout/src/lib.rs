@@ -17,7 +17,9 @@ mod preprocessing;
 mod probabilities;
 mod resize;
 
-pub use card::{CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training};
+pub use card::{
+    CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
+};
 pub use decode::{DecodeError, Limits, decode};
 pub use image::RgbImage;
 pub use morphology::{Morphology, UnknownMorphology};

@@ -21,7 +21,7 @@ fn daemon() -> PathBuf {
     path
 }
 
-/// What torch answers for an image file.
+/// What torch answers for an image file, at the run's temperature.
 fn torch_answer(checkpoint: &Path, image: &Path) -> Probabilities {
     tch::set_num_threads(1);
     let (run, network) = Run::load(checkpoint, Device::Cpu).unwrap();
@@ -34,13 +34,23 @@ fn torch_answer(checkpoint: &Path, image: &Path) -> Probabilities {
     let preprocessing = Preprocessing::default();
     let image = decode(&std::fs::read(image).unwrap(), &Limits::default()).unwrap();
     let rows = classifier.probabilities(&preprocessing.views(&image), preprocessing.view_shape());
-    Probabilities::average(&rows, 1.0).unwrap()
+    let temperature = run.state.temperature.unwrap();
+    Probabilities::average(&rows, temperature).unwrap()
+}
+
+/// Gives a run a temperature that shows: on so few images the fitted one may be none.
+fn with_temperature(checkpoint: &Path, temperature: f32) {
+    let (mut run, _) = Run::load(checkpoint, Device::Cpu).unwrap();
+    assert!(run.state.temperature.is_some(), "no temperature was fitted");
+    run.state.temperature = Some(temperature);
+    run.save(checkpoint).unwrap();
 }
 
 #[test]
 fn a_network_trained_here_answers_in_the_catalog_as_it_does_in_torch() {
     let dir = Dir::with_galaxies();
     run(&mut dir.train("run", 2), 0);
+    with_temperature(&dir.checkpoint("run"), 2.5);
     let model = dir.path("tiny.onnx");
     let mut export = program(Path::new(TRAIN));
     export

@@ -44,8 +44,12 @@ pub struct State {
     pub running: Running,
     /// One entry for each epoch that is done.
     pub history: Vec<EpochRecord>,
-    /// What the averaged weights reached in f32 at the end of the run.
+    /// What the averaged weights reached in f32 at the end of the run, at its temperature.
     pub result: Option<Measurement>,
+    /// The temperature of the averaged weights' answers, fitted on the validation split at the end of the
+    /// run; none in checkpoints from before there was one.
+    #[serde(default)]
+    pub temperature: Option<f32>,
 }
 
 /// Sums over the current epoch's batches.
@@ -119,6 +123,7 @@ impl Run {
                 running: Running::default(),
                 history: Vec::new(),
                 result: None,
+                temperature: None,
             },
         }
     }

@@ -16,6 +16,7 @@ pub mod device;
 pub mod error;
 pub mod evaluation;
 pub mod loader;
+pub mod metrics;
 pub mod network;
 pub mod onnx;
 pub mod optimizer;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use galmorph_cutout::{Measurement, Preprocessing};
+use galmorph_cutout::Preprocessing;
 use tch::{Device, Kind, Reduction, Tensor};
 
 use crate::augmentation::VIEW_LEN;
 use crate::checkpoint::{EpochRecord, Run, Running};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::evaluation::Classifier;
+use crate::evaluation::{Answers, Classifier, Symmetries};
 use crate::loader::{Batch, Recipe};
 use crate::network::{BATCH_NORM_DECAY, Network};
 use crate::optimizer::{average_weights, warm_decay};
@@ -72,22 +72,16 @@ impl Trainer<'_> {
             self.epoch(&mut run, &network, &recipe)?;
             self.finish_epoch(&mut run, &network, &recipe)?;
         }
-        if run.state.result.is_none() {
-            run.state.result = Some(self.result(&run, &network));
+        if run.state.result.is_none() || run.state.temperature.is_none() {
+            // What ships computes in f32, so that is what is recorded.
+            let classifier = self.classifier(&run, &network, Precision::F32);
+            let answers = self.validate(classifier);
+            let (temperature, result) = answers.calibrate();
+            run.state.temperature = Some(temperature);
+            run.state.result = Some(result);
             run.save(&path)?;
         }
         Ok(run)
-    }
-
-    /// What the averaged weights reach in f32, since that is what ships.
-    fn result(&self, run: &Run, network: &Network) -> Measurement {
-        let last = run.state.history.last();
-        match (run.state.settings.precision, last) {
-            (Precision::F32, Some(epoch)) => epoch.validation.clone(),
-            _ => (self.classifier(run, network, Precision::F32))
-                .evaluate(self.validation, &Preprocessing::default())
-                .measurement(),
-        }
     }
 
     fn begin(&self, settings: Settings, network: &Network) -> Result<Run> {
@@ -248,9 +242,7 @@ impl Trainer<'_> {
         self.observe_statistics(run, network, recipe);
         let settings = &run.state.settings;
         let classifier = self.classifier(run, network, settings.precision);
-        let validation = classifier
-            .evaluate(self.validation, &Preprocessing::default())
-            .measurement();
+        let validation = self.validate(classifier).measurement(1.0);
         let steps_an_epoch = run.state.batch as u64;
         let total = steps_an_epoch * u64::from(settings.epochs);
         let running = run.state.running;
@@ -272,6 +264,11 @@ impl Trainer<'_> {
         run.state.running = Running::default();
         artefact::write(&self.folder.join(HISTORY), &history(&run.state.history))?;
         run.save(&self.folder.join(CHECKPOINT))
+    }
+
+    fn validate(&self, classifier: Classifier) -> Answers {
+        let preprocessing = Preprocessing::default();
+        classifier.evaluate(self.validation, &preprocessing, Symmetries::Identity)
     }
 
     fn classifier<'a>(

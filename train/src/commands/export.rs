@@ -69,7 +69,7 @@ fn card(name: String, state: &State) -> ModelCard {
         network: settings.network.to_string(),
         classes: Morphology::names().map(String::from).to_vec(),
         preprocessing: Preprocessing::default(),
-        temperature: 1.0,
+        temperature: state.temperature.unwrap_or(1.0),
         training: Some(Training {
             images: settings.images,
             data_digest: settings.data_digest.clone(),

@@ -1,0 +1,108 @@
+"""Computes the metrics of galmorph-train with scikit-learn and scipy.
+
+usage: metrics.py INPUT OUTPUT
+
+INPUT is a JSON list of cases: `truth` holds the class ids of the images, `probabilities` the averaged
+answer to each, `views` the outputs for each view of each. OUTPUT is the list of what they come to; a
+value that is undefined is null.
+"""
+
+import json
+import sys
+import warnings
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn import metrics
+
+CLASSES = list(range(5))
+BINS = 15
+
+
+def undefined(value):
+    """A number, or null."""
+    return None if np.isnan(value) else float(value)
+
+
+def calibration_error(truth, probabilities):
+    """Guo et al. 2017, equation 3, with the bins ((m - 1) / M, m / M]."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    bins = np.digitize(confidence, np.arange(1, BINS) / BINS, right=True)
+    gaps = [
+        abs(right[bins == bin].mean() - confidence[bins == bin].mean()) * (bins == bin).mean()
+        for bin in np.unique(bins)
+    ]
+    return float(sum(gaps))
+
+
+def softened(views, temperature):
+    """Each view at the temperature, then the mean over the views."""
+    powers = views ** (1 / temperature)
+    return (powers / powers.sum(axis=2, keepdims=True)).mean(axis=1)
+
+
+def temperature(truth, views):
+    """The temperature of the least log loss, and that loss."""
+
+    def loss(log):
+        return metrics.log_loss(truth, softened(views, np.exp(log)), labels=CLASSES)
+
+    grid = np.linspace(-np.log(20), np.log(20), 101)
+    best = int(np.argmin([loss(log) for log in grid]))
+    if best in (0, len(grid) - 1):
+        return None, None
+    found = minimize_scalar(
+        loss, bounds=(grid[best - 1], grid[best + 1]), method="bounded", options={"xatol": 1e-9}
+    )
+    return float(np.exp(found.x)), float(found.fun)
+
+
+def against_rest(truth, scores):
+    """AUC and all points of the ROC curve."""
+    if truth.all() or not truth.any():
+        return {"auc": None, "false_positive_rate": [], "true_positive_rate": []}
+    false, true, _ = metrics.roc_curve(truth, scores, drop_intermediate=False)
+    return {
+        "auc": float(metrics.roc_auc_score(truth, scores)),
+        "false_positive_rate": false.tolist(),
+        "true_positive_rate": true.tolist(),
+    }
+
+
+def measure(case):
+    truth = np.array(case["truth"])
+    # The values are 32-bit numbers; the arithmetic is in 64 bits.
+    probabilities = np.array(case["probabilities"], dtype=np.float32).astype(np.float64)
+    views = np.array(case["views"], dtype=np.float32).astype(np.float64)
+    label = probabilities.argmax(axis=1)
+    options = {"labels": CLASSES, "zero_division": np.nan}
+    per_class = metrics.precision_recall_fscore_support(truth, label, **options)
+    weighted = metrics.precision_recall_fscore_support(truth, label, average="weighted", **options)
+    best_temperature, least_loss = temperature(truth, views)
+    return {
+        "accuracy": float(metrics.accuracy_score(truth, label)),
+        "precision": [undefined(value) for value in per_class[0]],
+        "recall": [undefined(value) for value in per_class[1]],
+        "f1": [undefined(value) for value in per_class[2]],
+        "support": per_class[3].tolist(),
+        "weighted": [undefined(value) for value in weighted[:3]],
+        "confusion": metrics.confusion_matrix(truth, label, labels=CLASSES).tolist(),
+        "against_rest": [against_rest(truth == c, probabilities[:, c]) for c in CLASSES],
+        "log_loss": float(metrics.log_loss(truth, probabilities, labels=CLASSES)),
+        "brier_score": float(
+            metrics.brier_score_loss(truth, probabilities, labels=CLASSES, scale_by_half=False)
+        ),
+        "calibration_error": calibration_error(truth, probabilities),
+        "temperature": best_temperature,
+        "least_log_loss": least_loss,
+    }
+
+
+input_path, output_path = sys.argv[1:]
+# That 32-bit probabilities do not sum to one to 64 bits is known, and absent classes are meant.
+warnings.simplefilter("ignore")
+with open(input_path, encoding="utf-8") as file:
+    cases = json.load(file)
+with open(output_path, "w", encoding="utf-8") as file:
+    json.dump([measure(case) for case in cases], file)

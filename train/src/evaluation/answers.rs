@@ -1,0 +1,322 @@
+//! A network at work on labelled images.
+
+use std::ops::Range;
+
+use galmorph_cutout::{
+    CalibrationError, Measurement, Morphology, Preprocessing, Recall, ScaleAccuracy,
+};
+use tch::{Device, Kind, Tensor};
+
+use super::symmetry::Symmetries;
+use crate::data::Dataset;
+use crate::metrics::{self, Confusion, Estimate, Prediction, Views};
+use crate::network::Network;
+use crate::progress::Progress;
+use crate::torch::{Mode, Precision, Weights, forward};
+
+/// How many views go through the network at once, or those of one image if it has more.
+const VIEWS_AT_ONCE: usize = 128;
+
+/// One softmax output.
+pub type Row = [f32; Morphology::COUNT];
+
+/// A network with weights, ready to answer.
+#[derive(Clone, Copy)]
+pub struct Classifier<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// Its weights.
+    pub weights: &'a Weights,
+    /// The kind of number to compute with.
+    pub precision: Precision,
+    /// Where the weights are.
+    pub device: Device,
+}
+
+/// The answers of one network on one set of labelled images.
+pub struct Answers {
+    ids: Vec<String>,
+    classes: Vec<Morphology>,
+    scales: Vec<u32>,
+    symmetries: Symmetries,
+    /// `rows[image]` has the positions of the first test scale, then those of the second, and so on.
+    rows: Vec<Vec<Row>>,
+}
+
+impl Classifier<'_> {
+    /// The softmax `[N, 5]` of views `[N, 3, 64, 64]`, given row-major. Inference mode: batch
+    /// normalisation uses its running statistics, so an answer never depends on its neighbours.
+    pub fn probabilities(&self, views: &[f32], shape: [usize; 3]) -> Vec<Row> {
+        let [channels, height, width] = shape.map(|n| n as i64);
+        let probabilities = tch::no_grad(|| {
+            let views = Tensor::from_slice(views)
+                .view([-1, channels, height, width])
+                .to_device(self.device);
+            forward(
+                self.network,
+                self.weights,
+                &views,
+                self.precision,
+                Mode::Inference,
+            )
+            .softmax(1, Kind::Float)
+            .to_device(Device::Cpu)
+            .contiguous()
+        });
+        let mut flat = vec![0.0; probabilities.numel()];
+        probabilities.copy_data(&mut flat, probabilities.numel());
+        flat.as_chunks().0.to_vec()
+    }
+
+    /// Classifies every image at every test scale, in every position.
+    pub fn evaluate(
+        &self,
+        dataset: &Dataset,
+        preprocessing: &Preprocessing,
+        symmetries: Symmetries,
+    ) -> Answers {
+        let views_an_image = preprocessing.view_count() * symmetries.count();
+        let at_once = (VIEWS_AT_ONCE / views_an_image).max(1);
+        let shape = preprocessing.view_shape();
+        let mut rows = Vec::with_capacity(dataset.len());
+        let progress = Progress::new("classifying", dataset.len() as u64, "images");
+        for images in dataset.images.chunks(at_once) {
+            let mut views =
+                Vec::with_capacity(images.len() * views_an_image * preprocessing.view_len());
+            for image in images {
+                for view in preprocessing
+                    .views(image)
+                    .chunks_exact(preprocessing.view_len())
+                {
+                    views.extend(symmetries.positions(view, shape[2]));
+                }
+            }
+            let outputs = self.probabilities(&views, shape);
+            rows.extend(outputs.chunks(views_an_image).map(<[Row]>::to_vec));
+            progress.advance(images.len() as u64);
+        }
+        progress.finish();
+        Answers {
+            ids: dataset.ids.clone(),
+            classes: dataset.classes.clone(),
+            scales: preprocessing.test_scales.clone(),
+            symmetries,
+            rows,
+        }
+    }
+}
+
+impl Answers {
+    /// The galaxies' ids, in the order of every other list.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// The test scales Q, in pixels.
+    pub fn scales(&self) -> &[u32] {
+        &self.scales
+    }
+
+    /// In which positions the views were seen.
+    pub const fn symmetries(&self) -> Symmetries {
+        self.symmetries
+    }
+
+    /// The outputs for each image's views, all scales and positions.
+    pub fn views(&self) -> Vec<Views<'_>> {
+        self.views_of(0..self.scales.len())
+    }
+
+    /// The answers averaged over all views: what the daemon answers at this temperature.
+    pub fn averaged(&self, temperature: f32) -> Vec<Prediction> {
+        let views = self.views();
+        views.iter().map(|views| views.at(temperature)).collect()
+    }
+
+    /// The answers at one test scale, by its number.
+    pub fn at_scale(&self, number: usize, temperature: f32) -> Vec<Prediction> {
+        let views = self.views_of(number..number + 1);
+        views.iter().map(|views| views.at(temperature)).collect()
+    }
+
+    /// Fits the temperature to these answers, and measures them at it. Where none is best, the
+    /// temperature stays 1 and the measurement has no calibration.
+    pub fn calibrate(&self) -> (f32, Measurement) {
+        let Some(temperature) = metrics::fit(&self.views()) else {
+            log::warn!(
+                "no temperature fits the {} validation images best; the model is left as it is",
+                self.classes.len()
+            );
+            return (1.0, self.measurement(1.0));
+        };
+        let error_at = |temperature| metrics::calibration_error(&self.averaged(temperature));
+        let cross_fitted = metrics::cross_fitted(&self.views());
+        let mut measurement = self.measurement(temperature);
+        measurement.calibration = Some(CalibrationError {
+            before: error_at(1.0).unwrap_or_default(),
+            after: error_at(temperature).unwrap_or_default(),
+            cross_fitted: cross_fitted
+                .and_then(|crossed| metrics::calibration_error(&crossed.predictions)),
+        });
+        (temperature, measurement)
+    }
+
+    /// Accuracy for each test scale alone, and for all of them averaged; recall of each class. All at
+    /// this temperature.
+    pub fn measurement(&self, temperature: f32) -> Measurement {
+        let averaged = Confusion::of(&self.averaged(temperature));
+        let value = |estimate: Option<Estimate>| estimate.map_or(0.0, |estimate| estimate.value);
+        let per_scale = (self.scales.iter().enumerate())
+            .map(|(number, scale)| {
+                let confusion = Confusion::of(&self.at_scale(number, temperature));
+                ScaleAccuracy {
+                    scale: *scale,
+                    accuracy: value(confusion.accuracy()),
+                }
+            })
+            .collect();
+        let per_class = Morphology::ALL
+            .into_iter()
+            .map(|class| Recall {
+                class: class.name().to_owned(),
+                images: averaged.of_class(class) as usize,
+                recall: value(averaged.recall(class)),
+            })
+            .collect();
+        Measurement {
+            images: self.classes.len(),
+            accuracy: value(averaged.accuracy()),
+            per_scale,
+            per_class,
+            calibration: None,
+        }
+    }
+
+    /// The outputs of some test scales, by their numbers.
+    fn views_of(&self, scales: Range<usize>) -> Vec<Views<'_>> {
+        let positions = self.symmetries.count();
+        let places = scales.start * positions..scales.end * positions;
+        (self.classes.iter().zip(&self.rows))
+            .map(|(truth, rows)| Views {
+                truth: *truth,
+                rows: &rows[places.clone()],
+            })
+            .collect()
+    }
+}
+
+/// A measurement as a table for people: scales first, then classes.
+pub fn table(measurement: &Measurement) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let _ = writeln!(text, "{:<24}{:>8}{:>10}", "", "images", "accuracy");
+    let mut line = |name: &str, images: usize, value: f64| {
+        let _ = writeln!(text, "{name:<24}{images:>8}{:>9.2}%", 100.0 * value);
+    };
+    for scale in &measurement.per_scale {
+        let name = format!("scale {}", scale.scale);
+        line(&name, measurement.images, scale.accuracy);
+    }
+    line("scales averaged", measurement.images, measurement.accuracy);
+    for recall in &measurement.per_class {
+        let name = format!("recall {}", recall.class);
+        line(&name, recall.images, recall.recall);
+    }
+    if let Some(error) = &measurement.calibration {
+        let mut line = |name: &str, value: f64| line(name, measurement.images, value);
+        line("calibration error", error.after);
+        line("  without temperature", error.before);
+        // The temperature was fitted on the images of the first line.
+        if let Some(cross_fitted) = error.cross_fitted {
+            line("  cross-fitted", cross_fitted);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Morphology::{InBetween, Round, Spiral};
+
+    fn answers(scales: &[u32], images: &[(Morphology, &[Row])]) -> Answers {
+        Answers {
+            ids: (0..images.len()).map(|number| number.to_string()).collect(),
+            classes: images.iter().map(|(truth, _)| *truth).collect(),
+            scales: scales.to_vec(),
+            symmetries: Symmetries::Identity,
+            rows: images.iter().map(|(_, rows)| rows.to_vec()).collect(),
+        }
+    }
+
+    #[test]
+    fn each_scale_alone_and_the_average_are_counted_apart() {
+        let sure_round = [0.9, 0.1, 0.0, 0.0, 0.0];
+        let maybe_round = [0.4, 0.3, 0.0, 0.0, 0.3];
+        let sure_spiral = [0.0, 0.0, 0.0, 0.0, 1.0];
+        let maybe_spiral = [0.3, 0.1, 0.0, 0.0, 0.6];
+        let answers = answers(
+            &[180, 240],
+            &[
+                (Round, &[sure_round, maybe_spiral]),
+                (Spiral, &[maybe_round, sure_spiral]),
+                (Spiral, &[sure_round, maybe_spiral]),
+            ],
+        );
+        let measured = answers.measurement(1.0);
+        let third = |n: u32| f64::from(n) / 3.0;
+        assert_eq!(measured.accuracy, third(2));
+        assert_eq!(measured.per_scale[0].accuracy, third(1));
+        assert_eq!(measured.per_scale[1].accuracy, third(2));
+        assert_eq!(measured.per_class[Round.id()].recall, 1.0);
+        assert_eq!(measured.per_class[Spiral.id()].recall, 0.5);
+        assert_eq!(measured.per_class[Spiral.id()].images, 2);
+        assert_eq!(measured.per_class[Morphology::Cigar.id()].images, 0);
+    }
+
+    #[test]
+    fn a_scale_is_averaged_over_its_own_positions() {
+        let round = [1.0, 0.0, 0.0, 0.0, 0.0];
+        let spiral = [0.0, 0.0, 0.0, 0.0, 1.0];
+        // Five of eight positions say round at the first scale, and three at the second.
+        let rows = [
+            [round; 5].as_slice(),
+            &[spiral; 6],
+            &[round; 3],
+            &[spiral; 2],
+        ]
+        .concat();
+        let answers = Answers {
+            symmetries: Symmetries::All,
+            ..answers(&[180, 240], &[(Round, &rows)])
+        };
+        let round_at = |number| answers.at_scale(number, 1.0)[0].probability(Round);
+        assert_eq!([round_at(0), round_at(1)], [0.625, 0.375]);
+        assert_eq!(answers.averaged(1.0)[0].probability(Round), 0.5);
+    }
+
+    #[test]
+    fn calibrated_answers_are_measured_with_and_without_their_temperature() {
+        let sure = [[0.99, 0.01, 0.0, 0.0, 0.0]];
+        // Two in twenty are wrong, in both halves.
+        let images: Vec<(Morphology, &[Row])> = (0..40)
+            .map(|n| (if n % 20 < 18 { Round } else { InBetween }, sure.as_slice()))
+            .collect();
+        let (temperature, measured) = answers(&[180], &images).calibrate();
+        assert!(temperature > 2.0);
+        let error = measured.calibration.unwrap();
+        assert!((error.before - 0.09).abs() < 1e-6);
+        assert!(error.after < 1e-3);
+        assert!(error.cross_fitted.unwrap() < 1e-3);
+
+        let (temperature, measured) = answers(&[180], &images[..18]).calibrate();
+        assert_eq!((temperature, measured.calibration), (1.0, None));
+    }
+
+    #[test]
+    fn an_answer_of_nan_is_never_right() {
+        let answers = answers(&[180], &[(Round, &[[f32::NAN; 5]])]);
+        assert_eq!(answers.measurement(1.0).accuracy, 0.0);
+    }
+}

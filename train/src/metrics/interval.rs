@@ -1,0 +1,182 @@
+//! 95 % intervals: Wilson's where there is a closed form, the bootstrap elsewhere.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// The two-sided 95 % quantile of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// How many times the bootstrap draws: the ends of a 95 % interval then rest on 50 draws each.
+pub const RESAMPLES: usize = 2000;
+
+/// The same images give the same intervals.
+const SEED: u64 = 2019;
+
+/// A 95 % interval, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// A measured value with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// What was measured.
+    pub value: f64,
+    /// The lower end of its interval.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+impl Estimate {
+    /// A value in its interval; none where either is undefined.
+    pub fn new(value: Option<f64>, interval: Option<Interval>) -> Option<Self> {
+        let (value, Interval { low, high }) = (value?, interval?);
+        Some(Self { value, low, high })
+    }
+}
+
+/// Wilson's score interval for a proportion (Wilson 1927, without continuity correction); none of no
+/// trials.
+pub fn wilson(successes: u64, trials: u64) -> Option<Interval> {
+    if trials == 0 {
+        return None;
+    }
+    let (n, p) = (trials as f64, successes as f64 / trials as f64);
+    let shrink = 1.0 + Z * Z / n;
+    let centre = (p + Z * Z / (2.0 * n)) / shrink;
+    let half = Z / shrink * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    // At no success and at nothing but successes the interval ends there; rounding must not say else.
+    let low = if successes == 0 { 0.0 } else { centre - half };
+    let high = if successes == trials {
+        1.0
+    } else {
+        centre + half
+    };
+    Some(Interval { low, high })
+}
+
+/// A proportion with Wilson's interval; none of no trials.
+pub fn proportion(successes: u64, trials: u64) -> Option<Estimate> {
+    let value = successes as f64 / trials as f64;
+    Estimate::new(Some(value), wilson(successes, trials))
+}
+
+/// What some statistics come to when images are drawn again, with replacement (Efron 1979).
+///
+/// Where a draw leaves a statistic undefined (a rare class that was not drawn), that draw does not count
+/// for it.
+pub struct Bootstrap {
+    /// For each statistic its values over the draws, ascending.
+    draws: Vec<Vec<f64>>,
+}
+
+impl Bootstrap {
+    /// Draws [`RESAMPLES`] times from `images` images. `statistics` is told how often each image was
+    /// drawn, and returns the same number of values every time.
+    pub fn new(images: usize, statistics: impl Fn(&[u32]) -> Vec<Option<f64>>) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(SEED);
+        let mut times = vec![0; images];
+        let mut draws: Vec<Vec<f64>> = Vec::new();
+        for _ in 0..RESAMPLES {
+            times.fill(0);
+            for _ in 0..images {
+                times[random.random_range(0..images)] += 1;
+            }
+            let values = statistics(&times);
+            draws.resize_with(values.len(), Vec::new);
+            for (draws, value) in draws.iter_mut().zip(values) {
+                draws.extend(value);
+            }
+        }
+        for draws in &mut draws {
+            draws.sort_unstable_by(f64::total_cmp);
+        }
+        Self { draws }
+    }
+
+    /// From the 2.5 % to the 97.5 % quantile of a statistic: the percentile interval.
+    pub fn percentile(&self, statistic: usize) -> Option<Interval> {
+        let draws = self.draws.get(statistic)?;
+        Some(Interval {
+            low: quantile(draws, 0.025)?,
+            high: quantile(draws, 0.975)?,
+        })
+    }
+
+    /// The percentile interval mirrored at the measured value: the basic interval (Davison and Hinkley
+    /// 1997, section 5.2). For a statistic whose draws lie to one side of it, since drawing adds noise
+    /// that can only raise it; there the percentile interval may not even hold the measured value.
+    pub fn basic(&self, statistic: usize, value: f64) -> Option<Interval> {
+        let Interval { low, high } = self.percentile(statistic)?;
+        Some(Interval {
+            low: 2.0 * value - high,
+            high: 2.0 * value - low,
+        })
+    }
+}
+
+/// The quantile of ascending values, with linear interpolation between neighbours.
+fn quantile(ascending: &[f64], fraction: f64) -> Option<f64> {
+    let place = fraction * ascending.len().checked_sub(1)? as f64;
+    let below = ascending[place.floor() as usize];
+    let above = ascending[place.ceil() as usize];
+    Some(below + (above - below) * place.fract())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(interval: Option<Interval>, low: f64, high: f64, tolerance: f64) {
+        let found = interval.unwrap();
+        let close = (found.low - low).abs() < tolerance && (found.high - high).abs() < tolerance;
+        assert!(close, "{found:?}");
+    }
+
+    #[test]
+    fn wilson_is_that_of_the_literature() {
+        // Newcombe 1998, Statistics in Medicine 17, 857, table I, method 3.
+        near(wilson(81, 263), 0.2553, 0.3662, 5e-5);
+        near(wilson(15, 148), 0.0624, 0.1605, 5e-5);
+        near(wilson(0, 20), 0.0, 0.1611, 5e-5);
+        near(wilson(1, 29), 0.0061, 0.1718, 5e-5);
+        assert_eq!(wilson(7, 7).unwrap().high, 1.0);
+        assert_eq!(wilson(0, 0), None);
+    }
+
+    #[test]
+    fn the_bootstrap_of_a_proportion_is_near_wilson() {
+        let (right, all) = (900_u64, 1000_u64);
+        let bootstrap = Bootstrap::new(all as usize, |times| {
+            let right: u32 = times[..right as usize].iter().sum();
+            vec![Some(f64::from(right) / all as f64)]
+        });
+        let wilson = wilson(right, all).unwrap();
+        near(bootstrap.percentile(0), wilson.low, wilson.high, 0.003);
+    }
+
+    #[test]
+    fn a_basic_interval_is_mirrored_and_draws_without_a_value_do_not_count() {
+        // Whether the one image of its kind was drawn; undefined where it was not.
+        let bootstrap = Bootstrap::new(3, |times| {
+            vec![(times[0] > 0).then(|| f64::from(times[0])), None]
+        });
+        near(bootstrap.percentile(0), 1.0, 3.0, 1e-9);
+        near(bootstrap.basic(0, 1.5), 0.0, 2.0, 1e-9);
+        assert_eq!(bootstrap.percentile(1), None);
+        assert_eq!(bootstrap.percentile(2), None);
+    }
+
+    #[test]
+    fn quantiles_are_interpolated() {
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
+        assert_eq!(quantile(&[5.0], 0.3), Some(5.0));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+}
