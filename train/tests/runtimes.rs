@@ -162,6 +162,11 @@ fn on_the_plain_network() {
     all_runtimes_agree_on("plain7");
 }
 
+#[test]
+fn on_alexnet() {
+    all_runtimes_agree_on("alexnet");
+}
+
 /// Every kind of layer, with figures at which a mistake would show: the networks' own local response
 /// normalisation, for one, hardly differs from a constant.
 #[test]

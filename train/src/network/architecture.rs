@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Network, Plain7, Zhu2019};
+use super::{AlexNet, Network, Plain7, Zhu2019};
 
 /// A network and its parameters, written as `zhu2019 k=0.25 N=2 drop=0`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -16,17 +16,20 @@ pub enum Architecture {
     Zhu2019(Zhu2019),
     /// The network whose filters the paper shows.
     Plain7(Plain7),
+    /// Krizhevsky et al. 2012.
+    AlexNet(AlexNet),
 }
 
 impl Architecture {
     /// The names of all networks.
-    pub const NAMES: [&str; 2] = ["zhu2019", "plain7"];
+    pub const NAMES: [&str; 3] = ["zhu2019", "plain7", "alexnet"];
 
     /// Describes the network.
     pub fn describe(&self) -> Network {
         match self {
             Self::Zhu2019(parameters) => parameters.describe(),
             Self::Plain7(parameters) => parameters.describe(),
+            Self::AlexNet(parameters) => parameters.describe(),
         }
     }
 }
@@ -41,6 +44,9 @@ impl fmt::Display for Architecture {
             }) => write!(f, "zhu2019 k={widening} N={units} drop={drop_probability}"),
             Self::Plain7(Plain7 { drop_probability }) => {
                 write!(f, "plain7 drop={drop_probability}")
+            }
+            Self::AlexNet(AlexNet { drop_probability }) => {
+                write!(f, "alexnet drop={drop_probability}")
             }
         }
     }
@@ -72,6 +78,9 @@ impl FromStr for Architecture {
                 drop_probability: given.take_drop_probability(0.0)?,
             }),
             "plain7" => Self::Plain7(Plain7 {
+                drop_probability: given.take_drop_probability(0.5)?,
+            }),
+            "alexnet" => Self::AlexNet(AlexNet {
                 drop_probability: given.take_drop_probability(0.5)?,
             }),
             other => {
@@ -165,7 +174,12 @@ mod tests {
             let architecture: Architecture = name.parse().unwrap();
             architecture.to_string()
         });
-        assert_eq!(written, ["zhu2019 k=2 N=2 drop=0", "plain7 drop=0.5"]);
+        let expected = [
+            "zhu2019 k=2 N=2 drop=0",
+            "plain7 drop=0.5",
+            "alexnet drop=0.5",
+        ];
+        assert_eq!(written, expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! He et al. 2015 with biases of zero. These two differences from their sources are not repeated in
 //! their files; `docs/networks.md` compares the networks.
 
+mod alexnet;
 mod architecture;
 mod builder;
 mod layer;
@@ -18,6 +19,7 @@ mod plain7;
 pub mod viewpoint;
 mod zhu2019;
 
+pub use alexnet::AlexNet;
 pub use architecture::Architecture;
 pub use builder::Builder;
 pub use layer::{

@@ -1,6 +1,8 @@
 //! What holds for every network, and what the tests of each one use.
 
 use super::*;
+use crate::torch::{Mode, Precision, Weights, forward};
+use tch::{Device, Kind, Tensor};
 
 /// Layers with weights along the longest path: projections stand beside it.
 pub(super) fn layers(network: &Network) -> usize {
@@ -68,4 +70,32 @@ fn the_remaining_layers_cost_nothing_and_keep_to_their_sizes() {
     assert_eq!(net.shape(x), Shape::square(9, 4));
     let network = net.finish();
     assert_eq!((network.multiply_adds(), network.learned_values()), (0, 0));
+}
+
+#[test]
+fn gradients_reach_every_learned_value_group_of_every_network() {
+    tch::set_num_threads(1);
+    tch::manual_seed(8);
+    let small = "zhu2019 k=0.25";
+    let others = Architecture::NAMES.into_iter().skip(1);
+    for name in std::iter::once(small).chain(others) {
+        let network = name.parse::<Architecture>().unwrap().describe();
+        let weights = Weights::start(&network, Device::Cpu);
+        let views = Tensor::randn([2, 3, 64, 64], (Kind::Float, Device::Cpu));
+        // With the batch's statistics a bias before batch normalisation has no gradient.
+        let logits = forward(&network, &weights, &views, Precision::F32, Mode::Inference);
+        assert_eq!(logits.size(), [2, 5], "{name}");
+        let classes = Tensor::from_slice(&[1_i64, 3]);
+        logits.cross_entropy_for_logits(&classes).backward();
+        for (parameter, tensor) in weights.iter() {
+            let gradient = tensor.grad();
+            if matches!(parameter.role, Role::Statistic { .. }) {
+                assert!(!gradient.defined(), "{name}: {}", parameter.name);
+                continue;
+            }
+            let largest = gradient.abs().max().double_value(&[]);
+            let fine = largest.is_finite() && largest > 0.0;
+            assert!(fine, "{name}: {} {largest}", parameter.name);
+        }
+    }
 }
