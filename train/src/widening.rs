@@ -67,7 +67,8 @@ const fn repeats_channels(layer: &Layer) -> bool {
             | Layer::Convolution(_)
             | Layer::BatchNorm
             | Layer::Relu
-            | Layer::MaxPool { .. }
+            | Layer::MaxPool(_)
+            | Layer::AveragePool(_)
             | Layer::GlobalAveragePool
             | Layer::Add
             | Layer::Dropout { .. }

@@ -10,7 +10,7 @@
 
 use galmorph_cutout::Morphology;
 
-use super::{Builder, Convolution, Network};
+use super::{Builder, Convolution, Network, Pool};
 
 /// Parameters of the network; the paper's are k = 2 and N = 2.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,14 +41,9 @@ impl Zhu2019 {
         let (mut net, views) = Builder::new(64);
 
         // Conv 1: an even kernel that keeps the size, as TensorFlow pads it. No BN or ReLU follows.
-        let stem = Convolution {
-            filters: STEM_FILTERS,
-            kernel: 6,
-            stride: 1,
-            padding: (2, 3),
-        };
+        let stem = Convolution::square(STEM_FILTERS, 6).same();
         let mut x = net.convolution("conv1", views, stem);
-        x = net.max_pool("pool1", x, 2, 2);
+        x = net.max_pool("pool1", x, Pool::new(2, 2));
 
         for (group, (inner, outer, halves)) in GROUPS.into_iter().enumerate() {
             for unit in 0..self.units {
@@ -90,12 +85,8 @@ struct Unit {
 impl Unit {
     fn describe(&self, net: &mut Builder, input: usize) -> usize {
         let name = |part: &str| format!("{}/{part}", self.name);
-        let convolution = |filters, kernel, stride| Convolution {
-            filters,
-            kernel,
-            stride,
-            padding: (kernel / 2, kernel / 2),
-        };
+        let convolution =
+            |filters, kernel, stride| Convolution::square(filters, kernel).same().stride(stride);
 
         let activated = net.batch_norm_relu(&name("a"), input);
         // The projection branches off after the first BN-ReLU, and only where the channels change.
@@ -103,7 +94,7 @@ impl Unit {
             let projection = convolution(self.outer, 1, self.stride);
             net.convolution(&name("projection"), activated, projection)
         } else if self.stride > 1 {
-            net.max_pool(&name("subsample"), input, 1, self.stride)
+            net.max_pool(&name("subsample"), input, Pool::new(1, self.stride))
         } else {
             input
         };
@@ -121,7 +112,8 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Layer, Shape};
+    use crate::network::Shape;
+    use crate::network::tests::{layers, shape};
 
     fn network(widening: f64, units: usize) -> Network {
         Zhu2019 {
@@ -130,19 +122,6 @@ mod tests {
             drop_probability: 0.0,
         }
         .describe()
-    }
-
-    /// Along the longest path: the projections stand beside it.
-    fn layers(network: &Network) -> usize {
-        network
-            .nodes
-            .iter()
-            .filter(|node| match node.layer {
-                Layer::Convolution(_) => !node.name.ends_with("projection"),
-                Layer::Linear { .. } => true,
-                _ => false,
-            })
-            .count()
     }
 
     #[test]
@@ -155,23 +134,14 @@ mod tests {
     #[test]
     fn output_sizes_are_those_of_table_3() {
         let network = network(2.0, 2);
-        let shape = |name: &str| {
-            let node = network.nodes.iter().find(|node| node.name == name).unwrap();
-            node.shape
-        };
-        let square = |channels, side| Shape {
-            channels,
-            height: side,
-            width: side,
-        };
-        assert_eq!(shape("conv1"), square(64, 64));
-        assert_eq!(shape("pool1"), square(64, 32));
-        assert_eq!(shape("conv2/unit2/add"), square(512, 16));
-        assert_eq!(shape("conv3/unit2/add"), square(1024, 8));
-        assert_eq!(shape("conv4/unit2/add"), square(2048, 4));
-        assert_eq!(shape("conv5/unit2/add"), square(4096, 4));
-        assert_eq!(shape("pool5"), square(4096, 1));
-        assert_eq!(shape("classes"), square(5, 1));
+        assert_eq!(shape(&network, "conv1"), Shape::square(64, 64));
+        assert_eq!(shape(&network, "pool1"), Shape::square(64, 32));
+        assert_eq!(shape(&network, "conv2/unit2/add"), Shape::square(512, 16));
+        assert_eq!(shape(&network, "conv3/unit2/add"), Shape::square(1024, 8));
+        assert_eq!(shape(&network, "conv4/unit2/add"), Shape::square(2048, 4));
+        assert_eq!(shape(&network, "conv5/unit2/add"), Shape::square(4096, 4));
+        assert_eq!(shape(&network, "pool5"), Shape::square(4096, 1));
+        assert_eq!(shape(&network, "classes"), Shape::square(5, 1));
     }
 
     #[test]

@@ -21,7 +21,9 @@ use tract_onnx::pb::{
 
 pub use decode::{Decoded, decode};
 
-use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter};
+use crate::network::{
+    BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter, Pool, viewpoint,
+};
 use crate::torch::Weights;
 
 /// The graph's input, `[N, 3, 64, 64]`.
@@ -69,32 +71,31 @@ pub fn encode(
 }
 
 fn graph(network: &Network, weights: &Weights, name: &str, storage: Storage) -> GraphProto {
-    let mut nodes = Vec::new();
-    let mut initializers = Vec::new();
+    let mut writer = Writer {
+        network,
+        nodes: Vec::new(),
+        constants: Vec::new(),
+    };
     for (parameter, tensor) in weights.iter() {
         if storage == Storage::Int8 && quantised::applies_to(parameter) {
-            eight_bits(parameter, tensor, &mut nodes, &mut initializers);
+            writer.eight_bits(parameter, tensor);
         } else {
-            initializers.push(initializer(&parameter.name, tensor));
+            writer.constants.push(floats(&parameter.name, tensor));
         }
     }
-    for (index, node) in network.nodes.iter().enumerate() {
-        operators(network, index, node, &mut nodes);
+    for index in 0..network.nodes.len() {
+        writer.write(index);
     }
     let logits = network.nodes.last().map_or(INPUT, |node| &node.name);
-    nodes.push(operator(
-        "Softmax",
-        OUTPUT,
-        vec![logits.to_owned()],
-        vec![integer("axis", 1)],
-    ));
+    let softmax = vec![integer("axis", 1)];
+    writer.operator("Softmax", OUTPUT, vec![logits.to_owned()], softmax);
 
     let side = |shape: usize| Some(shape as i64);
     let input = network.nodes[0].shape;
     GraphProto {
         name: name.to_owned(),
-        node: nodes,
-        initializer: initializers,
+        node: writer.nodes,
+        initializer: writer.constants,
         input: vec![value(
             INPUT,
             &[
@@ -109,73 +110,213 @@ fn graph(network: &Network, weights: &Weights, name: &str, storage: Storage) -> 
     }
 }
 
-/// Appends the ONNX operators that compute one node, the last of them under the node's name.
-fn operators(network: &Network, index: usize, node: &Node, nodes: &mut Vec<NodeProto>) {
-    let mut inputs: Vec<String> = node
-        .inputs
-        .iter()
-        .map(|input| network.nodes[*input].name.clone())
-        .collect();
-    let parameters = network.parameters_of(index).into_iter().map(|p| p.name);
-    let (kind, attributes) = match node.layer {
-        // Nothing to compute; dropout is for training alone and passes its input on.
-        Layer::Input => return,
-        Layer::Dropout { .. } => ("Identity", vec![]),
-        Layer::Convolution(convolution) => ("Conv", convolution_attributes(convolution)),
-        Layer::BatchNorm => (
-            "BatchNormalization",
-            vec![float("epsilon", BATCH_NORM_EPSILON as f32)],
-        ),
-        Layer::Relu => ("Relu", vec![]),
-        Layer::MaxPool { size, stride } => (
-            "MaxPool",
-            vec![
-                integers("kernel_shape", &[size, size]),
-                integers("strides", &[stride, stride]),
-            ],
-        ),
-        Layer::GlobalAveragePool => ("GlobalAveragePool", vec![]),
-        Layer::Add => ("Add", vec![]),
-        Layer::Linear { .. } => {
-            let flat = format!("{}/flatten", node.name);
-            let flatten = vec![integer("axis", 1)];
-            nodes.push(operator("Flatten", &flat, inputs, flatten));
-            inputs = vec![flat];
-            ("Gemm", vec![integer("transB", 1)])
-        }
-    };
-    inputs.extend(parameters);
-    nodes.push(operator(kind, &node.name, inputs, attributes));
+/// Where the ONNX operators of a network gather.
+struct Writer<'a> {
+    network: &'a Network,
+    nodes: Vec<NodeProto>,
+    /// What operators take besides activations and weights.
+    constants: Vec<TensorProto>,
+}
+
+impl Writer<'_> {
+    /// Appends the operators that compute one node, the last of them under the node's name.
+    fn write(&mut self, index: usize) {
+        let network = self.network;
+        let node = &network.nodes[index];
+        let mut inputs: Vec<String> = node
+            .inputs
+            .iter()
+            .map(|input| network.nodes[*input].name.clone())
+            .collect();
+        let parameters = network.parameters_of(index).into_iter().map(|p| p.name);
+        let (kind, attributes) = match node.layer {
+            // Nothing to compute; dropout is for training alone and passes its input on.
+            Layer::Input => return,
+            Layer::Dropout { .. } => ("Identity", vec![]),
+            Layer::Convolution(convolution) => ("Conv", convolution_attributes(convolution)),
+            Layer::BatchNorm => (
+                "BatchNormalization",
+                vec![float("epsilon", BATCH_NORM_EPSILON)],
+            ),
+            Layer::Relu => ("Relu", vec![]),
+            Layer::MaxPool(pool) => ("MaxPool", pool_attributes(pool)),
+            Layer::AveragePool(pool) => {
+                let mut attributes = pool_attributes(pool);
+                attributes.push(integer("count_include_pad", 0));
+                ("AveragePool", attributes)
+            }
+            Layer::GlobalAveragePool => ("GlobalAveragePool", vec![]),
+            Layer::LocalResponseNorm(norm) => (
+                "LRN",
+                vec![
+                    integer("size", norm.size as i64),
+                    float("alpha", norm.alpha),
+                    float("beta", norm.beta),
+                    float("bias", norm.bias),
+                ],
+            ),
+            Layer::Add => ("Add", vec![]),
+            Layer::Concatenate => ("Concat", vec![integer("axis", 1)]),
+            Layer::Linear { .. } => {
+                let flat = format!("{}/flatten", node.name);
+                inputs = vec![self.operator("Flatten", &flat, inputs, vec![integer("axis", 1)])];
+                ("Gemm", vec![integer("transB", 1)])
+            }
+            Layer::Maxout { pieces } => {
+                let name = format!("{}/pieces", node.name);
+                let shape = [0, pieces as i64, node.shape.size() as i64];
+                inputs = vec![self.reshape(&name, inputs, &shape)];
+                let attributes = vec![integers("axes", &[1]), integer("keepdims", 0)];
+                ("ReduceMax", attributes)
+            }
+            Layer::Rotate { degrees } => {
+                inputs = self.rotated_taps(node, inputs, degrees);
+                ("ReduceSum", vec![integer("keepdims", 0)])
+            }
+            Layer::Viewpoints { crop } => {
+                inputs = self.cut_viewpoints(node, inputs, crop);
+                ("Reshape", vec![])
+            }
+            Layer::JoinViewpoints => {
+                let shape = [-1, node.shape.size() as i64];
+                inputs.push(self.whole_numbers(&format!("{}/shape", node.name), &[2], &shape));
+                ("Reshape", vec![])
+            }
+        };
+        inputs.extend(parameters);
+        self.operator(kind, &node.name, inputs, attributes);
+    }
+
+    /// The pixels that a rotation mixes, `[N, channels, taps, side, side]`, times their weights; and
+    /// the axis to sum over.
+    fn rotated_taps(&mut self, node: &Node, inputs: Vec<String>, degrees: f64) -> Vec<String> {
+        let side = node.shape.height;
+        let name = |part: &str| format!("{}/{part}", node.name);
+        let rotation = viewpoint::rotation(side, degrees);
+        let shape = [viewpoint::TAPS, side, side].map(|length| length as i64);
+
+        let pixels = self.pixels(&name("pixels"), inputs, side);
+        let indices = self.whole_numbers(&name("indices"), &shape, &rotation.indices);
+        let taken = vec![pixels, indices];
+        let taken = self.operator("Gather", &name("taken"), taken, vec![integer("axis", 2)]);
+        let weights = Tensor::from_slice(&rotation.weights).view(shape);
+        let weights = self.constant(floats(&name("weights"), &weights));
+        let weighted = self.operator("Mul", &name("weighted"), vec![taken, weights], vec![]);
+        vec![weighted, self.whole_numbers(&name("axes"), &[1], &[2])]
+    }
+
+    /// The viewpoints of all inputs, `[N, viewpoints, channels, crop, crop]`, and the shape in which
+    /// they are the batch.
+    fn cut_viewpoints(&mut self, node: &Node, inputs: Vec<String>, crop: usize) -> Vec<String> {
+        let name = |part: &str| format!("{}/{part}", node.name);
+        let side = self.network.nodes[node.inputs[0]].shape.height;
+        let corners = viewpoint::corners(side, crop);
+        let square = crop as i64;
+        let shape = [viewpoint::CORNERS as i64, square, square];
+        let indices = self.whole_numbers(&name("indices"), &shape, &corners);
+        let cut = inputs.into_iter().enumerate().map(|(number, input)| {
+            let pixels = self.pixels(&name(&format!("pixels{number}")), vec![input], side);
+            let taken = name(&format!("taken{number}"));
+            let inputs = vec![pixels, indices.clone()];
+            self.operator("Gather", &taken, inputs, vec![integer("axis", 2)])
+        });
+        let cut = cut.collect();
+        let all = self.operator("Concat", &name("all"), cut, vec![integer("axis", 2)]);
+        let order = vec![integers("perm", &[0, 2, 1, 3, 4])];
+        let ordered = self.operator("Transpose", &name("ordered"), vec![all], order);
+        let shape = [-1, node.shape.channels as i64, square, square];
+        vec![ordered, self.whole_numbers(&name("shape"), &[4], &shape)]
+    }
+
+    /// `[N, channels, side, side]` as `[N, channels, side x side]`.
+    fn pixels(&mut self, name: &str, inputs: Vec<String>, side: usize) -> String {
+        self.reshape(name, inputs, &[0, 0, (side * side) as i64])
+    }
+
+    /// Appends a reshape, where a length of 0 is that of the input.
+    fn reshape(&mut self, name: &str, mut inputs: Vec<String>, shape: &[i64]) -> String {
+        inputs.push(self.whole_numbers(&format!("{name}/shape"), &[shape.len() as i64], shape));
+        self.operator("Reshape", name, inputs, vec![])
+    }
+
+    /// Stores a weight in 8 bits, and the operator that expands it under its own name.
+    fn eight_bits(&mut self, parameter: &Parameter, tensor: &Tensor) {
+        let (values, steps) = quantised::quantise(tensor);
+        let (values_name, steps_name) = quantised::names(&parameter.name);
+        let values = self.constant(TensorProto {
+            name: values_name,
+            dims: values.size(),
+            data_type: DataType::Int8 as i32,
+            raw_data: int8_bytes(&values),
+            ..TensorProto::default()
+        });
+        let steps = self.constant(floats(&steps_name, &steps));
+        let axis = vec![integer("axis", 0)];
+        self.operator(
+            "DequantizeLinear",
+            &parameter.name,
+            vec![values, steps],
+            axis,
+        );
+    }
+
+    /// Appends a constant of whole numbers, and returns its name.
+    fn whole_numbers(&mut self, name: &str, shape: &[i64], values: &[i64]) -> String {
+        self.constant(TensorProto {
+            name: name.to_owned(),
+            dims: shape.to_vec(),
+            data_type: DataType::Int64 as i32,
+            raw_data: values.iter().flat_map(|n| n.to_le_bytes()).collect(),
+            ..TensorProto::default()
+        })
+    }
+
+    fn constant(&mut self, tensor: TensorProto) -> String {
+        let name = tensor.name.clone();
+        self.constants.push(tensor);
+        name
+    }
+
+    /// Appends an operator, and returns the name of its output.
+    fn operator(
+        &mut self,
+        kind: &str,
+        name: &str,
+        input: Vec<String>,
+        attribute: Vec<AttributeProto>,
+    ) -> String {
+        self.nodes.push(NodeProto {
+            name: name.to_owned(),
+            op_type: kind.to_owned(),
+            input,
+            output: vec![name.to_owned()],
+            attribute,
+            ..NodeProto::default()
+        });
+        name.to_owned()
+    }
 }
 
 fn convolution_attributes(convolution: Convolution) -> Vec<AttributeProto> {
     let Convolution {
         kernel,
         stride,
-        padding: (before, after),
+        padding: [rows, columns],
         ..
     } = convolution;
     vec![
-        integers("kernel_shape", &[kernel, kernel]),
+        integers("kernel_shape", &kernel),
         integers("strides", &[stride, stride]),
-        integers("pads", &[before, before, after, after]),
+        integers("pads", &[rows.0, columns.0, rows.1, columns.1]),
     ]
 }
 
-fn operator(
-    kind: &str,
-    name: &str,
-    input: Vec<String>,
-    attribute: Vec<AttributeProto>,
-) -> NodeProto {
-    NodeProto {
-        name: name.to_owned(),
-        op_type: kind.to_owned(),
-        input,
-        output: vec![name.to_owned()],
-        attribute,
-        ..NodeProto::default()
-    }
+fn pool_attributes(pool: Pool) -> Vec<AttributeProto> {
+    vec![
+        integers("kernel_shape", &[pool.size; 2]),
+        integers("strides", &[pool.stride; 2]),
+        integers("pads", &[pool.padding; 4]),
+    ]
 }
 
 fn integer(name: &str, value: i64) -> AttributeProto {
@@ -196,16 +337,16 @@ fn integers(name: &str, values: &[usize]) -> AttributeProto {
     }
 }
 
-fn float(name: &str, value: f32) -> AttributeProto {
+fn float(name: &str, value: f64) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         r#type: AttributeType::Float as i32,
-        f: value,
+        f: value as f32,
         ..AttributeProto::default()
     }
 }
 
-fn initializer(name: &str, tensor: &Tensor) -> TensorProto {
+fn floats(name: &str, tensor: &Tensor) -> TensorProto {
     TensorProto {
         name: name.to_owned(),
         dims: tensor.size(),
@@ -213,31 +354,6 @@ fn initializer(name: &str, tensor: &Tensor) -> TensorProto {
         raw_data: little_endian(tensor),
         ..TensorProto::default()
     }
-}
-
-/// Stores a tensor in 8 bits, and the operator that expands it under its own name.
-fn eight_bits(
-    parameter: &Parameter,
-    tensor: &Tensor,
-    nodes: &mut Vec<NodeProto>,
-    initializers: &mut Vec<TensorProto>,
-) {
-    let (values, steps) = quantised::quantise(tensor);
-    let (values_name, steps_name) = quantised::names(&parameter.name);
-    initializers.push(TensorProto {
-        name: values_name.clone(),
-        dims: values.size(),
-        data_type: DataType::Int8 as i32,
-        raw_data: int8_bytes(&values),
-        ..TensorProto::default()
-    });
-    initializers.push(initializer(&steps_name, &steps));
-    nodes.push(operator(
-        "DequantizeLinear",
-        &parameter.name,
-        vec![values_name, steps_name],
-        vec![integer("axis", 0)],
-    ));
 }
 
 fn int8_bytes(tensor: &Tensor) -> Vec<u8> {

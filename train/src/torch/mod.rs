@@ -6,11 +6,14 @@
 //! Activations are channels-last, which the CPU's and the GPU's convolutions are fastest with; tch has
 //! no memory formats, so a permuted copy stands in.
 
+mod layers;
+
 use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
 use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter, Role};
+use layers::channels_last;
 
 /// The kind of number that the network computes with.
 #[derive(
@@ -216,13 +219,12 @@ impl Runner<'_> {
             Layer::Convolution(convolution) => self.convolution(convolution),
             Layer::BatchNorm => self.batch_norm(),
             Layer::Relu => self.input(0).relu(),
-            Layer::MaxPool { size, stride } => {
-                let square = |n: usize| [n as i64; 2];
-                self.input(0)
-                    .max_pool2d(square(size), square(stride), [0, 0], [1, 1], false)
-            }
+            Layer::MaxPool(pool) => layers::max_pool(self.input(0), pool),
+            Layer::AveragePool(pool) => layers::average_pool(self.input(0), pool),
             Layer::GlobalAveragePool => self.input(0).mean_dim([2, 3].as_slice(), true, None),
+            Layer::LocalResponseNorm(norm) => layers::local_response_norm(self.input(0), norm),
             Layer::Add => self.input(0) + self.input(1),
+            Layer::Concatenate => Tensor::cat(&self.inputs(), 1),
             Layer::Dropout { drop_probability } => {
                 let training = matches!(self.mode, Mode::Training { .. });
                 self.input(0).dropout(drop_probability, training)
@@ -231,30 +233,33 @@ impl Runner<'_> {
                 .input(0)
                 .flatten(1, -1)
                 .linear(&self.cast("weight"), Some(&self.cast("bias"))),
+            Layer::Maxout { pieces } => layers::maxout(self.input(0), pieces),
+            Layer::Rotate { degrees } => layers::rotate(self.input(0), degrees),
+            Layer::Viewpoints { crop } => layers::viewpoints(&self.inputs(), crop),
+            Layer::JoinViewpoints => self.input(0).reshape([-1, self.node.shape.channels as i64]),
         }
     }
 
     fn convolution(&self, convolution: Convolution) -> Tensor {
         let Convolution {
-            stride,
-            padding: (before, after),
-            ..
+            stride, padding, ..
         } = convolution;
-        let (stride, before, after) = (stride as i64, before as i64, after as i64);
+        let [rows, columns] = padding.map(|(before, after)| [before as i64, after as i64]);
+        let symmetric = rows[0] == rows[1] && columns[0] == columns[1];
         let padded;
-        let (input, padding) = if before == after {
-            (self.input(0), before)
+        let (input, padding) = if symmetric {
+            (self.input(0), [rows[0], columns[0]])
         } else {
-            padded = self
-                .input(0)
-                .constant_pad_nd([before, after, before, after]);
-            (&padded, 0)
+            // From the last dimension to the first.
+            padded = self.input(0).constant_pad_nd([columns, rows].concat());
+            (&padded, [0, 0])
         };
+        let bias = convolution.bias.then(|| self.cast("bias"));
         input.conv2d(
             &channels_last(&self.cast("weight")),
-            Some(&self.cast("bias")),
-            [stride; 2],
-            [padding; 2],
+            bias.as_ref(),
+            [stride as i64; 2],
+            padding,
             [1, 1],
             1,
         )
@@ -285,6 +290,12 @@ impl Runner<'_> {
             .unwrap_or_else(|| unreachable!("{} lost its input {node}", self.node.name))
     }
 
+    fn inputs(&self) -> Vec<&Tensor> {
+        (0..self.node.inputs.len())
+            .map(|index| self.input(index))
+            .collect()
+    }
+
     fn weight(&self, name: &str) -> &Tensor {
         self.weights.get(&format!("{}/{name}", self.node.name))
     }
@@ -292,12 +303,4 @@ impl Runner<'_> {
     fn cast(&self, name: &str) -> Tensor {
         self.weight(name).to_kind(self.precision.kind())
     }
-}
-
-/// The same `[N, C, H, W]` tensor, laid out in memory as `[N, H, W, C]`.
-fn channels_last(tensor: &Tensor) -> Tensor {
-    tensor
-        .permute([0, 2, 3, 1])
-        .contiguous()
-        .permute([0, 3, 1, 2])
 }
