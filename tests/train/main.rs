@@ -4,5 +4,6 @@
 
 mod bad_input;
 mod resume;
+mod select;
 mod support;
 mod to_catalog;
