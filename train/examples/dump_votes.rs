@@ -1,5 +1,5 @@
-//! Prints what `select` reads of a table of votes, as CSV: the row, the galaxy's id, and its 37 cumulative fractions.
-//! `scripts/reference` compares it with what astropy reads.
+//! Prints what `select` reads of a table of votes, as CSV: the row, the galaxy's id, and its 37
+//! cumulative fractions. `scripts/reference` compares it with what astropy reads.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -10,14 +10,16 @@ pub enum Targets {
     /// The label: the whole probability is on one class.
     #[default]
     Labels,
-    /// The volunteers' votes for the five classes, as `galmorph-train select --soft-targets` writes them.
+    /// The volunteers' votes for the five classes, as `galmorph-train select --soft-targets` writes
+    /// them.
     Votes,
 }
 
-/// The mean cross-entropy, in nats, of logits `[N, 5]` with classes `[N]` (i64) or with probabilities `[N, 5]` (f32).
+/// The mean cross-entropy, in nats, of logits `[N, 5]` with classes `[N]` (i64) or with probabilities
+/// `[N, 5]` (f32).
 ///
-/// Label smoothing takes a part `s` of either target and spreads it evenly over the classes: `(1 - s) p + s / 5`
-/// (Szegedy et al. 2016).
+/// Label smoothing takes a part `s` of either target and spreads it evenly over the classes:
+/// `(1 - s) p + s / 5` (Szegedy et al. 2016).
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor, label_smoothing: f64) -> Tensor {
     // The index to ignore: none of a class, and not looked at for probabilities.
     let ignored = -100;
@@ -76,7 +78,7 @@ mod tests {
         let (loss, _) = by_hand(&VOTES, 0.0);
         let first = 2.574_44 - (0.6 * 2.0 + 0.3 * 1.0 + 0.1 * 0.5);
         let second = (4.0 + 3.0_f64.exp()).ln() - 0.5 * 3.0;
-        assert!((loss - (first + second) / 2.0).abs() < 1e-4, "{loss}");
+        assert!((2.0 * loss - (first + second)).abs() < 1e-4, "{loss}");
         for smoothing in [0.0, 0.1] {
             assert_same(&by_torch(&votes, smoothing), &by_hand(&VOTES, smoothing));
         }

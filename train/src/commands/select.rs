@@ -32,7 +32,7 @@ pub(super) struct SelectArgs {
     /// Another seed is another split
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Column of the galaxies' ids [default: GalaxyID, dr7objid, objid or dr8objid]
+    /// Column of the galaxies' ids [default: `GalaxyID`, `dr7objid`, `objid` or `dr8objid`]
     #[arg(long, value_name = "NAME")]
     id_column: Option<String>,
 }

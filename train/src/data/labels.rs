@@ -55,7 +55,8 @@ pub struct Label {
 }
 
 /// A label file: CSV with the columns `GalaxyID`, `label` (an id 0..4 or a class's short name) and
-/// `split` (`train`, `validation` or `test`); with votes, `p_round` to `p_spiral` too. Other columns are not looked at.
+/// `split` (`train`, `validation` or `test`); with votes, `p_round` to `p_spiral` too. Other columns
+/// are not looked at.
 #[derive(Debug)]
 pub struct Labels {
     file: String,
@@ -164,7 +165,8 @@ fn vote_columns(file: &str, headers: &csv::StringRecord) -> Result<[usize; Morph
         let column = headers.iter().position(|header| header == name);
         columns[class.id()] = column.ok_or_else(|| {
             Error::Input(format!(
-                "'{file}' has no column '{name}' of votes to learn from (galmorph-train select --soft-targets writes it)"
+                "'{file}' has no column '{name}' of votes to learn from \
+                 (galmorph-train select --soft-targets writes it)"
             ))
         })?;
     }

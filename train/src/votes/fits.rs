@@ -1,10 +1,12 @@
-//! FITS binary tables (FITS standard 4.0, section 7.3), as far as a table of votes goes: one value a cell.
+//! FITS binary tables (FITS standard 4.0, section 7.3), as far as a table of votes goes: one value a
+//! cell.
 //!
-//! Cells are given as text, as a faithful CSV export would have them. An id of 18 digits stays exact, and a 32-bit
-//! 0.602 is "0.602" and not 0.60199999809: FITS and CSV of one catalogue select the same galaxies.
+//! Cells are given as text, as a faithful CSV export would have them. An id of 18 digits stays exact,
+//! and a 32-bit 0.602 is "0.602" and not 0.60199999809: FITS and CSV of one catalogue select the same
+//! galaxies.
 //!
-//! Written here because the crates that read FITS are made for images: fitsrs 0.4 knows no TSCAL, TZERO and TNULL,
-//! and takes a file that is cut off for one that ends there.
+//! Written here because the crates that read FITS are made for images: fitsrs 0.4 knows no TSCAL, TZERO
+//! and TNULL, and takes a file that is cut off for one that ends there.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -106,7 +108,8 @@ impl<R: Read> BinaryTable<R> {
         &self.names
     }
 
-    /// The number of the row that comes next, from 1, and the text of some of its cells; none after the last.
+    /// The number of the row that comes next, from 1, and the text of some of its cells; none after the
+    /// last.
     pub(super) fn next_row(
         &mut self,
         wanted: &[usize],
@@ -322,8 +325,8 @@ impl Header {
     }
 }
 
-/// What is after the "= " of a card: a string in quotes, in which a quote is doubled, or the text before the
-/// comment (section 4.2).
+/// What is after the "= " of a card: a string in quotes, in which a quote is doubled, or the text
+/// before the comment (section 4.2).
 fn parse_value(text: &str) -> String {
     let text = text.trim_start();
     let Some(quoted) = text.strip_prefix('\'') else {

@@ -41,10 +41,11 @@ impl Sample {
     /// Applies cuts to a table of votes.
     ///
     /// With `soft_targets`, each galaxy has its votes for the five classes: the cumulative fractions of
-    /// the answers `completely_round`, `in_between`, `cigar_shaped`, `edge_on_yes` and `spiral_yes`, divided by their
-    /// sum. These five exclude one another (a volunteer gives one of them at most), and each alone makes a galaxy one
-    /// of its class. The votes that are left out by dividing are those for no class of ours: a star or an artifact,
-    /// and a disk without spiral arms that is not seen edge-on.
+    /// the answers `completely_round`, `in_between`, `cigar_shaped`, `edge_on_yes` and `spiral_yes`,
+    /// divided by their sum. These five exclude one another (a volunteer gives one of them at most),
+    /// and each alone makes a galaxy one of its class. The votes that are left out by dividing are
+    /// those for no class of ours: a star or an artifact, and a disk without spiral arms that is not
+    /// seen edge-on.
     ///
     /// # Errors
     /// Names the file, row and column of what is wrong; a sample without a galaxy is an error too.
@@ -85,16 +86,17 @@ impl Sample {
                     continue;
                 }
             };
-            let votes = match soft_targets {
-                true => Some(shares(own.map(fraction)).ok_or_else(|| {
+            let votes = if soft_targets {
+                Some(shares(own.map(fraction)).ok_or_else(|| {
                     Error::Input(format!(
-                        "'{}' row {}: galaxy {} has no vote for any of the five classes, so no soft targets",
+                        "'{}' row {}: galaxy {} has no vote for any class, so no soft targets",
                         votes.display(),
                         galaxy.row,
                         galaxy.id
                     ))
-                })?),
-                false => None,
+                })?)
+            } else {
+                None
             };
             sample.galaxies.push(Galaxy {
                 id: galaxy.id,
@@ -120,8 +122,8 @@ impl Sample {
             .count()
     }
 
-    /// The label file: `GalaxyID,label,split` and, with soft targets, `p_round` to `p_spiral`; one row a galaxy, in
-    /// the order of the table.
+    /// The label file: `GalaxyID,label,split` and, with soft targets, `p_round` to `p_spiral`; one row
+    /// a galaxy, in the order of the table.
     pub fn to_csv(&self, splitter: &Splitter) -> Vec<u8> {
         let mut table = csv::Writer::from_writer(Vec::new());
         let mut header = ["GalaxyID", "label", "split"].map(String::from).to_vec();

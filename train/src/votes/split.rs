@@ -1,13 +1,14 @@
 //! Which galaxies are kept for validation: a hash of the id decides.
 //!
-//! A galaxy's split depends on its own id and on nothing else: not on the other rows, their order, the cuts or the
-//! galaxy's class. So it stays where it is when the survey grows or the votes are debiased anew, and no network is
-//! measured on what an earlier one learned from. A larger fraction only moves galaxies from training to validation.
+//! A galaxy's split depends on its own id and on nothing else: not on the other rows, their order, the
+//! cuts or the galaxy's class. So it stays where it is when the survey grows or the votes are debiased
+//! anew, and no network is measured on what an earlier one learned from. A larger fraction only moves
+//! galaxies from training to validation.
 //!
-//! Every class is split in the same ratio, as nearly as a hash does it: `n` galaxies of a class give `n * fraction`
-//! for validation, with the standard deviation of a binomial distribution (579 cigars: 58 give or take 7). No rule
-//! can be exact in the ratio and stable too: where a new galaxy moves the quota of its class over a whole number,
-//! some galaxy has to follow; and a rule that counts would make a galaxy's split depend on the rows before it.
+//! Every class is split in the same ratio, as nearly as a hash does it: the number for validation has
+//! the spread of a binomial distribution (a tenth of 579 cigars: 58 give or take 7). No rule can be exact in the ratio and stable too: where a new galaxy moves the
+//! quota of its class over a whole number, some galaxy has to follow; and a rule that counts would make
+//! a galaxy's split depend on the rows before it.
 
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -33,8 +34,9 @@ impl Splitter {
         Ok(Self { fraction, seed })
     }
 
-    /// The split of a galaxy: the first eight bytes of BLAKE3's `derive_key` mode over the seed (eight bytes, little
-    /// endian) and the id's text are a number from 0 to below 1; below the fraction it is for validation.
+    /// The split of a galaxy: the first eight bytes of BLAKE3's `derive_key` mode over the seed (eight
+    /// bytes, little endian) and the id's text are a number from 0 to below 1; below the fraction it is
+    /// for validation.
     pub fn split(&self, id: &str) -> Split {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         hasher.update(&self.seed.to_le_bytes());

@@ -1,7 +1,7 @@
 //! A table of votes as rows of text, whatever file it is in: CSV or a FITS binary table, gzipped or not.
 //!
-//! The format is told from the content, and only the columns that are asked for are kept, one row at a time: Hart
-//! et al.'s catalogue has 239,695 rows of 233 columns, and a dozen of those are of use.
+//! The format is told from the content, and only the columns that are asked for are kept, one row at a
+//! time: Hart et al.'s catalogue has 239,695 rows of 233 columns, and a dozen of those are of use.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

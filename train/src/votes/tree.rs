@@ -1,8 +1,9 @@
-//! The decision tree of Galaxy Zoo 2 (Willett et al. 2013, Table 2 and Figure 1): which answers there are, what
-//! the published tables call them, and which answer leads to which question.
+//! The decision tree of Galaxy Zoo 2 (Willett et al. 2013, Table 2 and Figure 1): which answers there
+//! are, what the published tables call them, and which answer leads to which question.
 //!
-//! Everything that has to do with what a column *means* follows from this one table. It agrees with Kaggle's
-//! numbers: the answers to a question there sum to the fraction of the answer that leads to it.
+//! Everything that has to do with what a column *means* follows from this one table. It agrees with
+//! Kaggle's numbers: the answers to a question there sum to the fraction of the answer that leads to
+//! it.
 
 use galmorph_cutout::Morphology;
 

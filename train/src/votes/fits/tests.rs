@@ -1,13 +1,15 @@
-//! Tables made here byte by byte, after the standard; `scripts/reference` holds a real one against astropy.
+//! Tables made here byte by byte, after the standard; `scripts/reference` holds a real one against
+//! astropy.
 
 use super::*;
 
 fn header(cards: &[(&str, &str)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (key, value) in cards {
-        let value = match value.starts_with('\'') {
-            true => format!("{value:<20}"),
-            false => format!("{value:>20}"),
+        let value = if value.starts_with('\'') {
+            format!("{value:<20}")
+        } else {
+            format!("{value:>20}")
         };
         bytes.extend(format!("{:<80}", format!("{key:<8}= {value} / a comment")).bytes());
     }
@@ -25,8 +27,11 @@ fn primary() -> Vec<u8> {
     header(&[("SIMPLE", "T"), ("BITPIX", "8"), ("NAXIS", "0")])
 }
 
-/// A file with a table of these columns (name, TFORM, other keywords), whose rows are these bytes.
-fn file(columns: &[(&str, &str, &[(&str, &str)])], row_bytes: usize, rows: &[u8]) -> Vec<u8> {
+/// Name, TFORM, and other keywords.
+type ColumnSpec<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// A file with a table of these columns, whose rows are these bytes.
+fn file(columns: &[ColumnSpec], row_bytes: usize, rows: &[u8]) -> Vec<u8> {
     let count = rows.len().checked_div(row_bytes).unwrap_or_default();
     let mut cards: Vec<(String, String)> = [
         ("XTENSION", "'BINTABLE'"),
@@ -108,7 +113,7 @@ fn scaled_values_are_scaled_and_null_is_no_value() {
 
 #[test]
 fn columns_are_found_behind_those_that_are_not_read() {
-    let columns: [(&str, &str, &[_]); 5] = [
+    let columns: [ColumnSpec; 5] = [
         ("bits", "11X", &[]),
         ("heap", "1PE(3)", &[]),
         ("it''s", "2E", &[]),
