@@ -48,7 +48,7 @@ fn a_broken_jpeg_names_its_row_and_file() {
 fn an_unknown_class_names_its_row() {
     let message = complaint(|dir| append_label(dir, "100777,irregular,train"));
     assert!(
-        message.contains("row 52: unknown class 'irregular'"),
+        message.contains("row 52, column 'label': unknown class 'irregular'"),
         "{message}"
     );
 }

@@ -5,5 +5,6 @@
 mod bad_input;
 mod evaluate;
 mod resume;
+mod select;
 mod support;
 mod to_catalog;

@@ -1,6 +1,8 @@
 //! Trains galaxy morphology networks on Galaxy Zoo labels, and exports them to ONNX.
 //!
 //! ```text
+//! votes -> labels (votes: clean sample, split by galaxy)
+//!
 //! labels + images -> data -> augmentation -> loader -> training (network, torch, optimizer)
 //!                                                          |
 //!                            evaluation <- checkpoint <----+----> onnx -> a model for the daemon
@@ -22,9 +24,11 @@ pub mod onnx;
 pub mod optimizer;
 pub mod schedule;
 pub mod settings;
+pub mod targets;
 pub mod torch;
 pub mod trained;
 pub mod training;
+pub mod votes;
 pub mod widening;
 
 mod artefact;

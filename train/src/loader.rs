@@ -22,6 +22,8 @@ pub struct Batch {
     pub views: Vec<f32>,
     /// The classes' ids.
     pub classes: Vec<i64>,
+    /// The votes `[batch, 5]`, row-major, where they are learned from.
+    pub votes: Option<Vec<f32>>,
 }
 
 /// What batches are made of.
@@ -92,7 +94,15 @@ impl Recipe {
             .iter()
             .map(|image| self.dataset.classes[*image].id() as i64)
             .collect();
-        Batch { views, classes }
+        let votes = self.dataset.votes.as_ref().map(|votes| {
+            let of_images = images.iter().flat_map(|image| votes[*image]);
+            of_images.collect()
+        });
+        Batch {
+            views,
+            classes,
+            votes,
+        }
     }
 }
 
@@ -125,6 +135,7 @@ mod tests {
         let dataset = Dataset {
             ids: (0..11).map(|n| n.to_string()).collect(),
             classes: (0..11).map(|n| Morphology::ALL[n % 5]).collect(),
+            votes: Some((0..11).map(|n| [n as f32; 5]).collect()),
             images: (0..11).map(image).collect(),
             digest: String::new(),
         };
@@ -148,6 +159,16 @@ mod tests {
         assert_eq!(one, classes(recipe.epoch(0, 0, 3)));
         assert_eq!(one[2..], classes(recipe.epoch(0, 2, 2)));
         assert_ne!(one, classes(recipe.epoch(1, 0, 1)));
+    }
+
+    #[test]
+    fn votes_go_with_their_image() {
+        let recipe = recipe();
+        let order = recipe.order(0);
+        for (batch, images) in recipe.epoch(0, 0, 1).zip(order.chunks(2)) {
+            let wanted: Vec<f32> = (images.iter()).flat_map(|n| [*n as f32; 5]).collect();
+            assert_eq!(batch.votes, Some(wanted));
+        }
     }
 
     #[test]

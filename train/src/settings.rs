@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::augmentation::Augmentation;
 use crate::network::Architecture;
 use crate::schedule::Schedule;
+use crate::targets::Targets;
 use crate::torch::Precision;
 
 /// The settings of a run. A checkpoint can be resumed with the same settings only.
@@ -33,6 +34,9 @@ pub struct Settings {
     pub rate: f64,
     /// The gradient's share of each weight: L2 regularisation.
     pub weight_decay: f64,
+    /// What it learns to answer; checkpoints that do not say are of labels.
+    #[serde(default)]
+    pub targets: Targets,
     /// The probability that is taken from the true class and spread over all (Szegedy et al. 2016).
     pub label_smoothing: f64,
     /// The part of the averaged weights that is kept each step.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use galmorph_cutout::Preprocessing;
-use tch::{Device, Kind, Reduction, Tensor};
+use galmorph_cutout::{Morphology, Preprocessing};
+use tch::{Device, Kind, Tensor};
 
 use crate::augmentation::VIEW_LEN;
 use crate::checkpoint::{EpochRecord, Run, Running};
@@ -18,6 +18,7 @@ use crate::network::{BATCH_NORM_DECAY, Network};
 use crate::optimizer::{average_weights, warm_decay};
 use crate::progress::Progress;
 use crate::settings::Settings;
+use crate::targets::cross_entropy;
 use crate::torch::{Mode, Precision, forward};
 use crate::trained::Trained;
 use crate::widening::widen;
@@ -185,13 +186,13 @@ impl Trainer<'_> {
             statistics_decay: warm_decay(BATCH_NORM_DECAY, step),
         };
         let logits = forward(network, &run.weights, &views, settings.precision, mode);
-        let loss = logits.cross_entropy_loss::<Tensor>(
-            &classes,
-            None,
-            Reduction::Mean,
-            -100,
-            settings.label_smoothing,
-        );
+        let votes = batch.votes.as_ref().map(|votes| {
+            Tensor::from_slice(votes)
+                .view([-1, Morphology::COUNT as i64])
+                .to_device(self.device)
+        });
+        let targets = votes.as_ref().unwrap_or(&classes);
+        let loss = cross_entropy(&logits, targets, settings.label_smoothing);
         let mean_loss = loss.double_value(&[]);
         if !mean_loss.is_finite() {
             return Err(Error::Input(format!(

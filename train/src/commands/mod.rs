@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod export;
+mod select;
 mod train;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::data::Source;
 use crate::device::DeviceChoice;
 use crate::error::Result;
+use crate::targets::Targets;
 
 /// Trains galaxy morphology networks on Galaxy Zoo labels and exports them to ONNX.
 #[derive(Debug, Parser)]
@@ -25,6 +27,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Makes a label file from a table of votes: a clean sample, split by galaxy.
+    Select(select::SelectArgs),
     /// Trains a network, or goes on with a run that was interrupted.
     Train(train::TrainArgs),
     /// Measures a trained network on a labelled split.
@@ -48,6 +52,7 @@ impl DataArgs {
     fn source(&self) -> Source {
         Source {
             labels: self.labels.clone(),
+            targets: Targets::Labels,
             images: self.images.clone(),
         }
     }
@@ -92,6 +97,7 @@ impl Cli {
     /// Does what the command line says.
     pub fn run(&self) -> Result<()> {
         match &self.command {
+            Command::Select(args) => select::run(args),
             Command::Train(args) => train::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Export(args) => export::run(args),

@@ -10,11 +10,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{DataArgs, MachineArgs};
 use crate::augmentation::Augmentation;
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Source, Split};
 use crate::error::{Error, Result};
 use crate::network::Architecture;
 use crate::schedule::Schedule;
 use crate::settings::Settings;
+use crate::targets::Targets;
 use crate::torch::Precision;
 use crate::trained::Trained;
 use crate::training::{CHECKPOINT, Trainer, summary};
@@ -50,6 +51,9 @@ pub(super) struct TrainArgs {
     /// L2 regularisation of the weights
     #[arg(long, default_value_t = 1e-4, value_parser = fraction)]
     weight_decay: f64,
+    /// What to learn: the label, or the votes that `select --soft-targets` writes beside it
+    #[arg(long, value_enum, default_value_t)]
+    targets: Targets,
     /// Probability spread over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     label_smoothing: f64,
@@ -79,7 +83,10 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         .map(|path| Trained::load(path, device))
         .transpose()?;
     let augmentation = Augmentation::default();
-    let source = args.data.source();
+    let source = Source {
+        targets: args.targets,
+        ..args.data.source()
+    };
     let load = |split| source.load(split, augmentation.largest_crop(), threads);
     let validation = load(Split::Validation)?;
     let training = load(Split::Train)?;
@@ -108,6 +115,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         schedule: args.schedule,
         rate: args.rate,
         weight_decay: args.weight_decay,
+        targets: args.targets,
         label_smoothing: args.label_smoothing,
         average_decay: args.average_decay,
         precision: args.precision,

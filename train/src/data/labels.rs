@@ -7,6 +7,7 @@ use std::path::Path;
 use galmorph_cutout::Morphology;
 
 use crate::error::{Error, Result};
+use crate::targets::Targets;
 
 /// What a galaxy is used for. Split by galaxy, never by image: a galaxy's augmented twin in the other
 /// split would make every figure a lie.
@@ -39,7 +40,7 @@ impl fmt::Display for Split {
 }
 
 /// One galaxy's label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Label {
     /// The galaxy's id.
     pub id: String,
@@ -47,12 +48,15 @@ pub struct Label {
     pub class: Morphology,
     /// Its split.
     pub split: Split,
+    /// The volunteers' votes for the classes, which sum to 1, where they were asked for.
+    pub votes: Option<[f32; Morphology::COUNT]>,
     /// The line of the file that says so, counted from 1.
     pub row: u64,
 }
 
 /// A label file: CSV with the columns `GalaxyID`, `label` (an id 0..4 or a class's short name) and
-/// `split` (`train`, `validation` or `test`).
+/// `split` (`train`, `validation` or `test`); with votes, `p_round` to `p_spiral` too. Other columns
+/// are not looked at.
 #[derive(Debug)]
 pub struct Labels {
     file: String,
@@ -60,14 +64,14 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Reads and checks a label file.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// Reads and checks a label file. [`Targets::Votes`] asks for its columns of votes.
+    pub fn read(path: &Path, targets: Targets) -> Result<Self> {
         let file = path.display().to_string();
         let reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .from_path(path)
             .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?;
-        let all = parse(&file, reader)?;
+        let all = parse(&file, reader, targets)?;
         Ok(Self { file, all })
     }
 
@@ -88,7 +92,11 @@ impl Labels {
     }
 }
 
-fn parse<R: std::io::Read>(file: &str, mut reader: csv::Reader<R>) -> Result<Vec<Label>> {
+fn parse<R: std::io::Read>(
+    file: &str,
+    mut reader: csv::Reader<R>,
+    targets: Targets,
+) -> Result<Vec<Label>> {
     let headers = reader
         .headers()
         .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?
@@ -104,6 +112,10 @@ fn parse<R: std::io::Read>(file: &str, mut reader: csv::Reader<R>) -> Result<Vec
             })
     };
     let (id, label, split) = (column("GalaxyID")?, column("label")?, column("split")?);
+    let votes = match targets {
+        Targets::Labels => None,
+        Targets::Votes => Some(vote_columns(file, &headers)?),
+    };
 
     let mut labels = Vec::new();
     let mut rows = HashMap::new();
@@ -112,11 +124,22 @@ fn parse<R: std::io::Read>(file: &str, mut reader: csv::Reader<R>) -> Result<Vec
             .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?;
         let row = record.position().map_or(0, csv::Position::line);
         let fault = |message: String| Error::Input(format!("'{file}' row {row}: {message}"));
+        let fault_in = |column: &str, message: String| {
+            let place = format!("row {row}, column '{column}'");
+            Error::Input(format!("'{file}' {place}: {message}"))
+        };
         let field = |index: usize| record.get(index).unwrap_or_default();
         let label = Label {
             id: field(id).to_owned(),
-            class: class(field(label)).map_err(fault)?,
-            split: parse_split(field(split)).map_err(fault)?,
+            class: class(field(label)).map_err(|message| fault_in("label", message))?,
+            split: parse_split(field(split)).map_err(|message| fault_in("split", message))?,
+            votes: match votes {
+                Some(columns) => {
+                    let parsed = parse_votes(columns.map(field));
+                    Some(parsed.map_err(|(column, message)| fault_in(&column, message))?)
+                }
+                None => None,
+            },
             row,
         };
         if label.id.is_empty() {
@@ -128,6 +151,48 @@ fn parse<R: std::io::Read>(file: &str, mut reader: csv::Reader<R>) -> Result<Vec
         labels.push(label);
     }
     Ok(labels)
+}
+
+/// The column of the votes for a class.
+pub fn vote_column(class: Morphology) -> String {
+    format!("p_{class}")
+}
+
+fn vote_columns(file: &str, headers: &csv::StringRecord) -> Result<[usize; Morphology::COUNT]> {
+    let mut columns = [0; Morphology::COUNT];
+    for class in Morphology::ALL {
+        let name = vote_column(class);
+        let column = headers.iter().position(|header| header == name);
+        columns[class.id()] = column.ok_or_else(|| {
+            Error::Input(format!(
+                "'{file}' has no column '{name}' of votes to learn from \
+                 (galmorph-train select --soft-targets writes it)"
+            ))
+        })?;
+    }
+    Ok(columns)
+}
+
+/// Checks that votes are probabilities, to the digits that a file has.
+fn parse_votes(
+    fields: [&str; Morphology::COUNT],
+) -> std::result::Result<[f32; Morphology::COUNT], (String, String)> {
+    let mut votes = [0.0; Morphology::COUNT];
+    for (class, field) in Morphology::ALL.into_iter().zip(fields) {
+        votes[class.id()] = match field.parse() {
+            Ok(vote) if (0.0..=1.0).contains(&vote) => vote,
+            _ => {
+                let fault = format!("'{field}' is no fraction from 0 to 1");
+                return Err((vote_column(class), fault));
+            }
+        };
+    }
+    let sum: f32 = votes.iter().sum();
+    if (sum - 1.0).abs() > 1e-4 {
+        let columns = Morphology::ALL.map(vote_column).join("', '");
+        return Err((columns, format!("votes that sum to {sum}, not to 1")));
+    }
+    Ok(votes)
 }
 
 fn class(text: &str) -> std::result::Result<Morphology, String> {
@@ -149,7 +214,12 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<Label>> {
-        parse("labels.csv", csv::Reader::from_reader(text.as_bytes()))
+        read_for(Targets::Labels, text)
+    }
+
+    fn read_for(targets: Targets, text: &str) -> Result<Vec<Label>> {
+        let reader = csv::Reader::from_reader(text.as_bytes());
+        parse("labels.csv", reader, targets)
     }
 
     fn fault(text: &str) -> String {
@@ -171,13 +241,46 @@ mod tests {
         let fault_of = |row: &str| fault(&format!("{header}{row}\n"));
         assert_eq!(
             fault_of("2,5,train"),
-            "'labels.csv' row 3: unknown class 5 (0 to 4)"
+            "'labels.csv' row 3, column 'label': unknown class 5 (0 to 4)"
         );
-        assert!(fault_of("2,star,train").starts_with("'labels.csv' row 3: unknown class 'star'"));
-        assert!(fault_of("2,1,holdout").contains("row 3: unknown split 'holdout'"));
+        assert!(fault_of("2,star,train").contains("row 3, column 'label': unknown class 'star'"));
+        assert!(fault_of("2,1,holdout").contains("row 3, column 'split': unknown split 'holdout'"));
         assert!(fault_of("1,1,train").contains("row 3: galaxy 1 is in row 2 too"));
         assert!(fault_of(",1,train").contains("row 3: no GalaxyID"));
         assert!(fault("GalaxyID,split\n").contains("no column 'label'"));
+    }
+
+    const VOTES: &str = "GalaxyID,label,split,p_round,p_in_between,p_cigar,p_edge_on,p_spiral\n";
+
+    #[test]
+    fn votes_are_read_where_they_are_asked_for() {
+        let text = format!("{VOTES}1,0,train,0.600000,0.3,0,0,0.1\n");
+        let labels = read_for(Targets::Votes, &text).unwrap();
+        assert_eq!(labels[0].votes, Some([0.6, 0.3, 0.0, 0.0, 0.1]));
+        assert_eq!(read(&text).unwrap()[0].votes, None);
+    }
+
+    #[test]
+    fn votes_that_are_no_probabilities_name_the_row_and_the_column() {
+        let fault = |text: &str| {
+            let fault = read_for(Targets::Votes, text).unwrap_err();
+            fault.to_string()
+        };
+        let fault_of = |votes: &str| fault(&format!("{VOTES}1,0,train,{votes}\n"));
+        assert_eq!(
+            fault_of("0.6,0.3,NaN,0,0.1"),
+            "'labels.csv' row 2, column 'p_cigar': 'NaN' is no fraction from 0 to 1"
+        );
+        assert!(fault_of("0.6,1.3,0,0,0").contains("column 'p_in_between': '1.3' is no"));
+        assert!(fault_of("0.6,0.3,0,0,0").contains("votes that sum to 0.9"));
+        assert!(
+            fault("GalaxyID,label,split\n1,0,train\n").contains("no column 'p_round' of votes")
+        );
+        // Of classes that are not ours.
+        let other = VOTES.replace("p_cigar", "p_merger");
+        assert!(
+            fault(&format!("{other}1,0,train,0.6,0.3,0,0,0.1\n")).contains("no column 'p_cigar'")
+        );
     }
 
     #[test]

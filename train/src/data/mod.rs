@@ -15,9 +15,10 @@ use image::imageops;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::targets::Targets;
 
 pub use images::ImageIndex;
-pub use labels::{Label, Labels, Split};
+pub use labels::{Label, Labels, Split, vote_column};
 
 /// Labelled images of one split.
 pub struct Dataset {
@@ -25,9 +26,12 @@ pub struct Dataset {
     pub ids: Vec<String>,
     /// Their classes.
     pub classes: Vec<Morphology>,
+    /// The volunteers' votes for the classes, which sum to 1, where they are learned from.
+    pub votes: Option<Vec<[f32; Morphology::COUNT]>>,
     /// Their pixels: the central part that the largest crop needs.
     pub images: Vec<RgbImage>,
-    /// The BLAKE3 digest, in hexadecimal, over ids, classes and image files, in the order of the ids.
+    /// The BLAKE3 digest, in hexadecimal, over ids, classes, votes (where they are learned from) and
+    /// image files, in the order of the ids.
     pub digest: String,
 }
 
@@ -38,6 +42,8 @@ pub struct Source {
     pub labels: PathBuf,
     /// Folders and tar files with images named `<GalaxyID>.jpg` (or `.jpeg`, `.png`).
     pub images: Vec<PathBuf>,
+    /// What is learned from the labels; [`Targets::Votes`] needs the columns `p_round` to `p_spiral`.
+    pub targets: Targets,
 }
 
 impl Source {
@@ -47,7 +53,7 @@ impl Source {
     /// Names the row and the file of the first label that has no image and of the first image that
     /// can't be decoded; a split without a galaxy is an error too.
     pub fn load(&self, split: Split, largest_crop: u32, threads: usize) -> Result<Dataset> {
-        let labels = Labels::read(&self.labels)?.of(split)?;
+        let labels = Labels::read(&self.labels, self.targets)?.of(split)?;
         let index = ImageIndex::open(&self.images)?;
         let places = labels
             .iter()
@@ -85,6 +91,7 @@ impl Source {
         let digest = digest(&labels, decoded.iter().map(|(_, hash)| hash));
         Ok(Dataset {
             classes: labels.iter().map(|label| label.class).collect(),
+            votes: labels.iter().map(|label| label.votes).collect(),
             ids: labels.into_iter().map(|label| label.id).collect(),
             images: decoded.into_iter().map(|(image, _)| image).collect(),
             digest,
@@ -161,6 +168,9 @@ fn digest<'a>(labels: &[Label], hashes: impl Iterator<Item = &'a blake3::Hash>) 
     for (label, hash) in labels.iter().zip(hashes) {
         all.update(label.id.as_bytes());
         all.update(&[0, label.class.id() as u8]);
+        for vote in label.votes.iter().flatten() {
+            all.update(&vote.to_le_bytes());
+        }
         all.update(hash.as_bytes());
     }
     all.finalize().to_hex().to_string()

@@ -1,0 +1,94 @@
+//! `galmorph-train select`
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use galmorph_cutout::Morphology;
+
+use crate::artefact;
+use crate::data::Split;
+use crate::error::{Error, Result};
+use crate::votes::{Cuts, Sample, Splitter};
+
+/// What `select` takes.
+#[derive(Debug, Args)]
+pub(super) struct SelectArgs {
+    /// Table of votes, CSV or FITS (gzipped or not): Kaggle's, or a Galaxy Zoo 2 catalogue's
+    #[arg(long, value_name = "FILE")]
+    votes: PathBuf,
+    /// The label file to write
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// TOML file with each class's cuts [default: those of Zhu et al. 2019, Table 1]
+    #[arg(long, value_name = "FILE")]
+    cuts: Option<PathBuf>,
+    /// Write the votes for the five classes too, for `train --targets votes`
+    #[arg(long)]
+    soft_targets: bool,
+    /// Part of the galaxies that is kept for validation
+    #[arg(long, default_value_t = 0.1)]
+    fraction: f64,
+    /// Another seed is another split
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Column of the galaxies' ids [default: `GalaxyID`, `dr7objid`, `objid` or `dr8objid`]
+    #[arg(long, value_name = "NAME")]
+    id_column: Option<String>,
+}
+
+pub(super) fn run(args: &SelectArgs) -> Result<()> {
+    let splitter = Splitter::new(args.fraction, args.seed)?;
+    let cuts = match &args.cuts {
+        Some(path) => Cuts::read(path)?,
+        None => Cuts::zhu2019()?,
+    };
+    let same = |path: &PathBuf| match (path.canonicalize(), args.output.canonicalize()) {
+        (Ok(input), Ok(output)) => input == output,
+        _ => false,
+    };
+    if same(&args.votes) || args.cuts.as_ref().is_some_and(same) {
+        return Err(Error::Input(format!(
+            "'{}' is an input: give another --output",
+            args.output.display()
+        )));
+    }
+    let sample = Sample::select(
+        &args.votes,
+        &cuts,
+        args.soft_targets,
+        args.id_column.as_deref(),
+    )?;
+    artefact::write(&args.output, &sample.to_csv(&splitter))?;
+    print!("{}", report(&sample, &cuts, &splitter));
+    log::info!("wrote '{}'", args.output.display());
+    Ok(())
+}
+
+/// What was read, and what came of it, for people.
+fn report(sample: &Sample, cuts: &Cuts, splitter: &Splitter) -> String {
+    let mut text = format!("votes: {}\ncuts:  '{}'\n\n", sample.source, cuts.name());
+    // Writing to a string can't fail.
+    let mut line = |name: &str, cells: [String; 3]| {
+        let [train, validation, all] = cells;
+        let _ = writeln!(text, "{name:<20}{train:>10}{validation:>12}{all:>10}");
+    };
+    line("", ["train", "validation", "all"].map(String::from));
+    let mut sums = [0; 3];
+    for class in Morphology::ALL {
+        let of = |split| sample.count(class, split, splitter);
+        let (train, validation) = (of(Split::Train), of(Split::Validation));
+        let counts = [train, validation, train + validation];
+        line(class.name(), counts.map(|count| count.to_string()));
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+    line("clean sample", sums.map(|sum| sum.to_string()));
+    let blank = String::new;
+    let all = |count: u64| [blank(), blank(), count.to_string()];
+    line("in no class", all(sample.unclassified));
+    line("in two, left out", all(sample.ambiguous));
+    line("galaxies", all(sample.rows));
+    text
+}
