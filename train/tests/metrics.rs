@@ -1,7 +1,11 @@
 //! Our metrics are those of scikit-learn, on random answers with everything that is awkward: ties,
 //! certainty, classes that do not occur, classes that are never predicted.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that can't go on fails"
+)]
 
 use std::path::Path;
 use std::process::Command;

@@ -57,12 +57,6 @@ impl From<Option<Estimate>> for Cell {
     }
 }
 
-impl From<Option<f64>> for Cell {
-    fn from(value: Option<f64>) -> Self {
-        value.map_or(Self::Empty, |value| Self::Value(value, None))
-    }
-}
-
 impl Column {
     pub(super) fn new(name: &str, heading: &str, kind: Kind) -> Self {
         Self {

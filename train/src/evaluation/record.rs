@@ -33,6 +33,9 @@ pub struct Evaluation {
     pub symmetries: usize,
     /// The metrics of one test scale at a time, at the model's temperature.
     pub per_scale: Vec<AtScale>,
+    /// The mean of their accuracies (the paper's Table 6), which is not the accuracy of the averaged
+    /// answers.
+    pub mean_of_scales: Option<Estimate>,
     /// The metrics of the answers averaged over the test scales, at the model's temperature: what
     /// the daemon answers.
     pub averaged: Metrics,
@@ -122,10 +125,13 @@ impl Evaluation {
         let averaged = metrics::metrics(&predictions);
         let calibration = calibration(answers, temperature, fitted_on == Some(&dataset.digest))
             .ok_or_else(|| Error::Input(format!("no galaxy in the split '{split}'")))?;
-        let per_scale = (answers.scales().iter().enumerate())
-            .map(|(number, scale)| AtScale {
+        let at_scales: Vec<_> = (0..answers.scales().len())
+            .map(|number| answers.at_scale(number, temperature))
+            .collect();
+        let per_scale = (answers.scales().iter().zip(&at_scales))
+            .map(|(scale, predictions)| AtScale {
                 scale: *scale,
-                metrics: metrics::metrics(&answers.at_scale(number, temperature)),
+                metrics: metrics::metrics(predictions),
             })
             .collect();
         Ok(Self {
@@ -139,6 +145,7 @@ impl Evaluation {
             test_scales: answers.scales().to_vec(),
             symmetries: answers.symmetries().count(),
             per_scale,
+            mean_of_scales: metrics::mean_accuracy(&at_scales),
             averaged,
             roc: metrics::curves(&predictions),
             calibration,
@@ -176,16 +183,6 @@ impl Evaluation {
             }
         }
         serde_json::from_value(value).map_err(|error| refused(error.to_string()))
-    }
-
-    /// The mean over the test scales of the accuracy at each (the paper's Table 6); not the accuracy of the
-    /// averaged answers.
-    pub fn mean_of_scales(&self) -> Option<f64> {
-        let accuracies: Option<Vec<f64>> = (self.per_scale.iter())
-            .map(|at| at.metrics.accuracy.map(|estimate| estimate.value))
-            .collect();
-        let accuracies = accuracies.filter(|values| !values.is_empty())?;
-        Some(accuracies.iter().sum::<f64>() / accuracies.len() as f64)
     }
 }
 

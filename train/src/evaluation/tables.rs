@@ -111,7 +111,7 @@ pub fn table6(evaluations: &[Evaluation]) -> Table {
             let at = evaluation.per_scale.iter().find(|at| at.scale == *scale);
             Cell::from(at.and_then(|at| at.metrics.accuracy))
         }));
-        row.push(evaluation.mean_of_scales().into());
+        row.push(evaluation.mean_of_scales.into());
         row.push(evaluation.averaged.accuracy.into());
         table.row(row);
     }

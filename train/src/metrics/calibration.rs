@@ -4,7 +4,7 @@ use galmorph_cutout::Morphology;
 use serde::{Deserialize, Serialize};
 
 use super::Prediction;
-use super::interval::{Bootstrap, Estimate, proportion};
+use super::interval::{Bootstrap, Estimate, mean, proportion};
 
 /// The bins of the reliability curve, as many as in Guo et al. 2017.
 pub const BINS: usize = 15;
@@ -163,16 +163,6 @@ fn brier_score(prediction: &Prediction) -> f64 {
         (f64::from(prediction.probability(class)) - truth).powi(2)
     });
     squares.iter().sum()
-}
-
-fn mean(values: &[f64], times: &[u32]) -> Option<f64> {
-    let images: u32 = times.iter().sum();
-    let sum: f64 = values
-        .iter()
-        .zip(times)
-        .map(|(v, n)| v * f64::from(*n))
-        .sum();
-    (images > 0).then(|| sum / f64::from(images))
 }
 
 #[cfg(test)]

@@ -67,6 +67,17 @@ pub fn proportion(successes: u64, trials: u64) -> Option<Estimate> {
     Estimate::new(Some(value), wilson(successes, trials))
 }
 
+/// The mean of some values when each counts so many times; none of none.
+pub(super) fn mean(values: &[f64], times: &[u32]) -> Option<f64> {
+    let images: u32 = times.iter().sum();
+    let sum: f64 = values
+        .iter()
+        .zip(times)
+        .map(|(v, n)| v * f64::from(*n))
+        .sum();
+    (images > 0).then(|| sum / f64::from(images))
+}
+
 /// What some statistics come to when images are drawn again, with replacement (Efron 1979).
 ///
 /// Where a draw leaves a statistic undefined (a rare class that was not drawn), that draw does not count

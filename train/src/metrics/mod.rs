@@ -24,7 +24,7 @@ pub use calibration::{BINS, Bin, Calibration, calibration, calibration_error};
 pub use confusion::Confusion;
 pub use interval::{Bootstrap, Estimate, Interval, RESAMPLES, proportion, wilson};
 pub use roc::{Ranking, Roc, RocPoint, curves};
-pub use summary::{ClassMetrics, Metrics, Weighted, metrics};
+pub use summary::{ClassMetrics, Metrics, Weighted, mean_accuracy, metrics};
 pub use temperature::{CrossFitted, Views, cross_fitted, fit};
 
 use galmorph_cutout::{Morphology, Probabilities};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Prediction;
 use super::confusion::Confusion;
-use super::interval::{Bootstrap, Estimate};
+use super::interval::{Bootstrap, Estimate, mean};
 use super::roc::Ranking;
 
 /// What one set of answers comes to. A metric that is undefined is `null` in JSON.
@@ -115,6 +115,23 @@ pub fn metrics(predictions: &[Prediction]) -> Metrics {
     }
 }
 
+/// The mean of the accuracies of several answers to the same images, such as one for each test scale (the
+/// paper's Table 6), with the percentile bootstrap's interval: the answers to one image are drawn
+/// together.
+pub fn mean_accuracy(answers: &[Vec<Prediction>]) -> Option<Estimate> {
+    let mut shares = vec![0.0; answers.first()?.len()];
+    for predictions in answers {
+        for (share, prediction) in shares.iter_mut().zip(predictions) {
+            *share += f64::from(u8::from(prediction.is_right())) / answers.len() as f64;
+        }
+    }
+    let bootstrap = Bootstrap::new(shares.len(), |times| vec![mean(&shares, times)]);
+    Estimate::new(
+        mean(&shares, &vec![1; shares.len()]),
+        bootstrap.percentile(0),
+    )
+}
+
 impl Bootstrapped {
     fn of(confusion: &Confusion, rankings: &[Ranking; Morphology::COUNT], times: &[u32]) -> Self {
         let precision = |class| confusion.precision(class).map(|estimate| estimate.value);
@@ -182,6 +199,21 @@ mod tests {
             let holds = low < high && low <= value && value <= high;
             assert!(holds, "{estimate:?}");
         }
+    }
+
+    #[test]
+    fn the_mean_over_scales_is_of_their_accuracies() {
+        let first = images();
+        let silent = |prediction: &Prediction| Prediction {
+            answer: None,
+            ..*prediction
+        };
+        let second = first.iter().map(silent).collect();
+        let accuracy = metrics(&first).accuracy.unwrap().value;
+        let found = mean_accuracy(&[first, second]).unwrap();
+        assert!((found.value - accuracy / 2.0).abs() < 1e-12);
+        assert!(found.low < found.value && found.value < found.high);
+        assert_eq!(mean_accuracy(&[]), None);
     }
 
     #[test]
