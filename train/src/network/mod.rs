@@ -13,9 +13,12 @@
 
 mod alexnet;
 mod architecture;
+mod bottleneck;
 mod builder;
 mod layer;
 mod plain7;
+mod resnet50_v2;
+mod vgg16;
 pub mod viewpoint;
 mod zhu2019;
 
@@ -26,6 +29,8 @@ pub use layer::{
     BATCH_NORM_DECAY, BATCH_NORM_EPSILON, Convolution, Layer, LocalResponseNorm, Pool, Shape,
 };
 pub use plain7::Plain7;
+pub use resnet50_v2::ResNet50V2;
+pub use vgg16::Vgg16;
 pub use zhu2019::Zhu2019;
 
 /// One layer in its place.
