@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlexNet, Network, Plain7, ResNet50V2, Vgg16, Zhu2019};
+use super::{AlexNet, Dieleman, InceptionV3, Network, Plain7, ResNet50V2, Vgg16, Zhu2019};
 
 /// A network and its parameters, written as `zhu2019 k=0.25 N=2 drop=0`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,11 +22,23 @@ pub enum Architecture {
     ResNet50V2(ResNet50V2),
     /// Simonyan & Zisserman 2014.
     Vgg16(Vgg16),
+    /// Szegedy et al. 2016.
+    InceptionV3(InceptionV3),
+    /// Dieleman et al. 2015.
+    Dieleman(Dieleman),
 }
 
 impl Architecture {
     /// The names of all networks.
-    pub const NAMES: [&str; 5] = ["zhu2019", "plain7", "alexnet", "resnet50-v2", "vgg16"];
+    pub const NAMES: [&str; 7] = [
+        "zhu2019",
+        "plain7",
+        "alexnet",
+        "resnet50-v2",
+        "vgg16",
+        "inception-v3",
+        "dieleman",
+    ];
 
     /// Describes the network.
     pub fn describe(&self) -> Network {
@@ -36,6 +48,8 @@ impl Architecture {
             Self::AlexNet(parameters) => parameters.describe(),
             Self::ResNet50V2(parameters) => parameters.describe(),
             Self::Vgg16(parameters) => parameters.describe(),
+            Self::InceptionV3(parameters) => parameters.describe(),
+            Self::Dieleman(parameters) => parameters.describe(),
         }
     }
 }
@@ -56,6 +70,12 @@ impl fmt::Display for Architecture {
             }
             Self::ResNet50V2(ResNet50V2) => f.write_str("resnet50-v2"),
             Self::Vgg16(Vgg16 { drop_probability }) => write!(f, "vgg16 drop={drop_probability}"),
+            Self::InceptionV3(InceptionV3 { drop_probability }) => {
+                write!(f, "inception-v3 drop={drop_probability}")
+            }
+            Self::Dieleman(Dieleman { drop_probability }) => {
+                write!(f, "dieleman drop={drop_probability}")
+            }
         }
     }
 }
@@ -93,6 +113,12 @@ impl FromStr for Architecture {
             }),
             "resnet50-v2" => Self::ResNet50V2(ResNet50V2),
             "vgg16" => Self::Vgg16(Vgg16 {
+                drop_probability: given.take_drop_probability(0.5)?,
+            }),
+            "inception-v3" => Self::InceptionV3(InceptionV3 {
+                drop_probability: given.take_drop_probability(0.2)?,
+            }),
+            "dieleman" => Self::Dieleman(Dieleman {
                 drop_probability: given.take_drop_probability(0.5)?,
             }),
             other => {
@@ -174,6 +200,11 @@ mod tests {
             "zhu2019 k=2 N=2 drop=0",
             "zhu2019 k=0.25 N=3 drop=0.2",
             "plain7 drop=0.3",
+            "alexnet drop=0.25",
+            "resnet50-v2",
+            "vgg16 drop=0",
+            "inception-v3 drop=0.1",
+            "dieleman drop=0.6",
         ] {
             let architecture: Architecture = text.parse().unwrap();
             assert_eq!(architecture.to_string(), text);
@@ -192,6 +223,8 @@ mod tests {
             "alexnet drop=0.5",
             "resnet50-v2",
             "vgg16 drop=0.5",
+            "inception-v3 drop=0.2",
+            "dieleman drop=0.5",
         ];
         assert_eq!(written, expected);
     }

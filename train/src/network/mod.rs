@@ -15,6 +15,8 @@ mod alexnet;
 mod architecture;
 mod bottleneck;
 mod builder;
+mod dieleman;
+mod inception_v3;
 mod layer;
 mod plain7;
 mod resnet50_v2;
@@ -25,6 +27,8 @@ mod zhu2019;
 pub use alexnet::AlexNet;
 pub use architecture::Architecture;
 pub use builder::Builder;
+pub use dieleman::Dieleman;
+pub use inception_v3::InceptionV3;
 pub use layer::{
     BATCH_NORM_DECAY, BATCH_NORM_EPSILON, Convolution, Layer, LocalResponseNorm, Pool, Shape,
 };
