@@ -168,6 +168,16 @@ fn on_alexnet() {
     all_runtimes_agree_on("alexnet");
 }
 
+#[test]
+fn on_resnet_50_v2() {
+    all_runtimes_agree_on("resnet50-v2");
+}
+
+#[test]
+fn on_vgg_16() {
+    all_runtimes_agree_on("vgg16");
+}
+
 /// Every kind of layer, with figures at which a mistake would show: the networks' own local response
 /// normalisation, for one, hardly differs from a constant.
 #[test]

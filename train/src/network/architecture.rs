@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlexNet, Network, Plain7, Zhu2019};
+use super::{AlexNet, Dieleman, InceptionV3, Network, Plain7, ResNet50V2, Vgg16, Zhu2019};
 
 /// A network and its parameters, written as `zhu2019 k=0.25 N=2 drop=0`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -18,11 +18,27 @@ pub enum Architecture {
     Plain7(Plain7),
     /// Krizhevsky et al. 2012.
     AlexNet(AlexNet),
+    /// He et al. 2016b.
+    ResNet50V2(ResNet50V2),
+    /// Simonyan & Zisserman 2014.
+    Vgg16(Vgg16),
+    /// Szegedy et al. 2016.
+    InceptionV3(InceptionV3),
+    /// Dieleman et al. 2015.
+    Dieleman(Dieleman),
 }
 
 impl Architecture {
     /// The names of all networks.
-    pub const NAMES: [&str; 3] = ["zhu2019", "plain7", "alexnet"];
+    pub const NAMES: [&str; 7] = [
+        "zhu2019",
+        "plain7",
+        "alexnet",
+        "resnet50-v2",
+        "vgg16",
+        "inception-v3",
+        "dieleman",
+    ];
 
     /// Describes the network.
     pub fn describe(&self) -> Network {
@@ -30,6 +46,10 @@ impl Architecture {
             Self::Zhu2019(parameters) => parameters.describe(),
             Self::Plain7(parameters) => parameters.describe(),
             Self::AlexNet(parameters) => parameters.describe(),
+            Self::ResNet50V2(parameters) => parameters.describe(),
+            Self::Vgg16(parameters) => parameters.describe(),
+            Self::InceptionV3(parameters) => parameters.describe(),
+            Self::Dieleman(parameters) => parameters.describe(),
         }
     }
 }
@@ -47,6 +67,14 @@ impl fmt::Display for Architecture {
             }
             Self::AlexNet(AlexNet { drop_probability }) => {
                 write!(f, "alexnet drop={drop_probability}")
+            }
+            Self::ResNet50V2(ResNet50V2) => f.write_str("resnet50-v2"),
+            Self::Vgg16(Vgg16 { drop_probability }) => write!(f, "vgg16 drop={drop_probability}"),
+            Self::InceptionV3(InceptionV3 { drop_probability }) => {
+                write!(f, "inception-v3 drop={drop_probability}")
+            }
+            Self::Dieleman(Dieleman { drop_probability }) => {
+                write!(f, "dieleman drop={drop_probability}")
             }
         }
     }
@@ -81,6 +109,16 @@ impl FromStr for Architecture {
                 drop_probability: given.take_drop_probability(0.5)?,
             }),
             "alexnet" => Self::AlexNet(AlexNet {
+                drop_probability: given.take_drop_probability(0.5)?,
+            }),
+            "resnet50-v2" => Self::ResNet50V2(ResNet50V2),
+            "vgg16" => Self::Vgg16(Vgg16 {
+                drop_probability: given.take_drop_probability(0.5)?,
+            }),
+            "inception-v3" => Self::InceptionV3(InceptionV3 {
+                drop_probability: given.take_drop_probability(0.2)?,
+            }),
+            "dieleman" => Self::Dieleman(Dieleman {
                 drop_probability: given.take_drop_probability(0.5)?,
             }),
             other => {
@@ -162,6 +200,11 @@ mod tests {
             "zhu2019 k=2 N=2 drop=0",
             "zhu2019 k=0.25 N=3 drop=0.2",
             "plain7 drop=0.3",
+            "alexnet drop=0.25",
+            "resnet50-v2",
+            "vgg16 drop=0",
+            "inception-v3 drop=0.1",
+            "dieleman drop=0.6",
         ] {
             let architecture: Architecture = text.parse().unwrap();
             assert_eq!(architecture.to_string(), text);
@@ -178,6 +221,10 @@ mod tests {
             "zhu2019 k=2 N=2 drop=0",
             "plain7 drop=0.5",
             "alexnet drop=0.5",
+            "resnet50-v2",
+            "vgg16 drop=0.5",
+            "inception-v3 drop=0.2",
+            "dieleman drop=0.5",
         ];
         assert_eq!(written, expected);
     }
@@ -194,6 +241,7 @@ mod tests {
         assert!(fault("zhu2019 k=0.5 k=x k=1").contains("k can't be 'x'"));
         assert!(fault("zhu2019 depth=3").contains("no parameter 'depth' (k, N, drop)"));
         assert!(fault("zhu2019 drop=1").contains("drop can't be '1'"));
+        assert!(fault("resnet50-v2 k=2").contains("resnet50-v2 has no parameters"));
         assert!(fault("plain7 k=2").contains("plain7 has no parameter 'k' (drop)"));
     }
 }

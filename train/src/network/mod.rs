@@ -13,19 +13,28 @@
 
 mod alexnet;
 mod architecture;
+mod bottleneck;
 mod builder;
+mod dieleman;
+mod inception_v3;
 mod layer;
 mod plain7;
+mod resnet50_v2;
+mod vgg16;
 pub mod viewpoint;
 mod zhu2019;
 
 pub use alexnet::AlexNet;
 pub use architecture::Architecture;
 pub use builder::Builder;
+pub use dieleman::Dieleman;
+pub use inception_v3::InceptionV3;
 pub use layer::{
     BATCH_NORM_DECAY, BATCH_NORM_EPSILON, Convolution, Layer, LocalResponseNorm, Pool, Shape,
 };
 pub use plain7::Plain7;
+pub use resnet50_v2::ResNet50V2;
+pub use vgg16::Vgg16;
 pub use zhu2019::Zhu2019;
 
 /// One layer in its place.

@@ -3,13 +3,15 @@
 //! Where the paper's text and the authors' published code differ, this follows the code in one point:
 //! the text puts the stride of conv2, conv3 and conv4 on "the last layer", which would compute three
 //! quarters of a 3x3 convolution for nothing. Here, as in the code, it is the 3x3 convolution of the
-//! last *unit* that strides, and the shortcut takes every second pixel.
+//! last *unit* that strides, and the shortcut takes every second pixel: the units of Figure 7 are
+//! those of [`bottleneck`](super::bottleneck).
 //!
 //! The paper counts 26.3 M parameters. Its Table 3 gives 55.68 M at k = 2, and no natural reading of
 //! it gives 26.3 M.
 
 use galmorph_cutout::Morphology;
 
+use super::bottleneck::Group;
 use super::{Builder, Convolution, Network, Pool};
 
 /// Parameters of the network; the paper's are k = 2 and N = 2.
@@ -45,21 +47,17 @@ impl Zhu2019 {
         let mut x = net.convolution("conv1", views, stem);
         x = net.max_pool("pool1", x, Pool::new(2, 2));
 
-        for (group, (inner, outer, halves)) in GROUPS.into_iter().enumerate() {
-            for unit in 0..self.units {
-                let unit = Unit {
-                    name: format!("conv{}/unit{}", group + 2, unit + 1),
-                    inner: self.widened(inner),
-                    outer: self.widened(outer),
-                    stride: if halves && unit + 1 == self.units {
-                        2
-                    } else {
-                        1
-                    },
-                    drop_probability: self.drop_probability,
-                };
-                x = unit.describe(&mut net, x);
-            }
+        for (number, (inner, outer, halves)) in GROUPS.into_iter().enumerate() {
+            let group = Group {
+                name: format!("conv{}", number + 2),
+                units: self.units,
+                inner: self.widened(inner),
+                outer: self.widened(outer),
+                halves,
+                drop_probability: self.drop_probability,
+                bias_before_norm: true,
+            };
+            x = group.describe(&mut net, x);
         }
 
         x = net.batch_norm_relu("last", x);
@@ -70,42 +68,6 @@ impl Zhu2019 {
 
     fn widened(&self, channels: usize) -> usize {
         ((channels as f64 * self.widening).round() as usize).max(1)
-    }
-}
-
-/// A full pre-activation bottleneck unit (Figure 7, He et al. 2016b).
-struct Unit {
-    name: String,
-    inner: usize,
-    outer: usize,
-    stride: usize,
-    drop_probability: f64,
-}
-
-impl Unit {
-    fn describe(&self, net: &mut Builder, input: usize) -> usize {
-        let name = |part: &str| format!("{}/{part}", self.name);
-        let convolution =
-            |filters, kernel, stride| Convolution::square(filters, kernel).same().stride(stride);
-
-        let activated = net.batch_norm_relu(&name("a"), input);
-        // The projection branches off after the first BN-ReLU, and only where the channels change.
-        let shortcut = if net.shape(input).channels != self.outer {
-            let projection = convolution(self.outer, 1, self.stride);
-            net.convolution(&name("projection"), activated, projection)
-        } else if self.stride > 1 {
-            net.max_pool(&name("subsample"), input, Pool::new(1, self.stride))
-        } else {
-            input
-        };
-
-        let mut x = net.convolution(&name("conv1x1"), activated, convolution(self.inner, 1, 1));
-        x = net.batch_norm_relu(&name("b"), x);
-        x = net.convolution(&name("conv3x3"), x, convolution(self.inner, 3, self.stride));
-        x = net.batch_norm_relu(&name("c"), x);
-        x = net.dropout(&name("dropout"), x, self.drop_probability);
-        x = net.convolution(&name("expand1x1"), x, convolution(self.outer, 1, 1));
-        net.add(&name("add"), shortcut, x)
     }
 }
 

@@ -1,0 +1,100 @@
+//! Dieleman, Willett & Dambre 2015, "Rotation-invariant convolutional neural networks for galaxy
+//! morphology prediction": sections 5 to 7, the winner of the Galaxy Challenge.
+//!
+//! The network looks at 16 viewpoints of a galaxy ([`viewpoint`](super::viewpoint)), each through the
+//! same convolutions, and puts together what it saw of all of them in fully connected layers of maxout
+//! units.
+//!
+//! Differences from the source:
+//! - The viewpoints of 45 x 45 pixels are cut from our 64 x 64 pixels, not from their 69 x 69. So they
+//!   overlap a little more, and show the galaxy up to 13 pixels beyond its centre in place of 10.
+//! - The image turned by 45 degrees is made from these 64 x 64 pixels too, theirs from a larger image:
+//!   its corners show the sky at our edge.
+//! - It answers with the logits of five classes, not with 37 vote fractions.
+
+use galmorph_cutout::Morphology;
+
+use super::{Builder, Convolution, Network, Pool};
+
+/// Parameters of the network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dieleman {
+    /// The probability to drop a value before each fully connected layer (theirs: 0.5).
+    pub drop_probability: f64,
+}
+
+/// The side of a viewpoint, in pixels.
+const CROP: usize = 45;
+
+/// The units of each hidden fully connected layer, and the linear pieces of each.
+const HIDDEN_UNITS: usize = 2048;
+const PIECES: usize = 2;
+
+impl Dieleman {
+    /// Describes the network for views of 64 x 64 pixels.
+    pub fn describe(&self) -> Network {
+        let (mut net, views) = Builder::new(64);
+        let halving = Pool::new(2, 2);
+
+        let turned = net.rotate("turned", views, 45.0);
+        let mut x = net.viewpoints("viewpoints", &[views, turned], CROP);
+        x = net.convolution_relu("conv1", x, Convolution::square(32, 6));
+        x = net.max_pool("pool1", x, halving);
+        x = net.convolution_relu("conv2", x, Convolution::square(64, 5));
+        x = net.max_pool("pool2", x, halving);
+        x = net.convolution_relu("conv3", x, Convolution::square(128, 3));
+        x = net.convolution_relu("conv4", x, Convolution::square(128, 3));
+        x = net.max_pool("pool4", x, halving);
+        x = net.join_viewpoints("joined", x);
+
+        for layer in ["full5", "full6"] {
+            x = net.dropout(&format!("{layer}/dropout"), x, self.drop_probability);
+            x = net.linear(&format!("{layer}/pieces"), x, PIECES * HIDDEN_UNITS);
+            x = net.maxout(layer, x, PIECES);
+        }
+        x = net.dropout("classes/dropout", x, self.drop_probability);
+        net.linear("classes", x, Morphology::COUNT);
+        net.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Shape;
+    use crate::network::tests::{layers, shape};
+
+    fn network() -> Network {
+        Dieleman {
+            drop_probability: 0.5,
+        }
+        .describe()
+    }
+
+    #[test]
+    fn it_has_7_layers_that_see_16_viewpoints() {
+        let network = network();
+        assert_eq!(layers(&network), 7);
+        let each = |channels, side| Shape {
+            viewpoints: 16,
+            ..Shape::square(channels, side)
+        };
+        assert_eq!(shape(&network, "viewpoints"), each(3, 45));
+        assert_eq!(shape(&network, "conv1"), each(32, 40));
+        assert_eq!(shape(&network, "conv2"), each(64, 16));
+        assert_eq!(shape(&network, "conv3"), each(128, 6));
+        assert_eq!(shape(&network, "conv4"), each(128, 4));
+        assert_eq!(shape(&network, "pool4"), each(128, 2));
+        assert_eq!(shape(&network, "joined"), Shape::square(8192, 1));
+        assert_eq!(shape(&network, "full5"), Shape::square(2048, 1));
+        assert_eq!(shape(&network, "full6"), Shape::square(2048, 1));
+    }
+
+    #[test]
+    fn its_parameters_are_the_sum_of_its_layers() {
+        let convolutions =
+            32 * (108 + 1) + 64 * (32 * 25 + 1) + 128 * (64 * 9 + 1) + 128 * (128 * 9 + 1);
+        let full = 4096 * (8192 + 1) + 4096 * (2048 + 1) + 5 * (2048 + 1);
+        assert_eq!(network().learned_values(), convolutions + full);
+    }
+}
