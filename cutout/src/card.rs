@@ -38,6 +38,10 @@ pub struct Training {
     pub images: usize,
     /// The BLAKE3 digest, in hexadecimal, of the labels and the image files.
     pub data_digest: String,
+    /// The digest of the labels and images that its epochs were compared on and its temperature was
+    /// fitted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_digest: Option<String>,
     /// The seed of everything random.
     pub seed: u64,
     /// How many passes over the images.

@@ -12,7 +12,7 @@ fn evaluate(dir: &Dir, output: &Path, more: &[&str]) -> String {
     let mut evaluate = program(Path::new(TRAIN));
     evaluate
         .args(["evaluate", "--threads", "1", "--device", "cpu"])
-        .arg("--checkpoint")
+        .arg("--model")
         .arg(dir.checkpoint("trial"))
         .arg("--labels")
         .arg(dir.labels())

@@ -30,6 +30,9 @@ pub struct Trained {
     pub preprocessing: Preprocessing,
     /// The temperature of its outputs; 1 when they were not calibrated.
     pub temperature: f32,
+    /// The [digest](crate::data::Dataset::digest) of the images that the temperature was fitted on, when
+    /// it was.
+    pub fitted_on: Option<String>,
     /// The epochs of its training; none in an exported model.
     pub history: Vec<EpochRecord>,
 }
@@ -57,19 +60,22 @@ impl Trained {
     }
 
     fn of_run(path: &Path, digest: String, run: Run, network: Network) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().and_then(Path::file_name);
+        let state = run.state;
         Self {
             digest,
             name: folder.map_or_else(
                 || "run".to_owned(),
                 |folder| folder.to_string_lossy().into_owned(),
             ),
-            architecture: run.state.settings.network,
+            architecture: state.settings.network,
             network,
             weights: run.average,
             preprocessing: Preprocessing::default(),
-            temperature: 1.0,
-            history: run.state.history,
+            temperature: state.temperature.unwrap_or(1.0),
+            fitted_on: (state.temperature).map(|_| state.settings.validation_digest),
+            history: state.history,
         }
     }
 
@@ -78,6 +84,7 @@ impl Trained {
             name,
             preprocessing,
             temperature,
+            training,
             ..
         } = model.card;
         Self {
@@ -88,6 +95,7 @@ impl Trained {
             weights: model.weights,
             preprocessing,
             temperature,
+            fitted_on: training.and_then(|training| training.validation_digest),
             history: Vec::new(),
         }
     }

@@ -1,19 +1,16 @@
 //! `galmorph-train evaluate`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use galmorph_cutout::Preprocessing;
-use tch::Device;
 
 use super::{DataArgs, MachineArgs};
-use crate::checkpoint::{EpochRecord, Run};
 use crate::data::Split;
 use crate::error::Result;
 use crate::evaluation::{self, Classifier, Evaluation, Subject, Symmetries, tables};
-use crate::network::Network;
-use crate::torch::{Precision, Weights};
+use crate::torch::Precision;
+use crate::trained::Trained;
 
 /// What `evaluate` takes.
 #[derive(Debug, Args)]
@@ -22,9 +19,9 @@ pub(super) struct EvaluateArgs {
     data: DataArgs,
     #[command(flatten)]
     machine: MachineArgs,
-    /// The checkpoint of a run
+    /// The checkpoint of a run, or an exported model
     #[arg(long, value_name = "FILE")]
-    checkpoint: PathBuf,
+    model: PathBuf,
     /// The split to measure on
     #[arg(long, value_enum, default_value_t = Split::Validation)]
     split: Split,
@@ -40,20 +37,9 @@ pub(super) struct EvaluateArgs {
     output: Option<PathBuf>,
 }
 
-/// A trained network, ready to be measured.
-struct Trained {
-    subject: Subject,
-    network: Network,
-    weights: Weights,
-    preprocessing: Preprocessing,
-    history: Vec<EpochRecord>,
-    /// The digest of the images that its temperature was fitted on.
-    fitted_on: Option<String>,
-}
-
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let device = args.machine.device()?;
-    let trained = open(&args.checkpoint, args.precision, device)?;
+    let trained = Trained::load(&args.model, device)?;
     let largest = trained.preprocessing.test_scales.iter().max();
     let dataset = args.data.source().load(
         args.split,
@@ -82,7 +68,15 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
 
     let split = (args.split, &dataset);
     let fitted_on = trained.fitted_on.as_deref();
-    let mut evaluation = Evaluation::new(trained.subject, split, &answers, fitted_on)?;
+    let subject = Subject {
+        model: trained.name,
+        network: trained.architecture.to_string(),
+        parameters: trained.network.learned_values(),
+        multiply_adds: trained.network.multiply_adds(),
+        temperature: trained.temperature,
+        precision: args.precision,
+    };
+    let mut evaluation = Evaluation::new(subject, split, &answers, fitted_on)?;
     evaluation.history = trained.history;
     let alone = std::slice::from_ref(&evaluation);
     println!("{}", tables::table4(&evaluation));
@@ -95,27 +89,4 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         log::info!("wrote '{}'", folder.join(evaluation::EVALUATION).display());
     }
     Ok(())
-}
-
-fn open(checkpoint: &Path, precision: Precision, device: Device) -> Result<Trained> {
-    let (run, network) = Run::load(checkpoint, device)?;
-    let folder = std::path::absolute(checkpoint).unwrap_or_else(|_| checkpoint.to_owned());
-    let folder = folder.parent().and_then(Path::file_name);
-    let state = run.state;
-    let subject = Subject {
-        model: folder.unwrap_or_default().to_string_lossy().into_owned(),
-        network: state.settings.network.to_string(),
-        parameters: network.learned_values(),
-        multiply_adds: network.multiply_adds(),
-        temperature: state.temperature.unwrap_or(1.0),
-        precision,
-    };
-    Ok(Trained {
-        subject,
-        network,
-        weights: run.average,
-        preprocessing: Preprocessing::default(),
-        history: state.history,
-        fitted_on: state.temperature.map(|_| state.settings.validation_digest),
-    })
 }

@@ -73,6 +73,7 @@ fn card(name: String, state: &State) -> ModelCard {
         training: Some(Training {
             images: settings.images,
             data_digest: settings.data_digest.clone(),
+            validation_digest: Some(settings.validation_digest.clone()),
             seed: settings.seed,
             epochs: state.epoch,
             commit: state.commit.clone(),
