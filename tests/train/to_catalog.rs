@@ -35,7 +35,11 @@ fn torch_answer(checkpoint: &Path, image: &Path) -> Probabilities {
     let image = decode(&std::fs::read(image).unwrap(), &Limits::default()).unwrap();
     let rows = classifier.probabilities(&preprocessing.views(&image), preprocessing.view_shape());
     let temperature = run.state.temperature.unwrap();
-    Probabilities::average(&rows, temperature).unwrap()
+    let answer = Probabilities::average(&rows, temperature).unwrap();
+    let raw = Probabilities::average(&rows, 1.0).unwrap();
+    let difference = (answer.confidence() - raw.confidence()).abs();
+    assert!(difference > 1e-3, "the temperature would not show");
+    answer
 }
 
 /// Gives a run a temperature that shows: on so few images the fitted one may be none.
