@@ -110,7 +110,7 @@ fn a_sample_grid_has_a_row_a_class_and_says_where_there_is_none() {
         class,
         samples: (0..count)
             .map(|number| Sample {
-                id: format!("{}-<{number}>&", class),
+                id: format!("{class}-<{number}>&"),
                 image: galaxy(class, number),
             })
             .collect(),
@@ -346,7 +346,7 @@ fn a_figure_is_saved_as_its_ending_says_or_as_both_in_a_folder() {
     image::open(&written[1]).unwrap();
 
     let file = dir.path().join("alone.PNG");
-    assert_eq!(figure.save(&file, "wrong").unwrap(), [file.clone()]);
+    assert_eq!(figure.save(&file, "wrong").unwrap(), vec![file.clone()]);
     assert_eq!(std::fs::read(&file).unwrap(), figure.png().unwrap());
     let fault = figure
         .save(&dir.path().join("page.pdf"), "wrong")

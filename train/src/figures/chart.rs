@@ -14,7 +14,7 @@ use super::Figure;
 use super::palette::{GRID, INK};
 use crate::error::{Error, Result};
 
-/// The family as it stands in the SVG: a browser that lacks DejaVu Sans takes one of its widths.
+/// The family as it stands in the SVG: a browser that lacks the first font takes one of its widths.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// The bytes of the regular font.

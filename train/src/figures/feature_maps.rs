@@ -96,8 +96,8 @@ pub fn feature_maps(title: &str, view: &[f32], side: usize, layers: &[FeatureMap
     for layer in layers {
         let picture = layer.picture();
         // A map of many pixels is stored at its full size, and drawn at that of the others.
-        let tile = layer.width as u32 * (SIDE / layer.width).max(1) as u32;
-        let width = picture.width() * (SIDE as u32).min(tile) / tile;
+        let stored = layer.width as u32 * (SIDE / layer.width).max(1) as u32;
+        let width = picture.width() * (SIDE as u32).min(stored) / stored;
         blocks.push((layer.caption(), picture, width));
     }
 
