@@ -258,7 +258,7 @@ fn eight_bit_weights_are_expanded_alike_everywhere() {
         device: Device::Cpu,
     }
     .probabilities(&views, [3, 64, 64]);
-    assert_close(&torch, &in_tract(&model, &views, false), "tract");
+    assert_close(&torch, &in_tract(&model, &views, true), "tract");
     assert_close(&torch, &in_onnxruntime(&model, &views), "onnxruntime");
 }
 
