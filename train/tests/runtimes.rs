@@ -56,7 +56,16 @@ fn random_weights(network: &Network) -> Weights {
         statistics_decay: 0.0,
     };
     let views = Tensor::from_slice(&noise(16)).view([16, 3, 64, 64]);
-    let _ = tch::no_grad(|| forward(network, &weights, &views, Precision::F32, mode));
+    tch::no_grad(|| {
+        let logits = forward(network, &weights, &views, Precision::F32, mode);
+        // Logits that differ by about one, so that every class has its share.
+        for (_, tensor) in weights
+            .iter()
+            .filter(|(p, _)| p.name.starts_with("classes/"))
+        {
+            let _ = tensor.shallow_clone().g_div_(&logits.std(true));
+        }
+    });
     weights
 }
 
@@ -177,6 +186,16 @@ fn on_vgg_16() {
     all_runtimes_agree_on("vgg16");
 }
 
+#[test]
+fn on_inception_v3() {
+    all_runtimes_agree_on("inception-v3");
+}
+
+#[test]
+fn on_dieleman() {
+    all_runtimes_agree_on("dieleman");
+}
+
 /// Every kind of layer, with figures at which a mistake would show: the networks' own local response
 /// normalisation, for one, hardly differs from a constant.
 #[test]
@@ -199,7 +218,7 @@ fn on_every_kind_of_layer() {
     x = net.convolution_relu("tall", x, Convolution::new(4, [5, 2]).stride(3));
     x = net.batch_norm_relu("last", x);
     x = net.join_viewpoints("joined", x);
-    x = net.linear("pieces", x, 30);
+    x = net.linear("maxout/pieces", x, 30);
     x = net.maxout("maxout", x, 3);
     net.linear("classes", x, 5);
     all_runtimes_agree_on_network(&net.finish());
