@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod evaluate;
+mod report;
 mod resume;
 mod select;
 mod support;

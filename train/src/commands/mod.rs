@@ -2,8 +2,10 @@
 
 mod evaluate;
 mod export;
+mod report;
 mod select;
 mod train;
+mod visualise;
 
 use std::path::PathBuf;
 
@@ -35,6 +37,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Writes a trained network as an ONNX model that galmorph runs.
     Export(export::ExportArgs),
+    /// Draws one figure as SVG and PNG.
+    Visualise(visualise::VisualiseArgs),
+    /// Puts metrics and figures of one or several networks into one HTML page.
+    Report(report::ReportArgs),
 }
 
 /// Where the labelled images are.
@@ -101,6 +107,8 @@ impl Cli {
             Command::Train(args) => train::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Export(args) => export::run(args),
+            Command::Visualise(args) => visualise::run(args),
+            Command::Report(args) => report::run(args),
         }
     }
 }

@@ -9,6 +9,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use galmorph_cutout::{Limits, RgbImage, decode};
+
 use crate::error::{Error, Result};
 
 /// Where the image of each galaxy is.
@@ -87,6 +89,18 @@ impl ImageIndex {
                 Ok(bytes)
             }
         }
+    }
+
+    /// Decodes a galaxy's image.
+    ///
+    /// # Errors
+    /// Names the galaxy, and the file where there is one.
+    pub fn decode(&self, id: &str) -> Result<RgbImage> {
+        let place = self.find(id).ok_or_else(|| {
+            Error::Input(format!("galaxy {id} has no image in {}", self.describe()))
+        })?;
+        decode(&self.read(place)?, &Limits::default())
+            .map_err(|fault| Error::Input(format!("galaxy {id}: {}: {fault}", self.name(place))))
     }
 
     /// An image's name, for messages.

@@ -22,7 +22,8 @@ pub enum Split {
 }
 
 impl Split {
-    const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+    /// All splits.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
     const fn name(self) -> &'static str {
         match self {
@@ -73,6 +74,11 @@ impl Labels {
             .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?;
         let all = parse(&file, reader, targets)?;
         Ok(Self { file, all })
+    }
+
+    /// All labels, in the order of the file.
+    pub fn all(&self) -> &[Label] {
+        &self.all
     }
 
     /// The labels of one split, in the order of the file.

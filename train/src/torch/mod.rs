@@ -169,6 +169,48 @@ pub fn forward(
     precision: Precision,
     mode: Mode,
 ) -> Tensor {
+    walk(network, weights, views, precision, mode, |_, _| ()).to_kind(Kind::Float)
+}
+
+/// The outputs `[N, channels, height, width]` of some nodes, by index and in that order, f32, in
+/// inference mode: what a figure of a network's inner life shows.
+pub fn activations(
+    network: &Network,
+    weights: &Weights,
+    views: &Tensor,
+    nodes: &[usize],
+) -> Vec<Tensor> {
+    let mut kept = BTreeMap::new();
+    let see = |index: usize, output: &Tensor| {
+        if nodes.contains(&index) {
+            kept.insert(index, output.shallow_clone());
+        }
+    };
+    let _ = tch::no_grad(|| {
+        walk(
+            network,
+            weights,
+            views,
+            Precision::F32,
+            Mode::Inference,
+            see,
+        )
+    });
+    nodes
+        .iter()
+        .map(|node| kept[node].shallow_clone())
+        .collect()
+}
+
+/// Computes node after node, shows each output to `see`, and returns the last.
+fn walk(
+    network: &Network,
+    weights: &Weights,
+    views: &Tensor,
+    precision: Precision,
+    mode: Mode,
+    mut see: impl FnMut(usize, &Tensor),
+) -> Tensor {
     let mut outputs: Vec<Option<Tensor>> = Vec::with_capacity(network.nodes.len());
     let last_use = last_uses(network);
     for (index, node) in network.nodes.iter().enumerate() {
@@ -180,6 +222,7 @@ pub fn forward(
             outputs: &outputs,
         };
         let output = runner.run(views);
+        see(index, &output);
         outputs.push(Some(output));
         // Without gradients, this is where memory is given back.
         for input in &node.inputs {
@@ -188,8 +231,7 @@ pub fn forward(
             }
         }
     }
-    let logits = outputs.pop().flatten().unwrap_or_default();
-    logits.to_kind(Kind::Float)
+    outputs.pop().flatten().unwrap_or_default()
 }
 
 /// For each node, the last one that takes it.
@@ -302,5 +344,42 @@ impl Runner<'_> {
 
     fn cast(&self, name: &str) -> Tensor {
         self.weight(name).to_kind(self.precision.kind())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Builder, Convolution, Pool};
+
+    #[test]
+    fn activations_are_what_each_layer_gives_in_the_order_asked_for() {
+        tch::set_num_threads(1);
+        tch::manual_seed(3);
+        let (mut net, views) = Builder::new(8);
+        let convolved = net.convolution("conv1", views, Convolution::square(2, 3).same());
+        let pooled = net.max_pool("pool1", convolved, Pool::new(2, 2));
+        let logits = net.linear("classes", pooled, 5);
+        let network = net.finish();
+        let weights = Weights::start(&network, Device::Cpu);
+        let input = Tensor::randn([3, 3, 8, 8], (Kind::Float, Device::Cpu));
+
+        let outputs = activations(&network, &weights, &input, &[pooled, convolved, logits]);
+        let convolved = input.conv2d(
+            weights.get("conv1/weight"),
+            Some(weights.get("conv1/bias")),
+            [1, 1],
+            [1, 1],
+            [1, 1],
+            1,
+        );
+        let pooled = convolved.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);
+        assert_eq!(outputs[0].size(), [3, 2, 4, 4]);
+        assert!(outputs[0].allclose(&pooled, 1e-5, 1e-6, false));
+        assert!(outputs[1].allclose(&convolved, 1e-5, 1e-6, false));
+        let mode = Mode::Inference;
+        let whole = forward(&network, &weights, &input, Precision::F32, mode);
+        assert!(outputs[2].equal(&whole));
+        assert!(!outputs[2].requires_grad());
     }
 }

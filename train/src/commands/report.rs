@@ -1,0 +1,180 @@
+//! `galmorph-train report`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use galmorph_cutout::{Morphology, RgbImage};
+use tch::Device;
+
+use crate::artefact;
+use crate::data::{ImageIndex, Label, Labels};
+use crate::error::Result;
+use crate::figures::{self, Evaluated, choose_samples};
+use crate::report::{Captioned, ModelPages, Report};
+use crate::targets::Targets;
+use crate::trained::Trained;
+
+/// What `report` takes.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Folders that `evaluate --output` wrote
+    #[arg(value_name = "EVALUATION", required = true)]
+    evaluations: Vec<PathBuf>,
+    /// The HTML page to write
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Label file, to show how many galaxies each class has
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Folders or plain tar files of images, to show galaxies; the page is then not ours alone to share
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "labels")]
+    images: Vec<PathBuf>,
+    /// Checkpoints or exported models, to show their filters and, with images, their feature maps
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    model: Vec<PathBuf>,
+    /// Galaxies for preprocessing and feature maps [default: a round, an edge-on and a spiral one]
+    #[arg(long, value_name = "ID", num_args = 1.., requires = "images")]
+    galaxy: Vec<String>,
+    /// Seed of the galaxies that are drawn by lot
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Galaxies of each class in the sample grid.
+const COLUMNS: usize = 8;
+
+/// Mistakes on a network's page.
+const MISTAKES: usize = 24;
+
+/// The test scale of the paper's Figure 6, in pixels.
+const SCALE: u32 = 220;
+
+/// What can be shown of the galaxies.
+struct Galaxies {
+    labels: Labels,
+    images: Option<ImageIndex>,
+    chosen: Vec<(String, RgbImage)>,
+}
+
+pub(super) fn run(args: &ReportArgs) -> Result<()> {
+    let networks = args
+        .evaluations
+        .iter()
+        .map(|path| Evaluated::open(path))
+        .collect::<Result<Vec<_>>>()?;
+    let galaxies = args.galaxies()?;
+    let mut report = Report {
+        models: args.models(galaxies.as_ref())?,
+        ..Report::default()
+    };
+    if let Some(galaxies) = &galaxies {
+        report.galaxies = args.galaxy_pages(galaxies)?;
+        if let Some(images) = &galaxies.images {
+            report.wrong = networks
+                .iter()
+                .map(|network| mistakes(network, images))
+                .collect::<Result<_>>()?;
+        }
+    }
+    report.networks = networks;
+    artefact::write(&args.output, report.html()?.as_bytes())?;
+    log::info!("wrote '{}'", args.output.display());
+    Ok(())
+}
+
+impl ReportArgs {
+    fn galaxies(&self) -> Result<Option<Galaxies>> {
+        let Some(path) = &self.labels else {
+            return Ok(None);
+        };
+        let labels = Labels::read(path, Targets::Labels)?;
+        if self.images.is_empty() {
+            return Ok(Some(Galaxies {
+                labels,
+                images: None,
+                chosen: Vec::new(),
+            }));
+        }
+        let images = ImageIndex::open(&self.images)?;
+        let ids = if self.galaxy.is_empty() {
+            drawn(labels.all(), self.seed)
+        } else {
+            self.galaxy.clone()
+        };
+        let chosen = ids
+            .into_iter()
+            .map(|id| images.decode(&id).map(|image| (id, image)))
+            .collect::<Result<_>>()?;
+        Ok(Some(Galaxies {
+            labels,
+            images: Some(images),
+            chosen,
+        }))
+    }
+
+    /// Filters, and feature maps of the chosen galaxies.
+    fn models(&self, galaxies: Option<&Galaxies>) -> Result<Vec<ModelPages>> {
+        let chosen = galaxies
+            .map(|galaxies| galaxies.chosen.as_slice())
+            .unwrap_or_default();
+        let pages = |path: &PathBuf| {
+            let trained = Trained::load(path, Device::Cpu)?;
+            let mut figures = vec![Captioned::new(
+                figures::filters_of(&trained, &[])?,
+                "Filters of some convolutions from the first to the last (Figure 10).",
+            )];
+            for (id, image) in chosen {
+                let maps = figures::feature_maps_of(&trained, &[], (id, image), SCALE)?;
+                let caption = format!("Activations on galaxy {id} (Figures 11 to 13).");
+                figures.push(Captioned::new(maps, caption));
+            }
+            Ok(ModelPages {
+                name: trained.name.clone(),
+                network: trained.architecture.to_string(),
+                figures,
+            })
+        };
+        self.model.iter().map(pages).collect()
+    }
+
+    fn galaxy_pages(&self, galaxies: &Galaxies) -> Result<Vec<Captioned>> {
+        let labels = galaxies.labels.all();
+        let mut pages = vec![Captioned::new(
+            figures::count_classes(labels)?,
+            "Galaxies of each class in the label file (Figure 2).",
+        )];
+        let Some(images) = &galaxies.images else {
+            return Ok(pages);
+        };
+        let samples = figures::draw_samples(labels, images, COLUMNS, self.seed)?;
+        pages.push(Captioned::new(
+            samples,
+            "Galaxies of each class, drawn by lot (Figure 1).",
+        ));
+        if let Some((id, image)) = galaxies.chosen.last() {
+            pages.push(Captioned::new(
+                figures::preprocessing(id, image, SCALE, self.seed),
+                "From the image to the input of the network (Figure 6).",
+            ));
+        }
+        Ok(pages)
+    }
+}
+
+/// A smooth, an edge-on and a spiral galaxy, as in Figures 11 to 13, as far as there are some.
+fn drawn(labels: &[Label], seed: u64) -> Vec<String> {
+    let shown = [Morphology::Round, Morphology::EdgeOn, Morphology::Spiral];
+    choose_samples(labels, 1, seed)
+        .into_iter()
+        .filter(|(class, _)| shown.contains(class))
+        .flat_map(|(_, chosen)| chosen)
+        .map(|label| label.id.clone())
+        .collect()
+}
+
+fn mistakes(network: &Evaluated, images: &ImageIndex) -> Result<Captioned> {
+    let figure = network.draw_mistakes(images, MISTAKES)?;
+    let model = &network.evaluation.subject.model;
+    let caption = format!("The galaxies about which {model} is most sure, and wrong.");
+    Ok(Captioned::new(figure, caption))
+}

@@ -1,0 +1,115 @@
+//! Figures from labels, images and networks: what `visualise` and `report` share.
+
+use galmorph_cutout::{Morphology, RgbImage};
+use tch::Tensor;
+
+use super::{
+    ClassSamples, FeatureMaps, Figure, Filters, Sample, SplitCounts, choose_samples, class_counts,
+    convolutions, feature_layers, feature_maps, filters, named_layers, sample_grid,
+};
+use crate::data::{ImageIndex, Label, Split};
+use crate::error::{Error, Result};
+use crate::torch::activations;
+use crate::trained::Trained;
+
+/// Counts the labels and draws them.
+pub fn count_classes(labels: &[Label]) -> Result<Figure> {
+    let of_split = |split: Split| {
+        let mut counts = [0; Morphology::COUNT];
+        for label in labels.iter().filter(|label| label.split == split) {
+            counts[label.class.id()] += 1;
+        }
+        SplitCounts {
+            split: split.to_string(),
+            counts,
+        }
+    };
+    let splits = Split::ALL.map(of_split).into_iter();
+    let in_use = splits.filter(|split| split.counts.iter().any(|count| *count > 0));
+    class_counts(&in_use.collect::<Vec<_>>())
+}
+
+/// Draws up to `columns` galaxies of each class by lot.
+///
+/// # Errors
+/// Names the first galaxy whose image is missing or can't be decoded.
+pub fn draw_samples(
+    labels: &[Label],
+    images: &ImageIndex,
+    columns: usize,
+    seed: u64,
+) -> Result<Figure> {
+    let rows = choose_samples(labels, columns, seed)
+        .into_iter()
+        .map(|(class, chosen)| {
+            let samples = chosen.into_iter().map(|label| {
+                Ok(Sample {
+                    id: label.id.clone(),
+                    image: images.decode(&label.id)?,
+                })
+            });
+            let samples = samples.collect::<Result<_>>()?;
+            Ok(ClassSamples { class, samples })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(sample_grid(&rows))
+}
+
+/// Draws the filters of the named convolutions, or of some from the first to the last.
+///
+/// # Errors
+/// When there is no layer of a name, or it is no convolution.
+pub fn filters_of(trained: &Trained, layers: &[String]) -> Result<Figure> {
+    let chosen = if layers.is_empty() {
+        convolutions(&trained.network)
+    } else {
+        named_layers(&trained.network, layers)?
+    };
+    Ok(filters(&Filters::of(
+        &trained.network,
+        &trained.weights,
+        &chosen,
+    )?))
+}
+
+/// Draws the feature maps of the named layers, or of some from the first to the last, for one galaxy
+/// at the test scale `scale`, in pixels.
+///
+/// # Errors
+/// When there is no layer of a name, or its output is no image.
+pub fn feature_maps_of(
+    trained: &Trained,
+    layers: &[String],
+    (id, image): (&str, &RgbImage),
+    scale: u32,
+) -> Result<Figure> {
+    let network = &trained.network;
+    let chosen = if layers.is_empty() {
+        feature_layers(network)
+    } else {
+        named_layers(network, layers)?
+    };
+    if let Some(node) = chosen
+        .iter()
+        .map(|node| &network.nodes[*node])
+        .find(|node| node.shape.width < 2)
+    {
+        return Err(Error::Input(format!(
+            "layer '{}' gives single values, and has no feature maps",
+            node.name
+        )));
+    }
+    let preprocessing = &trained.preprocessing;
+    let mut view = vec![0.0; preprocessing.view_len()];
+    preprocessing.view_into(image, scale, &mut view);
+    let [channels, height, width] = preprocessing.view_shape().map(|n| n as i64);
+    let views = Tensor::from_slice(&view).view([1, channels, height, width]);
+    let outputs = activations(network, &trained.weights, &views, &chosen);
+    let maps: Vec<FeatureMaps> = chosen
+        .iter()
+        .zip(&outputs)
+        .map(|(node, output)| FeatureMaps::of(&network.nodes[*node], output))
+        .collect();
+    let title = format!("Activations of {} on galaxy {id}", trained.architecture);
+    Ok(feature_maps(&title, &view, width as usize, &maps))
+}

@@ -1,0 +1,219 @@
+//! From what was measured of a network to what the figures draw.
+
+use std::path::{Path, PathBuf};
+
+use galmorph_cutout::Morphology;
+
+use super::{Bin, Figure, Mistake, Reliability, Roc, wrong};
+use crate::data::ImageIndex;
+use crate::error::{Error, Result};
+use crate::evaluation::{EVALUATION, Evaluation};
+use crate::metrics::Calibration;
+
+/// An evaluation and where it lies.
+pub struct Evaluated {
+    /// What was measured.
+    pub evaluation: Evaluation,
+    /// The folder that it was written to.
+    pub folder: PathBuf,
+}
+
+/// An answer that is not the label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WrongAnswer {
+    /// The galaxy's id.
+    pub id: String,
+    /// Its class, as the labels have it.
+    pub truth: Morphology,
+    /// The class that the network gave.
+    pub answer: Morphology,
+    /// The probability that it gave to its answer.
+    pub probability: f64,
+}
+
+impl Evaluated {
+    /// Opens what `evaluate` wrote: its folder, or the `evaluation.json` in there.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = if path.is_dir() {
+            path.join(EVALUATION)
+        } else {
+            path.to_owned()
+        };
+        Ok(Self {
+            evaluation: Evaluation::read(&file)?,
+            folder: file.parent().map(Path::to_owned).unwrap_or_default(),
+        })
+    }
+
+    /// The ROC curves of all classes.
+    pub fn roc(&self) -> Vec<Roc> {
+        let areas = &self.evaluation.averaged.per_class;
+        Morphology::ALL
+            .into_iter()
+            .map(|class| {
+                let curve = self
+                    .evaluation
+                    .roc
+                    .iter()
+                    .find(|roc| roc.class == class.name());
+                let points = curve.map(|curve| {
+                    let rates = curve.points.iter();
+                    rates
+                        .map(|point| {
+                            (
+                                point.false_positive_rate.value,
+                                point.true_positive_rate.value,
+                            )
+                        })
+                        .collect()
+                });
+                let area = areas.iter().find(|metrics| metrics.class == class.name());
+                Roc {
+                    class,
+                    points: points.unwrap_or_default(),
+                    area: area.and_then(|metrics| metrics.auc).map(|auc| auc.value),
+                }
+            })
+            .collect()
+    }
+
+    /// The reliability before and after the model's temperature; one curve where there is none.
+    pub fn reliability(&self) -> Vec<Reliability> {
+        let calibration = &self.evaluation.calibration;
+        let before = reliability("as trained".into(), &calibration.before);
+        let temperature = calibration.after.temperature;
+        if temperature.to_bits() == 1.0_f32.to_bits() {
+            return vec![before];
+        }
+        let after = format!("at temperature {temperature:.3}");
+        vec![before, reliability(after, &calibration.after)]
+    }
+
+    /// The wrong answers, surest first, from the `predictions.csv` beside the evaluation. Galaxies
+    /// without an answer are not among them.
+    ///
+    /// # Errors
+    /// When there is no such file, or it is not as `evaluate` writes it.
+    pub fn wrong_answers(&self) -> Result<Vec<WrongAnswer>> {
+        let path = self.folder.join("predictions.csv");
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let mut wrong = parse(&text).map_err(|fault| {
+            Error::Artefact(format!(
+                "cannot use predictions '{}': {fault}",
+                path.display()
+            ))
+        })?;
+        wrong.sort_by(|a, b| {
+            b.probability
+                .total_cmp(&a.probability)
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        Ok(wrong)
+    }
+    /// Draws the `count` surest of the wrong answers.
+    ///
+    /// # Errors
+    /// As [`wrong_answers`](Self::wrong_answers); and when a galaxy's image is missing.
+    pub fn draw_mistakes(&self, images: &ImageIndex, count: usize) -> Result<Figure> {
+        let surest = self.wrong_answers()?.into_iter().take(count);
+        let mistakes = surest.map(|answer| {
+            Ok(Mistake {
+                image: images.decode(&answer.id)?,
+                id: answer.id,
+                truth: answer.truth,
+                answer: answer.answer,
+                probability: answer.probability,
+            })
+        });
+        Ok(wrong(&mistakes.collect::<Result<Vec<_>>>()?))
+    }
+}
+
+fn reliability(name: String, calibration: &Calibration) -> Reliability {
+    let bins = calibration.reliability.iter().map(|bin| Bin {
+        range: (bin.above, bin.to),
+        count: bin.images as usize,
+        confidence: bin.confidence,
+        accuracy: bin.accuracy.value,
+        interval: (bin.accuracy.low, bin.accuracy.high),
+    });
+    Reliability {
+        name,
+        error: calibration.error.value,
+        bins: bins.collect(),
+    }
+}
+
+fn parse(text: &str) -> std::result::Result<Vec<WrongAnswer>, String> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let headers = reader.headers().map_err(|error| error.to_string())?.clone();
+    let column = |name: &str| {
+        let found = headers.iter().position(|header| header == name);
+        found.ok_or_else(|| format!("no column '{name}'"))
+    };
+    let (id, truth, label) = (column("id")?, column("truth")?, column("label")?);
+    let mut probabilities = [0; Morphology::COUNT];
+    for class in Morphology::ALL {
+        probabilities[class.id()] = column(&format!("p_{class}"))?;
+    }
+
+    let mut wrong = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let row = record.position().map_or(0, csv::Position::line);
+        let field = |index: usize| record.get(index).unwrap_or_default();
+        let class = |index: usize| {
+            let parsed: std::result::Result<Morphology, _> = field(index).parse();
+            parsed.map_err(|error| format!("row {row}: {error}"))
+        };
+        let truth = class(truth)?;
+        if field(label).is_empty() {
+            continue;
+        }
+        let answer = class(label)?;
+        let probability = field(probabilities[answer.id()]);
+        let probability = probability
+            .parse()
+            .map_err(|_| format!("row {row}: '{probability}' is no probability"))?;
+        if answer != truth {
+            wrong.push(WrongAnswer {
+                id: field(id).to_owned(),
+                truth,
+                answer,
+                probability,
+            });
+        }
+    }
+    Ok(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "id,truth,label,p_round,p_in_between,p_cigar,p_edge_on,p_spiral";
+
+    #[test]
+    fn wrong_answers_are_those_with_another_label() {
+        let rows = "7,round,round,0.9,0.1,0,0,0\n8,round,spiral,0.3,0,0,0,0.7\n9,cigar,,,,,,\n";
+        let wrong = parse(&format!("{HEADER}\n{rows}")).unwrap();
+        let expected = WrongAnswer {
+            id: "8".into(),
+            truth: Morphology::Round,
+            answer: Morphology::Spiral,
+            probability: 0.7,
+        };
+        assert_eq!(wrong, [expected]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_file_is_named() {
+        assert_eq!(parse("id,truth\n").unwrap_err(), "no column 'label'");
+        let fault = |row: &str| parse(&format!("{HEADER}\n{row}\n")).unwrap_err();
+        assert!(fault("1,star,round,1,0,0,0,0").starts_with("row 2: unknown class 'star'"));
+        assert_eq!(
+            fault("1,round,spiral,1,0,0,0,much"),
+            "row 2: 'much' is no probability"
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! How a run went, epoch by epoch: loss, accuracy and learning rate.
+
+use plotters::chart::SeriesLabelPosition;
+use plotters::element::Circle;
+use plotters::series::LineSeries;
+use plotters::style::{Color, RGBColor};
+
+use super::Figure;
+use super::chart::{Area, Drawn, Panel, chart, key, legend, line};
+use super::palette::{BLUE, GREEN, VERMILLION};
+use crate::checkpoint::EpochRecord;
+use crate::error::Result;
+
+/// A named line of values, one an epoch.
+struct Curve {
+    name: &'static str,
+    colour: RGBColor,
+    values: Vec<f64>,
+}
+
+/// Draws three panels side by side. A history without an epoch gives empty panels.
+pub fn training_curves(history: &[EpochRecord]) -> Result<Figure> {
+    let curve = |name, colour, value: &dyn Fn(&EpochRecord) -> f64| Curve {
+        name,
+        colour,
+        values: history.iter().map(value).collect(),
+    };
+    let loss = curve("training loss", VERMILLION, &|epoch| epoch.loss);
+    let training = curve("training views", VERMILLION, &|epoch| {
+        100.0 * epoch.training_accuracy
+    });
+    let validation = curve("validation, scales averaged", BLUE, &|epoch| {
+        100.0 * epoch.validation.accuracy
+    });
+    let rate = curve("learning rate", GREEN, &|epoch| epoch.rate);
+
+    chart((1280, 420), |area| {
+        let panels = area.split_evenly((1, 3));
+        let title = Panel {
+            title: "Loss",
+            x: "epoch",
+            y: "cross-entropy (nats)",
+        };
+        panel(&panels[0], &title, &[loss], None)?;
+        let title = Panel {
+            title: "Accuracy",
+            x: "epoch",
+            y: "accuracy (%)",
+        };
+        let below = Some(SeriesLabelPosition::LowerRight);
+        panel(&panels[1], &title, &[training, validation], below)?;
+        let title = Panel {
+            title: "Learning rate",
+            x: "epoch",
+            y: "rate of the last step",
+        };
+        panel(&panels[2], &title, &[rate], None)
+    })
+}
+
+fn panel(
+    area: &Area<'_>,
+    panel: &Panel<'_>,
+    curves: &[Curve],
+    with_legend: Option<SeriesLabelPosition>,
+) -> Drawn {
+    let epochs = curves.iter().map(|curve| curve.values.len()).max();
+    let last = epochs.unwrap_or_default().max(2) as f64;
+    let values = curves.iter().flat_map(|curve| &curve.values).copied();
+    let (low, high) = range(values.filter(|value| value.is_finite()));
+    let digits = if high - low < 0.05 { 4 } else { 2 };
+    let epoch = |value: &f64| format!("{value:.0}");
+    let number = |value: &f64| {
+        if high - low > 8.0 {
+            format!("{value:.0}")
+        } else {
+            format!("{value:.digits$}")
+        }
+    };
+    let mut axes = panel.axes(area, (1.0, last), (low, high), [&epoch, &number])?;
+    for curve in curves {
+        let points = (1..)
+            .map(f64::from)
+            .zip(curve.values.iter().copied())
+            .filter(|(_, value)| value.is_finite());
+        axes.draw_series(LineSeries::new(points.clone(), line(curve.colour)))?
+            .label(curve.name)
+            .legend(key(curve.colour));
+        axes.draw_series(points.map(|point| Circle::new(point, 3, curve.colour.filled())))?;
+    }
+    if let Some(position) = with_legend {
+        legend(&mut axes, position)?;
+    }
+    Ok(())
+}
+
+/// The range of some values with a margin; of none, or of one value alone, one that can be drawn.
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    if low > high {
+        return (0.0, 1.0);
+    }
+    let margin = match 0.05 * (high - low) {
+        0.0 => 0.5 * high.abs().max(1e-6),
+        margin => margin,
+    };
+    (low - margin, high + margin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_never_empty() {
+        assert_eq!(range(std::iter::empty()), (0.0, 1.0));
+        for values in [vec![0.0], vec![3.0], vec![1.0, 2.0]] {
+            let (low, high) = range(values.iter().copied());
+            assert!(values.iter().all(|value| low < *value && *value < high));
+        }
+    }
+}
