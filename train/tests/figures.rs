@@ -24,6 +24,8 @@ fn text(figure: &Figure) -> String {
             let outside =
                 attribute.name() == "href" && !attribute.value().starts_with("data:image/");
             assert!(!outside, "{attribute:?}");
+            let lost = matches!(attribute.name(), "width" | "height") && attribute.value() == "0";
+            assert!(!lost, "{node:?} does not show");
         }
     }
     let root = document.root_element();
@@ -228,8 +230,15 @@ fn reliability_names_each_curve_with_its_error() {
                 interval: (0.0, 1.0),
             },
             Bin {
+                range: (0.7, 0.8),
+                count: 1,
+                confidence: 0.75,
+                accuracy: 0.0,
+                interval: (0.0, 0.79),
+            },
+            Bin {
                 range: (0.9, 1.0),
-                count: 30,
+                count: 9000,
                 confidence: 0.95,
                 accuracy: 0.9,
                 interval: (0.75, 0.97),

@@ -90,14 +90,16 @@ impl Filters {
         mosaic(&tiles, COLUMNS, factor(COLOUR_SIDE, self.kernel))
     }
 
-    /// One channel of the drawn filters: blue below zero, white at it, vermillion above, to the
-    /// layer's largest weight.
+    /// One channel of the drawn filters: blue below zero, white at it, vermillion above. The colours
+    /// end where one in a hundred of the layer's weights is stronger: a few would make the rest pale.
     fn of_channel(&self, channel: usize) -> RgbImage {
-        let largest = self
-            .weights
-            .iter()
-            .fold(0.0_f32, |most, weight| most.max(weight.abs()));
-        let scale = if largest > 0.0 { largest.recip() } else { 0.0 };
+        let mut strengths: Vec<f32> = self.weights.iter().map(|weight| weight.abs()).collect();
+        strengths.sort_by(f32::total_cmp);
+        let end = strengths
+            .get(strengths.len() * 99 / 100)
+            .copied()
+            .unwrap_or_default();
+        let scale = if end > 0.0 { end.recip() } else { 0.0 };
         let tiles: Vec<RgbImage> = (0..self.filters.min(MOST))
             .map(|filter| {
                 let plane = self.plane(filter, channel);
@@ -166,7 +168,7 @@ pub fn filters(layers: &[Filters]) -> Figure {
     page.remark(
         (MARGIN, y),
         Anchor::Start,
-        "Single channels: blue is below zero, white is zero, vermillion is above; the strongest colour is the layer's largest weight.",
+        "Single channels: blue is below zero, white is zero, vermillion is above; one in a hundred of the layer's weights is at an end of the scale.",
         WIDTH - 2 * MARGIN,
     );
     page.finish(y + 20)

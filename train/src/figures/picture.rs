@@ -11,6 +11,9 @@ use plotters::style::RGBColor;
 /// The gap between the tiles of a [`mosaic`], in pixels.
 const GAP: u32 = 2;
 
+/// What fills the gap: neither end of a scale, nor its middle.
+const FRAME: Rgb<u8> = Rgb([176; 3]);
+
 /// Planar RGB `[3, height, width]` as a picture; `scale` maps a value to 0..=255.
 pub(super) fn from_planes(planes: &[f32], width: usize, scale: impl Fn(f32) -> f32) -> RgbImage {
     let area = planes.len() / 3;
@@ -49,7 +52,8 @@ pub(super) fn to_unit(values: &[f32]) -> impl Fn(f32) -> f32 + use<> {
     }
 }
 
-/// Tiles, each enlarged to `factor` x `factor` squares a pixel, in rows of `columns` on white.
+/// Tiles, each enlarged to `factor` x `factor` squares a pixel and framed in grey, in rows of `columns`
+/// on white.
 pub(super) fn mosaic(tiles: &[RgbImage], columns: usize, factor: u32) -> RgbImage {
     let (width, height) = tiles.first().map_or((0, 0), RgbImage::dimensions);
     let (width, height) = (width * factor, height * factor);
@@ -64,6 +68,8 @@ pub(super) fn mosaic(tiles: &[RgbImage], columns: usize, factor: u32) -> RgbImag
             length(number % columns, width),
             length(number / columns, height),
         );
+        let frame = RgbImage::from_pixel(width + 2 * GAP, height + 2 * GAP, FRAME);
+        imageops::replace(&mut picture, &frame, i64::from(x - GAP), i64::from(y - GAP));
         imageops::replace(&mut picture, &enlarged, i64::from(x), i64::from(y));
     }
     picture
@@ -116,7 +122,7 @@ mod tests {
             .collect();
         let picture = mosaic(&tiles, 2, 4);
         assert_eq!(picture.dimensions(), (2 * 12 + 3 * 2, 3 * 12 + 4 * 2));
-        assert_eq!(picture.get_pixel(1, 1).0, [255; 3]);
+        assert_eq!(*picture.get_pixel(1, 1), FRAME);
         assert_eq!(picture.get_pixel(2, 2).0, [1; 3]);
         assert_eq!(picture.get_pixel(16, 13).0, [2; 3]);
         assert_eq!(picture.get_pixel(2, 16).0, [3; 3]);

@@ -96,10 +96,9 @@ fn counts(area: &Area<'_>, curves: &[Reliability]) -> Drawn {
             let (from, to) = bin.range;
             let width = 0.8 * (to - from) / curves.len() as f64;
             let left = from + 0.1 * (to - from) + width * place as f64;
-            Rectangle::new(
-                [(left, 0.0), (left + width, bin.count as f64)],
-                colour.filled(),
-            )
+            // A bin with an answer shows, however many another has.
+            let height = (bin.count as f64).max(0.01 * top);
+            Rectangle::new([(left, 0.0), (left + width, height)], colour.filled())
         });
         axes.draw_series(bars)?;
     }

@@ -136,7 +136,7 @@ fn heat(count: u64, of: u64) -> Markup {
     let part = (of > 0).then(|| count as f64 / of as f64);
     let shade = part.unwrap_or(0.0);
     html! {
-        td.sure[shade > 0.45] style=(format!("background:rgba(0,90,160,{shade:.3})")) {
+        td.sure[shade > 0.75] style=(format!("background:rgba(0,90,160,{shade:.3})")) {
             (count)
             small { (percent(part)) }
         }
