@@ -34,12 +34,11 @@ pub(crate) fn inspect(path: &Path) -> Result<Condition, CatalogError> {
     // It has no name there at any time. SQLite needs room for its own files beside the catalog.
     tempfile::tempfile_in(folder)
         .map_err(|error| refusal(path, "its folder takes no files", &error))?;
-    let in_use = match File::options().append(true).open(beside(path, ".lock")) {
-        // Shared, so that two who look don't see each other.
-        Ok(lock) => matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)),
-        Err(error) if error.kind() == ErrorKind::NotFound => false,
-        Err(error) => return Err(refusal(path, "its lock file", &error)),
-    };
+    let in_use = File::options()
+        .append(true)
+        .open(beside(path, ".lock"))
+        .map_or_else(absent, |lock| Ok(is_locked(&lock)))
+        .map_err(|error| refusal(path, "its lock file", &error))?;
     if let Err(error) = File::options().append(true).open(path) {
         return match error.kind() {
             ErrorKind::NotFound => Ok(Condition::New),
@@ -52,6 +51,30 @@ pub(crate) fn inspect(path: &Path) -> Result<Condition, CatalogError> {
         0 => Condition::New,
         _ => Condition::Ready,
     })
+}
+
+/// Whether a daemon has a catalog open.
+pub(crate) fn in_use(path: &Path) -> std::io::Result<bool> {
+    File::open(beside(path, ".lock")).map_or_else(absent, |lock| Ok(is_locked(&lock)))
+}
+
+fn is_locked(lock: &File) -> bool {
+    // Shared, so that two who look don't see each other.
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Nobody locks a file that isn't there.
+fn absent(error: Error) -> std::io::Result<bool> {
+    match error.kind() {
+        ErrorKind::NotFound => Ok(false),
+        _ => Err(error),
+    }
+}
+
+/// The bytes of a catalog, and of the write-ahead log beside it.
+pub(crate) fn sizes(path: &Path) -> (u64, u64) {
+    let bytes = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    (bytes(path), bytes(&beside(path, "-wal")))
 }
 
 /// Opens a catalog to read. SQLite makes a -wal and a -shm file beside it for this, and a connection that
@@ -110,7 +133,7 @@ pub(super) fn lock(catalog: &Path) -> Result<File, CatalogError> {
 }
 
 /// The name of a file that belongs to a catalog.
-fn beside(catalog: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(catalog: &Path, ending: &str) -> PathBuf {
     let mut name = catalog.as_os_str().to_owned();
     name.push(ending);
     name.into()
