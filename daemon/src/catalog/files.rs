@@ -74,27 +74,35 @@ fn absent(error: Error) -> std::io::Result<bool> {
 /// The bytes of a catalog, and of the write-ahead log beside it.
 pub(crate) fn sizes(path: &Path) -> (u64, u64) {
     let bytes = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-    (bytes(path), bytes(&beside(path, "-wal")))
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    (bytes(&full), bytes(&beside(&full, "-wal")))
 }
 
 /// Opens a catalog to read. SQLite makes a -wal and a -shm file beside it for this, and a connection that
-/// can't write leaves them there; one that takes the file for immutable does not. What is in the -wal
-/// file remains unknown to it, so it will do if there is none.
+/// can't write leaves them there; one that takes the file for immutable does not.
 fn open_quietly(path: &Path) -> Result<Connection, CatalogError> {
+    // SQLite puts its files beside the catalog itself, not beside a link to it.
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if !beside(&full, "-wal").exists() {
+        return open_immutable(path);
+    }
     let fault = |error| opening_fault(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    Ok(connection)
+}
+
+/// Opens a catalog that nobody writes to. What is in the -wal file remains unknown to such a connection,
+/// so it will do if there is nothing in it.
+pub(super) fn open_immutable(path: &Path) -> Result<Connection, CatalogError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let connection = match path.canonicalize() {
-        Ok(full) if !beside(&full, "-wal").exists() => {
-            let name = path_text(&full).replace('?', "%3f").replace('#', "%23");
-            Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
-        }
-        _ => Connection::open_with_flags(path, flags),
-    }
-    .map_err(fault)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
-    Ok(connection)
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = path_text(&full).replace('?', "%3f").replace('#', "%23");
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+        .map_err(|error| opening_fault(path, &error))
 }
 
 /// Makes the catalog's file if need be, and sees to it that it can be written: SQLite would open a

@@ -124,8 +124,16 @@ impl Reader {
             return Err(no_catalog(path));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        let look = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        if look.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen))
+            && sizes(path).1 == 0
+        {
+            // On a read-only mount SQLite can't make the files that it reads a WAL catalog with, and
+            // needs none of them to read one that nobody writes to.
+            connection = files::open_immutable(path)?;
+        }
         if check_version(&connection, path)? == 0 {
             return Err(CatalogError::Unusable(format!(
                 "'{}' is empty, not a galmorph catalog",

@@ -4,6 +4,7 @@
 //! work, and whoever owns the images may remove them. Files that have no answer as they now are make
 //! the exit code 1.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,8 @@ pub(super) struct Reconciliation {
     other_model: Files,
     gone: Files,
     elsewhere: u64,
+    // For each folder, how many files of the catalog are there, and how many are gone.
+    folders: BTreeMap<PathBuf, (u64, u64)>,
     unreadable: Files,
     faults: Vec<String>,
 }
@@ -99,14 +102,30 @@ impl Reconciliation {
                 found.elsewhere += 1;
                 return;
             }
-            match fs::symlink_metadata(path) {
-                Ok(metadata) if metadata.is_file() => {}
-                Ok(_) => found.gone.add(path),
-                Err(error) if is_absence(&error) => found.gone.add(path),
+            let is_there = match fs::symlink_metadata(path) {
+                Ok(metadata) => metadata.is_file(),
+                Err(error) if is_absence(&error) => false,
                 // A mount that hangs, a folder that is forbidden: nobody knows.
-                Err(_) => found.unreadable.add(path),
+                Err(_) => return found.unreadable.add(path),
+            };
+            let mut above = selection.folders().iter();
+            if let Some(folder) = above.find(|folder| path.starts_with(folder)) {
+                let (there, gone) = found.folders.entry(folder.clone()).or_default();
+                *there += u64::from(is_there);
+                *gone += u64::from(!is_there);
+            }
+            if !is_there {
+                found.gone.add(path);
             }
         })?;
+        for (folder, (there, gone)) in &found.folders {
+            if *there == 0 {
+                found.faults.push(format!(
+                    "none of the {gone} files that the catalog knows of '{}' is there (is it mounted?)",
+                    folder.display()
+                ));
+            }
+        }
         Ok(found)
     }
 
@@ -133,10 +152,7 @@ impl Reconciliation {
         tell("changed since they were recorded", &self.changed);
         tell("rejected, to be tried again", &self.retry);
         tell("not answered by the model in use", &self.other_model);
-        tell(
-            "in the catalog and gone (removed, or a mount is missing)",
-            &self.gone,
-        );
+        tell("in the catalog and gone", &self.gone);
         tell(
             "in the catalog and can't be looked at now",
             &self.unreadable,
