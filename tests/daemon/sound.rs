@@ -116,6 +116,24 @@ fn damaged_pages_are_found_and_never_become_a_backup() {
 }
 
 #[test]
+fn rows_that_break_the_schema_are_found_and_never_become_a_backup() {
+    let dir = Dir::new();
+    dir.old_file("a.jpg", &jpeg(1));
+    dir.drain().exits(0);
+    dir.catalog()
+        .execute_batch(
+            "PRAGMA ignore_check_constraints = ON;
+             UPDATE cutout SET state = 'lost'",
+        )
+        .unwrap();
+    let ran = dir.run(&["check", "inbox", "--deep"]).exits(3);
+    ran.says_in_one_line(&["integrity: CHECK constraint failed in cutout"]);
+    let ran = dir.run(&["backup", "copy.sqlite"]).exits(3);
+    ran.says_in_one_line(&["damaged", "CHECK constraint failed", "check --deep"]);
+    assert!(!dir.path("copy.sqlite").exists());
+}
+
+#[test]
 fn rows_that_break_a_promise_are_found() {
     let dir = Dir::new();
     for seed in 0..4 {

@@ -119,11 +119,27 @@ impl Writer {
 impl Reader {
     /// Opens a catalog that is there, without ever changing it.
     pub(crate) fn open(path: &Path) -> Result<Self, CatalogError> {
+        Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// Opens a catalog of the version that this program writes, to check it. SQLite doesn't check the
+    /// constraints of tables that a connection can't write to, so this one could, and is told not to.
+    pub(crate) fn open_to_check(path: &Path) -> Result<Self, CatalogError> {
+        let reader = Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        reader
+            .connection
+            .pragma_update(None, "query_only", true)
+            .map_err(|error| opening_fault(path, &error))?;
+        require_current(check_version(&reader.connection, path)?, path)?;
+        Ok(reader)
+    }
+
+    fn open_with(path: &Path, mode: OpenFlags) -> Result<Self, CatalogError> {
         let fault = |error| opening_fault(path, &error);
         if !path.exists() {
             return Err(no_catalog(path));
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
         let look = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));

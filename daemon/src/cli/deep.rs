@@ -56,7 +56,7 @@ pub(super) fn check(
     folders: &[PathBuf],
     config: &Config,
 ) -> Result<(Vec<String>, Outcome), Failure> {
-    let catalog = Reader::open_current(path)?;
+    let catalog = Reader::open_to_check(path)?;
     let faults = catalog.faults()?;
     if !faults.is_empty() {
         let file = path.display();
