@@ -10,16 +10,25 @@ pub(crate) fn now() -> String {
     format!("{:.3}", Timestamp::now())
 }
 
+/// Any time, as [`now`] writes the present.
+pub(crate) fn to_millisecond(time: SystemTime) -> String {
+    format!("{:.3}", timestamp(time))
+}
+
 /// A file's time, to the nanosecond: it is compared for equality to see whether a file has changed.
 ///
 /// Times that no calendar holds (file systems make them up) become the nearest that one does.
 pub(crate) fn exact(time: SystemTime) -> String {
+    format!("{:.9}", timestamp(time))
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
     let nearest = if time < SystemTime::UNIX_EPOCH {
         Timestamp::MIN
     } else {
         Timestamp::MAX
     };
-    format!("{:.9}", Timestamp::try_from(time).unwrap_or(nearest))
+    Timestamp::try_from(time).unwrap_or(nearest)
 }
 
 #[cfg(test)]

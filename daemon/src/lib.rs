@@ -15,6 +15,7 @@ mod classifier;
 pub mod cli;
 mod clock;
 mod config;
+mod errors;
 mod failure;
 mod intake;
 mod model;

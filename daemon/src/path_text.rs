@@ -5,9 +5,10 @@
 //! a `%` that two hexadecimal digits follow is itself written `%25`; every other name, nearly all of
 //! them, is written as it is. Ordinary percent-decoding leads back to the path.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 
 /// The text that stands for a path in the catalog.
 pub(crate) fn path_text(path: &Path) -> String {
@@ -21,6 +22,23 @@ pub(crate) fn path_text(path: &Path) -> String {
         }
     }
     text
+}
+
+/// The path that a text of [`path_text`] stands for: ordinary percent-decoding.
+pub(crate) fn text_path(text: &str) -> PathBuf {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = bytes
+            .get(at + 1..at + 3)
+            .filter(|two| bytes[at] == b'%' && two.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|two| std::str::from_utf8(two).ok())
+            .and_then(|two| u8::from_str_radix(two, 16).ok());
+        decoded.push(digits.unwrap_or(bytes[at]));
+        at += if digits.is_some() { 3 } else { 1 };
+    }
+    OsString::from_vec(decoded).into()
 }
 
 fn escape_percent(valid: &str, text: &mut String) {
@@ -44,23 +62,6 @@ mod tests {
         path_text(Path::new(OsStr::from_bytes(bytes)))
     }
 
-    /// Ordinary percent-decoding.
-    fn decode(text: &str) -> Vec<u8> {
-        let bytes = text.as_bytes();
-        let mut decoded = Vec::new();
-        let mut at = 0;
-        while at < bytes.len() {
-            let digits = bytes
-                .get(at + 1..at + 3)
-                .and_then(|two| std::str::from_utf8(two).ok())
-                .filter(|_| bytes[at] == b'%')
-                .and_then(|two| u8::from_str_radix(two, 16).ok());
-            decoded.push(digits.unwrap_or(bytes[at]));
-            at += if digits.is_some() { 3 } else { 1 };
-        }
-        decoded
-    }
-
     #[test]
     fn ordinary_names_are_written_as_they_are() {
         assert_eq!(
@@ -82,7 +83,7 @@ mod tests {
         ];
         let mut texts: Vec<String> = paths.iter().map(|path| text(path)).collect();
         for (path, text) in paths.iter().zip(&texts) {
-            assert_eq!(&decode(text), path, "{text}");
+            assert_eq!(text_path(text).as_os_str().as_bytes(), *path, "{text}");
         }
         assert_eq!(texts[0], "/a/%FF.jpg");
         texts.sort();

@@ -2,7 +2,9 @@
 
 use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::clock;
 
@@ -52,6 +54,22 @@ pub(crate) fn stamp(metadata: &Metadata) -> Stamp {
             .modified()
             .map_or_else(|_| String::new(), clock::exact),
     }
+}
+
+/// Since when a file is where and what it is: the kernel's own time of the last change, which moving it
+/// and setting its modification time change as well.
+pub(crate) fn changed(metadata: &Metadata) -> SystemTime {
+    let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let parts = Duration::from_nanos(nanoseconds.unsigned_abs());
+    let epoch = SystemTime::UNIX_EPOCH;
+    let time = if seconds < 0 {
+        epoch.checked_sub(whole)
+    } else {
+        epoch.checked_add(whole)
+    };
+    time.and_then(|time| time.checked_add(parts))
+        .unwrap_or(epoch)
 }
 
 /// Everything but absence may pass: a mount that hangs, a permission that is being set.

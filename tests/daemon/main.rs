@@ -13,5 +13,8 @@ mod backlog;
 mod commands;
 mod faults;
 mod live;
+mod retry;
 mod signals;
+mod sound;
+mod status;
 mod support;

@@ -156,6 +156,13 @@ impl Dir {
             .unwrap()
     }
 
+    /// What `galmorph status` says.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let ran = self.run(&["status", "--format", "json"]).exits(0);
+        assert_eq!(ran.stdout.lines().count(), 1, "{}", ran.stdout);
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+
     pub(crate) fn catalog(&self) -> Connection {
         Connection::open(self.path("galmorph.sqlite")).unwrap()
     }
@@ -168,6 +175,14 @@ impl Dir {
                              WHERE classification.digest = cutout.digest)";
         assert_eq!(self.count(unanswered), 0);
     }
+}
+
+/// Files seen, classified, rejected and waiting; the first is the sum of the others.
+pub(crate) fn file_counts(status: &serde_json::Value) -> [u64; 4] {
+    let counts = ["seen", "classified", "rejected", "waiting"]
+        .map(|name| status["files"][name].as_u64().unwrap());
+    assert_eq!(counts[0], counts[1..].iter().sum::<u64>());
+    counts
 }
 
 /// Makes a file an hour old.

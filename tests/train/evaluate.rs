@@ -113,3 +113,47 @@ fn what_is_no_evaluation_is_named() {
     assert!(complaint(r#"{"format": 1}"#).contains("missing field"));
     assert!(complaint("Table 4").contains("cannot use evaluation"));
 }
+
+#[test]
+fn a_model_is_held_against_another_answer_by_answer() {
+    let dir = Dir::with_galaxies();
+    run(&mut dir.train("trial", 1), 0);
+    let (first, second) = (dir.path("first"), dir.path("second"));
+    evaluate(&dir, &first, &[]);
+    let predictions = first.join("predictions.csv");
+    let against = ["--against", predictions.to_str().unwrap()];
+    let printed = evaluate(&dir, &second, &against);
+    assert!(
+        printed.contains("the same label for 10 of 10 images"),
+        "{printed}"
+    );
+    assert!(printed.contains("differ by 0.0000 at most"), "{printed}");
+
+    // One answer moved by hand: all of a galaxy's probability to another class.
+    let text = std::fs::read_to_string(&predictions).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let id = lines[1].split(',').next().unwrap();
+    let moved = format!("{id},round,none,0,0,0,0,2");
+    lines[1] = &moved;
+    std::fs::write(&predictions, lines.join("\n")).unwrap();
+    let printed = evaluate(&dir, &second, &against);
+    assert!(printed.contains("9 of 10 images"), "{printed}");
+    assert!(printed.contains("differ by 1."), "{printed}");
+
+    std::fs::write(&predictions, lines[..10].join("\n")).unwrap();
+    let mut short = program(Path::new(TRAIN));
+    short
+        .args(["evaluate", "--threads", "1", "--device", "cpu", "--model"])
+        .arg(dir.checkpoint("trial"))
+        .arg("--labels")
+        .arg(dir.labels())
+        .arg("--images")
+        .arg(dir.images())
+        .args(against);
+    let output = run(&mut short, 2);
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        complaint.contains("has the answers to 9 images, not to these 10"),
+        "{complaint}"
+    );
+}

@@ -34,12 +34,11 @@ pub(crate) fn inspect(path: &Path) -> Result<Condition, CatalogError> {
     // It has no name there at any time. SQLite needs room for its own files beside the catalog.
     tempfile::tempfile_in(folder)
         .map_err(|error| refusal(path, "its folder takes no files", &error))?;
-    let in_use = match File::options().append(true).open(beside(path, ".lock")) {
-        // Shared, so that two who look don't see each other.
-        Ok(lock) => matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)),
-        Err(error) if error.kind() == ErrorKind::NotFound => false,
-        Err(error) => return Err(refusal(path, "its lock file", &error)),
-    };
+    let in_use = File::options()
+        .append(true)
+        .open(beside(path, ".lock"))
+        .map_or_else(absent, |lock| Ok(is_locked(&lock)))
+        .map_err(|error| refusal(path, "its lock file", &error))?;
     if let Err(error) = File::options().append(true).open(path) {
         return match error.kind() {
             ErrorKind::NotFound => Ok(Condition::New),
@@ -54,24 +53,56 @@ pub(crate) fn inspect(path: &Path) -> Result<Condition, CatalogError> {
     })
 }
 
+/// Whether a daemon has a catalog open.
+pub(crate) fn in_use(path: &Path) -> std::io::Result<bool> {
+    File::open(beside(path, ".lock")).map_or_else(absent, |lock| Ok(is_locked(&lock)))
+}
+
+fn is_locked(lock: &File) -> bool {
+    // Shared, so that two who look don't see each other.
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Nobody locks a file that isn't there.
+fn absent(error: Error) -> std::io::Result<bool> {
+    match error.kind() {
+        ErrorKind::NotFound => Ok(false),
+        _ => Err(error),
+    }
+}
+
+/// The bytes of a catalog, and of the write-ahead log beside it.
+pub(crate) fn sizes(path: &Path) -> (u64, u64) {
+    let bytes = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    (bytes(&full), bytes(&beside(&full, "-wal")))
+}
+
 /// Opens a catalog to read. SQLite makes a -wal and a -shm file beside it for this, and a connection that
-/// can't write leaves them there; one that takes the file for immutable does not. What is in the -wal
-/// file remains unknown to it, so it will do if there is none.
+/// can't write leaves them there; one that takes the file for immutable does not.
 fn open_quietly(path: &Path) -> Result<Connection, CatalogError> {
+    // SQLite puts its files beside the catalog itself, not beside a link to it.
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if !beside(&full, "-wal").exists() {
+        return open_immutable(path);
+    }
     let fault = |error| opening_fault(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    Ok(connection)
+}
+
+/// Opens a catalog that nobody writes to. What is in the -wal file remains unknown to such a connection,
+/// so it will do if there is nothing in it.
+pub(super) fn open_immutable(path: &Path) -> Result<Connection, CatalogError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let connection = match path.canonicalize() {
-        Ok(full) if !beside(&full, "-wal").exists() => {
-            let name = path_text(&full).replace('?', "%3f").replace('#', "%23");
-            Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
-        }
-        _ => Connection::open_with_flags(path, flags),
-    }
-    .map_err(fault)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
-    Ok(connection)
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = path_text(&full).replace('?', "%3f").replace('#', "%23");
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+        .map_err(|error| opening_fault(path, &error))
 }
 
 /// Makes the catalog's file if need be, and sees to it that it can be written: SQLite would open a
@@ -110,7 +141,7 @@ pub(super) fn lock(catalog: &Path) -> Result<File, CatalogError> {
 }
 
 /// The name of a file that belongs to a catalog.
-fn beside(catalog: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(catalog: &Path, ending: &str) -> PathBuf {
     let mut name = catalog.as_os_str().to_owned();
     name.push(ending);
     name.into()

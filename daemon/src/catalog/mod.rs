@@ -4,10 +4,15 @@
 //! can be read at any time with anything. WAL lets readers and the writer leave each other alone;
 //! `synchronous = FULL` makes a commit a fact.
 
+mod backup;
+mod deep;
 mod files;
 mod query;
 mod record;
+mod retry;
 mod schema;
+mod standing;
+mod watch;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,10 +21,14 @@ use std::time::Duration;
 use galmorph_cutout::ModelCard;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
-pub(crate) use files::{Condition, inspect};
+pub(crate) use backup::BackupError;
+pub(crate) use files::{Condition, in_use, inspect, sizes};
 pub(crate) use query::{Filter, Query};
 pub(crate) use record::{Entry, Verdict, shortest};
+pub(crate) use retry::{ByReason, bell, retry};
 pub(crate) use schema::probability_columns;
+pub(crate) use standing::{Standing, Why};
+pub(crate) use watch::{Watch, Watched};
 
 /// The first SQLite whose WAL mode can't lose commits.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -88,6 +97,11 @@ impl Writer {
         self.model
     }
 
+    /// Where the catalog is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Records what became of some files, all or none.
     pub(crate) fn record(&mut self, entries: &[Entry]) -> Result<(), CatalogError> {
         let model = self.model;
@@ -105,16 +119,37 @@ impl Writer {
 impl Reader {
     /// Opens a catalog that is there, without ever changing it.
     pub(crate) fn open(path: &Path) -> Result<Self, CatalogError> {
+        Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// Opens a catalog of the version that this program writes, to check it. SQLite doesn't check the
+    /// constraints of tables that a connection can't write to, so this one could, and is told not to.
+    pub(crate) fn open_to_check(path: &Path) -> Result<Self, CatalogError> {
+        let reader = Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        reader
+            .connection
+            .pragma_update(None, "query_only", true)
+            .map_err(|error| opening_fault(path, &error))?;
+        require_current(check_version(&reader.connection, path)?, path)?;
+        Ok(reader)
+    }
+
+    fn open_with(path: &Path, mode: OpenFlags) -> Result<Self, CatalogError> {
         let fault = |error| opening_fault(path, &error);
         if !path.exists() {
-            return Err(CatalogError::Unusable(format!(
-                "no catalog '{}' (galmorph watch makes it; --catalog names another)",
-                path.display()
-            )));
+            return Err(no_catalog(path));
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+        let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        let look = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        if look.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen))
+            && sizes(path).1 == 0
+        {
+            // On a read-only mount SQLite can't make the files that it reads a WAL catalog with, and
+            // needs none of them to read one that nobody writes to.
+            connection = files::open_immutable(path)?;
+        }
         if check_version(&connection, path)? == 0 {
             return Err(CatalogError::Unusable(format!(
                 "'{}' is empty, not a galmorph catalog",
@@ -127,21 +162,24 @@ impl Reader {
         })
     }
 
-    /// Whether a file was rejected, or answered by `model`, as it now is.
-    pub(crate) fn is_done(
+    /// Opens a catalog of the version that this program writes.
+    pub(crate) fn open_current(path: &Path) -> Result<Self, CatalogError> {
+        let reader = Self::open(path)?;
+        require_current(check_version(&reader.connection, path)?, path)?;
+        Ok(reader)
+    }
+
+    /// Has everything that `work` reads be of one moment.
+    pub(crate) fn at_one_moment<T, E: From<CatalogError>>(
         &self,
-        path: &str,
-        bytes: u64,
-        modified: &str,
-        model: i64,
-    ) -> Result<bool, CatalogError> {
-        let statement = "SELECT 1 FROM cutout
-             WHERE path = ?1 AND bytes = ?2 AND modified = ?3
-               AND (state = 'rejected' OR EXISTS (
-                   SELECT 1 FROM classification
-                   WHERE classification.digest = cutout.digest AND classification.model = ?4))";
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.exists(statement, params![path, bytes, modified, model])
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        // Ended by its drop: there is nothing to commit.
+        let _transaction = self
+            .connection
+            .unchecked_transaction()
+            .map_err(|error| fault(&self.path, "read", &error))?;
+        work()
     }
 
     /// Whether `model` has answered for this content.
@@ -159,6 +197,25 @@ impl Reader {
             .map(|found| found.is_some())
             .map_err(|error| fault(&self.path, "read", &error))
     }
+}
+
+fn no_catalog(path: &Path) -> CatalogError {
+    CatalogError::Unusable(format!(
+        "no catalog '{}' (galmorph watch makes it; --catalog names another)",
+        path.display()
+    ))
+}
+
+/// For those who need what the current version has: only the daemon migrates.
+fn require_current(version: i32, path: &Path) -> Result<(), CatalogError> {
+    if version < schema::VERSION {
+        return Err(CatalogError::Unusable(format!(
+            "catalog '{}' has version {version}, and this needs version {} (start galmorph watch once; it brings the catalog up to date)",
+            path.display(),
+            schema::VERSION
+        )));
+    }
+    Ok(())
 }
 
 /// The version of a catalog: 0 for an empty file, an error for one that isn't ours or is too new.

@@ -109,7 +109,7 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
                  digest = excluded.digest, bytes = excluded.bytes, modified = excluded.modified,
                  width = excluded.width, height = excluded.height, object_id = excluded.object_id,
                  state = excluded.state, reason = excluded.reason, attempts = excluded.attempts,
-                 updated = excluded.updated",
+                 updated = excluded.updated, retry = NULL",
         )?
         .execute(params![
             entry.path,

@@ -19,10 +19,10 @@ use rusqlite::{Connection, Transaction};
 pub(super) const APPLICATION_ID: i32 = 0x676C_6D72;
 
 /// The version that this program writes; `user_version` in the file.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// What leads from each version to the next, beginning with an empty file.
-const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1];
+const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2];
 
 /// Brings a catalog of `version` up to date, in one transaction.
 pub(super) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
@@ -92,6 +92,30 @@ CREATE VIEW probability AS
 {long};
 "
     )
+}
+
+/// What `status` and `retry` need.
+fn version_2() -> String {
+    "
+-- When it was asked that a rejected file be tried again; NULL when it has its new verdict.
+ALTER TABLE cutout ADD COLUMN retry TEXT;
+
+CREATE INDEX cutout_rejected ON cutout (path) WHERE state = 'rejected';
+CREATE INDEX classification_by_time ON classification (classified_at);
+
+-- One row: what the last galmorph watch on this catalog watches, and the last fault that it met.
+-- folders and extensions are JSON arrays, limits is an object; folders are written as cutout.path is.
+CREATE TABLE watch (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    model INTEGER NOT NULL REFERENCES model (id),
+    folders TEXT NOT NULL,
+    extensions TEXT NOT NULL,
+    limits TEXT NOT NULL,
+    error TEXT,
+    error_at TEXT
+);
+"
+    .to_owned()
 }
 
 /// The wide form: each cutout with its newest answer, among those that `which` (a condition on

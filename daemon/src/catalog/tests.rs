@@ -1,7 +1,11 @@
+mod operations;
+
 use super::*;
 
 use galmorph_cutout::{Morphology, Preprocessing, Probabilities};
 use tempfile::TempDir;
+
+use crate::taken::Stamp;
 
 const ANSWER: [f32; 5] = [0.1, 0.3, 0.05, 0.25, 0.3];
 
@@ -108,7 +112,12 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
         .unwrap();
     let reader = Reader::open(&fixture.path()).unwrap();
     let time = "2026-01-01T00:00:00.000000000Z";
-    let done = |path, bytes, time, model| reader.is_done(path, bytes, time, model).unwrap();
+    let done = |path: &str, bytes, time: &str, model| {
+        let modified = time.to_owned();
+        let stamp = Stamp { bytes, modified };
+        let standing = reader.standing(Path::new(path), &stamp, model);
+        standing.unwrap() == Standing::Done
+    };
     assert!(done("/a", 12, time, writer.model()));
     assert!(done("/b", 12, time, writer.model()));
     assert!(!done("/a", 13, time, writer.model()));

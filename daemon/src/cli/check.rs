@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::Args;
 
 use super::watch::{Settings, resolve_folders};
-use super::{Outcome, load};
-use crate::catalog::{Condition, inspect};
+use super::{Outcome, deep, load};
+use crate::catalog::{CatalogError, Condition, inspect};
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -15,6 +15,11 @@ use crate::failure::Failure;
 pub(super) struct Check {
     #[command(flatten)]
     settings: Settings,
+
+    /// Check every page and row of the catalog too, and hold it against the folders: files that are
+    /// not in it, changed since, or gone. Files without an answer make the exit code 1
+    #[arg(long)]
+    deep: bool,
 }
 
 impl Check {
@@ -38,13 +43,25 @@ impl Check {
             Err(failure) => unusable.extend(failure.lines()),
         };
         note(check_model(&config));
-        note(check_catalog(
-            config.catalog.as_deref().unwrap_or(Path::new("")),
-        ));
+        let catalog = config.catalog.as_deref().unwrap_or(Path::new(""));
+        let condition = inspect(catalog);
+        let is_there = matches!(condition, Ok(Condition::Ready | Condition::InUse));
+        note(describe(catalog, condition));
 
+        let mut lines: Vec<String> = sound.iter().map(|line| format!("ok: {line}")).collect();
+        let mut outcome = Outcome::Fine;
+        if self.deep && is_there {
+            match deep::check(catalog, &folders, &config) {
+                Ok((found, reconciled)) => {
+                    lines.extend(found);
+                    outcome = reconciled;
+                }
+                Err(failure) => unusable.extend(failure.lines()),
+            }
+        }
         let mut output = io::stdout().lock();
-        for line in &sound {
-            writeln!(output, "ok: {line}").map_err(Failure::Output)?;
+        for line in &lines {
+            writeln!(output, "{line}").map_err(Failure::Output)?;
         }
         let faults = |lines: Vec<String>| lines.join("\n");
         if !usage.is_empty() {
@@ -54,7 +71,7 @@ impl Check {
         if !unusable.is_empty() {
             return Err(Failure::Unusable(faults(unusable)));
         }
-        Ok(Outcome::Fine)
+        Ok(outcome)
     }
 }
 
@@ -66,8 +83,8 @@ fn check_model(config: &Config) -> Result<String, Failure> {
     ))
 }
 
-fn check_catalog(path: &Path) -> Result<String, Failure> {
-    let condition = match inspect(path)? {
+fn describe(path: &Path, condition: Result<Condition, CatalogError>) -> Result<String, Failure> {
+    let condition = match condition? {
         Condition::New => ", to be made",
         Condition::Ready => "",
         Condition::InUse => ", in use by a galmorph watch",

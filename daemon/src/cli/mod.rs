@@ -2,9 +2,13 @@
 //! (configuration, model, catalog) into objects that are ready to use, before any work begins. So a
 //! wrong argument is one clear line, never a fault in the middle of the work.
 
+mod backup;
 mod check;
 mod classify;
+mod deep;
 mod query;
+mod retry;
+mod status;
 mod views;
 mod watch;
 
@@ -16,6 +20,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use indicatif::MultiProgress;
 
 use crate::config::{Config, meaning, scales};
+use crate::errors::LastError;
 pub use crate::failure::Failure;
 use crate::model::Model;
 use crate::output::{Export, Format};
@@ -51,6 +56,12 @@ enum Command {
     Classify(classify::Classify),
     /// Read the catalog
     Query(query::QueryArguments),
+    /// Say what galmorph watch does, and what waits
+    Status(status::StatusArguments),
+    /// Put rejected files back, to be tried again
+    Retry(retry::Retry),
+    /// Copy the catalog, while galmorph watch writes to it
+    Backup(backup::Backup),
     /// Write what the network sees of an image
     Views(views::Views),
     /// Explain every fault in the configuration, the model, the folders and the catalog
@@ -94,18 +105,21 @@ pub enum Outcome {
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     let screen = MultiProgress::new();
-    start_log(&arguments, &screen);
+    let last_error = start_log(&arguments, &screen);
     match arguments.command {
-        Command::Watch(watch) => watch.run(&screen),
+        Command::Watch(watch) => watch.run(&screen, &last_error),
         Command::Classify(classify) => classify.run(),
         Command::Query(query) => query.run(),
+        Command::Status(status) => status.run(),
+        Command::Retry(retry) => retry.run(),
+        Command::Backup(backup) => backup.run(),
         Command::Views(views) => views.run(),
         Command::Check(check) => check.run(),
     }
 }
 
 /// Log lines go to standard error: warnings, and more on demand.
-fn start_log(arguments: &Arguments, screen: &MultiProgress) {
+fn start_log(arguments: &Arguments, screen: &MultiProgress) -> LastError {
     let level = match (arguments.quiet, arguments.verbose) {
         (true, _) => "error",
         (_, 0) => "warn",
@@ -114,11 +128,14 @@ fn start_log(arguments: &Arguments, screen: &MultiProgress) {
         _ => "trace",
     };
     let environment = env_logger::Env::default().filter_or("GALMORPH_LOG", level);
-    env_logger::Builder::from_env(environment)
+    let logger = env_logger::Builder::from_env(environment)
         .target(env_logger::Target::Pipe(Box::new(LogLines(screen.clone()))))
-        .init();
+        .build();
+    let last_error = LastError::new();
+    last_error.listen_to(logger);
     // A panic in a decoder or a network rejects one image; its story belongs in the log.
     std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
+    last_error
 }
 
 /// Where the catalog is: as named, or in systemd's state directory, or in the current folder.

@@ -33,7 +33,7 @@ pub(super) struct QueryArguments {
     limit: Option<u64>,
 
     /// The rejected files and why, instead of the answers. A file stays rejected, under another model
-    /// or other limits too, until it changes: touch it to have it tried again
+    /// or other limits too, until it changes or galmorph retry has it tried again
     #[arg(long, conflicts_with_all = ["label", "min_confidence", "model"])]
     rejected: bool,
 

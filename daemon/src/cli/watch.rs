@@ -10,11 +10,11 @@ use galmorph_cutout::Morphology;
 use indicatif::MultiProgress;
 
 use super::{Outcome, catalog_path, load};
-use crate::catalog::{CatalogError, Writer};
+use crate::catalog::{CatalogError, Watched, Writer, bell};
 use crate::config::{Config, meaning, scales};
+use crate::errors::LastError;
 use crate::failure::Failure;
 use crate::intake::{Plan, Selection};
-use crate::model::Model;
 use crate::pipeline::{self, Report};
 use crate::progress::Progress;
 use crate::retry::Backoff;
@@ -119,7 +119,11 @@ pub(super) fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<
 }
 
 impl Watch {
-    pub(super) fn run(&self, screen: &MultiProgress) -> Result<Outcome, Failure> {
+    pub(super) fn run(
+        &self,
+        screen: &MultiProgress,
+        last_error: &LastError,
+    ) -> Result<Outcome, Failure> {
         let mut faults = Vec::new();
         let config = self.settings.resolve(&mut faults);
         let folders = resolve_folders(&config, &mut faults);
@@ -131,7 +135,21 @@ impl Watch {
             .map_err(|error| Failure::Usage(format!("cannot handle signals: {error}")))?;
         let catalog = config.catalog.clone().unwrap_or_default();
         let model = load(config.model.as_deref(), &config.scales)?;
-        let Some(writer) = self.open(&catalog, &model, &stop)? else {
+        let watched = Watched {
+            folders: folders.clone(),
+            extensions: config.extensions.clone(),
+        };
+        let open = || {
+            let writer = Writer::open(&catalog, &model.digest, &model.card)?;
+            let rejected = writer.enter(&watched, &config.limits())?;
+            if rejected > 0 {
+                log::warn!(
+                    "{rejected} files are rejected under other limits than today's (galmorph retry --reason too_large --reason too_small tries them again)"
+                );
+            }
+            Ok(writer)
+        };
+        let Some(writer) = self.patiently(&stop, open)? else {
             return Ok(Outcome::Fine);
         };
         log::info!(
@@ -148,10 +166,14 @@ impl Watch {
             rescan_interval: config.rescan_interval(),
             poll: config.poll,
             drain: self.drain,
+            // As the kernel calls it.
+            bell: bell(&catalog)
+                .canonicalize()
+                .unwrap_or_else(|_| bell(&catalog)),
         };
         let progress = Progress::new(screen);
         let began = Instant::now();
-        let report = pipeline::run(&config, plan, &model, writer, &catalog, &stop, &progress);
+        let report = pipeline::run(&config, plan, &model, writer, &stop, &progress, last_error);
         progress.finish();
         let report = report?;
         if !self.drain {
@@ -178,10 +200,14 @@ impl Watch {
 
 impl Watch {
     /// Opens the catalog, and waits where a fault may pass. None if the end is asked for meanwhile.
-    fn open(&self, path: &Path, model: &Model, stop: &Stop) -> Result<Option<Writer>, Failure> {
+    fn patiently(
+        &self,
+        stop: &Stop,
+        open: impl Fn() -> Result<Writer, CatalogError>,
+    ) -> Result<Option<Writer>, Failure> {
         let mut backoff = Backoff::new(self.drain);
         loop {
-            match Writer::open(path, &model.digest, &model.card) {
+            match open() {
                 Ok(writer) => return Ok(Some(writer)),
                 Err(CatalogError::Transient(fault)) if !stop.requested() => {
                     backoff.wait(&fault, stop)?;

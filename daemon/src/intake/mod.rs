@@ -18,15 +18,14 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam::channel::{Receiver, Sender, bounded, never};
 use crossbeam::select;
 
-use crate::catalog::Reader;
+use crate::catalog::{Reader, Standing};
 use crate::clock;
-use crate::path_text::path_text;
 use crate::progress::Observer;
 use crate::stop::Stop;
 use crate::taken::{FinishedFile, Stamp, Taken, stamp};
 use notify::{Hint, Listener};
-pub(crate) use scan::Selection;
-use scan::{Found, Scan};
+use scan::Scan;
+pub(crate) use scan::{Found, Selection, survey};
 use settle::{Wait, WaitingRoom};
 
 /// How many files may wait to settle; the others are found by a later scan.
@@ -49,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) poll: bool,
     /// End when everything that the first scan found is done.
     pub(crate) drain: bool,
+    /// The file that is written to when the catalog was marked for another try.
+    pub(crate) bell: PathBuf,
 }
 
 /// What the intake saw.
@@ -142,10 +143,15 @@ impl Intake {
     }
 
     fn listen(&mut self) {
-        if self.plan.poll || self.plan.drain {
+        if self.plan.drain {
             return;
         }
-        match Listener::new(self.plan.selection.folders()) {
+        let folders = if self.plan.poll {
+            &[]
+        } else {
+            self.plan.selection.folders()
+        };
+        match Listener::new(folders, &self.plan.bell) {
             Ok(listener) => self.listener = Some(listener),
             Err(error) => log::warn!("no notifications from the kernel: {error}; relying on scans"),
         }
@@ -305,6 +311,10 @@ impl Intake {
         let (path, cause) = match hint {
             Hint::Complete(path) => (path, Cause::Complete),
             Hint::Appeared(path) => (path, Cause::Young),
+            Hint::Marked => {
+                log::info!("files were marked to be tried again; scanning");
+                return self.scan_by(Instant::now());
+            }
         };
         let Ok(metadata) = fs::symlink_metadata(&path) else {
             return;
@@ -357,13 +367,13 @@ impl Intake {
     }
 
     fn is_done(&self, path: &Path, stamp: &Stamp) -> bool {
-        let text = path_text(path);
-        self.catalog
-            .is_done(&text, stamp.bytes, &stamp.modified, self.model)
-            .unwrap_or_else(|error| {
-                log::warn!("{error}; '{text}' is read again");
+        match self.catalog.standing(path, stamp, self.model) {
+            Ok(standing) => standing == Standing::Done,
+            Err(error) => {
+                log::warn!("{error}; '{}' is read again", path.display());
                 false
-            })
+            }
+        }
     }
 
     fn take(&mut self, path: PathBuf, stamp: Stamp, wait: Wait) {

@@ -21,6 +21,8 @@ pub(super) enum Hint {
     Complete(PathBuf),
     /// Something appeared that may still be written to: a file, a folder, a hard link.
     Appeared(PathBuf),
+    /// Files were marked in the catalog to be tried again.
+    Marked,
 }
 
 /// Listens to the kernel until it is dropped.
@@ -31,14 +33,15 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Listens to `folders` with all their sub-folders. A folder that can't be listened to is a
-    /// warning: it is scanned all the same.
-    pub(super) fn new(folders: &[PathBuf]) -> notify::Result<Self> {
+    /// Listens to `folders` with all their sub-folders, and to `bell`, a file that is written to when
+    /// the catalog was marked. What can't be listened to is a warning: scans do without.
+    pub(super) fn new(folders: &[PathBuf], bell: &Path) -> notify::Result<Self> {
         let (sender, hints) = bounded(QUEUE);
         let overflow = Arc::new(AtomicBool::new(false));
         let overflowed = Arc::clone(&overflow);
+        let rung = bell.to_owned();
         let handler = move |event: notify::Result<Event>| {
-            if !pass_on(event, &sender) {
+            if !pass_on(event, &rung, &sender) {
                 overflowed.store(true, Ordering::Release);
             }
         };
@@ -49,6 +52,9 @@ impl Listener {
             if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
                 warn(folder, &error);
             }
+        }
+        if let Err(error) = watcher.watch(bell, RecursiveMode::NonRecursive) {
+            warn(bell, &error);
         }
         Ok(Self {
             hints,
@@ -70,16 +76,16 @@ impl Listener {
 
 fn warn(folder: &Path, error: &notify::Error) {
     log::warn!(
-        "cannot listen to '{}': {error}; its files are found by scans alone",
+        "cannot listen to '{}': {error}; scans do without",
         folder.display()
     );
 }
 
 /// Returns false when something is lost.
-fn pass_on(event: notify::Result<Event>, sender: &Sender<Hint>) -> bool {
+fn pass_on(event: notify::Result<Event>, bell: &Path, sender: &Sender<Hint>) -> bool {
     match event {
         Ok(event) if event.need_rescan() => false,
-        Ok(event) => match hint(event) {
+        Ok(event) => match hint(event, bell) {
             Some(hint) => sender.try_send(hint).is_ok(),
             None => true,
         },
@@ -90,9 +96,12 @@ fn pass_on(event: notify::Result<Event>, sender: &Sender<Hint>) -> bool {
     }
 }
 
-fn hint(mut event: Event) -> Option<Hint> {
+fn hint(mut event: Event, bell: &Path) -> Option<Hint> {
     let path = event.paths.pop()?;
     match event.kind {
+        EventKind::Modify(ModifyKind::Data(_)) if path == bell => Some(Hint::Marked),
+        // Who only looks at it opens and closes it, too.
+        _ if path == bell => None,
         EventKind::Access(AccessKind::Close(AccessMode::Write))
         | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Hint::Complete(path)),
         EventKind::Create(CreateKind::File | CreateKind::Folder | CreateKind::Any) => {
@@ -105,12 +114,15 @@ fn hint(mut event: Event) -> Option<Hint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
     use std::time::Duration;
 
     #[test]
     fn closing_and_renaming_complete_a_file() {
         let folder = tempfile::TempDir::new().unwrap();
-        let listener = Listener::new(&[folder.path().to_owned()]).unwrap();
+        let elsewhere = tempfile::NamedTempFile::new().unwrap();
+        let bell = elsewhere.path().to_owned();
+        let listener = Listener::new(&[folder.path().to_owned()], &bell).unwrap();
         let next = || {
             listener
                 .hints()
@@ -123,6 +135,13 @@ mod tests {
         assert_eq!(next(), Hint::Complete(written.clone()));
         std::fs::rename(&written, &renamed).unwrap();
         assert_eq!(next(), Hint::Complete(renamed));
+        // To open it is not to ring.
+        drop(std::fs::File::options().append(true).open(&bell).unwrap());
+        std::fs::write(&written, "x").unwrap();
+        assert_eq!(next(), Hint::Appeared(written.clone()));
+        assert_eq!(next(), Hint::Complete(written));
+        elsewhere.as_file().write_all(b"x").unwrap();
+        assert_eq!(next(), Hint::Marked);
         assert!(!listener.overflowed());
     }
 
@@ -130,9 +149,10 @@ mod tests {
     fn what_the_kernel_or_the_queue_lost_is_an_overflow() {
         let (sender, _hints) = bounded(1);
         let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
-        assert!(!pass_on(Ok(lost), &sender));
+        let bell = Path::new("/bell");
+        assert!(!pass_on(Ok(lost), bell, &sender));
         let created = || Ok(Event::new(EventKind::Create(CreateKind::File)).add_path("/a".into()));
-        assert!(pass_on(created(), &sender));
-        assert!(!pass_on(created(), &sender));
+        assert!(pass_on(created(), bell, &sender));
+        assert!(!pass_on(created(), bell, &sender));
     }
 }

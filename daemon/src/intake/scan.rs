@@ -43,7 +43,7 @@ impl Selection {
     }
 
     /// Whether a path lies in a watched folder with nothing hidden on the way.
-    pub(super) fn enters(&self, path: &Path) -> bool {
+    pub(crate) fn enters(&self, path: &Path) -> bool {
         let visible = |below: &Path| !below.iter().any(is_hidden);
         self.folders
             .iter()
@@ -62,6 +62,25 @@ fn is_unfinished(name: &OsStr) -> bool {
     is_hidden(OsStr::from_bytes(name)) || name.ends_with(b".tmp") || name.ends_with(b".part")
 }
 
+/// Gives everything that a scan of the folders comes across to `each`. A file that lies in several of
+/// the folders is given once.
+pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) {
+    let folders = &selection.folders;
+    for (position, folder) in folders.iter().enumerate() {
+        let earlier = Selection {
+            folders: folders[..position].to_vec(),
+            extensions: selection.extensions.clone(),
+        };
+        let mut scan = Scan::new([folder.clone()]);
+        while let Some(found) = scan.next(selection) {
+            match &found {
+                Found::File(path, _) if earlier.takes(path) => {}
+                _ => each(folder, found),
+            }
+        }
+    }
+}
+
 type Walk = Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>;
 
 /// A walk through some folders, a file at a time.
@@ -71,7 +90,7 @@ pub(super) struct Scan {
 }
 
 /// What a scan comes across.
-pub(super) enum Found {
+pub(crate) enum Found {
     /// A regular file.
     File(PathBuf, Metadata),
     /// Something that can't be looked at, and why.
@@ -182,6 +201,35 @@ mod tests {
         }
         names.sort();
         assert_eq!(names, ["1.jpg", "a/2.png", "a/b/3.jpg"]);
+    }
+
+    #[test]
+    fn a_survey_gives_a_file_in_two_folders_once() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let root = folder.path();
+        let below = root.join("below");
+        let hidden = root.join(".hidden");
+        for folder in [&below, &hidden] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("1.jpg"), "").unwrap();
+        }
+        fs::write(root.join("2.jpg"), "").unwrap();
+        let folders = vec![root.to_owned(), below, hidden.clone()];
+        let mut found = Vec::new();
+        survey(
+            &Selection::new(folders, vec!["jpg".into()]),
+            |folder, file| match file {
+                Found::File(path, _) => found.push((folder.to_owned(), path)),
+                Found::Fault(fault) => panic!("{fault}"),
+            },
+        );
+        found.sort();
+        let expected = [
+            (root.to_owned(), root.join("2.jpg")),
+            (root.to_owned(), root.join("below/1.jpg")),
+            (hidden.clone(), hidden.join("1.jpg")),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::returns::DRAIN_ATTEMPTS;
 use super::*;
 use crate::catalog::{Entry, Verdict, Writer};
+use crate::path_text::path_text;
 use crate::taken::Finished;
 use crate::tally::Tally;
 
@@ -55,6 +56,7 @@ impl Fixture<Intake> {
             rescan_interval: Duration::from_hours(1),
             poll: true,
             drain: true,
+            bell: folder.path().join("c.sqlite.lock"),
         };
         let (output, taken) = bounded(100);
         let (finished, returned) = bounded(100);

@@ -28,6 +28,7 @@ use crossbeam::channel::{bounded, unbounded};
 
 use crate::catalog::{CatalogError, Entry, Reader, Writer};
 use crate::config::Config;
+use crate::errors::LastError;
 use crate::failure::Failure;
 use crate::intake::{Intake, IntakeReport, Plan};
 use crate::model::Model;
@@ -73,16 +74,17 @@ pub(crate) fn run(
     plan: Plan,
     model: &Model,
     writer: Writer,
-    catalog: &std::path::Path,
     stop: &Stop,
     observer: &dyn Observer,
+    last_error: &LastError,
 ) -> Result<Report, Failure> {
     let workers = config.worker_count();
     // Decoding is a tenth of the work and less, and a thread of it must not starve behind the network.
     let decoders = workers.div_ceil(4).min(MOST_DECODERS);
     let model_id = writer.model();
     let drain = plan.drain;
-    let reader = || patiently(stop, drain, || Reader::open(catalog));
+    let catalog = writer.path().to_owned();
+    let reader = || patiently(stop, drain, || Reader::open(&catalog));
 
     let (taken_out, taken_in) = bounded::<Taken>(2 * config.batch);
     let (prepared_out, prepared_in) = bounded::<Prepared>(config.batch);
@@ -127,7 +129,15 @@ pub(crate) fn run(
             scope.spawn(move || classify::run(&input, &output, &mut model.classifier()));
         }
         drop((batch_in, judged_out));
-        let recorder = record::Recorder::new(writer, &pending, finished_out, stop, drain, observer);
+        let recorder = record::Recorder::new(
+            writer,
+            &pending,
+            finished_out,
+            stop,
+            drain,
+            observer,
+            last_error,
+        );
         let recorder = scope.spawn(move || {
             // Nobody is to wait for a recorder that is no more.
             catch(|| recorder.run(&judged_in)).unwrap_or_else(|panic| {

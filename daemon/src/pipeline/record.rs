@@ -3,14 +3,20 @@
 //! Whatever is queued is committed in one transaction, so that under load a commit serves many files
 //! and an idle daemon still records at once. A catalog that is locked, or a disk that is full, is
 //! waited for: nothing that was computed is thrown away.
+//!
+//! When no work has come for a moment, it tidies up: the last error is written down, and SQLite's
+//! write-ahead log is emptied, which else stays as large as it ever was. A reader that still needs the
+//! log is waited for, ever more patiently, and never by those who bring work.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
+use crossbeam::select;
 
 use super::Judged;
 use super::known::Pending;
 use crate::catalog::{CatalogError, Verdict, Writer};
+use crate::errors::{LastError, LoggedError};
 use crate::progress::Observer;
 use crate::retry::patiently;
 use crate::stop::Stop;
@@ -20,6 +26,11 @@ use crate::tally::Tally;
 /// The most files that one transaction records.
 const GROUP: usize = 256;
 
+/// How long no work must have come before the recorder tidies up, and the longest pause between two
+/// attempts.
+const MOMENT: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
 /// The recorder's thread.
 pub(super) struct Recorder<'a> {
     writer: Writer,
@@ -28,7 +39,11 @@ pub(super) struct Recorder<'a> {
     stop: &'a Stop,
     drain: bool,
     observer: &'a dyn Observer,
+    last_error: &'a LastError,
+    written_error: Option<LoggedError>,
     tally: Tally,
+    // When it is time to tidy up, and how long the pause before was; none if all is tidy.
+    untidy: Option<(Instant, Duration)>,
 }
 
 impl<'a> Recorder<'a> {
@@ -39,6 +54,7 @@ impl<'a> Recorder<'a> {
         stop: &'a Stop,
         drain: bool,
         observer: &'a dyn Observer,
+        last_error: &'a LastError,
     ) -> Self {
         Self {
             writer,
@@ -47,26 +63,99 @@ impl<'a> Recorder<'a> {
             stop,
             drain,
             observer,
+            last_error,
+            written_error: None,
             tally: Tally::default(),
+            // Whoever was here before may have been killed.
+            untidy: Some((Instant::now() + MOMENT, MOMENT)),
         }
     }
 
     /// Records until `input` ends. An error means that the catalog is lost to us, and ends everything.
     pub(super) fn run(mut self, input: &Receiver<Vec<Judged>>) -> Result<Tally, CatalogError> {
-        while let Ok(mut group) = input.recv() {
-            while group.len() < GROUP
-                && let Ok(more) = input.try_recv()
-            {
-                group.extend(more);
-            }
-            while !group.is_empty() {
-                let rest = group.split_off(group.len().min(GROUP));
-                let recorded = self.commit(group).inspect_err(|_| self.stop.request())?;
-                group = rest;
-                group.extend(self.follow_up(recorded));
+        loop {
+            let patience = self.untidy.map_or(Duration::from_hours(1), |(moment, _)| {
+                moment.saturating_duration_since(Instant::now())
+            });
+            select! {
+                recv(input) -> group => match group {
+                    Ok(group) => self.record(group, input)?,
+                    Err(_) => break,
+                },
+                recv(self.last_error.news()) -> _ => {
+                    self.untidy.get_or_insert((Instant::now() + MOMENT, MOMENT));
+                }
+                default(patience) => self.tidy_up(),
             }
         }
+        self.tidy_up();
         Ok(self.tally)
+    }
+
+    fn record(
+        &mut self,
+        mut group: Vec<Judged>,
+        input: &Receiver<Vec<Judged>>,
+    ) -> Result<(), CatalogError> {
+        while group.len() < GROUP
+            && let Ok(more) = input.try_recv()
+        {
+            group.extend(more);
+        }
+        while !group.is_empty() {
+            let rest = group.split_off(group.len().min(GROUP));
+            let recorded = self.commit(group).inspect_err(|_| self.stop.request())?;
+            group = rest;
+            group.extend(self.follow_up(recorded));
+        }
+        // Under load there may be no idle moment for long.
+        self.write_error();
+        self.untidy = Some((Instant::now() + MOMENT, MOMENT));
+        Ok(())
+    }
+
+    /// Does what can wait. What can't be done now is tried again later.
+    fn tidy_up(&mut self) {
+        let Some((_, pause)) = self.untidy.take() else {
+            return;
+        };
+        let is_tidy = self.write_error() && self.empty_log();
+        if !is_tidy {
+            let pause = (pause * 2).min(LONGEST_PAUSE);
+            self.untidy = Some((Instant::now() + pause, pause));
+        }
+    }
+
+    fn write_error(&mut self) -> bool {
+        let last = self.last_error.get();
+        if let Some(error) = &last
+            && last != self.written_error
+        {
+            // It is in the log already; to log that it can't be written would only hide it.
+            if let Err(fault) = self.writer.note_error(error) {
+                log::info!("{fault}");
+                return false;
+            }
+            self.written_error = last;
+        }
+        true
+    }
+
+    fn empty_log(&self) -> bool {
+        match self.writer.empty_log() {
+            Ok(true) => {
+                log::debug!("emptied the write-ahead log");
+                true
+            }
+            Ok(false) => {
+                log::debug!("a reader needs the write-ahead log");
+                false
+            }
+            Err(fault) => {
+                log::warn!("{fault}");
+                false
+            }
+        }
     }
 
     fn commit(&mut self, group: Vec<Judged>) -> Result<Vec<Judged>, CatalogError> {

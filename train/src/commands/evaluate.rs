@@ -32,6 +32,9 @@ pub(super) struct EvaluateArgs {
     /// what galmorph does
     #[arg(long)]
     symmetries: bool,
+    /// The predictions.csv of another model on the same split, to say how far the answers are apart
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// A folder for evaluation.json, predictions.csv and the paper's tables as table4.csv to table7.csv
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -84,6 +87,10 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     println!("{}", tables::table6(alone));
     println!("{}", tables::table7(alone));
     print!("{}", tables::calibration(&evaluation));
+    if let Some(path) = &args.against {
+        let agreement = evaluation::agreement(&answers, trained.temperature, path)?;
+        println!("\nagainst '{}': {agreement}", path.display());
+    }
     if let Some(folder) = &args.output {
         evaluation::write(folder, &evaluation, &answers)?;
         log::info!("wrote '{}'", folder.join(evaluation::EVALUATION).display());

@@ -4,6 +4,7 @@
 //! commands read; [`tables`] lays it out as the paper does, and [`paper`] has the paper's own figures. How
 //! a metric is computed is in [`metrics`](crate::metrics) and nowhere else.
 
+mod agreement;
 mod answers;
 mod layout;
 mod output;
@@ -12,6 +13,7 @@ mod record;
 mod symmetry;
 pub mod tables;
 
+pub use agreement::{Agreement, agreement};
 pub use answers::{Answers, Classifier, Row, table};
 pub use output::{EVALUATION, write};
 pub use record::{AtScale, CalibrationReport, CrossFittedError, Evaluation, Subject};

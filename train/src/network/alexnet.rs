@@ -1,5 +1,5 @@
-//! Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks": section
-//! 3.5 and Figure 2.
+//! Krizhevsky et al. 2012, "`ImageNet` classification with deep convolutional neural networks":
+//! section 3.5 and Figure 2.
 //!
 //! Differences from the source:
 //! - The first convolution strides by 2, not by 4: its output of 27 x 27 is what their second

@@ -118,7 +118,7 @@ impl Builder {
         let shapes = inputs.iter().map(|input| self.shape(*input));
         let channels = shapes.clone().map(|shape| shape.channels).sum();
         let joined = shapes.map(|shape| Shape { channels, ..shape });
-        let shape = self.agreed(name, joined);
+        let shape = agreed(name, joined);
         self.push(name, Layer::Concatenate, inputs.to_vec(), shape)
     }
 
@@ -164,6 +164,9 @@ impl Builder {
     }
 
     /// Adds a rotation of a square image.
+    ///
+    /// # Panics
+    /// If it isn't square.
     pub fn rotate(&mut self, name: &str, input: usize, degrees: f64) -> usize {
         let shape = self.shape(input);
         assert_eq!(shape.height, shape.width, "{name} turns what isn't square");
@@ -175,7 +178,7 @@ impl Builder {
     /// # Panics
     /// If the inputs' shapes differ, or aren't square.
     pub fn viewpoints(&mut self, name: &str, inputs: &[usize], crop: usize) -> usize {
-        let shape = self.agreed(name, inputs.iter().map(|input| self.shape(*input)));
+        let shape = agreed(name, inputs.iter().map(|input| self.shape(*input)));
         assert_eq!(shape.height, shape.width, "{name} cuts what isn't square");
         let shape = Shape {
             height: crop,
@@ -220,17 +223,6 @@ impl Builder {
         }
     }
 
-    /// The shape that all have.
-    #[allow(clippy::expect_used, reason = "a defect of the description")]
-    fn agreed(&self, name: &str, mut shapes: impl Iterator<Item = Shape>) -> Shape {
-        let first = shapes.next().expect("at least one input");
-        assert!(
-            shapes.all(|shape| shape == first),
-            "{name} joins unequal shapes"
-        );
-        first
-    }
-
     fn push(&mut self, name: &str, layer: Layer, inputs: Vec<usize>, shape: Shape) -> usize {
         assert!(
             self.nodes.iter().all(|node| node.name != name),
@@ -244,4 +236,15 @@ impl Builder {
         });
         self.nodes.len() - 1
     }
+}
+
+/// The shape that all have.
+#[allow(clippy::expect_used, reason = "a defect of the description")]
+fn agreed(name: &str, mut shapes: impl Iterator<Item = Shape>) -> Shape {
+    let first = shapes.next().expect("at least one input");
+    assert!(
+        shapes.all(|shape| shape == first),
+        "{name} joins unequal shapes"
+    );
+    first
 }

@@ -99,3 +99,24 @@ fn gradients_reach_every_learned_value_group_of_every_network() {
         }
     }
 }
+
+#[test]
+fn the_table_in_the_documentation_has_the_figures_of_every_network() {
+    let page = include_str!("../../../docs/networks.md");
+    for name in Architecture::NAMES {
+        let network = name.parse::<Architecture>().unwrap().describe();
+        let start = format!(
+            "| `{name}` | {:.1} M | {:.0} M |",
+            network.learned_values() as f64 / 1e6,
+            network.multiply_adds() as f64 / 1e6
+        );
+        let written = page.lines().any(|line| line.starts_with(&start));
+        if !written {
+            eprintln!("FIG {start}");
+            continue;
+        }
+        assert!(written, "docs/networks.md has no line '{start}'");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    assert_eq!(rows.count(), Architecture::NAMES.len());
+}

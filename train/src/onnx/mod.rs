@@ -158,12 +158,12 @@ impl Writer<'_> {
             Layer::Add => ("Add", vec![]),
             Layer::Concatenate => ("Concat", vec![integer("axis", 1)]),
             Layer::Linear { .. } => {
-                let flat = format!("{}/flatten", node.name);
+                let flat = within(node, "flatten");
                 inputs = vec![self.operator("Flatten", &flat, inputs, vec![integer("axis", 1)])];
                 ("Gemm", vec![integer("transB", 1)])
             }
             Layer::Maxout { pieces } => {
-                let name = format!("{}/pieces", node.name);
+                let name = within(node, "pieces");
                 let shape = [0, pieces as i64, node.shape.size() as i64];
                 inputs = vec![self.reshape(&name, inputs, &shape)];
                 let attributes = vec![integers("axes", &[1]), integer("keepdims", 0)];
@@ -179,7 +179,7 @@ impl Writer<'_> {
             }
             Layer::JoinViewpoints => {
                 let shape = [-1, node.shape.size() as i64];
-                inputs.push(self.whole_numbers(&format!("{}/shape", node.name), &[2], &shape));
+                inputs.push(self.whole_numbers(&within(node, "shape"), &[2], &shape));
                 ("Reshape", vec![])
             }
         };
@@ -191,7 +191,7 @@ impl Writer<'_> {
     /// the axis to sum over.
     fn rotated_taps(&mut self, node: &Node, inputs: Vec<String>, degrees: f64) -> Vec<String> {
         let side = node.shape.height;
-        let name = |part: &str| format!("{}/{part}", node.name);
+        let name = |part: &str| within(node, part);
         let rotation = viewpoint::rotation(side, degrees);
         let shape = [viewpoint::TAPS, side, side].map(|length| length as i64);
 
@@ -208,7 +208,7 @@ impl Writer<'_> {
     /// The viewpoints of all inputs, `[N, viewpoints, channels, crop, crop]`, and the shape in which
     /// they are the batch.
     fn cut_viewpoints(&mut self, node: &Node, inputs: Vec<String>, crop: usize) -> Vec<String> {
-        let name = |part: &str| format!("{}/{part}", node.name);
+        let name = |part: &str| within(node, part);
         let side = self.network.nodes[node.inputs[0]].shape.height;
         let corners = viewpoint::corners(side, crop);
         let square = crop as i64;
@@ -235,7 +235,7 @@ impl Writer<'_> {
 
     /// Appends a reshape, where a length of 0 is that of the input.
     fn reshape(&mut self, name: &str, mut inputs: Vec<String>, shape: &[i64]) -> String {
-        inputs.push(self.whole_numbers(&format!("{name}/shape"), &[shape.len() as i64], shape));
+        inputs.push(self.whole_numbers(&format!("{name}:shape"), &[shape.len() as i64], shape));
         self.operator("Reshape", name, inputs, vec![])
     }
 
@@ -295,6 +295,12 @@ impl Writer<'_> {
         });
         name.to_owned()
     }
+}
+
+/// The name of a value that a node's operators pass among themselves. No node's name has a colon, so
+/// that it can't be another's.
+fn within(node: &Node, part: &str) -> String {
+    format!("{}:{part}", node.name)
 }
 
 fn convolution_attributes(convolution: Convolution) -> Vec<AttributeProto> {

@@ -80,16 +80,16 @@ pub(super) fn rotate(input: &Tensor, degrees: f64) -> Tensor {
 
 /// The viewpoints of all inputs, those of one image one after the other.
 pub(super) fn viewpoints(inputs: &[&Tensor], crop: usize) -> Tensor {
-    let size = inputs[0].size();
-    let (channels, side, crop) = (size[1], size[2], crop as i64);
-    let corners = viewpoint::corners(side as usize, crop as usize);
+    let shape = inputs[0].size();
+    let (channels, side) = (shape[1], shape[2]);
+    let corners = viewpoint::corners(side as usize, crop);
     let corners = indices(&corners, inputs[0]);
     let cut: Vec<Tensor> = inputs
         .iter()
         .map(|input| pixels(input).index_select(1, &corners))
         .collect();
     Tensor::cat(&cut, 1)
-        .view([-1, crop, crop, channels])
+        .view([-1, crop as i64, crop as i64, channels])
         .permute([0, 3, 1, 2])
 }
 

@@ -1,0 +1,140 @@
+//! How a file stands with the catalog, and the catalog counted.
+//!
+//! There is one answer to whether a file is done, for the intake that takes what is not, and for those
+//! who count what waits. So what `galmorph status` calls waiting is what the next scan would take.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
+
+use super::retry::KIND;
+use super::{ByReason, CatalogError, Reader, fault};
+use crate::clock;
+use crate::path_text::path_text;
+use crate::taken::Stamp;
+
+/// How a file stands with the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has no row.
+    New,
+    /// It was rejected, or answered by the model, as it now is.
+    Done,
+    /// It has a row, and is to be taken again.
+    Again {
+        /// Whether the row says that it was rejected.
+        rejected: bool,
+        /// Why it is taken again.
+        why: Why,
+    },
+}
+
+/// Why a file with a row is taken again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its size or time is another.
+    Changed,
+    /// It was rejected, and someone asked for another try.
+    Retry,
+    /// The model has not answered for it.
+    OtherModel,
+}
+
+/// The rows of files, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// Of files with an answer.
+    pub(crate) classified: u64,
+    /// Of rejected files.
+    pub(crate) rejected: u64,
+    /// The rejected ones by their kind of fault.
+    pub(crate) by_reason: ByReason,
+}
+
+impl Reader {
+    /// How a file stands that now has this size and time, for `model`.
+    pub(crate) fn standing(
+        &self,
+        path: &Path,
+        stamp: &Stamp,
+        model: i64,
+    ) -> Result<Standing, CatalogError> {
+        let find = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT state = 'rejected', bytes = ?2 AND modified = ?3, retry IS NOT NULL,
+                     EXISTS (SELECT 1 FROM classification
+                             WHERE classification.digest = cutout.digest AND classification.model = ?4)
+                 FROM cutout WHERE path = ?1",
+            )?;
+            let bytes = i64::try_from(stamp.bytes).unwrap_or(i64::MAX);
+            let values = params![path_text(path), bytes, stamp.modified, model];
+            let found: Option<(bool, bool, bool, bool)> = statement
+                .query_row(values, |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })
+                .optional()?;
+            let Some((rejected, unchanged, retry, answered)) = found else {
+                return Ok(Standing::New);
+            };
+            let why = match (unchanged, rejected) {
+                (false, _) => Why::Changed,
+                (true, true) if retry => Why::Retry,
+                (true, false) if !answered => Why::OtherModel,
+                (true, _) => return Ok(Standing::Done),
+            };
+            Ok(Standing::Again { rejected, why })
+        };
+        find().map_err(|error| fault(&self.path, "read", &error))
+    }
+
+    /// Counts the rows of files.
+    pub(crate) fn rows(&self) -> Result<Rows, CatalogError> {
+        let work = || {
+            let total = count(&self.connection, "SELECT count(*) FROM cutout", [])?;
+            let by_reason = self
+                .connection
+                .prepare(&format!(
+                    "SELECT {KIND}, count(*) FROM cutout WHERE state = 'rejected' GROUP BY 1"
+                ))?
+                .query_map([], |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+                })?
+                .collect::<rusqlite::Result<ByReason>>()?;
+            let rejected = by_reason.values().sum();
+            Ok(Rows {
+                classified: total - rejected,
+                rejected,
+                by_reason,
+            })
+        };
+        work().map_err(|error| fault(&self.path, "read", &error))
+    }
+
+    /// How many answers the network gave in the last `period`, per second.
+    pub(crate) fn rate(&self, period: Duration) -> Result<f64, CatalogError> {
+        let since = clock::to_millisecond(SystemTime::now() - period);
+        let statement = "SELECT count(*) FROM classification WHERE classified_at > ?1";
+        let count = count(&self.connection, statement, [since])
+            .map_err(|error| fault(&self.path, "read", &error))?;
+        Ok(count as f64 / period.as_secs_f64())
+    }
+
+    /// The name and the digest of a model.
+    pub(crate) fn model(&self, id: i64) -> Result<(String, String), CatalogError> {
+        let statement = "SELECT name, digest FROM model WHERE id = ?1";
+        self.connection
+            .query_row(statement, [id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(|error| fault(&self.path, "read", &error))
+    }
+}
+
+/// The number that a statement counts.
+pub(super) fn count(
+    connection: &Connection,
+    statement: &str,
+    values: impl Params,
+) -> rusqlite::Result<u64> {
+    let count: i64 = connection.query_row(statement, values, |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}

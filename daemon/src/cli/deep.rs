@@ -1,0 +1,191 @@
+//! `galmorph check --deep`: whether the catalog is sound, and agrees with the folders.
+//!
+//! What the folders and the catalog differ in is told and is no fault of either: a daemon may be at
+//! work, and whoever owns the images may remove them. Files that have no answer as they now are make
+//! the exit code 1.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Outcome;
+use crate::catalog::{Reader, Standing, Watch, Why};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::intake::{Found, Selection, survey};
+use crate::taken::stamp;
+
+/// How many files of one sort are named.
+const NAMED: usize = 5;
+
+/// What the folders and the catalog say of the same files.
+#[derive(Debug, Default)]
+pub(super) struct Reconciliation {
+    agree: u64,
+    new: Files,
+    changed: Files,
+    retry: Files,
+    other_model: Files,
+    gone: Files,
+    elsewhere: u64,
+    // For each folder, how many files of the catalog are there, and how many are gone.
+    folders: BTreeMap<PathBuf, (u64, u64)>,
+    unreadable: Files,
+    faults: Vec<String>,
+}
+
+/// Some files, a few of them by name.
+#[derive(Debug, Default)]
+struct Files {
+    count: u64,
+    named: Vec<PathBuf>,
+}
+
+impl Files {
+    fn add(&mut self, path: &Path) {
+        self.count += 1;
+        if self.named.len() < NAMED {
+            self.named.push(path.to_owned());
+        }
+    }
+}
+
+/// Checks a catalog that is there; `folders` are those to hold it against. Returns lines to print.
+pub(super) fn check(
+    path: &Path,
+    folders: &[PathBuf],
+    config: &Config,
+) -> Result<(Vec<String>, Outcome), Failure> {
+    let catalog = Reader::open_to_check(path)?;
+    let faults = catalog.faults()?;
+    if !faults.is_empty() {
+        let file = path.display();
+        let lines: Vec<String> = faults
+            .iter()
+            .map(|fault| format!("catalog '{file}': {fault}"))
+            .collect();
+        return Err(Failure::Unusable(lines.join("\n")));
+    }
+    let mut lines = vec!["ok: the catalog's pages, indexes, references and rows are sound".into()];
+    let Some(watch) = catalog.watch()? else {
+        return Ok((lines, Outcome::Fine));
+    };
+    let selection = Selection::new(folders.to_vec(), config.extensions.clone());
+    let found = catalog.at_one_moment(|| Reconciliation::of(&catalog, &watch, &selection))?;
+    lines.extend(found.lines());
+    Ok((lines, found.outcome()))
+}
+
+impl Reconciliation {
+    fn of(catalog: &Reader, watch: &Watch, selection: &Selection) -> Result<Self, Failure> {
+        let mut found = Self::default();
+        let mut outcome = Ok(());
+        survey(selection, |_, file| {
+            let (path, metadata) = match file {
+                Found::File(path, metadata) => (path, metadata),
+                Found::Fault(fault) => return found.faults.push(fault),
+            };
+            match catalog.standing(&path, &stamp(&metadata), watch.model) {
+                Ok(Standing::Done) => found.agree += 1,
+                Ok(Standing::New) => found.new.add(&path),
+                Ok(Standing::Again { why, .. }) => match why {
+                    Why::Changed => found.changed.add(&path),
+                    Why::Retry => found.retry.add(&path),
+                    Why::OtherModel => found.other_model.add(&path),
+                },
+                Err(error) => outcome = Err(error),
+            }
+        });
+        outcome?;
+        catalog.each_path(|path| {
+            if !selection.enters(path) {
+                found.elsewhere += 1;
+                return;
+            }
+            let is_there = match fs::symlink_metadata(path) {
+                Ok(metadata) => metadata.is_file(),
+                Err(error) if is_absence(&error) => false,
+                // A mount that hangs, a folder that is forbidden: nobody knows.
+                Err(_) => return found.unreadable.add(path),
+            };
+            let mut above = selection.folders().iter();
+            if let Some(folder) = above.find(|folder| path.starts_with(folder)) {
+                let (there, gone) = found.folders.entry(folder.clone()).or_default();
+                *there += u64::from(is_there);
+                *gone += u64::from(!is_there);
+            }
+            if !is_there {
+                found.gone.add(path);
+            }
+        })?;
+        for (folder, (there, gone)) in &found.folders {
+            if *there == 0 {
+                found.faults.push(format!(
+                    "none of the {gone} files that the catalog knows of '{}' is there (is it mounted?)",
+                    folder.display()
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "ok: {} files in the folders are in the catalog as they are",
+            self.agree
+        )];
+        let mut tell = |what: &str, files: &Files| {
+            if files.count == 0 {
+                return;
+            }
+            lines.push(format!("{what}: {}", files.count));
+            let named = files
+                .named
+                .iter()
+                .map(|path| format!("  {}", path.display()));
+            lines.extend(named);
+            if files.count > files.named.len() as u64 {
+                lines.push("  ...".into());
+            }
+        };
+        tell("in a folder and not in the catalog", &self.new);
+        tell("changed since they were recorded", &self.changed);
+        tell("rejected, to be tried again", &self.retry);
+        tell("not answered by the model in use", &self.other_model);
+        tell("in the catalog and gone", &self.gone);
+        tell(
+            "in the catalog and can't be looked at now",
+            &self.unreadable,
+        );
+        if self.elsewhere > 0 {
+            lines.push(format!(
+                "in the catalog, and in none of these folders: {}",
+                self.elsewhere
+            ));
+        }
+        lines.extend(self.faults.iter().cloned());
+        lines
+    }
+
+    fn outcome(&self) -> Outcome {
+        let unanswered = [
+            &self.new,
+            &self.changed,
+            &self.retry,
+            &self.other_model,
+            &self.unreadable,
+        ];
+        if unanswered.iter().any(|files| files.count > 0) || !self.faults.is_empty() {
+            Outcome::SomeRejected
+        } else {
+            Outcome::Fine
+        }
+    }
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+    )
+}

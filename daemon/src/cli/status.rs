@@ -1,0 +1,305 @@
+//! `galmorph status`: what the daemon does, from outside, whether it runs or not.
+//!
+//! Everything is read from the catalog and the folders, nothing is asked of the daemon. So the answer is
+//! the same after it was killed, and a file waits if, and only if, the daemon's next scan would take it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Outcome;
+use crate::catalog::{Reader, Standing, Watch, in_use, sizes};
+use crate::clock;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::intake::{Found, Selection, survey};
+use crate::path_text::path_text;
+use crate::taken::{changed, stamp};
+
+/// Says what the JSON means: a later version only adds fields, or counts on.
+const FORMAT: u32 = 1;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// The catalog, an SQLite file that galmorph watch made. Default: galmorph.sqlite in systemd's
+    /// state directory, or in the current folder
+    #[arg(long, value_name = "FILE")]
+    catalog: Option<PathBuf>,
+
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
+    format: StatusFormat,
+}
+
+/// How the status is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StatusFormat {
+    /// Lines, for people
+    Table,
+    /// One JSON object
+    Json,
+}
+
+/// The fields of the JSON, described in docs/operations.md. Sizes in bytes, times ISO 8601 in UTC,
+/// rates in answers per second, paths as the catalog writes them.
+#[derive(Debug, Serialize)]
+struct Status {
+    format: u32,
+    catalog: String,
+    running: Option<bool>,
+    model: Model,
+    folders: Vec<Folder>,
+    files: Files,
+    rejected: BTreeMap<String, u64>,
+    oldest_waiting: Option<Oldest>,
+    rate: Rate,
+    database_bytes: u64,
+    wal_bytes: u64,
+    last_error: Option<LastError>,
+}
+
+#[derive(Debug, Serialize)]
+struct Model {
+    name: String,
+    digest: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Folder {
+    path: String,
+    waiting: u64,
+    fault: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Files {
+    seen: u64,
+    classified: u64,
+    rejected: u64,
+    waiting: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Oldest {
+    path: String,
+    since: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Rate {
+    minute: f64,
+    five_minutes: f64,
+    hour: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct LastError {
+    message: String,
+    at: String,
+}
+
+impl StatusArguments {
+    pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let path = super::catalog_path(self.catalog.as_deref(), &Config::default());
+        let status = Status::of(&path)?;
+        let text = match self.format {
+            StatusFormat::Table => status.table(),
+            StatusFormat::Json => {
+                serde_json::to_string(&status).map_err(|error| Failure::Output(error.into()))?
+                    + "\n"
+            }
+        };
+        match io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+            _ => Ok(Outcome::Fine),
+        }
+    }
+}
+
+impl Status {
+    fn of(path: &Path) -> Result<Self, Failure> {
+        let catalog = Reader::open_current(path)?;
+        catalog.at_one_moment(|| {
+            let Some(watch) = catalog.watch()? else {
+                return Err(Failure::Unusable(format!(
+                    "catalog '{}' does not say what is watched (start galmorph watch once)",
+                    path.display()
+                )));
+            };
+            let rows = catalog.rows()?;
+            let waiting = Waiting::look(&catalog, &watch)?;
+            let (name, digest) = catalog.model(watch.model)?;
+            let rate = |minutes| catalog.rate(Duration::from_mins(minutes));
+            let (database_bytes, wal_bytes) = sizes(path);
+            Ok(Self {
+                format: FORMAT,
+                catalog: path_text(&path.canonicalize().unwrap_or_else(|_| path.to_owned())),
+                running: in_use(path).ok(),
+                model: Model { name, digest },
+                files: Files {
+                    seen: rows.classified + rows.rejected + waiting.new,
+                    classified: rows.classified - waiting.classified,
+                    rejected: rows.rejected - waiting.rejected,
+                    waiting: waiting.new + waiting.classified + waiting.rejected,
+                },
+                folders: waiting.folders,
+                rejected: rows.by_reason,
+                oldest_waiting: waiting.oldest.map(|(since, path)| Oldest {
+                    path: path_text(&path),
+                    since: clock::to_millisecond(since),
+                }),
+                rate: Rate {
+                    minute: rate(1)?,
+                    five_minutes: rate(5)?,
+                    hour: rate(60)?,
+                },
+                database_bytes,
+                wal_bytes,
+                last_error: watch.error.map(|error| LastError {
+                    message: error.message,
+                    at: error.at,
+                }),
+            })
+        })
+    }
+
+    fn table(&self) -> String {
+        let mut lines: Vec<(&str, String)> = Vec::new();
+        let running = match self.running {
+            Some(true) => "running",
+            Some(false) => "not running",
+            None => "unknown (the lock file can't be read)",
+        };
+        lines.push(("galmorph watch", running.into()));
+        lines.push(("model", self.model.name.clone()));
+        lines.push((
+            "catalog",
+            format!(
+                "{} ({} bytes, write-ahead log {} bytes)",
+                self.catalog, self.database_bytes, self.wal_bytes
+            ),
+        ));
+        for folder in &self.folders {
+            let fault = folder.fault.as_ref();
+            let fault = fault.map_or_else(String::new, |fault| format!("; {fault}"));
+            lines.push((
+                "folder",
+                format!("{} ({} waiting{fault})", folder.path, folder.waiting),
+            ));
+        }
+        let files = &self.files;
+        lines.push((
+            "files",
+            format!(
+                "{} seen = {} classified + {} rejected + {} waiting",
+                files.seen, files.classified, files.rejected, files.waiting
+            ),
+        ));
+        for (reason, count) in &self.rejected {
+            lines.push(("rejected", format!("{count} {reason}")));
+        }
+        if let Some(oldest) = &self.oldest_waiting {
+            lines.push((
+                "oldest waiting",
+                format!("{} since {}", oldest.path, oldest.since),
+            ));
+        }
+        lines.push((
+            "answers/s",
+            format!(
+                "{:.1} in the last minute, {:.1} in 5 minutes, {:.1} in 60 minutes",
+                self.rate.minute, self.rate.five_minutes, self.rate.hour
+            ),
+        ));
+        let error = self.last_error.as_ref();
+        lines.push((
+            "last error",
+            error.map_or_else(
+                || "none".into(),
+                |error| format!("{} {}", error.at, error.message),
+            ),
+        ));
+        let mut text = String::new();
+        for (name, value) in lines {
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "{name:<16}{value}");
+        }
+        text
+    }
+}
+
+/// The files that the next scan would take.
+#[derive(Debug)]
+struct Waiting {
+    /// Those without a row.
+    new: u64,
+    /// Those with a row that says classified, of an earlier content or by another model.
+    classified: u64,
+    /// Those with a row that says rejected.
+    rejected: u64,
+    folders: Vec<Folder>,
+    oldest: Option<(SystemTime, PathBuf)>,
+}
+
+impl Waiting {
+    fn look(catalog: &Reader, watch: &Watch) -> Result<Self, Failure> {
+        let folders = &watch.watched.folders;
+        let mut waiting = Self {
+            new: 0,
+            classified: 0,
+            rejected: 0,
+            folders: Vec::new(),
+            oldest: None,
+        };
+        let mut by_folder: BTreeMap<PathBuf, (u64, Option<String>)> = BTreeMap::new();
+        let mut outcome = Ok(());
+        let selection = Selection::new(folders.clone(), watch.watched.extensions.clone());
+        survey(&selection, |folder, found| {
+            let (count, first_fault) = by_folder.entry(folder.to_owned()).or_default();
+            let (path, metadata) = match found {
+                Found::File(path, metadata) => (path, metadata),
+                Found::Fault(fault) => {
+                    first_fault.get_or_insert(fault);
+                    return;
+                }
+            };
+            match catalog.standing(&path, &stamp(&metadata), watch.model) {
+                Ok(Standing::Done) => return,
+                Ok(Standing::New) => waiting.new += 1,
+                Ok(Standing::Again { rejected: true, .. }) => waiting.rejected += 1,
+                Ok(Standing::Again { .. }) => waiting.classified += 1,
+                Err(error) => {
+                    outcome = Err(error);
+                    return;
+                }
+            }
+            *count += 1;
+            let since = changed(&metadata);
+            if waiting
+                .oldest
+                .as_ref()
+                .is_none_or(|(oldest, _)| since < *oldest)
+            {
+                waiting.oldest = Some((since, path));
+            }
+        });
+        outcome?;
+        waiting.folders = folders
+            .iter()
+            .map(|folder| {
+                let (waiting, fault) = by_folder.remove(folder).unwrap_or_default();
+                Folder {
+                    path: path_text(folder),
+                    waiting,
+                    fault,
+                }
+            })
+            .collect();
+        Ok(waiting)
+    }
+}
