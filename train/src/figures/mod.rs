@@ -2,7 +2,7 @@
 //!
 //! Each figure is a function over plain data in a file of its own, and is drawn once, as SVG; the PNG
 //! is that same drawing rasterised, so the two can't differ. Charts are drawn with plotters; pages of
-//! pictures (galaxies, filters, feature maps) are placed by [`page`]. The font is built in: a machine
+//! pictures (galaxies, filters, feature maps) are placed by `page`. The font is built in: a machine
 //! without one draws the same.
 
 mod chart;
