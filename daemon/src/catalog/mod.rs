@@ -27,7 +27,7 @@ pub(crate) use query::{Filter, Query};
 pub(crate) use record::{Entry, Verdict, shortest};
 pub(crate) use retry::{ByReason, bell, retry};
 pub(crate) use schema::probability_columns;
-pub(crate) use standing::{Standing, Why};
+pub(crate) use standing::{Standing, Wanted, Why};
 pub(crate) use watch::{Watch, Watched};
 
 /// The first SQLite whose WAL mode can't lose commits.

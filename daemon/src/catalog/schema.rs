@@ -19,10 +19,10 @@ use rusqlite::{Connection, Transaction};
 pub(super) const APPLICATION_ID: i32 = 0x676C_6D72;
 
 /// The version that this program writes; `user_version` in the file.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// What leads from each version to the next, beginning with an empty file.
-const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2];
+const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2, version_3];
 
 /// Brings a catalog of `version` up to date, in one transaction.
 pub(super) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
@@ -114,6 +114,14 @@ CREATE TABLE watch (
     error TEXT,
     error_at TEXT
 );
+"
+    .to_owned()
+}
+
+/// What `watch.reclassify` says is needed to know which files wait.
+fn version_3() -> String {
+    "
+ALTER TABLE watch ADD COLUMN reclassify INTEGER NOT NULL DEFAULT 1;
 "
     .to_owned()
 }

@@ -11,7 +11,7 @@ use galmorph_cutout::Limits;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::retry::KIND;
-use super::standing::count;
+use super::standing::{Wanted, count};
 use super::{BUSY_TIMEOUT, CatalogError, Reader, Writer, fault};
 use crate::errors::LoggedError;
 use crate::path_text::{path_text, text_path};
@@ -23,6 +23,8 @@ pub(crate) struct Watched {
     pub(crate) folders: Vec<PathBuf>,
     /// Which files are taken, by the end of their name.
     pub(crate) extensions: Vec<String>,
+    /// Whether files are taken that only another model has answered for.
+    pub(crate) reclassify: bool,
 }
 
 /// The row of what is watched.
@@ -34,6 +36,16 @@ pub(crate) struct Watch {
     pub(crate) watched: Watched,
     /// The last error or warning that the daemon logged.
     pub(crate) error: Option<LoggedError>,
+}
+
+impl Watch {
+    /// Whose answer makes a file done.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            model: self.model,
+            reclassify: self.watched.reclassify,
+        }
+    }
 }
 
 impl Writer {
@@ -54,16 +66,24 @@ impl Writer {
         })
         .to_string();
         let work = || {
-            let before: Option<(i64, String, String, String)> = self
+            let before: Option<(i64, String, String, bool, String)> = self
                 .connection
                 .query_row(
-                    "SELECT model, folders, extensions, limits FROM watch",
+                    "SELECT model, folders, extensions, reclassify, limits FROM watch",
                     [],
-                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                    |row| {
+                        Ok((
+                            row.get(0)?,
+                            row.get(1)?,
+                            row.get(2)?,
+                            row.get(3)?,
+                            row.get(4)?,
+                        ))
+                    },
                 )
                 .optional()?;
             let judged_otherwise = match &before {
-                Some(before) if before.3 != limits => {
+                Some(before) if before.4 != limits => {
                     let statement = format!(
                         "SELECT count(*) FROM cutout WHERE state = 'rejected' AND retry IS NULL
                              AND {KIND} IN ('too_large', 'too_small')"
@@ -76,15 +96,17 @@ impl Writer {
                 self.model,
                 folders.clone(),
                 extensions.clone(),
+                watched.reclassify,
                 limits.clone(),
             );
             if before.as_ref() != Some(&after) {
                 self.connection.execute(
-                    "INSERT INTO watch (id, model, folders, extensions, limits) VALUES (1, ?1, ?2, ?3, ?4)
+                    "INSERT INTO watch (id, model, folders, extensions, reclassify, limits)
+                         VALUES (1, ?1, ?2, ?3, ?4, ?5)
                      ON CONFLICT (id) DO UPDATE SET model = excluded.model,
                          folders = excluded.folders, extensions = excluded.extensions,
-                         limits = excluded.limits",
-                    params![after.0, after.1, after.2, after.3],
+                         reclassify = excluded.reclassify, limits = excluded.limits",
+                    params![after.0, after.1, after.2, after.3, after.4],
                 )?;
             }
             Ok(judged_otherwise)
@@ -131,15 +153,16 @@ impl Reader {
             Ok(serde_json::from_str(&text).unwrap_or_default())
         };
         let found = self.connection.query_row(
-            "SELECT model, folders, extensions, error, error_at FROM watch",
+            "SELECT model, folders, extensions, reclassify, error, error_at FROM watch",
             [],
             |row| {
-                let (message, at): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
+                let (message, at): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
                 Ok(Watch {
                     model: row.get(0)?,
                     watched: Watched {
                         folders: list(row, 1)?.iter().map(|text| text_path(text)).collect(),
                         extensions: list(row, 2)?,
+                        reclassify: row.get(3)?,
                     },
                     error: message
                         .zip(at)

@@ -85,7 +85,7 @@ impl Reconciliation {
                 Found::File(path, metadata) => (path, metadata),
                 Found::Fault(fault) => return found.faults.push(fault),
             };
-            match catalog.standing(&path, &stamp(&metadata), watch.model) {
+            match catalog.standing(&path, &stamp(&metadata), watch.wanted()) {
                 Ok(Standing::Done) => found.agree += 1,
                 Ok(Standing::New) => found.new.add(&path),
                 Ok(Standing::Again { why, .. }) => match why {

@@ -268,7 +268,7 @@ impl Waiting {
                     return;
                 }
             };
-            match catalog.standing(&path, &stamp(&metadata), watch.model) {
+            match catalog.standing(&path, &stamp(&metadata), watch.wanted()) {
                 Ok(Standing::Done) => return,
                 Ok(Standing::New) => waiting.new += 1,
                 Ok(Standing::Again { rejected: true, .. }) => waiting.rejected += 1,

@@ -138,6 +138,7 @@ impl Watch {
         let watched = Watched {
             folders: folders.clone(),
             extensions: config.extensions.clone(),
+            reclassify: config.reclassify,
         };
         let open = || {
             let writer = Writer::open(&catalog, &model.digest, &model.card)?;
@@ -164,6 +165,7 @@ impl Watch {
             selection: Selection::new(folders, config.extensions.clone()),
             settle: config.settle(),
             rescan_interval: config.rescan_interval(),
+            order: config.order,
             poll: config.poll,
             drain: self.drain,
             // As the kernel calls it.

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Intake, Wait};
+use super::Intake;
+use super::settle::Wait;
 use crate::taken::{Finished, stamp};
 
 /// The pauses before a file that could not be read is tried again: the first, and the longest.
@@ -56,6 +57,7 @@ impl Intake {
         if self.plan.drain && failures >= DRAIN_ATTEMPTS {
             log::error!("{fault}; gave up after {failures} attempts");
             self.report.abandoned.push(fault.to_owned());
+            self.given_up.insert(path);
             return;
         }
         let pause = FIRST_PAUSE

@@ -26,7 +26,7 @@ use std::thread;
 
 use crossbeam::channel::{bounded, unbounded};
 
-use crate::catalog::{CatalogError, Entry, Reader, Writer};
+use crate::catalog::{CatalogError, Entry, Reader, Wanted, Writer};
 use crate::config::Config;
 use crate::errors::LastError;
 use crate::failure::Failure;
@@ -82,6 +82,10 @@ pub(crate) fn run(
     // Decoding is a tenth of the work and less, and a thread of it must not starve behind the network.
     let decoders = workers.div_ceil(4).min(MOST_DECODERS);
     let model_id = writer.model();
+    let wanted = Wanted {
+        model: model_id,
+        reclassify: config.reclassify,
+    };
     let drain = plan.drain;
     let catalog = writer.path().to_owned();
     let reader = || patiently(stop, drain, || Reader::open(&catalog));
@@ -96,7 +100,7 @@ pub(crate) fn run(
     let intake = Intake::new(
         plan,
         reader()?,
-        model_id,
+        wanted,
         taken_out,
         finished_in,
         stop.clone(),

@@ -11,6 +11,7 @@ fn watched(folder: &str) -> Watched {
     Watched {
         folders: vec![folder.into()],
         extensions: vec!["jpg".into()],
+        reclassify: true,
     }
 }
 
@@ -91,7 +92,9 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     };
     let standing = |path: &str| {
         let path = Path::new(path);
-        reader.standing(path, &stamp, writer.model()).unwrap()
+        reader
+            .standing(path, &stamp, wanted(writer.model()))
+            .unwrap()
     };
     assert_eq!(standing("/in/b"), Standing::Done);
     let put_back = retry(&fixture.path(), &[], &["/in".into()]).unwrap();
@@ -107,7 +110,7 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     let rows = reader.rows().unwrap();
     assert_eq!((rows.classified, rows.rejected), (1, 1));
     writer.record(&[broken()]).unwrap();
-    let stands = reader.standing(Path::new("/in/b"), &stamp, writer.model());
+    let stands = reader.standing(Path::new("/in/b"), &stamp, wanted(writer.model()));
     assert_eq!(stands.unwrap(), Standing::Done);
 }
 
