@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use galmorph_cutout::{Limits, Preprocessing};
 
+use crate::folder::Folder;
 use crate::intake::Order;
 
 macro_rules! settings {
@@ -52,8 +53,9 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Folders to watch, with all their sub-folders.
-    folders: Vec<PathBuf> = Vec::new(), anything;
+    /// Folders to watch, with all their sub-folders. { path = "...", after = "move" } moves files that
+    /// have their answer to the folder's sub-folders done and rejected.
+    folders: Vec<Folder> = Vec::new(), anything;
     /// The catalog, an SQLite file; made when it is not there. Default: galmorph.sqlite in systemd's
     /// state directory, or in the current folder.
     catalog: Option<PathBuf> = None, anything;

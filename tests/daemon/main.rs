@@ -13,6 +13,7 @@ mod backlog;
 mod commands;
 mod faults;
 mod live;
+mod moves;
 mod retry;
 mod signals;
 mod sound;

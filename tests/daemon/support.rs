@@ -136,9 +136,16 @@ impl Dir {
         daemon
     }
 
+    /// Starts a daemon on these folders; returns when it listens.
+    pub(crate) fn daemon_on(&self, folders: &[&str], arguments: &[&str]) -> Daemon {
+        let daemon = Daemon::start(self, folders, arguments);
+        daemon.wait_until_ready();
+        daemon
+    }
+
     /// Starts a daemon on the inbox, which may not come to listen.
     pub(crate) fn starting_daemon(&self, arguments: &[&str]) -> Daemon {
-        Daemon::start(self, arguments)
+        Daemon::start(self, &["inbox"], arguments)
     }
 
     /// One value from the catalog.
@@ -237,13 +244,13 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    fn start(dir: &Dir, arguments: &[&str]) -> Self {
+    fn start(dir: &Dir, folders: &[&str], arguments: &[&str]) -> Self {
         let socket = dir.path("notify.socket");
         let _ = fs::remove_file(&socket);
         let ready = UnixDatagram::bind(&socket).unwrap();
         ready.set_read_timeout(Some(DEADLINE)).unwrap();
         let mut child = dir
-            .galmorph(["watch", "inbox", "-v"].iter().chain(arguments))
+            .galmorph(["watch", "-v"].iter().chain(folders).chain(arguments))
             .env("NOTIFY_SOCKET", &socket)
             .stderr(Stdio::piped())
             .spawn()

@@ -118,10 +118,19 @@ CREATE TABLE watch (
     .to_owned()
 }
 
-/// What `watch.reclassify` says is needed to know which files wait.
+/// What is needed to know which files wait, and to move those that don't.
 fn version_3() -> String {
     "
+-- Where the file is about to be moved; NULL when it is where path says.
+ALTER TABLE cutout ADD COLUMN move_to TEXT;
+
+CREATE INDEX cutout_to_move ON cutout (path) WHERE move_to IS NOT NULL;
+CREATE INDEX cutout_to_retry ON cutout (path) WHERE retry IS NOT NULL;
+
+-- Whether files are taken that only another model has answered for; and which of the folders move
+-- their files, a JSON array.
 ALTER TABLE watch ADD COLUMN reclassify INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE watch ADD COLUMN moving TEXT NOT NULL DEFAULT '[]';
 "
     .to_owned()
 }

@@ -33,6 +33,7 @@ fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
         attempts: 1,
         first_seen: crate::clock::now(),
         verdict,
+        move_to: None,
     }
 }
 

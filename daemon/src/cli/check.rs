@@ -29,11 +29,14 @@ impl Check {
         let folders = resolve_folders(&config, &mut usage);
         let mut sound: Vec<String> = folders
             .iter()
-            .map(|folder| format!("folder '{}'", folder.display()))
+            .map(|folder| format!("folder '{}'", folder.path.display()))
             .collect();
         for folder in &folders {
-            if let Err(error) = folder.read_dir() {
-                usage.push(format!("cannot watch '{}': {error}", folder.display()));
+            let name = folder.path.display();
+            if let Err(error) = folder.path.read_dir() {
+                usage.push(format!("cannot watch '{name}': {error}"));
+            } else if let Err(error) = folder.can_move() {
+                usage.push(format!("cannot move files in '{name}': {error}"));
             }
         }
 

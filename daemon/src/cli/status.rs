@@ -292,9 +292,9 @@ impl Waiting {
         waiting.folders = folders
             .iter()
             .map(|folder| {
-                let (waiting, fault) = by_folder.remove(folder).unwrap_or_default();
+                let (waiting, fault) = by_folder.remove(&folder.path).unwrap_or_default();
                 Folder {
-                    path: path_text(folder),
+                    path: path_text(&folder.path),
                     waiting,
                     fault,
                 }

@@ -14,6 +14,7 @@ use crate::catalog::{CatalogError, Watched, Writer, bell};
 use crate::config::{Config, meaning, scales};
 use crate::errors::LastError;
 use crate::failure::Failure;
+use crate::folder::Folder;
 use crate::intake::{Plan, Selection};
 use crate::pipeline::{self, Report};
 use crate::progress::Progress;
@@ -33,7 +34,8 @@ pub(super) struct Watch {
 /// The configuration file, and the flags that override it.
 #[derive(Debug, Args)]
 pub(super) struct Settings {
-    #[arg(value_name = "DIR", help = meaning("folders"))]
+    /// Folders to watch, with all their sub-folders
+    #[arg(value_name = "DIR")]
     pub(super) folders: Vec<PathBuf>,
 
     /// Configuration file (TOML); flags override it
@@ -73,7 +75,7 @@ impl Settings {
             }
         };
         if !self.folders.is_empty() {
-            config.folders.clone_from(&self.folders);
+            config.folders = self.folders.iter().cloned().map(Folder::from).collect();
         }
         if let Some(model) = &self.model {
             config.model = Some(model.clone());
@@ -99,18 +101,22 @@ impl Settings {
 }
 
 /// The folders by their true names, which the catalog's paths begin with.
-pub(super) fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<PathBuf> {
+pub(super) fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<Folder> {
     if config.folders.is_empty() {
         faults.push("no folder to watch (name one, or set folders in the configuration)".into());
     }
     let mut folders = Vec::new();
     for folder in &config.folders {
-        let name = folder.display();
+        let name = folder.path.display();
         match folder
+            .path
             .canonicalize()
             .and_then(|path| Ok((path.metadata()?, path)))
         {
-            Ok((metadata, path)) if metadata.is_dir() => folders.push(path),
+            Ok((metadata, path)) if metadata.is_dir() => folders.push(Folder {
+                path,
+                after: folder.after,
+            }),
             Ok(_) => faults.push(format!("cannot watch '{name}': not a folder")),
             Err(error) => faults.push(format!("cannot watch '{name}': {error}")),
         }
@@ -127,6 +133,12 @@ impl Watch {
         let mut faults = Vec::new();
         let config = self.settings.resolve(&mut faults);
         let folders = resolve_folders(&config, &mut faults);
+        for folder in &folders {
+            if let Err(error) = folder.prepare() {
+                let name = folder.path.display();
+                faults.push(format!("cannot move files in '{name}': {error}"));
+            }
+        }
         if !faults.is_empty() {
             return Err(Failure::Usage(faults.join("\n")));
         }

@@ -9,6 +9,7 @@ use super::queue::Lane;
 use super::settle::Wait;
 use crate::catalog::{Standing, Why};
 use crate::clock;
+use crate::folder::After;
 use crate::taken::{Stamp, Taken, changed, stamp};
 
 /// How a file came to be considered.
@@ -90,11 +91,15 @@ impl Intake {
             }
         };
         match standing {
-            Standing::Done => None,
+            Standing::Done => {
+                let folder = self.plan.selection.folder_of(path);
+                let is_to_move = folder.is_some_and(|folder| folder.after == After::Move);
+                is_to_move.then_some(Lane::Answered)
+            }
             Standing::Again {
                 why: Why::OtherModel,
                 ..
-            } => Some(Lane::Reclassify),
+            } => Some(Lane::Answered),
             Standing::New | Standing::Again { .. } => Some(Lane::Backlog),
         }
     }

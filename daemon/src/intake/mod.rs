@@ -85,6 +85,7 @@ pub(crate) struct Intake {
     wanted: Wanted,
     output: Sender<Taken>,
     finished: Receiver<FinishedFile>,
+    scans: Sender<()>,
     stop: Stop,
     listener: Option<Listener>,
 
@@ -123,6 +124,7 @@ impl Intake {
         wanted: Wanted,
         output: Sender<Taken>,
         finished: Receiver<FinishedFile>,
+        scans: Sender<()>,
         stop: Stop,
     ) -> Self {
         let ready = Queue::new(plan.order, BACKLOG);
@@ -132,6 +134,7 @@ impl Intake {
             wanted,
             output,
             finished,
+            scans,
             stop,
             listener: None,
             scan: None,
@@ -178,12 +181,12 @@ impl Intake {
         if self.plan.drain {
             return;
         }
-        let folders = if self.plan.poll {
-            &[]
+        let folders: Vec<PathBuf> = if self.plan.poll {
+            Vec::new()
         } else {
-            self.plan.selection.folders()
+            self.plan.selection.paths().collect()
         };
-        match Listener::new(folders, &self.plan.bell) {
+        match Listener::new(&folders, &self.plan.bell) {
             Ok(listener) => self.listener = Some(listener),
             Err(error) => log::warn!("no notifications from the kernel: {error}; relying on scans"),
         }
@@ -191,7 +194,9 @@ impl Intake {
 
     fn begin_scan(&mut self) {
         log::debug!("scan begins");
-        self.scan = Some(Scan::new(self.plan.selection.folders().iter().cloned()));
+        // Nobody need know twice.
+        let _ = self.scans.try_send(());
+        self.scan = Some(Scan::new(self.plan.selection.paths()));
         self.scan_began = Instant::now();
         self.full_scans += 1;
         self.next_scan = None;

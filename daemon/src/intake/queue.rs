@@ -34,8 +34,8 @@ pub(super) enum Lane {
     Fresh,
     /// A scan found it.
     Backlog,
-    /// A scan found it, and another model has answered for it.
-    Reclassify,
+    /// A scan found it, and it has an answer: by another model, or it is yet to be moved.
+    Answered,
 }
 
 /// A file's place: the least goes first.
@@ -194,7 +194,7 @@ mod tests {
     fn what_arrives_goes_first_and_what_needs_another_model_last() {
         for (order, backlog) in [(Order::Newest, ["c", "a"]), (Order::Oldest, ["a", "c"])] {
             let mut queue = Queue::new(order, 10);
-            queue.push(file("d"), Lane::Reclassify, at(9));
+            queue.push(file("d"), Lane::Answered, at(9));
             queue.push(file("a"), Lane::Backlog, at(1));
             queue.push(file("c"), Lane::Backlog, at(3));
             queue.push(file("y"), Lane::Fresh, at(2));

@@ -54,7 +54,7 @@ impl Fixture<Intake> {
         let catalog = folder.path().join("c.sqlite");
         let writer = Writer::open(&catalog, "00", &card).unwrap();
         let plan = Plan {
-            selection: Selection::new(vec![folder.path().to_owned()], vec!["jpg".into()]),
+            selection: Selection::new(vec![folder.path().to_owned().into()], vec!["jpg".into()]),
             settle: Duration::from_millis(20),
             rescan_interval: Duration::from_hours(1),
             order: Order::Newest,
@@ -64,12 +64,13 @@ impl Fixture<Intake> {
         };
         let (output, taken) = bounded(100);
         let (finished, returned) = bounded(100);
+        let (scans, _) = bounded(1);
         let reader = Reader::open(&catalog).unwrap();
         let wanted = Wanted {
             model: writer.model(),
             reclassify: true,
         };
-        let intake = Intake::new(plan, reader, wanted, output, returned, Stop::new());
+        let intake = Intake::new(plan, reader, wanted, output, returned, scans, Stop::new());
         Self {
             folder,
             writer,
@@ -130,6 +131,7 @@ impl<I> Fixture<I> {
             attempts: file.failures + 1,
             first_seen: file.first_seen.clone(),
             verdict: Verdict::rejected("broken", "by the test"),
+            move_to: None,
         };
         self.writer.record(&[entry]).unwrap();
     }

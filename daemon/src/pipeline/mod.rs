@@ -19,6 +19,7 @@
 mod batch;
 mod classify;
 mod decode;
+mod filing;
 mod known;
 mod record;
 
@@ -39,6 +40,7 @@ use crate::stop::Stop;
 use crate::taken::{FinishedFile, Taken};
 use crate::tally::Tally;
 pub(crate) use decode::decode;
+use filing::Filing;
 use known::Pending;
 
 /// More decoders than this only take the disk from each other.
@@ -95,14 +97,17 @@ pub(crate) fn run(
     let (batch_out, batch_in) = bounded::<Vec<Prepared>>(1);
     let (judged_out, judged_in) = bounded::<Vec<Judged>>(workers + 1);
     let (finished_out, finished_in) = unbounded::<FinishedFile>();
+    let (scan_out, scan_in) = bounded::<()>(1);
     let pending = Pending::default();
 
+    let filing = Filing::new(plan.selection.clone());
     let intake = Intake::new(
         plan,
         reader()?,
         wanted,
         taken_out,
         finished_in,
+        scan_out,
         stop.clone(),
     );
     let mut decode_workers = Vec::new();
@@ -122,6 +127,19 @@ pub(crate) fn run(
     }
     drop((taken_in, prepared_out));
 
+    let mut recorder = record::Recorder::new(
+        writer,
+        &pending,
+        finished_out.clone(),
+        filing,
+        stop,
+        drain,
+        observer,
+        last_error,
+    );
+    // Before the first scan, so that it finds each file where its row says.
+    recorder.put_in_order()?;
+
     let (batch, delay) = (config.batch, config.max_delay());
     thread::scope(|scope| {
         for worker in decode_workers {
@@ -133,18 +151,10 @@ pub(crate) fn run(
             scope.spawn(move || classify::run(&input, &output, &mut model.classifier()));
         }
         drop((batch_in, judged_out));
-        let recorder = record::Recorder::new(
-            writer,
-            &pending,
-            finished_out,
-            stop,
-            drain,
-            observer,
-            last_error,
-        );
+        drop(finished_out);
         let recorder = scope.spawn(move || {
             // Nobody is to wait for a recorder that is no more.
-            catch(|| recorder.run(&judged_in)).unwrap_or_else(|panic| {
+            catch(|| recorder.run(&judged_in, &scan_in)).unwrap_or_else(|panic| {
                 stop.request();
                 Err(CatalogError::Unusable(format!(
                     "the recorder failed: {panic}"

@@ -5,11 +5,12 @@ use super::*;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::errors::LoggedError;
+use crate::folder::{After, Folder};
 use crate::taken::Stamp;
 
 fn watched(folder: &str) -> Watched {
     Watched {
-        folders: vec![folder.into()],
+        folders: vec![PathBuf::from(folder).into()],
         extensions: vec!["jpg".into()],
         reclassify: true,
     }
@@ -26,7 +27,10 @@ fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
     let odd = std::ffi::OsStr::from_bytes(b"/in/\xFF%25");
     for folder in [Path::new("/in"), Path::new(odd)] {
         let watched = Watched {
-            folders: vec![folder.to_owned()],
+            folders: vec![Folder {
+                path: folder.to_owned(),
+                after: After::Move,
+            }],
             ..watched("")
         };
         assert_eq!(writer.enter(&watched, &limits).unwrap(), 0);
@@ -175,5 +179,8 @@ fn the_first_version_comes_to_be_what_a_new_catalog_is() {
                   FROM (SELECT * FROM sqlite_schema ORDER BY type, name)";
     assert_eq!(old.ask::<String>(schema), new.ask::<String>(schema));
     let columns = "SELECT group_concat(name, ' ') FROM pragma_table_info('cutout')";
-    assert!(old.ask::<String>(columns).ends_with("updated retry"));
+    assert!(
+        old.ask::<String>(columns)
+            .ends_with("updated retry move_to")
+    );
 }
