@@ -1,0 +1,315 @@
+//! A convolution: which tiles, in which order, and what becomes of their sums.
+//!
+//! ```text
+//!            output channels (blocks of the kernel's columns)
+//!            .----------------.
+//!            | weights, packed|  so that a kernel reads them in one go;
+//!            | a block at a   |  a part of so many inputs stays in the
+//!            | time           |  second-level cache while all pixels pass
+//!            '----------------'
+//!  pixels    .----------------.
+//!  (blocks   | sums           |  of one block of pixels and channels, in
+//!  of 240)   |                |  the cache until the last part was added;
+//!            '----------------'  then bias, residual, ReLU, in one pass
+//! ```
+//!
+//! No copy of the input is made for it (implicit GEMM): a pixel's window is some runs of numbers in the
+//! input's buffer, one for each row of the window, and the same runs for every pixel.
+
+use std::ops::Range;
+
+use crate::buffer::{Border, Layout, Values, to_bf16};
+use crate::kernel::{Kernel, Number, Run, Tile};
+use crate::output::Output;
+
+/// How many pixels are computed before the next channels are.
+const PIXELS: usize = 240;
+
+/// How many units of input are multiplied before the next pixels are: with 48 channels, their weights
+/// are 72 KiB.
+const UNITS: usize = 384;
+
+/// What a convolution computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Shape {
+    /// Rows and columns of the window.
+    pub(crate) window: [usize; 2],
+    /// Rows and columns from one pixel's window to the next one's.
+    pub(crate) strides: [usize; 2],
+    /// Zeros around the input.
+    pub(crate) padding: Border,
+    /// Channels of the output.
+    pub(crate) channels: usize,
+}
+
+impl Shape {
+    /// Rows and columns of the output for an input of this size.
+    pub(crate) fn output(&self, height: usize, width: usize) -> [usize; 2] {
+        let Border { top, left, bottom, right } = self.padding;
+        [
+            (top + height + bottom - self.window[0]) / self.strides[0] + 1,
+            (left + width + right - self.window[1]) / self.strides[1] + 1,
+        ]
+    }
+}
+
+/// A convolution with its weights, ready to run on buffers of one layout.
+#[derive(Debug, Clone)]
+pub(crate) struct Convolution {
+    kernel: Kernel,
+    input: Layout,
+    output: Layout,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    // The window's runs in parts of some UNITS.
+    parts: Vec<Vec<Run>>,
+    // Where each pixel's window begins, in bytes; as many as whole tiles need.
+    pixels: Vec<usize>,
+    // The furthest byte that a kernel reads.
+    end: usize,
+}
+
+/// What is done to a sum on its way to the output, besides adding the bias.
+#[derive(Debug, Default)]
+pub(crate) struct Finish<'a> {
+    /// Values to add, and where each pixel's are.
+    pub(crate) residual: Option<(&'a [f32], &'a [usize])>,
+    /// Whether negative values become zero.
+    pub(crate) relu: bool,
+    /// Where the values go.
+    pub(crate) outputs: Vec<Output<'a>>,
+}
+
+impl Convolution {
+    /// Packs the weights, `[channels][input channels][rows][columns]`, for inputs of this layout. The
+    /// input's border must have room for the padding.
+    pub(crate) fn new(kernel: Kernel, shape: &Shape, input: Layout, weights: &[f32], bias: &[f32]) -> Self {
+        let [rows, columns] = shape.window;
+        assert_eq!(weights.len(), shape.channels * input.channels * rows * columns);
+        assert_eq!(bias.len(), shape.channels);
+        let room = input.border.union(shape.padding);
+        assert_eq!(room, input.border, "the input's border is too narrow");
+
+        let [height, width] = shape.output(input.height, input.width);
+        let output = Layout::plain(input.batch, height, width, shape.channels);
+        let number = kernel.number();
+        let runs = runs(shape, &input, number);
+        let pixels = pixels(kernel, shape, &input, &output);
+        let reach = runs.iter().map(|run| run.offset + 4 * run.units).max();
+        let end = pixels.iter().max().zip(reach).map_or(0, |(pixel, reach)| pixel + reach);
+        Self {
+            kernel,
+            input,
+            output,
+            weights: pack(kernel, shape, input.channels, weights),
+            bias: bias.to_vec(),
+            parts: parts(&runs),
+            pixels,
+            end,
+        }
+    }
+
+    /// The output's size, without a border.
+    pub(crate) fn output(&self) -> Layout {
+        self.output
+    }
+
+    /// The numbers that it wants its input in.
+    pub(crate) fn number(&self) -> Number {
+        self.kernel.number()
+    }
+
+    /// Computes all pixels and channels.
+    pub(crate) fn run(&self, input: &Values, sums: &mut Vec<f32>, finish: &mut Finish<'_>) {
+        // What the kernels rely on.
+        assert!(self.end <= input.bytes());
+        let (rows, columns) = (self.kernel.rows(), self.kernel.columns());
+        assert!(self.pixels.len().is_multiple_of(rows) && PIXELS.is_multiple_of(rows));
+        let units: usize = self.parts.iter().flatten().map(|run| run.units).sum();
+        let blocks = self.output.channels.div_ceil(columns);
+        assert_eq!(self.weights.len(), blocks * units * columns);
+        sums.resize(PIXELS * columns, 0.0);
+
+        for (group, pixels) in self.pixels.chunks(PIXELS).enumerate() {
+            for block in 0..blocks {
+                let mut weights = &self.weights[block * units * columns..][..units * columns];
+                for (number, runs) in self.parts.iter().enumerate() {
+                    for (tile, pixels) in pixels.chunks(rows).enumerate() {
+                        let tile = Tile {
+                            input: input.as_ptr(),
+                            pixels,
+                            runs,
+                            weights: weights.as_ptr(),
+                            sums: sums[tile * rows * columns..][..rows * columns].as_mut_ptr(),
+                            adds: number > 0,
+                        };
+                        // SAFETY: a kernel is only chosen where the processor supports it. The furthest
+                        // byte of the furthest pixel's furthest run is `end`, which lies in the input;
+                        // the weights have as many units as all parts together, and the sums as much
+                        // room as one tile needs; both were asserted above.
+                        #[allow(unsafe_code, reason = "the kernels take pointers")]
+                        unsafe {
+                            self.kernel.run(&tile);
+                        }
+                    }
+                    let used: usize = runs.iter().map(|run| run.units).sum();
+                    weights = &weights[used * columns..];
+                }
+                let first = group * PIXELS;
+                let last = (first + PIXELS).min(self.output.pixels());
+                self.finish(first..last, block * columns, sums, finish);
+            }
+        }
+    }
+
+    /// Brings the sums of some pixels, from channel `first` on, to where they belong.
+    fn finish(&self, pixels: Range<usize>, first: usize, sums: &[f32], finish: &mut Finish<'_>) {
+        let columns = self.kernel.columns();
+        let last = (first + columns).min(self.output.channels);
+        let tile = Finished {
+            pixels,
+            first,
+            columns,
+            bias: &self.bias[first..last],
+            sums,
+        };
+        self.kernel.finish(&tile, finish);
+    }
+}
+
+/// Sums of some pixels and channels, of which everything has been added up.
+#[derive(Debug)]
+pub(crate) struct Finished<'a> {
+    pixels: Range<usize>,
+    first: usize,
+    columns: usize,
+    bias: &'a [f32],
+    sums: &'a [f32],
+}
+
+impl Finished<'_> {
+    /// What [`Kernel::finish`] does, to be compiled for each kind of processor.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it becomes part of functions with vector instructions")]
+    pub(crate) fn deliver(&self, finish: &mut Finish<'_>) {
+        let width = self.bias.len();
+        let mut values = [0.0_f32; Kernel::MOST_COLUMNS];
+        let values = &mut values[..width];
+        for (sums, pixel) in self.sums.chunks_exact(self.columns).zip(self.pixels.clone()) {
+            for ((value, sum), bias) in values.iter_mut().zip(sums).zip(self.bias) {
+                *value = sum + bias;
+            }
+            if let Some((residual, starts)) = finish.residual {
+                let residual = &residual[starts[pixel] + self.first..][..width];
+                for (value, residual) in values.iter_mut().zip(residual) {
+                    *value += residual;
+                }
+            }
+            if finish.relu {
+                for value in values.iter_mut() {
+                    *value = value.max(0.0);
+                }
+            }
+            for output in &mut finish.outputs {
+                output.put(pixel, self.first, values);
+            }
+        }
+    }
+}
+
+/// The runs of a pixel's window: its rows, each with all its columns and channels.
+fn runs(shape: &Shape, input: &Layout, number: Number) -> Vec<Run> {
+    let units = (shape.window[1] * input.channels).div_ceil(number.per_unit());
+    (0..shape.window[0])
+        .map(|row| Run {
+            offset: input.at(0, row, 0) * number.bytes(),
+            units,
+        })
+        .collect()
+}
+
+/// Where each pixel's window begins, in bytes; the last is repeated to fill the last tile.
+fn pixels(kernel: Kernel, shape: &Shape, input: &Layout, output: &Layout) -> Vec<usize> {
+    let corner = [
+        input.border.top - shape.padding.top,
+        input.border.left - shape.padding.left,
+    ];
+    let bytes = kernel.number().bytes();
+    let mut starts = Vec::new();
+    for image in 0..output.batch {
+        for row in 0..output.height {
+            for column in 0..output.width {
+                let row = corner[0] + row * shape.strides[0];
+                let column = corner[1] + column * shape.strides[1];
+                starts.push(input.at(image, row, column) * bytes);
+            }
+        }
+    }
+    let whole = starts.len().next_multiple_of(kernel.rows());
+    let last = starts.last().copied().unwrap_or_default();
+    starts.resize(whole, last);
+    starts
+}
+
+/// Cuts runs into parts of at most [`UNITS`].
+fn parts(runs: &[Run]) -> Vec<Vec<Run>> {
+    let mut parts = Vec::new();
+    let (mut part, mut room) = (Vec::new(), UNITS);
+    for run in runs {
+        let mut rest = *run;
+        while rest.units > 0 {
+            let units = rest.units.min(room);
+            part.push(Run { units, ..rest });
+            rest = Run {
+                offset: rest.offset + 4 * units,
+                units: rest.units - units,
+            };
+            room -= units;
+            if room == 0 {
+                parts.push(std::mem::take(&mut part));
+                room = UNITS;
+            }
+        }
+    }
+    if !part.is_empty() {
+        parts.push(part);
+    }
+    parts
+}
+
+/// Brings weights, `[channels][input channels][rows][columns]`, into the order in which a kernel reads
+/// them: blocks of its columns; in a block the window's rows, and of each row the units, each with the
+/// weights of all the block's channels.
+fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32]) -> Vec<f32> {
+    let [rows, columns] = shape.window;
+    let (number, block_size) = (kernel.number(), kernel.columns());
+    let run = columns * inputs;
+    let weight = |channel: usize, row: usize, position: usize| {
+        if channel >= shape.channels || position >= run {
+            return 0.0;
+        }
+        let (column, input) = (position / inputs, position % inputs);
+        weights[((channel * inputs + input) * rows + row) * columns + column]
+    };
+    let mut packed = Vec::new();
+    for first in (0..shape.channels).step_by(block_size) {
+        for row in 0..rows {
+            for unit in 0..run.div_ceil(number.per_unit()) {
+                for channel in first..first + block_size {
+                    packed.push(match number {
+                        Number::F32 => weight(channel, row, unit),
+                        Number::Bf16 => {
+                            let low = to_bf16(weight(channel, row, 2 * unit));
+                            let high = to_bf16(weight(channel, row, 2 * unit + 1));
+                            f32::from_bits(u32::from(high) << 16 | u32::from(low))
+                        }
+                    });
+                }
+            }
+        }
+    }
+    packed
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! Every kernel that this processor has against the sums written down naively, in f64.
+
+use super::*;
+use crate::buffer::from_bf16;
+use crate::output::{Activation, store};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+/// A convolution on random numbers, with everything that may be done to its sums.
+struct Case {
+    shape: Shape,
+    input: Layout,
+    image: Vec<f32>,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    residual: Vec<f32>,
+    activation: Activation,
+    relu: bool,
+}
+
+impl Case {
+    fn random(random: &mut ChaCha8Rng) -> Self {
+        let window = [random.random_range(1..=6), random.random_range(1..=6)];
+        let mut side = || random.random_range(0..=3);
+        let padding = Border {
+            top: side(),
+            left: side(),
+            bottom: side(),
+            right: side(),
+        };
+        let shape = Shape {
+            window,
+            strides: [random.random_range(1..=3), random.random_range(1..=3)],
+            padding,
+            channels: random.random_range(1..=130),
+        };
+        // More border than padding, as where another convolution pads more.
+        let border = Border {
+            top: padding.top + random.random_range(0..2),
+            left: padding.left + random.random_range(0..2),
+            bottom: padding.bottom + random.random_range(0..2),
+            right: padding.right + random.random_range(0..2),
+        };
+        let input = Layout {
+            border,
+            ..Layout::plain(
+                random.random_range(1..=3),
+                random.random_range(window[0]..=window[0] + 12),
+                random.random_range(window[1]..=window[1] + 12),
+                random.random_range(1..=90),
+            )
+        };
+        let [height, width] = shape.output(input.height, input.width);
+        let pixels = input.batch * height * width;
+        let mut numbers = |count: usize, scale: f32| -> Vec<f32> {
+            // As bf16 has them, so that both kinds of kernel multiply the same.
+            let number = |_| from_bf16(to_bf16(random.random_range(-scale..scale)));
+            (0..count).map(number).collect()
+        };
+        let inputs = window[0] * window[1] * input.channels;
+        Self {
+            shape,
+            input,
+            image: numbers(input.pixels() * input.channels, 1.0),
+            weights: numbers(shape.channels * inputs, 1.0 / (inputs as f32).sqrt()),
+            bias: numbers(shape.channels, 1.0),
+            residual: numbers(pixels * shape.channels, 1.0),
+            activation: Activation {
+                scale: numbers(shape.channels, 2.0),
+                shift: numbers(shape.channels, 1.0),
+                relu: true,
+            },
+            relu: random.random(),
+        }
+    }
+
+    /// The sums with bias and residual, and the same activated, by the definition.
+    fn expected(&self) -> (Vec<f64>, Vec<f64>) {
+        let Layout {
+            batch,
+            height,
+            width,
+            channels,
+            ..
+        } = self.input;
+        let [rows, columns] = self.shape.window;
+        let [out_height, out_width] = self.shape.output(height, width);
+        let (mut plain, mut activated) = (Vec::new(), Vec::new());
+        for image in 0..batch {
+            for y in 0..out_height {
+                for x in 0..out_width {
+                    for output in 0..self.shape.channels {
+                        let mut sum = f64::from(self.bias[output]);
+                        for row in 0..rows {
+                            for column in 0..columns {
+                                let [down, across] = self.shape.strides;
+                                let Border { top, left, .. } = self.shape.padding;
+                                let inside = |at: &usize, size| *at < size;
+                                let y = (y * down + row).checked_sub(top);
+                                let x = (x * across + column).checked_sub(left);
+                                let (Some(y), Some(x)) = (
+                                    y.filter(|y| inside(y, height)),
+                                    x.filter(|x| inside(x, width)),
+                                ) else {
+                                    continue;
+                                };
+                                for channel in 0..channels {
+                                    let input =
+                                        ((image * height + y) * width + x) * channels + channel;
+                                    let weight = ((output * channels + channel) * rows + row)
+                                        * columns
+                                        + column;
+                                    sum += f64::from(self.image[input])
+                                        * f64::from(self.weights[weight]);
+                                }
+                            }
+                        }
+                        sum += f64::from(self.residual[plain.len()]);
+                        if self.relu {
+                            sum = sum.max(0.0);
+                        }
+                        plain.push(sum);
+                        let scale = f64::from(self.activation.scale[output]);
+                        let shift = f64::from(self.activation.shift[output]);
+                        activated.push((sum * scale + shift).max(0.0));
+                    }
+                }
+            }
+        }
+        (plain, activated)
+    }
+
+    fn run(&self, kernel: Kernel) -> (Vec<f32>, Vec<f32>) {
+        let mut input = Values::zeros(&self.input, kernel.number());
+        let channels = self.input.channels;
+        for (start, values) in self.input.starts().zip(self.image.chunks(channels)) {
+            store(&mut input, start, values);
+        }
+        let convolution =
+            Convolution::new(kernel, &self.shape, self.input, &self.weights, &self.bias);
+        let layout = convolution.output();
+        let padded = Layout {
+            border: Border {
+                top: 1,
+                left: 2,
+                bottom: 3,
+                right: 0,
+            },
+            ..layout
+        };
+        let mut plain = Values::zeros(&padded, Number::F32);
+        let mut activated = Values::zeros(&layout, Number::F32);
+        let starts = |layout: Layout| layout.starts().collect::<Vec<usize>>();
+        let (at, at_padded) = (starts(layout), starts(padded));
+        let outputs = vec![
+            Output {
+                values: &mut plain,
+                starts: &at_padded,
+                offset: 0,
+                activation: None,
+            },
+            Output {
+                values: &mut activated,
+                starts: &at,
+                offset: 0,
+                activation: Some(&self.activation),
+            },
+        ];
+        convolution.run(
+            &input,
+            &mut Vec::new(),
+            &mut Finish {
+                residual: Some((&self.residual, &at)),
+                relu: self.relu,
+                outputs,
+            },
+        );
+        let values = |values: Values, layout: Layout| -> Vec<f32> {
+            let Values::F32(values) = values else {
+                unreachable!("made as f32 above")
+            };
+            let of_pixel = |start: usize| values[start..][..layout.channels].to_vec();
+            layout.starts().flat_map(of_pixel).collect()
+        };
+        (values(plain, padded), values(activated, layout))
+    }
+}
+
+#[track_caller]
+fn assert_near(kernel: Kernel, what: &str, values: &[f32], expected: &[f64]) {
+    assert_eq!(values.len(), expected.len(), "{kernel}: {what}");
+    for (position, (value, expected)) in values.iter().zip(expected).enumerate() {
+        let error = (f64::from(*value) - expected).abs();
+        assert!(
+            error < 2e-5 * (1.0 + expected.abs()),
+            "{kernel}: {what} {position}: {value}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn every_kernel_gives_the_sums_of_the_definition() {
+    let kernels: Vec<Kernel> = Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported())
+        .collect();
+    println!("kernels of this processor: {kernels:?}");
+    for seed in 0..60 {
+        let case = Case::random(&mut ChaCha8Rng::seed_from_u64(seed));
+        let (plain, activated) = case.expected();
+        for kernel in &kernels {
+            let found = case.run(*kernel);
+            assert_near(*kernel, &format!("seed {seed}: plain"), &found.0, &plain);
+            assert_near(*kernel, &format!("seed {seed}: activated"), &found.1, &activated);
+        }
+    }
+}
+
+#[test]
+fn runs_are_cut_into_parts_and_nothing_is_lost() {
+    let runs = [
+        Run {
+            offset: 0,
+            units: 1000,
+        },
+        Run {
+            offset: 8000,
+            units: 20,
+        },
+    ];
+    let parts = parts(&runs);
+    let sizes: Vec<usize> = parts
+        .iter()
+        .map(|part| part.iter().map(|run| run.units).sum())
+        .collect();
+    assert_eq!(sizes, [UNITS, UNITS, 1020 - 2 * UNITS]);
+    assert_eq!(parts[1][0].offset, 4 * UNITS);
+    assert_eq!(parts[2][1], runs[1]);
+}
+
+#[test]
+#[should_panic(expected = "border is too narrow")]
+fn an_input_without_room_for_the_padding_is_refused() {
+    let shape = Shape {
+        window: [3, 3],
+        strides: [1, 1],
+        padding: Border {
+            top: 1,
+            ..Border::default()
+        },
+        channels: 1,
+    };
+    let _ = Convolution::new(Kernel::Portable, &shape, Layout::plain(1, 4, 4, 1), &[0.0; 9], &[0.0]);
+}

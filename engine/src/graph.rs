@@ -1,0 +1,305 @@
+//! A part of a network as this engine sees it, and what of it can be done in one go.
+//!
+//! Nodes stand in an order in which each comes after those it needs. The simplifications keep what is
+//! computed, up to rounding, and leave fewer passes over memory: a scale and shift becomes part of the
+//! convolution before it, a sum part of the convolution that computes one of its terms.
+
+use crate::buffer::Border;
+use crate::convolution::Shape;
+use crate::output::Activation;
+
+/// The position of a node.
+pub(crate) type Id = usize;
+
+/// Images of a batch: how many, and their rows, columns and channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) batch: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+}
+
+/// What a pooling makes of the values of its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pooling {
+    Max,
+    /// Their mean; with the padding's zeros, or without.
+    Mean { counts_padding: bool },
+}
+
+/// The window of a pooling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) size: [usize; 2],
+    pub(crate) strides: [usize; 2],
+    pub(crate) padding: Border,
+}
+
+/// What a node computes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Work {
+    /// An input of the whole, by its number.
+    Input(usize),
+    Convolution(Box<Convolve>),
+    /// A scale and shift of each channel, and perhaps a ReLU.
+    Activate {
+        input: Id,
+        activation: Activation,
+    },
+    Add {
+        left: Id,
+        right: Id,
+    },
+    Pool {
+        input: Id,
+        pooling: Pooling,
+        window: Window,
+    },
+    /// Channels of several, one after the other.
+    Concat(Vec<Id>),
+    /// Became part of another.
+    Gone,
+}
+
+/// A convolution and what follows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Convolve {
+    pub(crate) input: Id,
+    pub(crate) shape: Shape,
+    /// `[channels][input channels][rows][columns]`
+    pub(crate) weights: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    /// What is added to it.
+    pub(crate) residual: Option<Id>,
+    /// Whether negative values become zero then.
+    pub(crate) relu: bool,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) work: Work,
+    pub(crate) size: Size,
+}
+
+/// The nodes, and which of them are wanted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) outputs: Vec<Id>,
+}
+
+impl Work {
+    /// The nodes that it needs.
+    pub(crate) fn inputs(&self) -> Vec<Id> {
+        match self {
+            Self::Input(_) | Self::Gone => Vec::new(),
+            Self::Convolution(convolve) => {
+                std::iter::once(convolve.input).chain(convolve.residual).collect()
+            }
+            Self::Activate { input, .. } | Self::Pool { input, .. } => vec![*input],
+            Self::Add { left, right } => vec![*left, *right],
+            Self::Concat(inputs) => inputs.clone(),
+        }
+    }
+}
+
+impl Graph {
+    /// Adds a node and returns its position.
+    pub(crate) fn push(&mut self, work: Work, size: Size) -> Id {
+        self.nodes.push(Node { work, size });
+        self.nodes.len() - 1
+    }
+
+    /// The nodes that need a node.
+    pub(crate) fn users(&self, id: Id) -> Vec<Id> {
+        let uses = |node: &Node| node.work.inputs().contains(&id);
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| uses(node)).map(|(user, _)| user).collect()
+    }
+
+    /// Whether one node alone needs this one, once.
+    fn is_of_one(&self, id: Id) -> bool {
+        let inputs = self.nodes.iter().flat_map(|node| node.work.inputs());
+        !self.outputs.contains(&id) && inputs.filter(|input| *input == id).count() == 1
+    }
+
+    /// Does what can be done in one go in one go.
+    pub(crate) fn simplify(&mut self) {
+        for id in 0..self.nodes.len() {
+            self.merge_activations(id);
+            self.activate_in_convolution(id);
+            self.add_in_convolution(id);
+        }
+    }
+
+    /// A scale and shift after another, between which no ReLU is, are one.
+    fn merge_activations(&mut self, id: Id) {
+        let Work::Activate { input, activation } = &self.nodes[id].work else {
+            return;
+        };
+        let before = *input;
+        let Work::Activate { input, activation: first } = &self.nodes[before].work else {
+            return;
+        };
+        if first.relu || !self.is_of_one(before) {
+            return;
+        }
+        let (input, mut both) = (*input, activation.clone());
+        for channel in 0..both.scale.len() {
+            both.shift[channel] += both.scale[channel] * first.shift[channel];
+            both.scale[channel] *= first.scale[channel];
+        }
+        self.nodes[id].work = Work::Activate {
+            input,
+            activation: both,
+        };
+        self.nodes[before].work = Work::Gone;
+    }
+
+    /// A convolution whose values are only wanted scaled and shifted has other weights.
+    fn activate_in_convolution(&mut self, id: Id) {
+        let Work::Activate { input, activation } = &self.nodes[id].work else {
+            return;
+        };
+        let before = *input;
+        let Work::Convolution(convolve) = &self.nodes[before].work else {
+            return;
+        };
+        if convolve.relu || !self.is_of_one(before) {
+            return;
+        }
+        let scales = activation.scale.iter().any(|scale| scale.to_bits() != 1.0_f32.to_bits());
+        if convolve.residual.is_some() && scales {
+            return;
+        }
+        let mut convolve = convolve.clone();
+        let per_channel = convolve.weights.len() / convolve.shape.channels;
+        for (channel, weights) in convolve.weights.chunks_mut(per_channel).enumerate() {
+            let scale = activation.scale[channel];
+            weights.iter_mut().for_each(|weight| *weight *= scale);
+            convolve.bias[channel] = convolve.bias[channel] * scale + activation.shift[channel];
+        }
+        convolve.relu = activation.relu;
+        self.nodes[id].work = Work::Convolution(convolve);
+        self.nodes[before].work = Work::Gone;
+    }
+
+    /// A convolution whose values are only wanted added to others adds them itself.
+    fn add_in_convolution(&mut self, id: Id) {
+        let Work::Add { left, right } = self.nodes[id].work else {
+            return;
+        };
+        // The later one, so that what it adds is there.
+        let (later, other) = (left.max(right), left.min(right));
+        for (one, other) in [(later, other), (other, later)] {
+            if let Work::Convolution(convolve) = &self.nodes[one].work
+                && !convolve.relu
+                && convolve.residual.is_none()
+                && one != other
+                && self.is_of_one(one)
+            {
+                let mut convolve = convolve.clone();
+                convolve.residual = Some(other);
+                self.nodes[id].work = Work::Convolution(convolve);
+                self.nodes[one].work = Work::Gone;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size {
+        batch: 1,
+        height: 2,
+        width: 2,
+        channels: 1,
+    };
+
+    fn convolution(input: Id) -> Work {
+        Work::Convolution(Box::new(Convolve {
+            input,
+            shape: Shape {
+                window: [1, 1],
+                strides: [1, 1],
+                padding: Border::default(),
+                channels: 1,
+            },
+            weights: vec![3.0],
+            bias: vec![1.0],
+            residual: None,
+            relu: false,
+        }))
+    }
+
+    fn activate(input: Id, scale: f32, shift: f32, relu: bool) -> Work {
+        Work::Activate {
+            input,
+            activation: Activation {
+                scale: vec![scale],
+                shift: vec![shift],
+                relu,
+            },
+        }
+    }
+
+    fn of(graph: &Graph, id: Id) -> &Convolve {
+        match &graph.nodes[id].work {
+            Work::Convolution(convolve) => convolve,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn scale_shift_and_relu_become_part_of_the_convolution() {
+        let mut graph = Graph::default();
+        let x = graph.push(Work::Input(0), SIZE);
+        let y = graph.push(convolution(x), SIZE);
+        let y = graph.push(activate(y, 2.0, 0.0, false), SIZE);
+        let y = graph.push(activate(y, 1.0, 0.5, false), SIZE);
+        let y = graph.push(activate(y, 1.0, 0.0, true), SIZE);
+        graph.outputs.push(y);
+        graph.simplify();
+        let convolve = of(&graph, y);
+        assert_eq!((convolve.weights[0], convolve.bias[0], convolve.relu), (6.0, 2.5, true));
+        assert_eq!(convolve.input, x);
+    }
+
+    #[test]
+    fn a_sum_becomes_part_of_the_later_convolution() {
+        let mut graph = Graph::default();
+        let x = graph.push(Work::Input(0), SIZE);
+        let a = graph.push(convolution(x), SIZE);
+        let b = graph.push(convolution(x), SIZE);
+        let sum = graph.push(Work::Add { left: b, right: a }, SIZE);
+        // Batch normalisation of the sum, which is wanted itself as well.
+        let y = graph.push(activate(sum, 2.0, 0.0, true), SIZE);
+        graph.outputs.extend([sum, y]);
+        graph.simplify();
+        assert_eq!(of(&graph, sum).residual, Some(a));
+        assert_eq!(of(&graph, a).residual, None);
+        assert_eq!(graph.nodes[b].work, Work::Gone);
+        assert!(matches!(graph.nodes[y].work, Work::Activate { .. }));
+    }
+
+    #[test]
+    fn what_is_wanted_as_it_is_stays() {
+        let mut graph = Graph::default();
+        let x = graph.push(Work::Input(0), SIZE);
+        let y = graph.push(convolution(x), SIZE);
+        let z = graph.push(activate(y, 2.0, 0.0, true), SIZE);
+        graph.outputs.extend([y, z]);
+        let before = graph.clone();
+        graph.simplify();
+        assert_eq!(graph, before);
+        let twice = graph.push(Work::Add { left: y, right: y }, SIZE);
+        graph.outputs = vec![twice];
+        graph.simplify();
+        assert!(matches!(graph.nodes[twice].work, Work::Add { .. }));
+    }
+}

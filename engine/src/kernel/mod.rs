@@ -1,0 +1,193 @@
+//! The innermost loops: sums of products for a tile of pixels and channels, one way for each kind of
+//! processor.
+//!
+//! All take the same arguments ([`Tile`]) and give the same sums, up to rounding. They are the only
+//! unsafe code of this crate. What makes them safe is checked once, when a convolution is made and when
+//! it is run ([`convolution`](crate::convolution)): that every offset of every pixel and run lies in the
+//! buffer that it is used with.
+
+#![allow(unsafe_code, reason = "the kernels take pointers")]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use std::fmt;
+
+use crate::convolution::{Finish, Finished};
+
+/// The numbers that a kernel multiplies. It always adds in f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Number {
+    /// 32 bits.
+    F32,
+    /// 16 bits, in pairs: eight bits of exponent as in f32, and seven of fraction.
+    Bf16,
+}
+
+impl Number {
+    /// How many of them a unit of 4 bytes holds.
+    pub(crate) const fn per_unit(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::Bf16 => 2,
+        }
+    }
+
+    /// The bytes of one.
+    pub(crate) const fn bytes(self) -> usize {
+        4 / self.per_unit()
+    }
+}
+
+/// A way to compute, for one kind of processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    /// 512-bit vectors and their dot products of bf16.
+    Avx512Bf16,
+    /// 512-bit vectors.
+    Avx512,
+    /// 256-bit vectors with fused multiply-add.
+    Avx2,
+    /// Whatever the compiler makes of plain loops.
+    Portable,
+}
+
+impl Kernel {
+    /// All of them, the fastest first.
+    pub const ALL: [Self; 4] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
+
+    /// Whether this processor can run it.
+    pub fn is_supported(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => Self::Avx512.is_supported() && is_x86_feature_detected!("avx512bf16"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Portable => true,
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// The fastest that this processor can run; `exact` leaves out those of less than f32.
+    pub fn fastest(exact: bool) -> Self {
+        Self::ALL
+            .into_iter()
+            .filter(|kernel| !exact || kernel.number() == Number::F32)
+            .find(|kernel| kernel.is_supported())
+            .unwrap_or(Self::Portable)
+    }
+
+    /// What it multiplies.
+    pub const fn number(self) -> Number {
+        match self {
+            Self::Avx512Bf16 => Number::Bf16,
+            Self::Avx512 | Self::Avx2 | Self::Portable => Number::F32,
+        }
+    }
+
+    /// How many pixels it computes at once.
+    pub(crate) const fn rows(self) -> usize {
+        match self {
+            Self::Avx512Bf16 | Self::Avx512 => 8,
+            Self::Avx2 => 6,
+            Self::Portable => 4,
+        }
+    }
+
+    /// How many output channels it computes at once.
+    pub(crate) const fn columns(self) -> usize {
+        match self {
+            Self::Avx512Bf16 | Self::Avx512 => 48,
+            Self::Avx2 => 16,
+            Self::Portable => 8,
+        }
+    }
+
+    /// The most [`columns`](Self::columns) of any.
+    pub(crate) const MOST_COLUMNS: usize = 48;
+
+    /// Brings sums to where they belong.
+    pub(crate) fn finish(self, sums: &Finished<'_>, finish: &mut Finish<'_>) {
+        assert!(self.is_supported());
+        match self {
+            // SAFETY: the processor has these features.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 | Self::Avx512 => unsafe { avx512::finish(sums, finish) },
+            // SAFETY: the processor has these features.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { avx2::finish(sums, finish) },
+            _ => sums.deliver(finish),
+        }
+    }
+
+    /// Computes a tile.
+    ///
+    /// # Safety
+    ///
+    /// The processor supports this kernel. For each of the first [`rows`](Self::rows) pixels and each
+    /// run, the bytes from `input + pixel + run.offset` on, 4 for each unit of the run, can be read;
+    /// `weights` has [`columns`](Self::columns) units for each unit of each run; and `sums` has rows
+    /// times columns values that can be read and written.
+    #[inline]
+    pub(crate) unsafe fn run(self, tile: &Tile<'_>) {
+        // SAFETY: the same conditions, which the caller has met.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512Bf16 => avx512::bf16(tile),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => avx512::f32(tile),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => avx2::f32(tile),
+                _ => portable::f32(tile),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Avx512Bf16 => "AVX-512 with bf16",
+            Self::Avx512 => "AVX-512",
+            Self::Avx2 => "AVX2",
+            Self::Portable => "portable",
+        })
+    }
+}
+
+/// Inputs that lie one after the other: a row of the kernel's window, or a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Where it begins, in bytes from where the pixel's window begins.
+    pub(crate) offset: usize,
+    /// Its length in units of 4 bytes.
+    pub(crate) units: usize,
+}
+
+/// What a kernel is to compute: for each pixel and channel, the sum of input times weight over all runs.
+#[derive(Debug)]
+pub(crate) struct Tile<'a> {
+    /// The input's first byte.
+    pub(crate) input: *const u8,
+    /// Where each pixel's window begins, in bytes.
+    pub(crate) pixels: &'a [usize],
+    /// What to sum over.
+    pub(crate) runs: &'a [Run],
+    /// For each unit of each run, a unit for each channel.
+    pub(crate) weights: *const f32,
+    /// Where the sums go, `[rows][columns]`.
+    pub(crate) sums: *mut f32,
+    /// Whether to add to what is there.
+    pub(crate) adds: bool,
+}

@@ -1,0 +1,80 @@
+//! Where the values of a pixel go: as they are, or scaled, shifted and rectified, into one buffer or
+//! several. So what follows a convolution is done while its sums are at hand.
+
+use crate::buffer::{Values, to_bf16};
+
+/// A scale and shift for each channel, and whether negative values become zero then: batch normalisation
+/// and ReLU before a convolution.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Activation {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+    pub(crate) relu: bool,
+}
+
+impl Activation {
+    /// Applies it to the values of some channels, from `first` on.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it becomes part of functions with vector instructions")]
+    pub(crate) fn apply(&self, first: usize, values: &mut [f32]) {
+        let scale = &self.scale[first..][..values.len()];
+        let shift = &self.shift[first..][..values.len()];
+        for ((value, scale), shift) in values.iter_mut().zip(scale).zip(shift) {
+            *value = *value * scale + shift;
+        }
+        if self.relu {
+            for value in values {
+                *value = value.max(0.0);
+            }
+        }
+    }
+}
+
+/// A buffer that values go into.
+#[derive(Debug)]
+pub(crate) struct Output<'a> {
+    /// The buffer.
+    pub(crate) values: &'a mut Values,
+    /// Where the first channel of each pixel is.
+    pub(crate) starts: &'a [usize],
+    /// Which channel of the buffer the first one becomes.
+    pub(crate) offset: usize,
+    /// What is done to the values on their way.
+    pub(crate) activation: Option<&'a Activation>,
+}
+
+/// How many channels are scaled at once.
+const WIDTH: usize = 64;
+
+impl Output<'_> {
+    /// Puts some channels of a pixel, from `first` on, into the buffer.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it becomes part of functions with vector instructions")]
+    pub(crate) fn put(&mut self, pixel: usize, first: usize, values: &[f32]) {
+        let at = self.starts[pixel] + self.offset + first;
+        let Some(activation) = self.activation else {
+            return store(self.values, at, values);
+        };
+        let mut scaled = [0.0_f32; WIDTH];
+        for (number, values) in values.chunks(WIDTH).enumerate() {
+            let scaled = &mut scaled[..values.len()];
+            scaled.copy_from_slice(values);
+            activation.apply(first + number * WIDTH, scaled);
+            store(self.values, at + number * WIDTH, scaled);
+        }
+    }
+}
+
+/// Writes values from a place on.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "it becomes part of functions with vector instructions")]
+pub(crate) fn store(target: &mut Values, at: usize, values: &[f32]) {
+    match target {
+        Values::F32(target) => target[at..][..values.len()].copy_from_slice(values),
+        Values::Bf16(target) => {
+            for (target, value) in target[at..][..values.len()].iter_mut().zip(values) {
+                *target = to_bf16(*value);
+            }
+        }
+    }
+}
