@@ -5,9 +5,17 @@ fn main() -> TractResult<()> {
     let path = std::env::args().nth(1).unwrap();
     let n: usize = std::env::args().nth(2).map_or(4, |n| n.parse().unwrap());
     let m = tract_onnx::onnx().model_for_path(&path)?;
-    let m = m.with_input_fact(0, f32::fact([n, 3, 64, 64]).into())?.into_typed()?.into_decluttered()?;
+    let m = m
+        .with_input_fact(0, f32::fact([n, 3, 64, 64]).into())?
+        .into_typed()?
+        .into_decluttered()?;
     let mut seed = 1u32;
-    let data: Vec<f32> = (0..n * 3 * 64 * 64).map(|_| { seed = seed.wrapping_mul(1664525).wrapping_add(1013904223); (seed >> 8) as f32 / 8388608.0 - 1.0 }).collect();
+    let data: Vec<f32> = (0..n * 3 * 64 * 64)
+        .map(|_| {
+            seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
+            (seed >> 8) as f32 / 8388608.0 - 1.0
+        })
+        .collect();
     let input = Tensor::from_shape(&[n, 3, 64, 64], &data)?;
     let stock = m.clone().into_optimized()?.into_runnable()?;
     let run = |plan: &Arc<TypedRunnableModel>| -> TractResult<(Vec<f32>, f64)> {
@@ -28,8 +36,15 @@ fn main() -> TractResult<()> {
         let (fast, count) = accelerate(&m, kernel)?;
         let plan = fast.into_optimized()?.into_runnable()?;
         let (out, time) = run(&plan)?;
-        let d = out.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        println!("{kernel}: {count} convolutions, {:.2} ms a view, off by {d:e}", time * 1e3 / n as f64);
+        let d = out
+            .iter()
+            .zip(&expected)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        println!(
+            "{kernel}: {count} convolutions, {:.2} ms a view, off by {d:e}",
+            time * 1e3 / n as f64
+        );
     }
     Ok(())
 }

@@ -177,7 +177,10 @@ mod tests {
         assert!(from_bf16(to_bf16(f32::NAN)).is_nan());
         // 1 + 2^-8 lies in the middle of 1 and 1 + 2^-7: to the even one.
         assert_eq!(from_bf16(to_bf16(1.0 + 0.003_906_25)), 1.0);
-        assert_eq!(from_bf16(to_bf16(1.0 + 3.0 * 0.003_906_25)), 1.0 + 0.015_625);
+        assert_eq!(
+            from_bf16(to_bf16(1.0 + 3.0 * 0.003_906_25)),
+            1.0 + 0.015_625
+        );
         assert_eq!(from_bf16(to_bf16(1.004)), 1.007_812_5);
         assert_eq!(from_bf16(to_bf16(f32::MAX)), f32::INFINITY);
     }

@@ -45,7 +45,12 @@ pub(crate) struct Shape {
 impl Shape {
     /// Rows and columns of the output for an input of this size.
     pub(crate) fn output(&self, height: usize, width: usize) -> [usize; 2] {
-        let Border { top, left, bottom, right } = self.padding;
+        let Border {
+            top,
+            left,
+            bottom,
+            right,
+        } = self.padding;
         [
             (top + height + bottom - self.window[0]) / self.strides[0] + 1,
             (left + width + right - self.window[1]) / self.strides[1] + 1,
@@ -57,7 +62,6 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub(crate) struct Convolution {
     kernel: Kernel,
-    input: Layout,
     output: Layout,
     weights: Vec<f32>,
     bias: Vec<f32>,
@@ -83,9 +87,18 @@ pub(crate) struct Finish<'a> {
 impl Convolution {
     /// Packs the weights, `[channels][input channels][rows][columns]`, for inputs of this layout. The
     /// input's border must have room for the padding.
-    pub(crate) fn new(kernel: Kernel, shape: &Shape, input: Layout, weights: &[f32], bias: &[f32]) -> Self {
+    pub(crate) fn new(
+        kernel: Kernel,
+        shape: &Shape,
+        input: Layout,
+        weights: &[f32],
+        bias: &[f32],
+    ) -> Self {
         let [rows, columns] = shape.window;
-        assert_eq!(weights.len(), shape.channels * input.channels * rows * columns);
+        assert_eq!(
+            weights.len(),
+            shape.channels * input.channels * rows * columns
+        );
         assert_eq!(bias.len(), shape.channels);
         let room = input.border.union(shape.padding);
         assert_eq!(room, input.border, "the input's border is too narrow");
@@ -96,10 +109,13 @@ impl Convolution {
         let runs = runs(shape, &input, number);
         let pixels = pixels(kernel, shape, &input, &output);
         let reach = runs.iter().map(|run| run.offset + 4 * run.units).max();
-        let end = pixels.iter().max().zip(reach).map_or(0, |(pixel, reach)| pixel + reach);
+        let end = pixels
+            .iter()
+            .max()
+            .zip(reach)
+            .map_or(0, |(pixel, reach)| pixel + reach);
         Self {
             kernel,
-            input,
             output,
             weights: pack(kernel, shape, input.channels, weights),
             bias: bias.to_vec(),
@@ -107,16 +123,6 @@ impl Convolution {
             pixels,
             end,
         }
-    }
-
-    /// The output's size, without a border.
-    pub(crate) fn output(&self) -> Layout {
-        self.output
-    }
-
-    /// The numbers that it wants its input in.
-    pub(crate) fn number(&self) -> Number {
-        self.kernel.number()
     }
 
     /// Computes all pixels and channels.
@@ -190,12 +196,19 @@ pub(crate) struct Finished<'a> {
 impl Finished<'_> {
     /// What [`Kernel::finish`] does, to be compiled for each kind of processor.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "it becomes part of functions with vector instructions")]
+    #[allow(
+        clippy::inline_always,
+        reason = "it becomes part of functions with vector instructions"
+    )]
     pub(crate) fn deliver(&self, finish: &mut Finish<'_>) {
         let width = self.bias.len();
         let mut values = [0.0_f32; Kernel::MOST_COLUMNS];
         let values = &mut values[..width];
-        for (sums, pixel) in self.sums.chunks_exact(self.columns).zip(self.pixels.clone()) {
+        for (sums, pixel) in self
+            .sums
+            .chunks_exact(self.columns)
+            .zip(self.pixels.clone())
+        {
             for ((value, sum), bias) in values.iter_mut().zip(sums).zip(self.bias) {
                 *value = sum + bias;
             }

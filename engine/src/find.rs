@@ -4,7 +4,9 @@ use tract_onnx::prelude::tract_itertools::izip;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
-use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool};
+use tract_onnx::tract_core::ops::cnn::{
+    Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool,
+};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::{Add, Max, Mul};
 use tract_onnx::tract_core::ops::nn::DataFormat;
@@ -49,7 +51,9 @@ pub(crate) fn look(model: &TypedModel, node: &TypedNode) -> Option<(Found, Vec<O
             pooling: Pooling::Max,
             window,
         };
-        pool.with_index_outputs.is_none().then_some((found, inputs.to_vec()))?
+        pool.with_index_outputs
+            .is_none()
+            .then_some((found, inputs.to_vec()))?
     } else if let Some(pool) = op.downcast_ref::<SumPool>() {
         let pooling = Pooling::Mean {
             counts_padding: pool.count_include_pad,
@@ -69,7 +73,9 @@ pub(crate) fn look(model: &TypedModel, node: &TypedNode) -> Option<(Found, Vec<O
         return None;
     };
     let all_images = found.1.iter().all(|input| {
-        model.outlet_fact(*input).is_ok_and(|fact| self::size(fact).is_some() && fact.konst.is_none())
+        model
+            .outlet_fact(*input)
+            .is_ok_and(|fact| self::size(fact).is_some() && fact.konst.is_none())
     });
     all_images.then_some(found)
 }
@@ -97,7 +103,8 @@ fn convolution(model: &TypedModel, conv: &Conv, inputs: &[OutletId], size: &Size
         return None;
     };
     let spec = &conv.pool_spec;
-    let is_ours = conv.group == 1 && conv.q_params.is_none() && conv.kernel_fmt == KernelFormat::OIHW;
+    let is_ours =
+        conv.group == 1 && conv.q_params.is_none() && conv.kernel_fmt == KernelFormat::OIHW;
     if !is_ours {
         return None;
     }
@@ -131,10 +138,18 @@ fn pointwise(model: &TypedModel, sum: &EinSum, inputs: &[OutletId], size: &Size)
             [place] => Some(Some(*place)),
             _ => None,
         };
-        Some([one(&axis.inputs[0])?, one(&axis.inputs[1])?, one(&axis.outputs[0])?])
+        Some([
+            one(&axis.inputs[0])?,
+            one(&axis.inputs[1])?,
+            one(&axis.outputs[0])?,
+        ])
     };
     // Which dimension each of its axes is of the image, the weights and the output.
-    let mut axes = sum.axes.iter_all_axes().map(at).collect::<Option<Vec<_>>>()?;
+    let mut axes = sum
+        .axes
+        .iter_all_axes()
+        .map(at)
+        .collect::<Option<Vec<_>>>()?;
     axes.sort();
     let (of_inputs, of_outputs) = match axes.as_slice() {
         [

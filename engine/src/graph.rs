@@ -25,7 +25,9 @@ pub(crate) struct Size {
 pub(crate) enum Pooling {
     Max,
     /// Their mean; with the padding's zeros, or without.
-    Mean { counts_padding: bool },
+    Mean {
+        counts_padding: bool,
+    },
 }
 
 /// The window of a pooling.
@@ -95,9 +97,9 @@ impl Work {
     pub(crate) fn inputs(&self) -> Vec<Id> {
         match self {
             Self::Input(_) | Self::Gone => Vec::new(),
-            Self::Convolution(convolve) => {
-                std::iter::once(convolve.input).chain(convolve.residual).collect()
-            }
+            Self::Convolution(convolve) => std::iter::once(convolve.input)
+                .chain(convolve.residual)
+                .collect(),
             Self::Activate { input, .. } | Self::Pool { input, .. } => vec![*input],
             Self::Add { left, right } => vec![*left, *right],
             Self::Concat(inputs) => inputs.clone(),
@@ -116,7 +118,10 @@ impl Graph {
     pub(crate) fn users(&self, id: Id) -> Vec<Id> {
         let uses = |node: &Node| node.work.inputs().contains(&id);
         let nodes = self.nodes.iter().enumerate();
-        nodes.filter(|(_, node)| uses(node)).map(|(user, _)| user).collect()
+        nodes
+            .filter(|(_, node)| uses(node))
+            .map(|(user, _)| user)
+            .collect()
     }
 
     /// Whether one node alone needs this one, once.
@@ -140,7 +145,11 @@ impl Graph {
             return;
         };
         let before = *input;
-        let Work::Activate { input, activation: first } = &self.nodes[before].work else {
+        let Work::Activate {
+            input,
+            activation: first,
+        } = &self.nodes[before].work
+        else {
             return;
         };
         if first.relu || !self.is_of_one(before) {
@@ -170,7 +179,10 @@ impl Graph {
         if convolve.relu || !self.is_of_one(before) {
             return;
         }
-        let scales = activation.scale.iter().any(|scale| scale.to_bits() != 1.0_f32.to_bits());
+        let scales = activation
+            .scale
+            .iter()
+            .any(|scale| scale.to_bits() != 1.0_f32.to_bits());
         if convolve.residual.is_some() && scales {
             return;
         }
@@ -266,7 +278,10 @@ mod tests {
         graph.outputs.push(y);
         graph.simplify();
         let convolve = of(&graph, y);
-        assert_eq!((convolve.weights[0], convolve.bias[0], convolve.relu), (6.0, 2.5, true));
+        assert_eq!(
+            (convolve.weights[0], convolve.bias[0], convolve.relu),
+            (6.0, 2.5, true)
+        );
         assert_eq!(convolve.input, x);
     }
 

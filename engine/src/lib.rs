@@ -3,6 +3,7 @@
 mod buffer;
 mod convolution;
 mod find;
+mod fold;
 mod graph;
 mod kernel;
 mod op;
@@ -20,5 +21,5 @@ use tract_onnx::prelude::{TractResult, TypedModel};
 ///
 /// Errors are those of tract on a model that is not sound.
 pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
-    region::accelerate(model, kernel)
+    region::accelerate(&fold::fold(model)?, kernel)
 }

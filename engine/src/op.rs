@@ -107,7 +107,9 @@ impl OpState for State {
         op: &dyn Op,
         inputs: TVec<TValue>,
     ) -> TractResult<TVec<TValue>> {
-        let op = op.downcast_ref::<Convolutions>().context("a state of another operator")?;
+        let op = op
+            .downcast_ref::<Convolutions>()
+            .context("a state of another operator")?;
         op.compute(&mut self.memory, &inputs)
     }
 

@@ -15,7 +15,10 @@ pub(crate) struct Activation {
 impl Activation {
     /// Applies it to the values of some channels, from `first` on.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "it becomes part of functions with vector instructions")]
+    #[allow(
+        clippy::inline_always,
+        reason = "it becomes part of functions with vector instructions"
+    )]
     pub(crate) fn apply(&self, first: usize, values: &mut [f32]) {
         let scale = &self.scale[first..][..values.len()];
         let shift = &self.shift[first..][..values.len()];
@@ -49,7 +52,10 @@ const WIDTH: usize = 64;
 impl Output<'_> {
     /// Puts some channels of a pixel, from `first` on, into the buffer.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "it becomes part of functions with vector instructions")]
+    #[allow(
+        clippy::inline_always,
+        reason = "it becomes part of functions with vector instructions"
+    )]
     pub(crate) fn put(&mut self, pixel: usize, first: usize, values: &[f32]) {
         let at = self.starts[pixel] + self.offset + first;
         let Some(activation) = self.activation else {
@@ -67,7 +73,10 @@ impl Output<'_> {
 
 /// Writes values from a place on.
 #[inline(always)]
-#[allow(clippy::inline_always, reason = "it becomes part of functions with vector instructions")]
+#[allow(
+    clippy::inline_always,
+    reason = "it becomes part of functions with vector instructions"
+)]
 pub(crate) fn store(target: &mut Values, at: usize, values: &[f32]) {
     match target {
         Values::F32(target) => target[at..][..values.len()].copy_from_slice(values),

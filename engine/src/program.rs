@@ -99,7 +99,12 @@ impl Program {
         let outputs = graph
             .outputs
             .iter()
-            .map(|id| (graph.nodes[*id].size, builder.wants[*id].plain.unwrap_or_default()))
+            .map(|id| {
+                (
+                    graph.nodes[*id].size,
+                    builder.wants[*id].plain.unwrap_or_default(),
+                )
+            })
             .collect();
         let buffers = builder.buffers;
         let starts = buffers
@@ -206,12 +211,15 @@ impl Program {
             .iter()
             .map(|target| std::mem::take(&mut memory.buffers[target.buffer]))
             .collect();
-        let outputs = written.iter_mut().zip(&step.targets).map(|(values, target)| Output {
-            values,
-            starts: self.starts(target.buffer),
-            offset: target.offset,
-            activation: target.activation.as_ref(),
-        });
+        let outputs = written
+            .iter_mut()
+            .zip(&step.targets)
+            .map(|(values, target)| Output {
+                values,
+                starts: self.starts(target.buffer),
+                offset: target.offset,
+                activation: target.activation.as_ref(),
+            });
         let mut outputs: Vec<Output<'_>> = outputs.collect();
         let plain = |buffer: usize| match &memory.buffers[buffer] {
             Values::F32(values) => (values.as_slice(), self.starts(buffer)),
@@ -281,7 +289,15 @@ impl Program {
                 for pixel in 0..step.size.batch * height * width {
                     let (image, at) = (pixel / (height * width), pixel % (height * width));
                     let of_image = &starts[image * per_image..][..per_image];
-                    pool(*pooling, window, &layout, values, of_image, [at / width, at % width], row);
+                    pool(
+                        *pooling,
+                        window,
+                        &layout,
+                        values,
+                        of_image,
+                        [at / width, at % width],
+                        row,
+                    );
                     put(pixel, row);
                 }
             }
@@ -310,7 +326,11 @@ fn pool(
     let rows = range(row, 0, window.padding.top, layout.height);
     let columns = range(column, 1, window.padding.left, layout.width);
     let inside = rows.len() * columns.len();
-    let places = rows.flat_map(|row| columns.clone().map(move |column| row * layout.width + column));
+    let places = rows.flat_map(|row| {
+        columns
+            .clone()
+            .map(move |column| row * layout.width + column)
+    });
     match pooling {
         Pooling::Max => {
             pooled.fill(f32::NEG_INFINITY);
@@ -425,11 +445,14 @@ impl Builder<'_> {
             wants.multiplied = Some(self.buffers.len() - 1);
         }
         if is_plain {
-            wants.plain = wants.multiplied.filter(|_| number == Number::F32).or_else(|| {
-                let layout = Layout::plain(batch, height, width, channels);
-                self.buffers.push((layout, Number::F32));
-                Some(self.buffers.len() - 1)
-            });
+            wants.plain = wants
+                .multiplied
+                .filter(|_| number == Number::F32)
+                .or_else(|| {
+                    let layout = Layout::plain(batch, height, width, channels);
+                    self.buffers.push((layout, Number::F32));
+                    Some(self.buffers.len() - 1)
+                });
         }
         self.wants[id] = wants;
     }

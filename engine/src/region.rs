@@ -47,8 +47,10 @@ pub(crate) fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(Typ
         rewriter.map(*input)?;
     }
     let outputs = model.output_outlets()?.to_vec();
-    let outputs: TVec<OutletId> =
-        outputs.into_iter().map(|output| rewriter.map(output)).collect::<TractResult<_>>()?;
+    let outputs: TVec<OutletId> = outputs
+        .into_iter()
+        .map(|output| rewriter.map(output))
+        .collect::<TractResult<_>>()?;
     rewriter.target.select_output_outlets(&outputs)?;
     Ok((rewriter.target, rewriter.convolutions))
 }
@@ -103,9 +105,13 @@ impl Rewriter<'_> {
         let inputs = node.inputs.iter().map(|input| self.map(*input));
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
         let outputs = if self.model.input_outlets()?.contains(&id.into()) {
-            tvec!(self.target.add_source(&node.name, node.outputs[0].fact.clone())?)
+            tvec!(
+                self.target
+                    .add_source(&node.name, node.outputs[0].fact.clone())?
+            )
         } else {
-            self.target.wire_node(&node.name, node.op.clone(), &inputs)?
+            self.target
+                .wire_node(&node.name, node.op.clone(), &inputs)?
         };
         for (slot, output) in outputs.into_iter().enumerate() {
             self.mapped.insert(OutletId::new(id, slot), output);
@@ -132,15 +138,24 @@ impl Rewriter<'_> {
             let size = self.size(outlet)?;
             ids.insert(outlet, graph.push(work(found, &images), size));
         }
-        let wanted: Vec<usize> = nodes.iter().copied().filter(|node| self.is_wanted(*node, nodes)).collect();
-        graph.outputs = wanted.iter().map(|node| ids[&OutletId::new(*node, 0)]).collect();
+        let wanted: Vec<usize> = nodes
+            .iter()
+            .copied()
+            .filter(|node| self.is_wanted(*node, nodes))
+            .collect();
+        graph.outputs = wanted
+            .iter()
+            .map(|node| ids[&OutletId::new(*node, 0)])
+            .collect();
         graph.simplify();
         let program = Program::new(&graph, self.kernel);
         self.convolutions += program.convolutions();
         let inputs = inputs.into_iter().map(|input| self.map(input));
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
         let name = format!("{}.region", self.model.node(nodes[0]).name);
-        let outputs = self.target.wire_node(name, Convolutions::new(program), &inputs)?;
+        let outputs = self
+            .target
+            .wire_node(name, Convolutions::new(program), &inputs)?;
         for (node, output) in wanted.into_iter().zip(outputs) {
             self.mapped.insert(OutletId::new(node, 0), output);
         }
@@ -150,7 +165,10 @@ impl Rewriter<'_> {
     /// Whether a node's values are needed outside of its region.
     fn is_wanted(&self, id: usize, nodes: &[usize]) -> bool {
         let successors = &self.model.node(id).outputs[0].successors;
-        let is_output = self.model.output_outlets().is_ok_and(|outputs| outputs.contains(&id.into()));
+        let is_output = self
+            .model
+            .output_outlets()
+            .is_ok_and(|outputs| outputs.contains(&id.into()));
         is_output || successors.iter().any(|user| !nodes.contains(&user.node))
     }
 

@@ -138,7 +138,7 @@ impl Case {
         }
         let convolution =
             Convolution::new(kernel, &self.shape, self.input, &self.weights, &self.bias);
-        let layout = convolution.output();
+        let layout = convolution.output;
         let padded = Layout {
             border: Border {
                 top: 1,
@@ -211,7 +211,12 @@ fn every_kernel_gives_the_sums_of_the_definition() {
         for kernel in &kernels {
             let found = case.run(*kernel);
             assert_near(*kernel, &format!("seed {seed}: plain"), &found.0, &plain);
-            assert_near(*kernel, &format!("seed {seed}: activated"), &found.1, &activated);
+            assert_near(
+                *kernel,
+                &format!("seed {seed}: activated"),
+                &found.1,
+                &activated,
+            );
         }
     }
 }
@@ -250,5 +255,11 @@ fn an_input_without_room_for_the_padding_is_refused() {
         },
         channels: 1,
     };
-    let _ = Convolution::new(Kernel::Portable, &shape, Layout::plain(1, 4, 4, 1), &[0.0; 9], &[0.0]);
+    let _ = Convolution::new(
+        Kernel::Portable,
+        &shape,
+        Layout::plain(1, 4, 4, 1),
+        &[0.0; 9],
+        &[0.0],
+    );
 }

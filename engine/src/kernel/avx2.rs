@@ -49,7 +49,8 @@ pub(super) unsafe fn f32(tile: &Tile<'_>) {
                 for row in 0..ROWS {
                     let value = _mm256_set1_ps(inputs[row].add(unit).read_unaligned());
                     for vector in 0..VECTORS {
-                        sums[row][vector] = _mm256_fmadd_ps(of_channels[vector], value, sums[row][vector]);
+                        sums[row][vector] =
+                            _mm256_fmadd_ps(of_channels[vector], value, sums[row][vector]);
                     }
                 }
             }

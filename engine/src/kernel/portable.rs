@@ -19,7 +19,11 @@ pub(super) unsafe fn f32(tile: &Tile<'_>) {
     // else uses meanwhile.
     unsafe {
         let target = &mut *tile.sums.cast::<[[f32; COLUMNS]; ROWS]>();
-        let mut sums = if tile.adds { *target } else { [[0.0; COLUMNS]; ROWS] };
+        let mut sums = if tile.adds {
+            *target
+        } else {
+            [[0.0; COLUMNS]; ROWS]
+        };
         let mut weights = tile.weights.cast::<[f32; COLUMNS]>();
         for run in tile.runs {
             let inputs: [*const f32; ROWS] = std::array::from_fn(|row| {

@@ -1,0 +1,320 @@
+//! Whole models, with this engine and with tract alone.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use galmorph_engine::{Kernel, Number, accelerate};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_core::ops::array::TypedConcat;
+use tract_onnx::tract_core::ops::cnn::{
+    Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool,
+};
+use tract_onnx::tract_core::ops::math::{add, max, mul};
+use tract_onnx::tract_core::ops::nn::DataFormat;
+
+/// A model in the making.
+struct Maker {
+    model: TypedModel,
+    random: ChaCha8Rng,
+    count: usize,
+}
+
+impl Maker {
+    fn new(seed: u64) -> Self {
+        Self {
+            model: TypedModel::default(),
+            random: ChaCha8Rng::seed_from_u64(seed),
+            count: 0,
+        }
+    }
+
+    fn name(&mut self, what: &str) -> String {
+        self.count += 1;
+        format!("{what}-{}", self.count)
+    }
+
+    fn channels(&self, x: OutletId) -> usize {
+        self.model
+            .outlet_fact(x)
+            .unwrap()
+            .shape
+            .as_concrete()
+            .unwrap()[1]
+    }
+
+    fn constant(&mut self, shape: &[usize], scale: f32) -> OutletId {
+        let count = shape.iter().product();
+        let values: Vec<f32> = (0..count)
+            .map(|_| self.random.random_range(-scale..scale))
+            .collect();
+        let name = self.name("constant");
+        let tensor = Tensor::from_shape(shape, &values).unwrap();
+        self.model.add_const(name, tensor).unwrap()
+    }
+
+    fn wire(
+        &mut self,
+        what: &str,
+        op: impl Into<Box<dyn TypedOp>>,
+        inputs: &[OutletId],
+    ) -> OutletId {
+        let name = self.name(what);
+        self.model.wire_node(name, op, inputs).unwrap()[0]
+    }
+
+    fn spec(&mut self, x: OutletId, side: usize, stride: usize, outputs: usize) -> PoolSpec {
+        let before = self.random.random_range(0..side);
+        let after = self.random.random_range(0..side);
+        PoolSpec {
+            data_format: DataFormat::NCHW,
+            kernel_shape: tvec!(side, side),
+            padding: PaddingSpec::Explicit(tvec!(before, after), tvec!(after, before)),
+            dilations: None,
+            strides: Some(tvec!(stride, stride)),
+            input_channels: self.channels(x),
+            output_channels: outputs,
+        }
+    }
+
+    fn convolution(&mut self, x: OutletId, spec: PoolSpec) -> OutletId {
+        let (inputs, outputs, side) = (
+            spec.input_channels,
+            spec.output_channels,
+            spec.kernel_shape[0],
+        );
+        let scale = 1.0 / ((inputs * side * side) as f32).sqrt();
+        let weights = self.constant(&[outputs, inputs, side, side], scale);
+        let bias = self.constant(&[outputs], 1.0);
+        let conv = Conv {
+            pool_spec: spec,
+            kernel_fmt: KernelFormat::OIHW,
+            group: 1,
+            q_params: None,
+        };
+        self.wire("conv", conv, &[x, weights, bias])
+    }
+
+    /// One that keeps the size.
+    fn same(&mut self, x: OutletId, side: usize, outputs: usize) -> OutletId {
+        let mut spec = self.spec(x, side, 1, outputs);
+        spec.padding = PaddingSpec::SameUpper;
+        self.convolution(x, spec)
+    }
+
+    fn normalise(&mut self, x: OutletId) -> OutletId {
+        let channels = self.channels(x);
+        let (scale, shift) = (
+            self.constant(&[1, channels, 1, 1], 2.0),
+            self.constant(&[1, channels, 1, 1], 1.0),
+        );
+        let x = self.wire("scale", mul(), &[x, scale]);
+        self.wire("shift", add(), &[x, shift])
+    }
+
+    fn relu(&mut self, x: OutletId) -> OutletId {
+        let name = self.name("zero");
+        let zero = Tensor::zero::<f32>(&[1, 1, 1, 1]).unwrap();
+        let zero = self.model.add_const(name, zero).unwrap();
+        self.wire("relu", max(), &[x, zero])
+    }
+
+    fn pool(&mut self, x: OutletId, is_max: bool) -> OutletId {
+        let channels = self.channels(x);
+        let pool_spec = self.spec(x, 3, 2, channels);
+        if is_max {
+            let with_index_outputs = None;
+            self.wire(
+                "max",
+                MaxPool {
+                    pool_spec,
+                    with_index_outputs,
+                },
+                &[x],
+            )
+        } else {
+            let count_include_pad = self.random.random();
+            let pool = SumPool {
+                pool_spec,
+                count_include_pad,
+                normalize: true,
+            };
+            self.wire("mean", pool, &[x])
+        }
+    }
+}
+
+fn run(model: TypedModel, input: &Tensor) -> Vec<Vec<f32>> {
+    let plan = model.into_optimized().unwrap().into_runnable().unwrap();
+    let mut state = plan.spawn().unwrap();
+    let mut answer = || -> Vec<Vec<f32>> {
+        let outputs = state.run(tvec!(input.clone().into())).unwrap();
+        let values = |output: &TValue| {
+            output
+                .to_plain_array_view::<f32>()
+                .unwrap()
+                .iter()
+                .copied()
+                .collect()
+        };
+        outputs.iter().map(values).collect()
+    };
+    let first = answer();
+    assert_eq!(answer(), first, "the second answer is the first");
+    first
+}
+
+/// Runs a model both ways, and with every kernel; returns how many convolutions were replaced.
+#[track_caller]
+fn compare(mut maker: Maker, outputs: &[OutletId]) -> usize {
+    maker.model.select_output_outlets(outputs).unwrap();
+    let model = maker.model.into_decluttered().unwrap();
+    let shape = model
+        .input_fact(0)
+        .unwrap()
+        .shape
+        .as_concrete()
+        .unwrap()
+        .to_vec();
+    let count = shape.iter().product();
+    let values: Vec<f32> = (0..count)
+        .map(|_| maker.random.random_range(-1.0..1.0))
+        .collect();
+    let input = Tensor::from_shape(&shape, &values).unwrap();
+    let expected = run(model.clone(), &input);
+    let mut replaced = 0;
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported())
+    {
+        let (accelerated, count) = accelerate(&model, kernel).unwrap();
+        replaced = count;
+        let found = run(accelerated, &input);
+        let tolerance = match kernel.number() {
+            Number::F32 => 1e-4,
+            Number::Bf16 => 0.1,
+        };
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() < tolerance,
+                    "{kernel}: {found}, not {expected}"
+                );
+            }
+        }
+    }
+    replaced
+}
+
+fn views(maker: &mut Maker) -> OutletId {
+    let fact = f32::fact([2, 3, 20, 17]);
+    maker.model.add_source("views", fact).unwrap()
+}
+
+#[test]
+fn residual_units_with_a_projection_and_with_a_stride() {
+    let mut maker = Maker::new(1);
+    let x = views(&mut maker);
+    let spec = maker.spec(x, 6, 1, 20);
+    let x = maker.convolution(x, spec);
+    let x = maker.pool(x, true);
+    let before = maker.normalise(x);
+    let before = maker.relu(before);
+    let projection = maker.same(before, 1, 50);
+    let y = maker.same(before, 1, 10);
+    let y = maker.normalise(y);
+    let y = maker.relu(y);
+    let y = maker.same(y, 3, 10);
+    let y = maker.relu(y);
+    let y = maker.same(y, 1, 50);
+    let sum = maker.wire("sum", add(), &[projection, y]);
+    let y = maker.normalise(sum);
+    let y = maker.relu(y);
+    let spec = maker.spec(y, 3, 2, 70);
+    let y = maker.convolution(y, spec);
+    assert_eq!(compare(maker, &[sum, y]), 6);
+}
+
+#[test]
+fn branches_that_are_put_together() {
+    let mut maker = Maker::new(2);
+    let x = views(&mut maker);
+    let x = maker.same(x, 3, 13);
+    let a = maker.same(x, 1, 7);
+    let a = maker.relu(a);
+    let b = maker.same(x, 5, 9);
+    let c = maker.same(b, 3, 4);
+    let inner = maker.wire("inner", TypedConcat { axis: 1 }, &[c, b]);
+    let all = maker.wire("all", TypedConcat { axis: 1 }, &[a, inner, x]);
+    let y = maker.normalise(all);
+    let y = maker.relu(y);
+    let y = maker.same(y, 3, 21);
+    let mean = maker.pool(all, false);
+    assert_eq!(compare(maker, &[y, mean]), 5);
+}
+
+#[test]
+fn what_is_not_ours_stays_between_what_is() {
+    let mut maker = Maker::new(3);
+    let x = views(&mut maker);
+    let x = maker.same(x, 3, 8);
+    let y = maker.wire("tanh", tract_onnx::tract_core::ops::math::tanh(), &[x]);
+    let y = maker.same(y, 3, 8);
+    // By way of the tangent and past it.
+    let sum = maker.wire("sum", add(), &[x, y]);
+    let z = maker.same(sum, 3, 5);
+    assert_eq!(compare(maker, &[z, x]), 3);
+}
+
+#[test]
+fn random_chains_of_everything() {
+    for seed in 10..40 {
+        let mut maker = Maker::new(seed);
+        let mut x = views(&mut maker);
+        let mut earlier = vec![x];
+        for _ in 0..maker.random.random_range(3..12) {
+            let from = earlier[maker
+                .random
+                .random_range(earlier.len().saturating_sub(3)..earlier.len())];
+            let shape = |x| {
+                maker
+                    .model
+                    .outlet_fact(x)
+                    .unwrap()
+                    .shape
+                    .as_concrete()
+                    .unwrap()
+                    .to_vec()
+            };
+            let (height, width) = (shape(from)[2], shape(from)[3]);
+            let alike: Vec<OutletId> = earlier
+                .iter()
+                .copied()
+                .filter(|e| shape(*e) == shape(from))
+                .collect();
+            let other = alike[maker.random.random_range(0..alike.len())];
+            let outputs = maker.random.random_range(1..60);
+            let side = maker.random.random_range(1..=4);
+            let stride = maker.random.random_range(1..=2);
+            x = match maker.random.random_range(0..8) {
+                0 | 1 => maker.same(from, side, outputs),
+                2 if height > side && width > side => {
+                    let spec = maker.spec(from, side, stride, outputs);
+                    maker.convolution(from, spec)
+                }
+                3 if height > 3 && width > 3 => {
+                    let is_max = maker.random.random();
+                    maker.pool(from, is_max)
+                }
+                4 => maker.normalise(from),
+                5 => maker.wire("sum", add(), &[from, other]),
+                6 => maker.wire("both", TypedConcat { axis: 1 }, &[from, other]),
+                _ => maker.relu(from),
+            };
+            earlier.push(x);
+        }
+        let middle = earlier[earlier.len() / 2];
+        compare(maker, &[x, middle]);
+    }
+}
