@@ -237,6 +237,20 @@ fn residual_units_with_a_projection_and_with_a_stride() {
 }
 
 #[test]
+fn a_scale_after_a_relu_stays_after_it() {
+    let mut maker = Maker::new(4);
+    let x = views(&mut maker);
+    let x = maker.same(x, 3, 8);
+    let x = maker.relu(x);
+    let x = maker.normalise(x);
+    let x = maker.normalise(x);
+    let y = maker.same(x, 3, 8);
+    let sum = maker.wire("sum", add(), &[x, y]);
+    let y = maker.relu(sum);
+    assert_eq!(compare(maker, &[y]), 2);
+}
+
+#[test]
 fn branches_that_are_put_together() {
     let mut maker = Maker::new(2);
     let x = views(&mut maker);
