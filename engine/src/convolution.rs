@@ -85,13 +85,14 @@ pub(crate) struct Finish<'a> {
 }
 
 impl Convolution {
-    /// Packs the weights, `[channels][input channels][rows][columns]`, for inputs of this layout. The
-    /// input's border must have room for the padding.
+    /// Packs the weights, `[channels][input channels][rows][columns]`, each times the scale of its
+    /// channel, for inputs of this layout. The input's border must have room for the padding.
     pub(crate) fn new(
         kernel: Kernel,
         shape: &Shape,
         input: Layout,
         weights: &[f32],
+        scale: &[f32],
         bias: &[f32],
     ) -> Self {
         let [rows, columns] = shape.window;
@@ -117,7 +118,7 @@ impl Convolution {
         Self {
             kernel,
             output,
-            weights: pack(kernel, shape, input.channels, weights),
+            weights: pack(kernel, shape, input.channels, weights, scale),
             bias: bias.to_vec(),
             parts: parts(&runs),
             pixels,
@@ -293,7 +294,7 @@ fn parts(runs: &[Run]) -> Vec<Vec<Run>> {
 /// Brings weights, `[channels][input channels][rows][columns]`, into the order in which a kernel reads
 /// them: blocks of its columns; in a block the window's rows, and of each row the units, each with the
 /// weights of all the block's channels.
-fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32]) -> Vec<f32> {
+fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32], scale: &[f32]) -> Vec<f32> {
     let [rows, columns] = shape.window;
     let (number, block_size) = (kernel.number(), kernel.columns());
     let run = columns * inputs;
@@ -302,9 +303,10 @@ fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32]) -> Vec<f3
             return 0.0;
         }
         let (column, input) = (position / inputs, position % inputs);
-        weights[((channel * inputs + input) * rows + row) * columns + column]
+        weights[((channel * inputs + input) * rows + row) * columns + column] * scale[channel]
     };
-    let mut packed = Vec::new();
+    let units = rows * run.div_ceil(number.per_unit());
+    let mut packed = Vec::with_capacity(shape.channels.next_multiple_of(block_size) * units);
     for first in (0..shape.channels).step_by(block_size) {
         for row in 0..rows {
             for unit in 0..run.div_ceil(number.per_unit()) {

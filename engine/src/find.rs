@@ -21,7 +21,7 @@ use crate::output::Activation;
 pub(crate) enum Found {
     Convolution {
         shape: Shape,
-        weights: Vec<f32>,
+        weights: Arc<Tensor>,
         bias: Vec<f32>,
     },
     Activate(Activation),
@@ -120,7 +120,7 @@ fn convolution(model: &TypedModel, conv: &Conv, inputs: &[OutletId], size: &Size
         channels: spec.output_channels,
     };
     let found = Found::Convolution {
-        weights: constant(model, weights)?,
+        weights: tensor(model, weights)?,
         bias: spread(constant(model, bias)?, spec.output_channels)?,
         shape,
     };
@@ -129,7 +129,7 @@ fn convolution(model: &TypedModel, conv: &Conv, inputs: &[OutletId], size: &Size
 
 /// A convolution with a window of one pixel, as tract writes it.
 fn pointwise(model: &TypedModel, sum: &EinSum, inputs: &[OutletId], size: &Size) -> Looked {
-    let &[image, weights] = inputs else {
+    let &[image, inputs_and_outputs] = inputs else {
         return None;
     };
     let at = |axis: &Axis| -> Option<[Option<usize>; 3]> {
@@ -161,14 +161,18 @@ fn pointwise(model: &TypedModel, sum: &EinSum, inputs: &[OutletId], size: &Size)
         ] => (*inputs, *outputs),
         _ => return None,
     };
-    if sum.q_params.is_some() || model.outlet_fact(weights).ok()?.rank() != 2 {
+    if sum.q_params.is_some() || model.outlet_fact(inputs_and_outputs).ok()?.rank() != 2 {
         return None;
     }
     let inputs = self::size(model.outlet_fact(image).ok()?)?.channels;
-    let mut values = constant(model, weights)?;
+    let mut weights = tensor(model, inputs_and_outputs)?;
     if (of_outputs, of_inputs) == (1, 0) {
+        let values = constant(model, inputs_and_outputs)?;
         let turned = |at: usize| values[(at % inputs) * size.channels + at / inputs];
-        values = (0..values.len()).map(turned).collect();
+        let turned: Vec<f32> = (0..values.len()).map(turned).collect();
+        weights = Tensor::from_shape(&[size.channels, inputs], &turned)
+            .ok()?
+            .into_arc_tensor();
     }
     let shape = Shape {
         window: [1, 1],
@@ -178,7 +182,7 @@ fn pointwise(model: &TypedModel, sum: &EinSum, inputs: &[OutletId], size: &Size)
     };
     let found = Found::Convolution {
         shape,
-        weights: values,
+        weights,
         bias: vec![0.0; size.channels],
     };
     Some((found, vec![image]))
@@ -265,8 +269,14 @@ fn element_wise(model: &TypedModel, op: &TypedBinOp, inputs: &[OutletId], size: 
     Some((Found::Activate(activation), vec![image]))
 }
 
-fn constant(model: &TypedModel, outlet: OutletId) -> Option<Vec<f32>> {
+/// A constant of f32.
+fn tensor(model: &TypedModel, outlet: OutletId) -> Option<Arc<Tensor>> {
     let tensor = model.outlet_fact(outlet).ok()?.konst.as_ref()?;
+    (tensor.datum_type() == f32::datum_type()).then(|| Arc::clone(tensor))
+}
+
+fn constant(model: &TypedModel, outlet: OutletId) -> Option<Vec<f32>> {
+    let tensor = tensor(model, outlet)?;
     let values = tensor.to_plain_array_view::<f32>().ok()?;
     Some(values.iter().copied().collect())
 }

@@ -4,6 +4,10 @@
 //! computed, up to rounding, and leave fewer passes over memory: a scale and shift becomes part of the
 //! convolution before it, a sum part of the convolution that computes one of its terms.
 
+use std::sync::Arc;
+
+use tract_onnx::prelude::Tensor;
+
 use crate::buffer::Border;
 use crate::convolution::Shape;
 use crate::output::Activation;
@@ -69,8 +73,10 @@ pub(crate) enum Work {
 pub(crate) struct Convolve {
     pub(crate) input: Id,
     pub(crate) shape: Shape,
-    /// `[channels][input channels][rows][columns]`
-    pub(crate) weights: Vec<f32>,
+    /// `[channels][input channels][rows][columns]`; as tract has them, since they may be large.
+    pub(crate) weights: Arc<Tensor>,
+    /// What the weights of each channel are multiplied with.
+    pub(crate) scale: Vec<f32>,
     pub(crate) bias: Vec<f32>,
     /// What is added to it.
     pub(crate) residual: Option<Id>,
@@ -187,10 +193,8 @@ impl Graph {
             return;
         }
         let mut convolve = convolve.clone();
-        let per_channel = convolve.weights.len() / convolve.shape.channels;
-        for (channel, weights) in convolve.weights.chunks_mut(per_channel).enumerate() {
-            let scale = activation.scale[channel];
-            weights.iter_mut().for_each(|weight| *weight *= scale);
+        for (channel, scale) in activation.scale.iter().enumerate() {
+            convolve.scale[channel] *= scale;
             convolve.bias[channel] = convolve.bias[channel] * scale + activation.shift[channel];
         }
         convolve.relu = activation.relu;
@@ -242,7 +246,8 @@ mod tests {
                 padding: Border::default(),
                 channels: 1,
             },
-            weights: vec![3.0],
+            weights: Arc::new(Tensor::from_shape(&[1, 1, 1, 1], &[3.0_f32]).unwrap()),
+            scale: vec![1.0],
             bias: vec![1.0],
             residual: None,
             relu: false,
@@ -279,8 +284,8 @@ mod tests {
         graph.simplify();
         let convolve = of(&graph, y);
         assert_eq!(
-            (convolve.weights[0], convolve.bias[0], convolve.relu),
-            (6.0, 2.5, true)
+            (convolve.scale[0], convolve.bias[0], convolve.relu),
+            (2.0, 2.5, true)
         );
         assert_eq!(convolve.input, x);
     }

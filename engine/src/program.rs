@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use tract_onnx::prelude::TractResult;
+
 use crate::buffer::{Border, Layout, Values};
 use crate::convolution::{Convolution, Finish};
 use crate::graph::{Graph, Id, Pooling, Size, Window, Work};
@@ -83,7 +85,7 @@ struct Builder<'a> {
 
 impl Program {
     /// Makes the steps for a graph.
-    pub(crate) fn new(graph: &Graph, kernel: Kernel) -> Self {
+    pub(crate) fn new(graph: &Graph, kernel: Kernel) -> TractResult<Self> {
         let mut builder = Builder {
             graph,
             kernel,
@@ -94,8 +96,8 @@ impl Program {
             builder.decide(id);
         }
         let steps: Vec<Step> = (0..graph.nodes.len())
-            .filter_map(|id| builder.step(id))
-            .collect();
+            .filter_map(|id| builder.step(id).transpose())
+            .collect::<TractResult<_>>()?;
         let outputs = graph
             .outputs
             .iter()
@@ -118,7 +120,7 @@ impl Program {
             starts,
         };
         program.share_buffers();
-        program
+        Ok(program)
     }
 
     /// How many convolutions there are.
@@ -501,7 +503,7 @@ impl Builder<'_> {
         targets
     }
 
-    fn step(&self, id: Id) -> Option<Step> {
+    fn step(&self, id: Id) -> TractResult<Option<Step>> {
         let node = &self.graph.nodes[id];
         let plain = |id: Id| self.wants[id].plain.unwrap_or_default();
         let mut targets = self.targets(id);
@@ -509,11 +511,13 @@ impl Builder<'_> {
             Work::Input(number) => Action::Load(*number),
             Work::Convolution(convolve) => {
                 let input = self.wants[convolve.input].multiplied.unwrap_or_default();
+                let weights = convolve.weights.try_as_plain_ram()?;
                 let convolution = Convolution::new(
                     self.kernel,
                     &convolve.shape,
                     self.buffers[input].0,
-                    &convolve.weights,
+                    weights.as_slice::<f32>()?,
+                    &convolve.scale,
                     &convolve.bias,
                 );
                 Action::Convolution {
@@ -523,7 +527,7 @@ impl Builder<'_> {
                     relu: convolve.relu,
                 }
             }
-            Work::Activate { .. } if self.is_on_the_way(id) => return None,
+            Work::Activate { .. } if self.is_on_the_way(id) => return Ok(None),
             Work::Activate { input, activation } => {
                 for target in &mut targets {
                     target.activation = Some(activation.clone());
@@ -540,13 +544,13 @@ impl Builder<'_> {
                 pooling: *pooling,
                 window: *window,
             },
-            Work::Concat(_) | Work::Gone => return None,
+            Work::Concat(_) | Work::Gone => return Ok(None),
         };
-        Some(Step {
+        Ok(Some(Step {
             action,
             size: node.size,
             targets,
-        })
+        }))
     }
 }
 

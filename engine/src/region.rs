@@ -148,7 +148,7 @@ impl Rewriter<'_> {
             .map(|node| ids[&OutletId::new(*node, 0)])
             .collect();
         graph.simplify();
-        let program = Program::new(&graph, self.kernel);
+        let program = Program::new(&graph, self.kernel)?;
         self.convolutions += program.convolutions();
         let inputs = inputs.into_iter().map(|input| self.map(input));
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
@@ -186,7 +186,8 @@ fn work(found: &Found, images: &[usize]) -> Work {
         } => Work::Convolution(Box::new(Convolve {
             input: images[0],
             shape: *shape,
-            weights: weights.clone(),
+            weights: Arc::clone(weights),
+            scale: vec![1.0; shape.channels],
             bias: bias.clone(),
             residual: None,
             relu: false,

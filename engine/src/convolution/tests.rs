@@ -12,6 +12,7 @@ struct Case {
     input: Layout,
     image: Vec<f32>,
     weights: Vec<f32>,
+    scale: Vec<f32>,
     bias: Vec<f32>,
     residual: Vec<f32>,
     activation: Activation,
@@ -63,6 +64,10 @@ impl Case {
             input,
             image: numbers(input.pixels() * input.channels, 1.0),
             weights: numbers(shape.channels * inputs, 1.0 / (inputs as f32).sqrt()),
+            // Powers of two, which leave a bf16 one.
+            scale: (0..shape.channels)
+                .map(|channel| [0.5, 1.0, 2.0][channel % 3])
+                .collect(),
             bias: numbers(shape.channels, 1.0),
             residual: numbers(pixels * shape.channels, 1.0),
             activation: Activation {
@@ -111,7 +116,8 @@ impl Case {
                                         * columns
                                         + column;
                                     sum += f64::from(self.image[input])
-                                        * f64::from(self.weights[weight]);
+                                        * f64::from(self.weights[weight])
+                                        * f64::from(self.scale[output]);
                                 }
                             }
                         }
@@ -136,8 +142,14 @@ impl Case {
         for (start, values) in self.input.starts().zip(self.image.chunks(channels)) {
             store(&mut input, start, values);
         }
-        let convolution =
-            Convolution::new(kernel, &self.shape, self.input, &self.weights, &self.bias);
+        let convolution = Convolution::new(
+            kernel,
+            &self.shape,
+            self.input,
+            &self.weights,
+            &self.scale,
+            &self.bias,
+        );
         let layout = convolution.output;
         let padded = Layout {
             border: Border {
@@ -260,6 +272,7 @@ fn an_input_without_room_for_the_padding_is_refused() {
         &shape,
         Layout::plain(1, 4, 4, 1),
         &[0.0; 9],
+        &[1.0],
         &[0.0],
     );
 }
