@@ -1,50 +1,73 @@
-use galmorph_engine::{Kernel, accelerate};
+//! Times a model by tract alone and with each kernel, and says how far apart the answers are.
+//!
+//! usage: cargo run --release -p galmorph-engine --example compare -- MODEL.onnx [VIEWS]
+
+use std::env;
+use std::error::Error;
 use std::time::Instant;
+
+use galmorph_engine::{Kernel, accelerate};
 use tract_onnx::prelude::*;
-fn main() -> TractResult<()> {
-    let path = std::env::args().nth(1).unwrap();
-    let n: usize = std::env::args().nth(2).map_or(4, |n| n.parse().unwrap());
-    let m = tract_onnx::onnx().model_for_path(&path)?;
-    let m = m
-        .with_input_fact(0, f32::fact([n, 3, 64, 64]).into())?
+
+/// How often each is run, in turns; the quickest counts.
+const ROUNDS: usize = 8;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args().skip(1);
+    let path = arguments.next().ok_or("no model was named")?;
+    let views: usize = arguments.next().map_or(Ok(4), |views| views.parse())?;
+    let shape = [views, 3, 64, 64];
+    let model = onnx()
+        .model_for_path(&path)?
+        .with_input_fact(0, f32::fact(shape).into())?
         .into_typed()?
         .into_decluttered()?;
-    let mut seed = 1u32;
-    let data: Vec<f32> = (0..n * 3 * 64 * 64)
-        .map(|_| {
-            seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
-            (seed >> 8) as f32 / 8388608.0 - 1.0
-        })
-        .collect();
-    let input = Tensor::from_shape(&[n, 3, 64, 64], &data)?;
-    let stock = m.clone().into_optimized()?.into_runnable()?;
-    let run = |plan: &Arc<TypedRunnableModel>| -> TractResult<(Vec<f32>, f64)> {
-        let mut state = plan.spawn()?;
-        let mut best = f64::INFINITY;
-        let mut out = vec![];
-        for _ in 0..6 {
-            let t = Instant::now();
-            let o = state.run(tvec!(input.clone().into()))?;
-            best = best.min(t.elapsed().as_secs_f64());
-            out = o[0].to_plain_array_view::<f32>()?.iter().copied().collect();
-        }
-        Ok((out, best))
+    let mut state = 1_u32;
+    let mut number = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f32::from(u16::try_from(state >> 16).unwrap_or_default()) / 32_768.0 - 1.0
     };
-    let (expected, time) = run(&stock)?;
-    println!("tract: {:.2} ms a view", time * 1e3 / n as f64);
-    for kernel in Kernel::ALL.into_iter().filter(|k| k.is_supported()) {
-        let (fast, count) = accelerate(&m, kernel)?;
-        let plan = fast.into_optimized()?.into_runnable()?;
-        let (out, time) = run(&plan)?;
-        let d = out
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| number()).collect();
+    let input = Tensor::from_shape(&shape, &values)?;
+
+    let mut plans = vec![(
+        "tract".to_owned(),
+        model.clone().into_optimized()?.into_runnable()?,
+    )];
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported())
+    {
+        let (accelerated, count) = accelerate(&model, kernel)?;
+        let name = format!("{kernel}, {count} convolutions");
+        plans.push((name, accelerated.into_optimized()?.into_runnable()?));
+    }
+    let mut states = plans
+        .iter()
+        .map(|(_, plan)| plan.spawn())
+        .collect::<TractResult<Vec<_>>>()?;
+    let mut found = vec![(f64::INFINITY, Vec::new()); plans.len()];
+    for _ in 0..ROUNDS {
+        for (state, (best, answer)) in states.iter_mut().zip(&mut found) {
+            let began = Instant::now();
+            let outputs = state.run(tvec!(input.clone().into()))?;
+            *best = best.min(began.elapsed().as_secs_f64());
+            *answer = outputs[0]
+                .to_plain_array_view::<f32>()?
+                .iter()
+                .copied()
+                .collect();
+        }
+    }
+    let expected = found[0].1.clone();
+    for ((name, _), (best, answer)) in plans.iter().zip(&found) {
+        let apart = answer
             .iter()
             .zip(&expected)
             .map(|(a, b)| (a - b).abs())
             .fold(0.0, f32::max);
-        println!(
-            "{kernel}: {count} convolutions, {:.2} ms a view, off by {d:e}",
-            time * 1e3 / n as f64
-        );
+        let milliseconds = best * 1e3 / views as f64;
+        println!("{name}: {milliseconds:.2} ms a view, at most {apart:.1e} apart");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Which nodes of a tract model this engine computes, and what they are to it.
 
 use tract_onnx::prelude::tract_itertools::izip;
+#[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;

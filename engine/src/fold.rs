@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+#[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
 /// The same model with every node whose inputs are constants as a constant.

@@ -1,4 +1,39 @@
 //! Convolutions for tract that are as fast as the processor.
+//!
+//! tract loads a model, checks it, plans it, and runs every operator. Nearly all time goes to
+//! convolutions, and [`accelerate`] puts an operator of this crate in the place of those, and of what is
+//! between them: sums, batch normalisation, ReLU, poolings, concatenations. What it doesn't know stays
+//! tract's.
+//!
+//! ```text
+//!   views, NCHW                                                probabilities
+//!        |                                                           ^
+//!        v         one operator, one pass over memory a convolution  |  tract
+//!   .---------.   .-------.   .------------------------------.   .---------.
+//!   | to NHWC |-->| 6 x 6 |-->| 1 x 1, 3 x 3, 1 x 1, + shortcut |-->| pool,   |
+//!   '---------'   | pool  |   '------------------------------'   | linear, |
+//!                 '-------'    ^ bias, ReLU, sum and the next     | softmax |
+//!                                batch normalisation are done     '---------'
+//!                                while the sums are in registers
+//!
+//!   a buffer    [image][row][column][channel], and a border of zeros around each image:
+//!
+//!      0 0 0 0 0 0        the window of a pixel is some runs of numbers (its rows, here 3), the same
+//!      0 x x x x 0        for each pixel but for where they begin: no copy is made of the input, and
+//!      0 x x x x 0        no window asks whether it is at the border
+//!      0 0 0 0 0 0
+//!
+//!   the weights [48 channels][row, column, input channel][channel of the 48], in the order in which
+//!               the innermost loop reads them:
+//!
+//!      8 pixels      ,----------------- 48 channels = 3 vectors ------------------.
+//!      x 48 channels | sums stay in 24 registers; for each input number: 3 loads   |
+//!      at once       | of weights, 8 of inputs, 24 fused multiply-adds             |
+//! ```
+//!
+//! Sums are of f32. What is multiplied is f32 as well, or bf16 where the [`Kernel`] says so: half the
+//! memory and twice the speed, for three digits of a weight. The same image gives the same answer to the
+//! last bit, whatever else is computed; another kernel may round otherwise.
 
 mod buffer;
 mod convolution;
@@ -14,8 +49,9 @@ mod region;
 pub use kernel::{Kernel, Number};
 use tract_onnx::prelude::{TractResult, TypedModel};
 
-/// Replaces the convolutions of a model whose shapes are known, and what is between them, by an operator
-/// that computes them with `kernel`. Returns how many convolutions that were as well.
+/// Computes a model's convolutions, and what is between them, by `kernel`, which the processor must
+/// support. All shapes must be known. Returns how many convolutions were replaced as well: of each that
+/// was not, tract goes on to compute it.
 ///
 /// # Errors
 ///

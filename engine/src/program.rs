@@ -355,7 +355,9 @@ fn pool(
                 inside
             };
             let part = 1.0 / count as f32;
-            pooled.iter_mut().for_each(|sum| *sum *= part);
+            for sum in pooled {
+                *sum *= part;
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+#[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
 use crate::find::{self, Found};

@@ -7,6 +7,11 @@
 //! buffer that it is used with.
 
 #![allow(unsafe_code, reason = "the kernels take pointers")]
+#![allow(
+    clippy::cast_ptr_alignment,
+    reason = "what may not be aligned is read so"
+)]
+#![allow(clippy::needless_range_loop, reason = "registers are numbered")]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
