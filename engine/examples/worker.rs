@@ -1,0 +1,107 @@
+//! A runtime of the benchmark (`scripts/bench`): loads a model, then runs it as often as a line of
+//! standard input says, and writes what that took.
+//!
+//! usage: worker MODEL.onnx VIEWS THREADS tract|avx512bf16|avx512|avx2|portable
+//!
+//! Each line of output is one JSON object: first `load_seconds` and `rss_bytes`, then for each line of
+//! input, a number of runs, `wall_seconds` and `cpu_seconds`. Each thread runs the model as often.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::io::{self, BufRead as _, Write as _};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use galmorph_engine::{Kernel, accelerate};
+use rustix::time::{ClockId, clock_gettime};
+use tract_onnx::prelude::*;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [path, views, threads, runtime] = arguments.as_slice() else {
+        return Err("usage: worker MODEL.onnx VIEWS THREADS RUNTIME".into());
+    };
+    let (views, threads): (usize, usize) = (views.parse()?, threads.parse()?);
+    let shape = [views, 3, 64, 64];
+    let began = Instant::now();
+    let plan = plan(path, shape, runtime)?;
+    let mut states = (0..threads)
+        .map(|_| plan.spawn())
+        .collect::<TractResult<Vec<_>>>()?;
+    let load_seconds = began.elapsed().as_secs_f64();
+    println!(
+        r#"{{"load_seconds": {load_seconds}, "rss_bytes": {}}}"#,
+        peak_bytes()?
+    );
+    io::stdout().flush()?;
+
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|n: usize| (n * 7919 % 509) as f32 / 254.0 - 1.0)
+        .collect();
+    let input = Tensor::from_shape(&shape, &values)?;
+    for line in io::stdin().lock().lines() {
+        let runs: usize = line?.trim().parse()?;
+        let (began, cpu) = (Instant::now(), cpu_seconds());
+        thread::scope(|scope| -> TractResult<()> {
+            let work = |state: &mut TypedSimpleState| -> TractResult<()> {
+                for _ in 0..runs {
+                    state.run(tvec!(input.clone().into()))?;
+                }
+                Ok(())
+            };
+            let mut workers = Vec::new();
+            for state in &mut states {
+                workers.push(scope.spawn(move || work(state)));
+            }
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })?;
+        let (wall, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        println!(r#"{{"wall_seconds": {wall}, "cpu_seconds": {cpu}}}"#);
+        io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+fn plan(
+    path: &str,
+    shape: [usize; 4],
+    runtime: &str,
+) -> Result<Arc<TypedRunnableModel>, Box<dyn Error>> {
+    let model = onnx()
+        .model_for_path(path)?
+        .with_input_fact(0, f32::fact(shape).into())?;
+    let kernel = match runtime {
+        "tract" => return Ok(model.into_optimized()?.into_runnable()?),
+        "avx512bf16" => Kernel::Avx512Bf16,
+        "avx512" => Kernel::Avx512,
+        "avx2" => Kernel::Avx2,
+        "portable" => Kernel::Portable,
+        other => return Err(format!("no runtime '{other}'").into()),
+    };
+    if !kernel.is_supported() {
+        return Err(format!("this processor has no {kernel}").into());
+    }
+    let (accelerated, _) = accelerate(&model.into_typed()?.into_decluttered()?, kernel)?;
+    Ok(accelerated.into_optimized()?.into_runnable()?)
+}
+
+/// User and system time of this process and all its threads, also of those that have ended.
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The most memory that this process has had.
+fn peak_bytes() -> io::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|text| text.parse().ok());
+    Ok(kibibytes.unwrap_or(0_u64) * 1024)
+}
