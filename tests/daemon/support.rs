@@ -115,7 +115,9 @@ impl Dir {
             .current_dir(self.temporary.path())
             .env_remove("GALMORPH_LOG")
             .env_remove("STATE_DIRECTORY")
-            .env_remove("NOTIFY_SOCKET");
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("JOURNAL_STREAM");
         command
     }
 
@@ -232,22 +234,37 @@ impl Ran {
 /// A running `galmorph watch inbox`, killed when it is dropped.
 pub(crate) struct Daemon {
     child: Child,
-    ready: UnixDatagram,
+    told: Receiver<String>,
     log: Receiver<String>,
 }
 
 impl Daemon {
     fn start(dir: &Dir, arguments: &[&str]) -> Self {
+        let mut command = dir.galmorph(["watch", "inbox", "-v"].iter().chain(arguments));
+        Self::spawn(dir, &mut command)
+    }
+
+    /// Starts a daemon as systemd would, which hears what it says.
+    pub(crate) fn spawn(dir: &Dir, command: &mut Command) -> Self {
         let socket = dir.path("notify.socket");
         let _ = fs::remove_file(&socket);
-        let ready = UnixDatagram::bind(&socket).unwrap();
-        ready.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut child = dir
-            .galmorph(["watch", "inbox", "-v"].iter().chain(arguments))
+        let service = UnixDatagram::bind(&socket).unwrap();
+        let mut child = command
             .env("NOTIFY_SOCKET", &socket)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // On a thread: the daemon never waits for us to hear it.
+        let (sender, told) = channel();
+        thread::spawn(move || {
+            let mut message = [0; 4096];
+            while let Ok(length) = service.recv(&mut message) {
+                let text = String::from_utf8_lossy(&message[..length]).into_owned();
+                if sender.send(text).is_err() {
+                    return;
+                }
+            }
+        });
         // Read to its end on a thread: the daemon never waits for us to read its log.
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = channel();
@@ -257,14 +274,38 @@ impl Daemon {
                 let _ = sender.send(line);
             }
         });
-        Self { child, ready, log }
+        Self { child, told, log }
     }
 
     /// Waits until it listens.
     pub(crate) fn wait_until_ready(&self) {
-        let mut message = [0; 64];
-        let length = self.ready.recv(&mut message).unwrap();
-        assert!(message[..length].starts_with(b"READY=1"));
+        self.wait_to_hear("READY=1");
+    }
+
+    /// Waits until it has told systemd something with `part` in it, and returns all of that.
+    pub(crate) fn wait_to_hear(&self, part: &str) -> String {
+        self.hear_until(part).pop().unwrap()
+    }
+
+    /// Everything that it has told systemd, up to something with `part` in it.
+    pub(crate) fn hear_until(&self, part: &str) -> Vec<String> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut heard = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.told.recv_timeout(left) {
+                Ok(text) => heard.push(text),
+                Err(_) => panic!("waited in vain to hear '{part}': {heard:?}"),
+            }
+            if heard.last().is_some_and(|text| text.contains(part)) {
+                return heard;
+            }
+        }
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -273,16 +314,21 @@ impl Daemon {
         assert!(status.unwrap().success());
     }
 
-    /// Waits until a line of the log contains `part`.
-    pub(crate) fn wait_for_line(&mut self, part: &str) {
+    /// Waits until a line of the log contains `part`, and returns it.
+    pub(crate) fn wait_for_line(&mut self, part: &str) -> String {
+        self.wait_for_line_of(&[part])
+    }
+
+    /// Waits until a line of the log contains one of `parts`, and returns it.
+    pub(crate) fn wait_for_line_of(&mut self, parts: &[&str]) -> String {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.log.recv_timeout(left) {
-                Ok(line) if line.contains(part) => return,
+                Ok(line) if parts.iter().any(|part| line.contains(part)) => return line,
                 Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => panic!("ended without a line '{part}'"),
-                Err(RecvTimeoutError::Timeout) => panic!("waited in vain for a line '{part}'"),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended without a line of {parts:?}"),
+                Err(RecvTimeoutError::Timeout) => panic!("waited in vain for a line of {parts:?}"),
             }
         }
     }

@@ -20,6 +20,7 @@ use crossbeam::select;
 
 use crate::catalog::{Reader, Standing};
 use crate::clock;
+use crate::heartbeat::{Activity, Pulse};
 use crate::progress::Observer;
 use crate::stop::Stop;
 use crate::taken::{FinishedFile, Stamp, Taken, stamp};
@@ -72,6 +73,7 @@ pub(crate) struct Intake {
     finished: Receiver<FinishedFile>,
     stop: Stop,
     listener: Option<Listener>,
+    pulse: Pulse,
 
     scan: Option<Scan>,
     next_scan: Option<Instant>,
@@ -112,6 +114,7 @@ impl Intake {
             finished,
             stop,
             listener: None,
+            pulse: Pulse::unfelt(),
             scan: None,
             next_scan: None,
             folders_to_scan: VecDeque::new(),
@@ -123,6 +126,12 @@ impl Intake {
         }
     }
 
+    /// With a pulse that someone feels.
+    pub(crate) fn with_pulse(mut self, pulse: Pulse) -> Self {
+        self.pulse = pulse;
+        self
+    }
+
     /// Gives files to the pipeline until the end is asked for or, when draining, the backlog is done.
     pub(crate) fn run(mut self, observer: &dyn Observer) -> IntakeReport {
         // First the ears, then the eyes: what comes while we scan is heard.
@@ -130,6 +139,8 @@ impl Intake {
         self.begin_scan();
         observer.started();
         while !self.stop.requested() {
+            let _turn = self.pulse.begin(Activity::Work);
+            self.pulse.carries(!self.under_way.is_empty());
             self.take_stock();
             if self.plan.drain && self.is_idle() {
                 return self.report;
@@ -143,6 +154,7 @@ impl Intake {
     }
 
     fn listen(&mut self) {
+        let _files = self.pulse.begin(Activity::Files);
         if self.plan.drain {
             return;
         }
@@ -174,6 +186,7 @@ impl Intake {
 
     /// Moves what is due, and the scan, until a file is ready or there is nothing to do but wait.
     fn take_stock(&mut self) {
+        let _files = self.pulse.begin(Activity::Files);
         let now = Instant::now();
         if self.listener.as_ref().is_some_and(Listener::overflowed) {
             let planned = self.next_scan.is_some_and(|moment| moment <= now);
@@ -261,7 +274,7 @@ impl Intake {
         let patience = if self.may_scan() {
             Duration::ZERO
         } else {
-            self.patience()
+            self.patience().min(self.pulse.turn())
         };
         let hints = match &self.listener {
             Some(listener) if self.ready.len() < READY => listener.hints(),
@@ -308,6 +321,7 @@ impl Intake {
     }
 
     fn follow(&mut self, hint: Hint) {
+        let _files = self.pulse.begin(Activity::Files);
         let (path, cause) = match hint {
             Hint::Complete(path) => (path, Cause::Complete),
             Hint::Appeared(path) => (path, Cause::Young),

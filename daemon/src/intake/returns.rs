@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Intake, Wait};
+use crate::heartbeat::Activity;
 use crate::taken::{Finished, stamp};
 
 /// The pauses before a file that could not be read is tried again: the first, and the longest.
@@ -18,6 +19,7 @@ pub(super) const DRAIN_ATTEMPTS: u32 = 5;
 
 impl Intake {
     pub(super) fn welcome_back(&mut self, path: PathBuf, how: Finished) {
+        let _files = self.pulse.begin(Activity::Files);
         let touched = self.touched.remove(&path);
         let Some((first_seen, failures)) = self.under_way.remove(&path) else {
             return;

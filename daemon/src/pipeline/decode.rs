@@ -14,6 +14,7 @@ use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
 use super::known::Pending;
 use super::{Judged, Prepared};
 use crate::catalog::{CatalogError, Entry, Reader, Verdict};
+use crate::heartbeat::{Activity, Pulse};
 use crate::panics::catch;
 use crate::path_text::path_text;
 use crate::stop::Stop;
@@ -27,6 +28,7 @@ pub(super) struct Worker<'a> {
     pub(super) model: i64,
     pub(super) pending: &'a Pending,
     pub(super) stop: Stop,
+    pub(super) pulse: Pulse,
     pub(super) input: Receiver<Taken>,
     pub(super) images: Sender<Prepared>,
     pub(super) verdicts: Sender<Vec<Judged>>,
@@ -62,7 +64,7 @@ impl Worker<'_> {
 
     fn handle(&self, taken: Taken) -> Result<(), Ended> {
         let mut entry = blank_entry(&taken);
-        let bytes = match read(&taken, &self.limits) {
+        let bytes = match self.files(|| read(&taken, &self.limits)) {
             Ok(bytes) => bytes,
             Err(Fault::Back(how)) => return self.give_back(taken, how),
             Err(Fault::Rejected { kind, message }) => {
@@ -70,7 +72,7 @@ impl Worker<'_> {
                 return self.judge(Judged { taken, entry });
             }
         };
-        let digest = blake3::hash(&bytes).to_hex().to_string();
+        let digest = self.work(|| blake3::hash(&bytes).to_hex().to_string());
         entry.digest = Some(digest.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
         let Some((taken, mut entry)) = self.pending.lead_or_wait(&digest, (taken, entry), waiting)
@@ -78,7 +80,7 @@ impl Worker<'_> {
             return Ok(());
         };
 
-        let image = match decode(&bytes, &self.limits) {
+        let image = match self.work(|| decode(&bytes, &self.limits)) {
             Ok(image) => image,
             Err((kind, message)) => {
                 entry.verdict = Verdict::rejected(kind, &message);
@@ -89,7 +91,7 @@ impl Worker<'_> {
         if self.is_known(&digest) {
             return self.judge(Judged { taken, entry });
         }
-        match catch(|| self.preprocessing.views(&image)) {
+        match self.work(|| catch(|| self.preprocessing.views(&image))) {
             Ok(views) => self.images.send(Prepared {
                 taken,
                 entry,
@@ -105,12 +107,21 @@ impl Worker<'_> {
 
     /// A catalog that can't be asked costs a computation, no more: the answer is written once anyway.
     fn is_known(&self, digest: &str) -> bool {
-        self.catalog
-            .has_answer(digest, self.model)
+        let ask = || self.catalog.has_answer(digest, self.model);
+        self.pulse
+            .during(Activity::Catalog, ask)
             .unwrap_or_else(|error: CatalogError| {
                 log::warn!("{error}");
                 false
             })
+    }
+
+    fn work<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.pulse.during(Activity::Work, work)
+    }
+
+    fn files<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.pulse.during(Activity::Files, work)
     }
 
     fn judge(&self, judged: Judged) -> Result<(), Ended> {

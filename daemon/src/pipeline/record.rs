@@ -17,6 +17,7 @@ use super::Judged;
 use super::known::Pending;
 use crate::catalog::{CatalogError, Verdict, Writer};
 use crate::errors::{LastError, LoggedError};
+use crate::heartbeat::{Activity, Pulse};
 use crate::progress::Observer;
 use crate::retry::patiently;
 use crate::stop::Stop;
@@ -36,14 +37,23 @@ pub(super) struct Recorder<'a> {
     writer: Writer,
     pending: &'a Pending,
     finished: Sender<FinishedFile>,
-    stop: &'a Stop,
-    drain: bool,
-    observer: &'a dyn Observer,
-    last_error: &'a LastError,
+    pulse: Pulse,
+    surroundings: Surroundings<'a>,
     written_error: Option<LoggedError>,
     tally: Tally,
     // When it is time to tidy up, and how long the pause before was; none if all is tidy.
     untidy: Option<(Instant, Duration)>,
+}
+
+/// Whom the recorder has to do with.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// The end of everything, not of this pipeline alone: who only makes room for the next pipeline has
+    /// time to wait for a catalog.
+    pub(super) exit: &'a Stop,
+    pub(super) drain: bool,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) last_error: &'a LastError,
 }
 
 impl<'a> Recorder<'a> {
@@ -51,21 +61,18 @@ impl<'a> Recorder<'a> {
         writer: Writer,
         pending: &'a Pending,
         finished: Sender<FinishedFile>,
-        stop: &'a Stop,
-        drain: bool,
-        observer: &'a dyn Observer,
-        last_error: &'a LastError,
+        pulse: Pulse,
+        tally: Tally,
+        surroundings: Surroundings<'a>,
     ) -> Self {
         Self {
             writer,
             pending,
             finished,
-            stop,
-            drain,
-            observer,
-            last_error,
+            pulse,
+            surroundings,
             written_error: None,
-            tally: Tally::default(),
+            tally,
             // Whoever was here before may have been killed.
             untidy: Some((Instant::now() + MOMENT, MOMENT)),
         }
@@ -82,7 +89,7 @@ impl<'a> Recorder<'a> {
                     Ok(group) => self.record(group, input)?,
                     Err(_) => break,
                 },
-                recv(self.last_error.news()) -> _ => {
+                recv(self.surroundings.last_error.news()) -> _ => {
                     self.untidy.get_or_insert((Instant::now() + MOMENT, MOMENT));
                 }
                 default(patience) => self.tidy_up(),
@@ -104,7 +111,9 @@ impl<'a> Recorder<'a> {
         }
         while !group.is_empty() {
             let rest = group.split_off(group.len().min(GROUP));
-            let recorded = self.commit(group).inspect_err(|_| self.stop.request())?;
+            let recorded = self
+                .commit(group)
+                .inspect_err(|_| self.surroundings.exit.request())?;
             group = rest;
             group.extend(self.follow_up(recorded));
         }
@@ -119,6 +128,7 @@ impl<'a> Recorder<'a> {
         let Some((_, pause)) = self.untidy.take() else {
             return;
         };
+        let _catalog = self.pulse.begin(Activity::Catalog);
         let is_tidy = self.write_error() && self.empty_log();
         if !is_tidy {
             let pause = (pause * 2).min(LONGEST_PAUSE);
@@ -127,7 +137,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn write_error(&mut self) -> bool {
-        let last = self.last_error.get();
+        let last = self.surroundings.last_error.get();
         if let Some(error) = &last
             && last != self.written_error
         {
@@ -164,22 +174,26 @@ impl<'a> Recorder<'a> {
             .into_iter()
             .map(|judged| (judged.taken, judged.entry))
             .unzip();
-        let (stop, drain) = (self.stop, self.drain);
-        patiently(stop, drain, || self.writer.record(&entries))?;
+        let Surroundings { exit, drain, .. } = self.surroundings;
+        let record = || patiently(exit, drain, || self.writer.record(&entries));
+        self.pulse.during(Activity::Catalog, record)?;
         for entry in &entries {
             self.tally.add(entry);
             if let Verdict::Rejected { kind, message } = &entry.verdict {
-                log::info!("rejected '{}': {kind}: {message}", entry.path);
+                log::info!(
+                    path = entry.path, reason = *kind;
+                    "rejected '{}': {kind}: {message}", entry.path
+                );
             }
         }
-        log::info!(
+        log::debug!(
             "recorded {} files in {:.1} ms: {} classified, {} rejected so far",
             entries.len(),
             began.elapsed().as_secs_f64() * 1e3,
             self.tally.classified_total() + self.tally.known,
             self.tally.rejected_total()
         );
-        self.observer.recorded(&self.tally);
+        self.surroundings.observer.recorded(&self.tally);
         let join = |(taken, entry)| Judged { taken, entry };
         Ok(files.into_iter().zip(entries).map(join).collect())
     }
