@@ -153,7 +153,8 @@ impl Heart {
                 Activity::Files => "a file system",
                 Activity::Catalog => "the catalog",
             };
-            is_quiet = false;
+            // Who looks into a folder for a moment isn't what the files wait for.
+            is_quiet &= lasted(since) <= limit / 2;
             if lasted(since) >= patience && waiting.as_ref().is_none_or(|(first, _)| since < *first)
             {
                 let text = format!("{name} has waited for {partner} for {seconds} s");
@@ -309,6 +310,8 @@ mod tests {
         // That the intake turns is no progress.
         let later = heart.now() + LATER;
         intake.thread.write(later, Activity::Work);
+        assert!(matches!(heart.health_at(later, PATIENCE), Health::Hung(_)));
+        intake.thread.write(later, Activity::Files);
         assert!(matches!(heart.health_at(later, PATIENCE), Health::Hung(_)));
         heart.carries(false);
         assert_eq!(heart.health_at(later, PATIENCE), Health::Well);

@@ -293,11 +293,12 @@ impl Daemon {
         let mut heard = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.told.recv_timeout(left) {
-                Ok(text) => heard.push(text),
-                Err(_) => panic!("waited in vain to hear '{part}': {heard:?}"),
-            }
-            if heard.last().is_some_and(|text| text.contains(part)) {
+            let Ok(text) = self.told.recv_timeout(left) else {
+                panic!("waited in vain to hear '{part}': {heard:?}");
+            };
+            let is_it = text.contains(part);
+            heard.push(text);
+            if is_it {
                 return heard;
             }
         }
