@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use galmorph_cutout::{Limits, Preprocessing};
 
+use crate::folder::Folder;
+use crate::intake::Order;
+
 macro_rules! settings {
     ($($(#[doc = $meaning:literal])+ $name:ident: $kind:ty = $default:expr, $check:expr;)+) => {
         /// What the daemon can be told.
@@ -50,8 +53,9 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Folders to watch, with all their sub-folders.
-    folders: Vec<PathBuf> = Vec::new(), anything;
+    /// Folders to watch, with all their sub-folders. { path = "...", after = "move" } moves files that
+    /// have their answer to the folder's sub-folders done and rejected.
+    folders: Vec<Folder> = Vec::new(), anything;
     /// The catalog, an SQLite file; made when it is not there. Default: galmorph.sqlite in systemd's
     /// state directory, or in the current folder.
     catalog: Option<PathBuf> = None, anything;
@@ -69,6 +73,10 @@ settings! {
     settle_seconds: f64 = 2.0, seconds;
     /// Time between two full scans of the folders, in seconds.
     rescan_interval_seconds: f64 = 60.0, at_least_a_moment;
+    /// Which files of a backlog go first: "newest" or "oldest", by when they came to be where they are.
+    order: Order = Order::Newest, anything;
+    /// Classify anew, behind everything else, what only another model has answered for.
+    reclassify: bool = true, anything;
     /// Rely on scans alone: for network file systems, where inotify is silent.
     poll: bool = false, anything;
     /// Which files are taken, by the end of their name, whatever its case.

@@ -17,6 +17,7 @@ mod clock;
 mod config;
 mod errors;
 mod failure;
+mod folder;
 mod heartbeat;
 mod intake;
 mod model;

@@ -3,8 +3,10 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
-use crate::support::{Dir, age, digest, jpeg, png};
+use crate::support::{Dir, age, digest, file_counts, jpeg, png, wait_until};
 
 #[test]
 fn a_backlog_in_nested_folders_becomes_one_row_a_file() {
@@ -223,6 +225,68 @@ fn fewer_scales_are_another_model_and_answers_of_both_are_kept() {
     assert_eq!((dir.count("cutout"), dir.count("catalog")), (1, 1));
     let newest = "SELECT json_extract(card, '$.preprocessing.test_scales') FROM model WHERE id = 2";
     assert_eq!(dir.ask::<String>(newest), "[180,200]");
+}
+
+#[test]
+fn without_reclassify_a_new_model_answers_for_new_files_alone() {
+    let dir = Dir::new();
+    dir.old_file("a.jpg", &jpeg(1));
+    dir.drain().exits(0);
+    dir.old_file("b.jpg", &jpeg(2));
+    let config = dir.config("reclassify = false\nscales = [200]");
+    let config = config.to_str().unwrap();
+    dir.run(&["watch", "inbox", "--drain", "--config", config])
+        .exits(0);
+    let models = "SELECT group_concat(model, ' ') FROM
+                  (SELECT model FROM classification ORDER BY classified_at, model)";
+    assert_eq!(dir.ask::<String>(models), "1 2");
+    assert_eq!(file_counts(&dir.status()), [2, 2, 0, 0]);
+
+    dir.run(&["watch", "inbox", "--drain", "--scales", "200"])
+        .exits(0);
+    assert_eq!(dir.ask::<String>(models), "1 2 2");
+}
+
+#[test]
+fn a_backlog_goes_newest_or_oldest_first() {
+    for (order, expected) in [("newest", "c b d a"), ("oldest", "d b c a")] {
+        let dir = Dir::new();
+        // One that another model has answered for goes last, though it is the oldest of all.
+        dir.old_file("a.jpg", &jpeg(0));
+        dir.run(&["watch", "inbox", "--drain", "--scales", "200"])
+            .exits(0);
+        let changed = |path: &Path| {
+            let metadata = path.metadata().unwrap();
+            (metadata.ctime(), metadata.ctime_nsec())
+        };
+        let mut before = (0, 0);
+        for (seed, name) in [(1, "d"), (2, "b"), (3, "c")] {
+            let path = dir.old_file(format!("{name}.jpg"), &jpeg(seed));
+            // The kernel's clock for files goes in steps.
+            wait_until("the clock of the files has moved on", || {
+                age(&path);
+                changed(&path) > before
+            });
+            before = changed(&path);
+        }
+        let config = dir.config(&format!("order = '{order}'\nworkers = 1\nbatch = 1"));
+        let ran = dir.run(&[
+            "watch",
+            "inbox",
+            "--drain",
+            "-vv",
+            "--config",
+            config.to_str().unwrap(),
+        ]);
+        let ran = ran.exits(0);
+        let names: Vec<&str> = ran
+            .stderr
+            .lines()
+            .filter_map(|line| line.split_once("takes '")?.1.split_once(".jpg'"))
+            .map(|(path, _)| path.rsplit('/').next().unwrap())
+            .collect();
+        assert_eq!(names.join(" "), expected, "{order}");
+    }
 }
 
 #[test]

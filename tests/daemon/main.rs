@@ -13,6 +13,7 @@ mod backlog;
 mod commands;
 mod faults;
 mod live;
+mod moves;
 mod reload;
 mod retry;
 mod signals;

@@ -138,9 +138,16 @@ impl Dir {
         daemon
     }
 
+    /// Starts a daemon on these folders; returns when it listens.
+    pub(crate) fn daemon_on(&self, folders: &[&str], arguments: &[&str]) -> Daemon {
+        let daemon = Daemon::start(self, folders, arguments);
+        daemon.wait_until_ready();
+        daemon
+    }
+
     /// Starts a daemon on the inbox, which may not come to listen.
     pub(crate) fn starting_daemon(&self, arguments: &[&str]) -> Daemon {
-        Daemon::start(self, arguments)
+        Daemon::start(self, &["inbox"], arguments)
     }
 
     /// One value from the catalog.
@@ -239,9 +246,9 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    fn start(dir: &Dir, arguments: &[&str]) -> Self {
-        let mut command = dir.galmorph(["watch", "inbox", "-v"].iter().chain(arguments));
-        Self::spawn(dir, &mut command)
+    fn start(dir: &Dir, folders: &[&str], arguments: &[&str]) -> Self {
+        let arguments = ["watch", "-v"].iter().chain(folders).chain(arguments);
+        Self::spawn(dir, &mut dir.galmorph(arguments))
     }
 
     /// Starts a daemon as systemd would, which hears what it says.

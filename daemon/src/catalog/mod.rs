@@ -7,6 +7,7 @@
 mod backup;
 mod deep;
 mod files;
+mod moves;
 mod query;
 mod record;
 mod retry;
@@ -23,11 +24,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params}
 
 pub(crate) use backup::BackupError;
 pub(crate) use files::{Condition, in_use, inspect, sizes};
+pub(crate) use moves::Move;
 pub(crate) use query::{Filter, Query};
 pub(crate) use record::{Entry, Verdict, shortest};
 pub(crate) use retry::{ByReason, bell, retry};
 pub(crate) use schema::probability_columns;
-pub(crate) use standing::{Standing, Why};
+pub(crate) use standing::{Standing, Wanted, Why};
 pub(crate) use watch::{Watch, Watched};
 
 /// The first SQLite whose WAL mode can't lose commits.

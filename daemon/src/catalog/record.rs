@@ -27,6 +27,8 @@ pub(crate) struct Entry {
     pub(crate) first_seen: String,
     /// What became of it.
     pub(crate) verdict: Verdict,
+    /// Where it is about to be moved, as text.
+    pub(crate) move_to: Option<String>,
 }
 
 /// What became of a file.
@@ -103,13 +105,13 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
     transaction
         .prepare_cached(
             "INSERT INTO cutout (path, digest, bytes, modified, width, height, object_id, state, reason,
-                                 attempts, first_seen, updated)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                 attempts, first_seen, updated, move_to)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (path) DO UPDATE SET
                  digest = excluded.digest, bytes = excluded.bytes, modified = excluded.modified,
                  width = excluded.width, height = excluded.height, object_id = excluded.object_id,
                  state = excluded.state, reason = excluded.reason, attempts = excluded.attempts,
-                 updated = excluded.updated, retry = NULL",
+                 updated = excluded.updated, move_to = excluded.move_to, retry = NULL",
         )?
         .execute(params![
             entry.path,
@@ -124,6 +126,7 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
             entry.attempts,
             entry.first_seen,
             now,
+            entry.move_to,
         ])?;
     Ok(())
 }

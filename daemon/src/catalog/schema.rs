@@ -19,10 +19,10 @@ use rusqlite::{Connection, Transaction};
 pub(super) const APPLICATION_ID: i32 = 0x676C_6D72;
 
 /// The version that this program writes; `user_version` in the file.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// What leads from each version to the next, beginning with an empty file.
-const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2];
+const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2, version_3];
 
 /// Brings a catalog of `version` up to date, in one transaction.
 pub(super) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
@@ -114,6 +114,23 @@ CREATE TABLE watch (
     error TEXT,
     error_at TEXT
 );
+"
+    .to_owned()
+}
+
+/// What is needed to know which files wait, and to move those that don't.
+fn version_3() -> String {
+    "
+-- Where the file is about to be moved; NULL when it is where path says.
+ALTER TABLE cutout ADD COLUMN move_to TEXT;
+
+CREATE INDEX cutout_to_move ON cutout (path) WHERE move_to IS NOT NULL;
+CREATE INDEX cutout_to_retry ON cutout (path) WHERE retry IS NOT NULL;
+
+-- Whether files are taken that only another model has answered for; and which of the folders move
+-- their files, a JSON array.
+ALTER TABLE watch ADD COLUMN reclassify INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE watch ADD COLUMN moving TEXT NOT NULL DEFAULT '[]';
 "
     .to_owned()
 }

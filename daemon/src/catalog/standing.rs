@@ -19,7 +19,7 @@ use crate::taken::Stamp;
 pub(crate) enum Standing {
     /// It has no row.
     New,
-    /// It was rejected, or answered by the model, as it now is.
+    /// It was rejected, or has the answer that is wanted, as it now is.
     Done,
     /// It has a row, and is to be taken again.
     Again {
@@ -41,6 +41,15 @@ pub(crate) enum Why {
     OtherModel,
 }
 
+/// Whose answer makes a file done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The model in use.
+    pub(crate) model: i64,
+    /// Whether another model's answer is not enough.
+    pub(crate) reclassify: bool,
+}
+
 /// The rows of files, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rows {
@@ -53,12 +62,12 @@ pub(crate) struct Rows {
 }
 
 impl Reader {
-    /// How a file stands that now has this size and time, for `model`.
+    /// How a file stands that now has this size and time.
     pub(crate) fn standing(
         &self,
         path: &Path,
         stamp: &Stamp,
-        model: i64,
+        wanted: Wanted,
     ) -> Result<Standing, CatalogError> {
         let find = || {
             let mut statement = self.connection.prepare_cached(
@@ -68,7 +77,7 @@ impl Reader {
                  FROM cutout WHERE path = ?1",
             )?;
             let bytes = i64::try_from(stamp.bytes).unwrap_or(i64::MAX);
-            let values = params![path_text(path), bytes, stamp.modified, model];
+            let values = params![path_text(path), bytes, stamp.modified, wanted.model];
             let found: Option<(bool, bool, bool, bool)> = statement
                 .query_row(values, |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
@@ -80,7 +89,7 @@ impl Reader {
             let why = match (unchanged, rejected) {
                 (false, _) => Why::Changed,
                 (true, true) if retry => Why::Retry,
-                (true, false) if !answered => Why::OtherModel,
+                (true, false) if !answered && wanted.reclassify => Why::OtherModel,
                 (true, _) => return Ok(Standing::Done),
             };
             Ok(Standing::Again { rejected, why })

@@ -33,6 +33,7 @@ fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
         attempts: 1,
         first_seen: crate::clock::now(),
         verdict,
+        move_to: None,
     }
 }
 
@@ -96,6 +97,13 @@ fn a_catalog_is_durable_and_says_whose_it_is() {
     assert_eq!(fixture.ask::<String>("PRAGMA journal_mode"), "wal");
 }
 
+fn wanted(model: i64) -> Wanted {
+    Wanted {
+        model,
+        reclassify: true,
+    }
+}
+
 #[test]
 fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
     let fixture = Fixture::new();
@@ -115,7 +123,7 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
     let done = |path: &str, bytes, time: &str, model| {
         let modified = time.to_owned();
         let stamp = Stamp { bytes, modified };
-        let standing = reader.standing(Path::new(path), &stamp, model);
+        let standing = reader.standing(Path::new(path), &stamp, wanted(model));
         standing.unwrap() == Standing::Done
     };
     assert!(done("/a", 12, time, writer.model()));
@@ -128,6 +136,16 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
         writer.model()
     ));
     assert!(!done("/a", 12, time, writer.model() + 1));
+    let any_model = Wanted {
+        reclassify: false,
+        ..wanted(writer.model() + 1)
+    };
+    let stamp = Stamp {
+        bytes: 12,
+        modified: time.to_owned(),
+    };
+    let standing = reader.standing(Path::new("/a"), &stamp, any_model);
+    assert_eq!(standing.unwrap(), Standing::Done);
     assert!(!done("/c", 12, time, writer.model()));
     assert_eq!(
         fixture.ask::<String>("SELECT reason FROM cutout WHERE path = '/b'"),

@@ -4,25 +4,27 @@
 //! The daemon writes no state of each file that it has seen: which files wait follows from the folders
 //! and from what is committed, and stays true when the daemon is killed.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use galmorph_cutout::Limits;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::retry::KIND;
-use super::standing::count;
+use super::standing::{Wanted, count};
 use super::{BUSY_TIMEOUT, CatalogError, Reader, Writer, fault};
 use crate::errors::LoggedError;
+use crate::folder::{After, Folder};
 use crate::path_text::{path_text, text_path};
 
 /// What is watched, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Watched {
     /// The folders, by their true names.
-    pub(crate) folders: Vec<PathBuf>,
+    pub(crate) folders: Vec<Folder>,
     /// Which files are taken, by the end of their name.
     pub(crate) extensions: Vec<String>,
+    /// Whether files are taken that only another model has answered for.
+    pub(crate) reclassify: bool,
 }
 
 /// The row of what is watched.
@@ -36,6 +38,16 @@ pub(crate) struct Watch {
     pub(crate) error: Option<LoggedError>,
 }
 
+impl Watch {
+    /// Whose answer makes a file done.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            model: self.model,
+            reclassify: self.watched.reclassify,
+        }
+    }
+}
+
 impl Writer {
     /// Enters what is watched. A start that changes nothing only reads, so that it needn't wait for
     /// whoever has the catalog locked.
@@ -43,8 +55,13 @@ impl Writer {
     /// Returns how many files are rejected under limits that were changed since: a rejection stands
     /// until someone asks for another try.
     pub(crate) fn enter(&self, watched: &Watched, limits: &Limits) -> Result<u64, CatalogError> {
-        let folders: Vec<String> = watched.folders.iter().map(|path| path_text(path)).collect();
-        let folders = serde_json::json!(folders).to_string();
+        let names = |wanted: fn(&Folder) -> bool| {
+            let wanted = watched.folders.iter().filter(|folder| wanted(folder));
+            let names: Vec<String> = wanted.map(|folder| path_text(&folder.path)).collect();
+            serde_json::json!(names).to_string()
+        };
+        let folders = names(|_| true);
+        let moving = names(|folder| folder.after == After::Move);
         let extensions = serde_json::json!(watched.extensions).to_string();
         let limits = serde_json::json!({
             "max_bytes": limits.max_bytes,
@@ -54,16 +71,25 @@ impl Writer {
         })
         .to_string();
         let work = || {
-            let before: Option<(i64, String, String, String)> = self
+            let before: Option<(i64, String, String, bool, String, String)> = self
                 .connection
                 .query_row(
-                    "SELECT model, folders, extensions, limits FROM watch",
+                    "SELECT model, folders, extensions, reclassify, moving, limits FROM watch",
                     [],
-                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                    |row| {
+                        Ok((
+                            row.get(0)?,
+                            row.get(1)?,
+                            row.get(2)?,
+                            row.get(3)?,
+                            row.get(4)?,
+                            row.get(5)?,
+                        ))
+                    },
                 )
                 .optional()?;
             let judged_otherwise = match &before {
-                Some(before) if before.3 != limits => {
+                Some(before) if before.5 != limits => {
                     let statement = format!(
                         "SELECT count(*) FROM cutout WHERE state = 'rejected' AND retry IS NULL
                              AND {KIND} IN ('too_large', 'too_small')"
@@ -76,15 +102,19 @@ impl Writer {
                 self.model,
                 folders.clone(),
                 extensions.clone(),
+                watched.reclassify,
+                moving.clone(),
                 limits.clone(),
             );
             if before.as_ref() != Some(&after) {
                 self.connection.execute(
-                    "INSERT INTO watch (id, model, folders, extensions, limits) VALUES (1, ?1, ?2, ?3, ?4)
+                    "INSERT INTO watch (id, model, folders, extensions, reclassify, moving, limits)
+                         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)
                      ON CONFLICT (id) DO UPDATE SET model = excluded.model,
                          folders = excluded.folders, extensions = excluded.extensions,
+                         reclassify = excluded.reclassify, moving = excluded.moving,
                          limits = excluded.limits",
-                    params![after.0, after.1, after.2, after.3],
+                    params![after.0, after.1, after.2, after.3, after.4, after.5],
                 )?;
             }
             Ok(judged_otherwise)
@@ -131,15 +161,27 @@ impl Reader {
             Ok(serde_json::from_str(&text).unwrap_or_default())
         };
         let found = self.connection.query_row(
-            "SELECT model, folders, extensions, error, error_at FROM watch",
+            "SELECT model, folders, extensions, reclassify, moving, error, error_at FROM watch",
             [],
             |row| {
-                let (message, at): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
+                let (message, at): (Option<String>, Option<String>) = (row.get(5)?, row.get(6)?);
+                let moving = list(row, 4)?;
                 Ok(Watch {
                     model: row.get(0)?,
                     watched: Watched {
-                        folders: list(row, 1)?.iter().map(|text| text_path(text)).collect(),
+                        folders: list(row, 1)?
+                            .iter()
+                            .map(|name| Folder {
+                                path: text_path(name),
+                                after: if moving.contains(name) {
+                                    After::Move
+                                } else {
+                                    After::Keep
+                                },
+                            })
+                            .collect(),
                         extensions: list(row, 2)?,
+                        reclassify: row.get(3)?,
                     },
                     error: message
                         .zip(at)

@@ -64,7 +64,7 @@ impl Check {
 fn sound(examined: &Examined) -> Vec<String> {
     let folders = examined.folders.iter();
     let mut lines: Vec<String> = folders
-        .map(|folder| format!("folder '{}'", folder.display()))
+        .map(|folder| format!("folder '{}'", folder.path.display()))
         .collect();
     lines.extend(examined.model.as_ref().map(|model| {
         format!(

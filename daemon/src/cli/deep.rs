@@ -12,6 +12,7 @@ use super::Outcome;
 use crate::catalog::{Reader, Standing, Watch, Why};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::folder::Folder;
 use crate::intake::{Found, Selection, survey};
 use crate::taken::stamp;
 
@@ -53,7 +54,7 @@ impl Files {
 /// Checks a catalog that is there; `folders` are those to hold it against. Returns lines to print.
 pub(super) fn check(
     path: &Path,
-    folders: &[PathBuf],
+    folders: &[Folder],
     config: &Config,
 ) -> Result<(Vec<String>, Outcome), Failure> {
     let catalog = Reader::open_to_check(path)?;
@@ -85,7 +86,7 @@ impl Reconciliation {
                 Found::File(path, metadata) => (path, metadata),
                 Found::Fault(fault) => return found.faults.push(fault),
             };
-            match catalog.standing(&path, &stamp(&metadata), watch.model) {
+            match catalog.standing(&path, &stamp(&metadata), watch.wanted()) {
                 Ok(Standing::Done) => found.agree += 1,
                 Ok(Standing::New) => found.new.add(&path),
                 Ok(Standing::Again { why, .. }) => match why {
@@ -98,7 +99,7 @@ impl Reconciliation {
         });
         outcome?;
         catalog.each_path(|path| {
-            if !selection.enters(path) {
+            if !selection.covers(path) {
                 found.elsewhere += 1;
                 return;
             }
@@ -108,9 +109,8 @@ impl Reconciliation {
                 // A mount that hangs, a folder that is forbidden: nobody knows.
                 Err(_) => return found.unreadable.add(path),
             };
-            let mut above = selection.folders().iter();
-            if let Some(folder) = above.find(|folder| path.starts_with(folder)) {
-                let (there, gone) = found.folders.entry(folder.clone()).or_default();
+            if let Some(folder) = selection.folder_of(path) {
+                let (there, gone) = found.folders.entry(folder.path.clone()).or_default();
                 *there += u64::from(is_there);
                 *gone += u64::from(!is_there);
             }

@@ -8,12 +8,14 @@ use super::{catalog_path, load};
 use crate::catalog::{Condition, inspect};
 use crate::config::{Config, meaning, scales};
 use crate::failure::Failure;
+use crate::folder::Folder;
 use crate::model::Model;
 
 /// The configuration file, and the flags that override it.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Settings {
-    #[arg(value_name = "DIR", help = meaning("folders"))]
+    /// Folders to watch, with all their sub-folders
+    #[arg(value_name = "DIR")]
     folders: Vec<PathBuf>,
 
     /// Configuration file (TOML); flags override it
@@ -53,7 +55,7 @@ impl Settings {
             }
         };
         if !self.folders.is_empty() {
-            config.folders.clone_from(&self.folders);
+            config.folders = self.folders.iter().cloned().map(Folder::from).collect();
         }
         if let Some(model) = &self.model {
             config.model = Some(model.clone());
@@ -79,19 +81,23 @@ impl Settings {
 }
 
 /// The folders by their true names, which the catalog's paths begin with.
-fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<PathBuf> {
+fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<Folder> {
     // A configuration that could not be read may well have named some.
     if config.folders.is_empty() && faults.is_empty() {
         faults.push("no folder to watch (name one, or set folders in the configuration)".into());
     }
     let mut folders = Vec::new();
     for folder in &config.folders {
-        let name = folder.display();
+        let name = folder.path.display();
         match folder
+            .path
             .canonicalize()
             .and_then(|path| Ok((path.metadata()?, path)))
         {
-            Ok((metadata, path)) if metadata.is_dir() => folders.push(path),
+            Ok((metadata, path)) if metadata.is_dir() => folders.push(Folder {
+                path,
+                after: folder.after,
+            }),
             Ok(_) => faults.push(format!("cannot watch '{name}': not a folder")),
             Err(error) => faults.push(format!("cannot watch '{name}': {error}")),
         }
@@ -99,10 +105,20 @@ fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<PathBuf> {
     folders
 }
 
+/// Makes the places that files are moved to.
+fn prepare(folders: &[Folder], faults: &mut Vec<String>) {
+    for folder in folders {
+        if let Err(error) = folder.prepare() {
+            let name = folder.path.display();
+            faults.push(format!("cannot move files in '{name}': {error}"));
+        }
+    }
+}
+
 /// Settings that can be used, and the model that they name.
 pub(super) struct Setup {
     pub(super) config: Config,
-    pub(super) folders: Vec<PathBuf>,
+    pub(super) folders: Vec<Folder>,
     pub(super) catalog: PathBuf,
     pub(super) model: Model,
 }
@@ -110,7 +126,7 @@ pub(super) struct Setup {
 /// What there is to be said of some settings: what `galmorph check` prints, and a reload goes by.
 pub(super) struct Examined {
     pub(super) config: Config,
-    pub(super) folders: Vec<PathBuf>,
+    pub(super) folders: Vec<Folder>,
     pub(super) catalog: PathBuf,
     pub(super) model: Option<Model>,
     pub(super) condition: Option<Condition>,
@@ -126,6 +142,7 @@ impl Settings {
         let mut faults = Vec::new();
         let config = self.resolve(&mut faults);
         let folders = resolve_folders(&config, &mut faults);
+        prepare(&folders, &mut faults);
         if !faults.is_empty() {
             return Err(Failure::Usage(faults.join("\n")));
         }
@@ -144,8 +161,11 @@ impl Settings {
         let config = self.resolve(&mut usage);
         let folders = resolve_folders(&config, &mut usage);
         for folder in &folders {
-            if let Err(error) = folder.read_dir() {
-                usage.push(format!("cannot watch '{}': {error}", folder.display()));
+            let name = folder.path.display();
+            if let Err(error) = folder.path.read_dir() {
+                usage.push(format!("cannot watch '{name}': {error}"));
+            } else if let Err(error) = folder.can_move() {
+                usage.push(format!("cannot move files in '{name}': {error}"));
             }
         }
         let model = load(config.model.as_deref(), &config.scales)
@@ -180,6 +200,9 @@ impl Examined {
         }
         let mut faults = self.usage;
         faults.extend(self.unusable);
+        if faults.is_empty() {
+            prepare(&self.folders, &mut faults);
+        }
         match self.model {
             Some(model) if faults.is_empty() => Ok(Setup {
                 config: self.config,

@@ -268,7 +268,7 @@ impl Waiting {
                     return;
                 }
             };
-            match catalog.standing(&path, &stamp(&metadata), watch.model) {
+            match catalog.standing(&path, &stamp(&metadata), watch.wanted()) {
                 Ok(Standing::Done) => return,
                 Ok(Standing::New) => waiting.new += 1,
                 Ok(Standing::Again { rejected: true, .. }) => waiting.rejected += 1,
@@ -292,9 +292,9 @@ impl Waiting {
         waiting.folders = folders
             .iter()
             .map(|folder| {
-                let (waiting, fault) = by_folder.remove(folder).unwrap_or_default();
+                let (waiting, fault) = by_folder.remove(&folder.path).unwrap_or_default();
                 Folder {
-                    path: path_text(folder),
+                    path: path_text(&folder.path),
                     waiting,
                     fault,
                 }

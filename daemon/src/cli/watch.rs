@@ -110,6 +110,7 @@ impl Watch {
             selection: Selection::new(setup.folders.clone(), config.extensions.clone()),
             settle: config.settle(),
             rescan_interval: config.rescan_interval(),
+            order: config.order,
             poll: config.poll,
             drain: self.drain,
             // As the kernel calls it.
@@ -125,6 +126,7 @@ fn enter(setup: &Setup) -> Result<Writer, CatalogError> {
     let watched = Watched {
         folders: setup.folders.clone(),
         extensions: config.extensions.clone(),
+        reclassify: config.reclassify,
     };
     let rejected = writer.enter(&watched, &config.limits())?;
     if rejected > 0 {

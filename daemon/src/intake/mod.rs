@@ -4,37 +4,50 @@
 //! it must come again. All end in [`Intake::consider`], which asks the same questions of each: is it
 //! ours, is it under way, is it done, has it settled? A file that is under way is never given twice; if
 //! something happens to it meanwhile, it is considered again when it is back.
+//!
+//! A scan goes on while the pipeline works, whenever there is nothing else to do, so that the
+//! [`queue`] knows of all that waits before it chooses.
 
+mod consider;
 mod notify;
+mod queue;
 mod returns;
 mod scan;
 mod settle;
 
-use std::collections::{HashMap, VecDeque};
-use std::fs::{self, Metadata};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, never};
 use crossbeam::select;
 
-use crate::catalog::{Reader, Standing};
-use crate::clock;
+use crate::catalog::{Reader, Wanted};
 use crate::heartbeat::{Activity, Pulse};
 use crate::progress::Observer;
 use crate::stop::Stop;
-use crate::taken::{FinishedFile, Stamp, Taken, stamp};
+use crate::taken::{FinishedFile, Taken};
+use consider::Cause;
 use notify::{Hint, Listener};
+pub(crate) use queue::Order;
+use queue::Queue;
 use scan::Scan;
 pub(crate) use scan::{Found, Selection, survey};
-use settle::{Wait, WaitingRoom};
+use settle::WaitingRoom;
 
 /// How many files may wait to settle; the others are found by a later scan.
 const WAITING_ROOM: usize = 65_536;
-/// How many files may be ready to go before hints are left in their queue.
+/// How many files that arrived may be ready to go before hints are left in their queue.
 const READY: usize = 1024;
+/// How many files that scans found may be ready to go; the others are found by a later scan.
+const BACKLOG: usize = 16_384;
 /// How many entries of a scan are looked at before other things get their turn.
 const SCAN_STEP: usize = 256;
+/// How many other things may get their turn before the scan has its own.
+const PATIENCE: u32 = 64;
+/// A scan is followed by a pause so many times as long, however large the folders are.
+const PAUSE: u32 = 9;
 
 /// What to take, and when to end.
 #[derive(Debug, Clone)]
@@ -43,8 +56,10 @@ pub(crate) struct Plan {
     pub(crate) selection: Selection,
     /// How long a file must be left alone.
     pub(crate) settle: Duration,
-    /// The time between two scans.
+    /// The time between two scans, at least.
     pub(crate) rescan_interval: Duration,
+    /// Which files of a backlog go first.
+    pub(crate) order: Order,
     /// Scans alone.
     pub(crate) poll: bool,
     /// End when everything that the first scan found is done.
@@ -68,60 +83,74 @@ pub(crate) struct IntakeReport {
 pub(crate) struct Intake {
     plan: Plan,
     catalog: Reader,
-    model: i64,
+    wanted: Wanted,
     output: Sender<Taken>,
     finished: Receiver<FinishedFile>,
+    scans: Sender<()>,
     stop: Stop,
     listener: Option<Listener>,
     pulse: Pulse,
 
     scan: Option<Scan>,
+    scan_began: Instant,
+    // What happened since the scan had its turn.
+    events: u32,
+    full_scans: u32,
     next_scan: Option<Instant>,
     folders_to_scan: VecDeque<(Instant, PathBuf)>,
-    ready: VecDeque<Taken>,
+    ready: Queue,
     waiting: WaitingRoom,
     under_way: HashMap<PathBuf, (String, u32)>,
     // Files under way that something happened to, and what it was last.
     touched: HashMap<PathBuf, Cause>,
+    // What a drain gave up on, and is not to begin anew with.
+    given_up: HashSet<PathBuf>,
     report: IntakeReport,
 }
 
-/// How a file came to be considered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    /// Found as it lies there; it has settled if it is old enough.
-    Found,
-    /// Closed or renamed into place: it has settled.
-    Complete,
-    /// It has just come to be, or to change.
-    Young,
+/// What a turn of the loop came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// Something was seen to.
+    Event,
+    /// There was nothing to see to.
+    Idle,
+    /// Whoever took files takes no more, or the end was asked for.
+    Over,
 }
 
 impl Intake {
     pub(crate) fn new(
         plan: Plan,
         catalog: Reader,
-        model: i64,
+        wanted: Wanted,
         output: Sender<Taken>,
         finished: Receiver<FinishedFile>,
+        scans: Sender<()>,
         stop: Stop,
     ) -> Self {
+        let ready = Queue::new(plan.order, BACKLOG);
         Self {
             plan,
             catalog,
-            model,
+            wanted,
             output,
             finished,
+            scans,
             stop,
             listener: None,
             pulse: Pulse::unfelt(),
             scan: None,
+            scan_began: Instant::now(),
+            events: 0,
+            full_scans: 0,
             next_scan: None,
             folders_to_scan: VecDeque::new(),
-            ready: VecDeque::new(),
+            ready,
             waiting: WaitingRoom::new(WAITING_ROOM),
             under_way: HashMap::new(),
             touched: HashMap::new(),
+            given_up: HashSet::new(),
             report: IntakeReport::default(),
         }
     }
@@ -145,8 +174,14 @@ impl Intake {
             if self.plan.drain && self.is_idle() {
                 return self.report;
             }
-            if !self.step() {
+            let turn = self.step();
+            if turn == Turn::Over {
                 break;
+            }
+            self.events += 1;
+            if self.may_scan() && (turn == Turn::Idle || self.events >= PATIENCE) {
+                self.advance_scan();
+                self.events = 0;
             }
         }
         self.report.interrupted = true;
@@ -158,12 +193,12 @@ impl Intake {
         if self.plan.drain {
             return;
         }
-        let folders = if self.plan.poll {
-            &[]
+        let folders: Vec<PathBuf> = if self.plan.poll {
+            Vec::new()
         } else {
-            self.plan.selection.folders()
+            self.plan.selection.paths().collect()
         };
-        match Listener::new(folders, &self.plan.bell) {
+        match Listener::new(&folders, &self.plan.bell) {
             Ok(listener) => self.listener = Some(listener),
             Err(error) => log::warn!("no notifications from the kernel: {error}; relying on scans"),
         }
@@ -171,8 +206,13 @@ impl Intake {
 
     fn begin_scan(&mut self) {
         log::debug!("scan begins");
-        self.scan = Some(Scan::new(self.plan.selection.folders().iter().cloned()));
+        // Nobody need know twice.
+        let _ = self.scans.try_send(());
+        self.scan = Some(Scan::new(self.plan.selection.paths()));
+        self.scan_began = Instant::now();
+        self.full_scans += 1;
         self.next_scan = None;
+        self.ready.scan_begins();
     }
 
     fn is_idle(&self) -> bool {
@@ -180,28 +220,22 @@ impl Intake {
             && self.next_scan.is_none()
             && self.folders_to_scan.is_empty()
             && self.ready.is_empty()
+            && !self.ready.forgot()
             && self.waiting.is_empty()
             && self.under_way.is_empty()
     }
 
-    /// Moves what is due, and the scan, until a file is ready or there is nothing to do but wait.
+    /// Sees to what is due.
     fn take_stock(&mut self) {
         let _files = self.pulse.begin(Activity::Files);
         let now = Instant::now();
-        if self.listener.as_ref().is_some_and(Listener::overflowed) {
-            let planned = self.next_scan.is_some_and(|moment| moment <= now);
-            if !planned {
-                log::info!("notifications were lost; scanning");
-                self.scan_by(now);
-            }
-        }
-        while self.ready.len() < READY
+        while self.ready.fresh() < READY
             && let Some((path, wait)) = self.waiting.due(now)
         {
             self.look_again(path, wait);
         }
         if self.scan.is_none() {
-            if self.next_scan.is_some_and(|moment| moment <= now) {
+            if self.next_scan.is_some_and(|moment| moment <= now) || self.ready.wants_scan() {
                 self.begin_scan();
             } else if self
                 .folders_to_scan
@@ -212,44 +246,38 @@ impl Intake {
                 self.scan = Some(Scan::new([folder]));
             }
         }
-        if self.may_scan() {
-            self.advance_scan();
-        }
     }
 
-    /// Whether there is a scan to go on with.
+    /// Whether there is a scan to go on with. A drain, which has no later scan, finds no more files than
+    /// may wait.
     fn may_scan(&self) -> bool {
-        self.scan.is_some() && self.may_find()
-    }
-
-    /// Whether a scan may find another file: the one that it found goes first, and a drain, which has
-    /// no later scan, finds no more than may wait.
-    fn may_find(&self) -> bool {
-        let no_room = self.plan.drain && self.waiting.is_full();
-        self.ready.is_empty() && !no_room
+        self.scan.is_some() && !(self.plan.drain && self.waiting.is_full())
     }
 
     fn advance_scan(&mut self) {
+        let _files = self.pulse.begin(Activity::Files);
         let Some(mut scan) = self.scan.take() else {
             return;
         };
         for _ in 0..SCAN_STEP {
             match scan.next(&self.plan.selection) {
-                None => {
-                    log::debug!("scan ends");
-                    if !self.plan.drain {
-                        self.scan_by(Instant::now() + self.plan.rescan_interval);
-                    }
-                    return;
-                }
+                None => return self.end_scan(),
                 Some(Found::File(path, metadata)) => self.consider(path, &metadata, Cause::Found),
                 Some(Found::Fault(fault)) => self.scan_fault(fault),
             }
-            if !self.may_find() {
+            if self.plan.drain && self.waiting.is_full() {
                 break;
             }
         }
         self.scan = Some(scan);
+    }
+
+    fn end_scan(&mut self) {
+        let took = self.scan_began.elapsed();
+        log::debug!("scan ends after {:.3} s", took.as_secs_f64());
+        if !self.plan.drain {
+            self.scan_by(Instant::now() + self.plan.rescan_interval.max(took * PAUSE));
+        }
     }
 
     /// A folder that can't be scanned may come back (a mount), and the next scan sees to it. A drain
@@ -266,9 +294,10 @@ impl Intake {
         self.next_scan = Some(self.next_scan.map_or(moment, |planned| planned.min(moment)));
     }
 
-    /// Waits for whatever comes first: room for a file, news, or a moment. False when all is over.
-    fn step(&mut self) -> bool {
-        let nothing = never();
+    /// Waits for whatever comes first: room for a file, news, or a moment. With a scan to go on with, it
+    /// doesn't wait.
+    fn step(&mut self) -> Turn {
+        let (nothing, no_loss) = (never(), never());
         // With nobody to receive at the other end, it is never ready to take anything.
         let (nowhere, _nobody) = bounded(0);
         let patience = if self.may_scan() {
@@ -277,36 +306,50 @@ impl Intake {
             self.patience().min(self.pulse.turn())
         };
         let hints = match &self.listener {
-            Some(listener) if self.ready.len() < READY => listener.hints(),
+            Some(listener) if self.ready.fresh() < READY => listener.hints(),
             _ => &nothing,
         };
+        let losses = self.listener.as_ref().map_or(&no_loss, Listener::losses);
         let output = if self.ready.is_empty() {
             &nowhere
         } else {
             &self.output
         };
         select! {
-            recv(self.stop.receiver()) -> _ => return false,
+            recv(self.stop.receiver()) -> _ => return Turn::Over,
             recv(self.finished) -> news => match news {
                 Ok((path, how)) => self.welcome_back(path, how),
-                Err(_) => return false,
+                Err(_) => return Turn::Over,
+            },
+            recv(losses) -> _ => {
+                log::info!("notifications were lost; scanning");
+                self.scan_by(Instant::now());
             },
             recv(hints) -> hint => if let Ok(hint) = hint {
                 self.follow(hint);
             },
-            send(output, self.ready.pop_front().unwrap_or_default()) -> sent => {
-                return sent.is_ok();
+            send(output, self.next_file()) -> sent => if sent.is_err() {
+                return Turn::Over;
             },
-            default(patience) => {},
+            default(patience) => return Turn::Idle,
         }
-        true
+        Turn::Event
+    }
+
+    /// The next file of the queue, which is not empty.
+    fn next_file(&mut self) -> Taken {
+        let file = self.ready.pop().unwrap_or_default();
+        log::debug!("takes '{}'", file.path.display());
+        let known = (file.first_seen.clone(), file.failures);
+        self.under_way.insert(file.path.clone(), known);
+        file
     }
 
     /// How long nothing is due of what [`Intake::take_stock`] would see to. The rest waits for a file
     /// to go, and counting it would have us turn in circles until then.
     fn patience(&mut self) -> Duration {
         let mut moments = [None; 3];
-        if self.ready.len() < READY {
+        if self.ready.fresh() < READY {
             moments[0] = self.waiting.next_moment();
         }
         if self.scan.is_none() {
@@ -343,69 +386,6 @@ impl Intake {
             self.consider(path, &metadata, cause);
         }
     }
-
-    fn consider(&mut self, path: PathBuf, metadata: &Metadata, cause: Cause) {
-        if self.under_way.contains_key(&path) {
-            // A scan only sees that it is there; that is no news.
-            if cause != Cause::Found {
-                self.touched.insert(path, cause);
-            }
-            return;
-        }
-        if cause != Cause::Complete && self.waiting.contains(&path) {
-            return;
-        }
-        let stamp = stamp(metadata);
-        // Whoever wrote it may have kept its size, and within one tick of the clock its time: what was
-        // written just now is read in any case, and its digest says whether it is new.
-        if cause != Cause::Complete && self.is_done(&path, &stamp) {
-            self.waiting.remove(&path);
-            self.report.unchanged += u64::from(cause == Cause::Found);
-            return;
-        }
-        let wait = self.waiting.remove(&path).unwrap_or_else(|| Wait {
-            stamp: None,
-            first_seen: clock::now(),
-            failures: 0,
-        });
-        let settled = match cause {
-            Cause::Complete => true,
-            Cause::Young => false,
-            Cause::Found => age(metadata).is_some_and(|age| age >= self.plan.settle),
-        };
-        if settled {
-            self.take(path, stamp, wait);
-        } else {
-            self.let_settle(path, stamp, wait);
-        }
-    }
-
-    fn is_done(&self, path: &Path, stamp: &Stamp) -> bool {
-        match self.catalog.standing(path, stamp, self.model) {
-            Ok(standing) => standing == Standing::Done,
-            Err(error) => {
-                log::warn!("{error}; '{}' is read again", path.display());
-                false
-            }
-        }
-    }
-
-    fn take(&mut self, path: PathBuf, stamp: Stamp, wait: Wait) {
-        self.under_way
-            .insert(path.clone(), (wait.first_seen.clone(), wait.failures));
-        self.ready.push_back(Taken {
-            path,
-            stamp,
-            first_seen: wait.first_seen,
-            failures: wait.failures,
-        });
-    }
-}
-
-/// How long ago a file was modified; none if that lies in the future.
-fn age(metadata: &Metadata) -> Option<Duration> {
-    let modified = metadata.modified().ok()?;
-    SystemTime::now().duration_since(modified).ok()
 }
 
 #[cfg(test)]

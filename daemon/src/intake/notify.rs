@@ -4,8 +4,6 @@
 //! reached) becomes a wish for a scan.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
@@ -28,7 +26,7 @@ pub(super) enum Hint {
 /// Listens to the kernel until it is dropped.
 pub(super) struct Listener {
     hints: Receiver<Hint>,
-    overflow: Arc<AtomicBool>,
+    losses: Receiver<()>,
     _watcher: RecommendedWatcher,
 }
 
@@ -37,12 +35,12 @@ impl Listener {
     /// the catalog was marked. What can't be listened to is a warning: scans do without.
     pub(super) fn new(folders: &[PathBuf], bell: &Path) -> notify::Result<Self> {
         let (sender, hints) = bounded(QUEUE);
-        let overflow = Arc::new(AtomicBool::new(false));
-        let overflowed = Arc::clone(&overflow);
+        let (lost, losses) = bounded(1);
         let rung = bell.to_owned();
         let handler = move |event: notify::Result<Event>| {
             if !pass_on(event, &rung, &sender) {
-                overflowed.store(true, Ordering::Release);
+                // One is enough for any number of losses.
+                let _ = lost.try_send(());
             }
         };
         // As the scan does: behind a link are other folders, or the same files once more.
@@ -58,7 +56,7 @@ impl Listener {
         }
         Ok(Self {
             hints,
-            overflow,
+            losses,
             _watcher: watcher,
         })
     }
@@ -68,9 +66,9 @@ impl Listener {
         &self.hints
     }
 
-    /// Whether hints were lost since this was last asked.
-    pub(super) fn overflowed(&self) -> bool {
-        self.overflow.swap(false, Ordering::AcqRel)
+    /// Says that hints were lost since it last did.
+    pub(super) fn losses(&self) -> &Receiver<()> {
+        &self.losses
     }
 }
 
@@ -142,7 +140,7 @@ mod tests {
         assert_eq!(next(), Hint::Complete(written));
         elsewhere.as_file().write_all(b"x").unwrap();
         assert_eq!(next(), Hint::Marked);
-        assert!(!listener.overflowed());
+        assert!(listener.losses().is_empty());
     }
 
     #[test]

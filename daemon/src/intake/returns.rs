@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Intake, Wait};
+use super::Intake;
+use super::settle::Wait;
 use crate::heartbeat::Activity;
 use crate::taken::{Finished, stamp};
 
@@ -58,6 +59,7 @@ impl Intake {
         if self.plan.drain && failures >= DRAIN_ATTEMPTS {
             log::error!("{fault}; gave up after {failures} attempts");
             self.report.abandoned.push(fault.to_owned());
+            self.given_up.insert(path);
             return;
         }
         let pause = FIRST_PAUSE

@@ -11,16 +11,18 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use crate::folder::Folder;
+
 /// Which paths under the watched folders are ours to take.
 #[derive(Debug, Clone)]
 pub(crate) struct Selection {
-    folders: Vec<PathBuf>,
+    folders: Vec<Folder>,
     extensions: Vec<String>,
 }
 
 impl Selection {
     /// Of `folders`, the files that end in one of `extensions`.
-    pub(crate) fn new(folders: Vec<PathBuf>, extensions: Vec<String>) -> Self {
+    pub(crate) fn new(folders: Vec<Folder>, extensions: Vec<String>) -> Self {
         Self {
             folders,
             extensions,
@@ -28,8 +30,16 @@ impl Selection {
     }
 
     /// The watched folders.
-    pub(crate) fn folders(&self) -> &[PathBuf] {
-        &self.folders
+    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.folders.iter().map(|folder| folder.path.clone())
+    }
+
+    /// The watched folder that a path belongs to: of several, the innermost.
+    pub(crate) fn folder_of(&self, path: &Path) -> Option<&Folder> {
+        self.folders
+            .iter()
+            .filter(|folder| path.starts_with(&folder.path))
+            .max_by_key(|folder| folder.path.as_os_str().len())
     }
 
     /// Whether a file of this path is taken, going by the path alone.
@@ -42,13 +52,20 @@ impl Selection {
         }
     }
 
+    /// Whether a path lies in a watched folder with nothing hidden on the way, and not where files are
+    /// moved to.
+    pub(super) fn enters(&self, path: &Path) -> bool {
+        self.covers(path)
+            && !self
+                .folder_of(path)
+                .is_some_and(|folder| folder.is_filed(path))
+    }
+
     /// Whether a path lies in a watched folder with nothing hidden on the way.
-    pub(crate) fn enters(&self, path: &Path) -> bool {
-        let visible = |below: &Path| !below.iter().any(is_hidden);
-        self.folders
-            .iter()
-            .filter_map(|folder| path.strip_prefix(folder).ok())
-            .any(visible)
+    pub(crate) fn covers(&self, path: &Path) -> bool {
+        self.folder_of(path)
+            .and_then(|folder| path.strip_prefix(&folder.path).ok())
+            .is_some_and(|below| !below.iter().any(is_hidden))
     }
 }
 
@@ -71,11 +88,11 @@ pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) 
             folders: folders[..position].to_vec(),
             extensions: selection.extensions.clone(),
         };
-        let mut scan = Scan::new([folder.clone()]);
+        let mut scan = Scan::new([folder.path.clone()]);
         while let Some(found) = scan.next(selection) {
             match &found {
                 Found::File(path, _) if earlier.takes(path) => {}
-                _ => each(folder, found),
+                _ => each(&folder.path, found),
             }
         }
     }
@@ -156,7 +173,7 @@ mod tests {
 
     fn selection(folder: &Path) -> Selection {
         let extensions = ["jpg", "png"].map(String::from).to_vec();
-        Selection::new(vec![folder.to_owned()], extensions)
+        Selection::new(vec![folder.to_owned().into()], extensions)
     }
 
     #[test]
@@ -214,10 +231,10 @@ mod tests {
             fs::write(folder.join("1.jpg"), "").unwrap();
         }
         fs::write(root.join("2.jpg"), "").unwrap();
-        let folders = vec![root.to_owned(), below, hidden.clone()];
+        let folders = [root, &below, &hidden].map(|folder| Folder::from(folder.to_owned()));
         let mut found = Vec::new();
         survey(
-            &Selection::new(folders, vec!["jpg".into()]),
+            &Selection::new(folders.into(), vec!["jpg".into()]),
             |folder, file| match file {
                 Found::File(path, _) => found.push((folder.to_owned(), path)),
                 Found::Fault(fault) => panic!("{fault}"),

@@ -1,8 +1,8 @@
 //! Files that are not to be taken yet: still being written, as far as we can tell, or to be tried again.
 //!
 //! Each has a moment at which it is looked at again. There is room for a bounded number; who is turned
-//! away is found by a later scan. A drain has no later scan: it turns nobody away, and its scan waits
-//! instead, so that only those who come back from the pipeline go beyond the bound.
+//! away is found by a later scan. A drain turns nobody away, so that it knows whom it gave up on: its
+//! scan waits instead, and only those who come back from the pipeline go beyond the bound.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Intake;
-use crate::taken::{Stamp, io_fault, stamp};
+use super::queue::Lane;
+use crate::taken::{Stamp, changed, io_fault, stamp};
 
 /// A file that waits.
 #[derive(Debug, Clone)]
@@ -133,12 +134,16 @@ impl Intake {
             }
         };
         let now = stamp(&metadata);
-        match &wait.stamp {
+        let settled = match &wait.stamp {
             // It could not be read; that it was to be read was known before.
-            None => self.take(path, now, wait),
-            Some(_) if self.is_done(&path, &now) => {}
-            Some(before) if *before == now => self.take(path, now, wait),
-            Some(_) => self.let_settle(path, now, wait),
+            None => true,
+            Some(_) if self.lane(&path, &now).is_none() => return,
+            Some(before) => *before == now,
+        };
+        if settled {
+            self.take(path, now, wait, Lane::Fresh, changed(&metadata));
+        } else {
+            self.let_settle(path, now, wait);
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The intake alone, with a pipeline that says what the test wants.
 
 use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
 
 use galmorph_cutout::{ModelCard, Morphology, Preprocessing};
 use tempfile::TempDir;
 
+use super::queue::Lane;
 use super::returns::DRAIN_ATTEMPTS;
+use super::settle::Wait;
 use super::*;
 use crate::catalog::{Entry, Verdict, Writer};
 use crate::path_text::path_text;
-use crate::taken::Finished;
+use crate::taken::{Finished, stamp};
 use crate::tally::Tally;
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -51,17 +54,23 @@ impl Fixture<Intake> {
         let catalog = folder.path().join("c.sqlite");
         let writer = Writer::open(&catalog, "00", &card).unwrap();
         let plan = Plan {
-            selection: Selection::new(vec![folder.path().to_owned()], vec!["jpg".into()]),
+            selection: Selection::new(vec![folder.path().to_owned().into()], vec!["jpg".into()]),
             settle: Duration::from_millis(20),
             rescan_interval: Duration::from_hours(1),
+            order: Order::Newest,
             poll: true,
             drain: true,
             bell: folder.path().join("c.sqlite.lock"),
         };
         let (output, taken) = bounded(100);
         let (finished, returned) = bounded(100);
+        let (scans, _) = bounded(1);
         let reader = Reader::open(&catalog).unwrap();
-        let intake = Intake::new(plan, reader, writer.model(), output, returned, Stop::new());
+        let wanted = Wanted {
+            model: writer.model(),
+            reclassify: true,
+        };
+        let intake = Intake::new(plan, reader, wanted, output, returned, scans, Stop::new());
         Self {
             folder,
             writer,
@@ -122,6 +131,7 @@ impl<I> Fixture<I> {
             attempts: file.failures + 1,
             first_seen: file.first_seen.clone(),
             verdict: Verdict::rejected("broken", "by the test"),
+            move_to: None,
         };
         self.writer.record(&[entry]).unwrap();
     }
@@ -188,6 +198,26 @@ fn a_drain_with_more_files_than_may_wait_tries_them_all_and_ends() {
 }
 
 #[test]
+fn a_backlog_beyond_the_queue_is_found_again_and_each_file_given_once() {
+    let names: Vec<String> = (0..9).map(|number| format!("{number}.jpg")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut fixture = Fixture::new(&names);
+    fixture.intake.ready = Queue::new(Order::Newest, 2);
+    let mut fixture = fixture.run();
+    let mut seen = Vec::new();
+    for _ in &names {
+        let file = fixture.next();
+        fixture.finish_recorded(&file);
+        seen.push(file.path);
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), names.len());
+    // What later scans found done was not done before.
+    assert_eq!(fixture.end().unchanged, 0);
+}
+
+#[test]
 fn what_can_not_be_seen_to_now_is_no_reason_to_wake() {
     let Fixture {
         folder, mut intake, ..
@@ -206,8 +236,12 @@ fn what_can_not_be_seen_to_now_is_no_reason_to_wake() {
 
     intake.let_wait("/b".into(), past, wait());
     assert_eq!(intake.patience(), Duration::ZERO);
-    for _ in 0..READY {
-        intake.ready.push_back(Taken::default());
+    for number in 0..READY {
+        let file = Taken {
+            path: number.to_string().into(),
+            ..Taken::default()
+        };
+        intake.ready.push(file, Lane::Fresh, SystemTime::now());
     }
     assert!(intake.patience() > Duration::ZERO, "enough are ready");
 }
@@ -226,11 +260,11 @@ fn what_was_just_written_is_taken_even_if_its_size_and_time_are_the_old_ones() {
     intake.consider(path.clone(), &metadata, Cause::Found);
     assert!(intake.ready.is_empty());
     intake.consider(path.clone(), &metadata, Cause::Complete);
-    assert_eq!(intake.ready.pop_front().unwrap().path, path);
+    assert_eq!(intake.next_file().path, path);
 
     // It can't be read at first: that makes it no older.
     intake.welcome_back(path.clone(), Finished::Transient("cannot read it".into()));
     let (path, wait) = intake.waiting.due(Instant::now() + DEADLINE).unwrap();
     intake.look_again(path.clone(), wait);
-    assert_eq!(intake.ready.pop_front().unwrap().path, path);
+    assert_eq!(intake.next_file().path, path);
 }

@@ -145,6 +145,7 @@ pub(super) fn blank_entry(taken: &Taken) -> Entry {
         attempts: taken.failures + 1,
         first_seen: taken.first_seen.clone(),
         verdict: Verdict::Known,
+        move_to: None,
     }
 }
 

@@ -19,6 +19,7 @@
 mod batch;
 mod classify;
 mod decode;
+mod filing;
 mod known;
 mod record;
 
@@ -26,7 +27,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crossbeam::channel::{bounded, unbounded};
 
-use crate::catalog::{CatalogError, Entry, Reader, Writer};
+use crate::catalog::{CatalogError, Entry, Reader, Wanted, Writer};
 use crate::config::Config;
 use crate::errors::LastError;
 use crate::failure::Failure;
@@ -40,6 +41,7 @@ use crate::stop::Stop;
 use crate::taken::{FinishedFile, Taken};
 use crate::tally::Tally;
 pub(crate) use decode::decode;
+use filing::Filing;
 use known::Pending;
 
 /// More decoders than this only take the disk from each other.
@@ -88,6 +90,17 @@ pub(crate) struct Job<'a> {
     pub(crate) heart: &'a Heart,
 }
 
+impl<'a> Job<'a> {
+    fn surroundings(&self, drain: bool) -> record::Surroundings<'a> {
+        record::Surroundings {
+            exit: self.exit,
+            drain,
+            observer: self.observer,
+            last_error: self.last_error,
+        }
+    }
+}
+
 /// Runs the daemon until it is asked to end or, with `plan.drain`, until the backlog is done. Counts on
 /// from `tally`. To be called on a thread that may become the intake's.
 pub(crate) fn run(
@@ -108,6 +121,10 @@ pub(crate) fn run(
     // Decoding is a tenth of the work and less, and a thread of it must not starve behind the network.
     let decoders = workers.div_ceil(4).min(MOST_DECODERS);
     let model_id = writer.model();
+    let wanted = Wanted {
+        model: model_id,
+        reclassify: config.reclassify,
+    };
     let drain = plan.drain;
     let catalog = writer.path().to_owned();
     let reader = || patiently(exit, drain, || Reader::open(&catalog));
@@ -117,14 +134,17 @@ pub(crate) fn run(
     let (batch_out, batch_in) = bounded::<Vec<Prepared>>(1);
     let (judged_out, judged_in) = bounded::<Vec<Judged>>(workers + 1);
     let (finished_out, finished_in) = unbounded::<FinishedFile>();
+    let (scan_out, scan_in) = bounded::<()>(1);
     let pending = Pending::default();
 
+    let filing = Filing::new(plan.selection.clone());
     let intake = Intake::new(
         plan,
         reader()?,
-        model_id,
+        wanted,
         taken_out,
         finished_in,
+        scan_out,
         stop.clone(),
     )
     .with_pulse(heart.pulse("intake"));
@@ -146,6 +166,18 @@ pub(crate) fn run(
     }
     drop((taken_in, prepared_out));
 
+    let mut recorder = record::Recorder::new(
+        writer,
+        &pending,
+        finished_out.clone(),
+        heart.pulse("record"),
+        filing,
+        tally,
+        job.surroundings(drain),
+    );
+    // Before the first scan, so that it finds each file where its row says.
+    recorder.put_in_order()?;
+
     let (batch, delay) = (config.batch, config.max_delay());
     let report = thread::scope(|scope| {
         for (number, worker) in decode_workers.into_iter().enumerate() {
@@ -163,18 +195,10 @@ pub(crate) fn run(
             })?;
         }
         drop((batch_in, judged_out));
-        let surroundings = record::Surroundings {
-            exit,
-            drain,
-            observer: job.observer,
-            last_error: job.last_error,
-        };
-        let pulse = heart.pulse("record");
-        let recorder =
-            record::Recorder::new(writer, &pending, finished_out, pulse, tally, surroundings);
+        drop(finished_out);
         let recorder = spawn(scope, "record", move || {
             // Nobody is to wait for a recorder that is no more.
-            catch(|| recorder.run(&judged_in)).unwrap_or_else(|panic| {
+            catch(|| recorder.run(&judged_in, &scan_in)).unwrap_or_else(|panic| {
                 exit.request();
                 Err(CatalogError::Unusable(format!(
                     "the recorder failed: {panic}"

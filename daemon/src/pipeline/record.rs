@@ -8,20 +8,24 @@
 //! write-ahead log is emptied, which else stays as large as it ever was. A reader that still needs the
 //! log is waited for, ever more patiently, and never by those who bring work.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::{Receiver, Sender, never};
 use crossbeam::select;
 
 use super::Judged;
+use super::filing::{Filing, Names, write_down};
 use super::known::Pending;
-use crate::catalog::{CatalogError, Verdict, Writer};
+use crate::catalog::{CatalogError, Entry, Move, Verdict, Writer};
 use crate::errors::{LastError, LoggedError};
 use crate::heartbeat::{Activity, Pulse};
+use crate::path_text::path_text;
 use crate::progress::Observer;
 use crate::retry::patiently;
 use crate::stop::Stop;
-use crate::taken::{Finished, FinishedFile};
+use crate::taken::{Finished, FinishedFile, Taken};
 use crate::tally::Tally;
 
 /// The most files that one transaction records.
@@ -38,6 +42,7 @@ pub(super) struct Recorder<'a> {
     pending: &'a Pending,
     finished: Sender<FinishedFile>,
     pulse: Pulse,
+    filing: Filing,
     surroundings: Surroundings<'a>,
     written_error: Option<LoggedError>,
     tally: Tally,
@@ -62,6 +67,7 @@ impl<'a> Recorder<'a> {
         pending: &'a Pending,
         finished: Sender<FinishedFile>,
         pulse: Pulse,
+        filing: Filing,
         tally: Tally,
         surroundings: Surroundings<'a>,
     ) -> Self {
@@ -70,6 +76,7 @@ impl<'a> Recorder<'a> {
             pending,
             finished,
             pulse,
+            filing,
             surroundings,
             written_error: None,
             tally,
@@ -78,8 +85,24 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records until `input` ends. An error means that the catalog is lost to us, and ends everything.
-    pub(super) fn run(mut self, input: &Receiver<Vec<Judged>>) -> Result<Tally, CatalogError> {
+    /// Finishes the moves that were begun, and puts back what is to be tried again.
+    pub(super) fn put_in_order(&mut self) -> Result<(), CatalogError> {
+        let _files = self.pulse.begin(Activity::Files);
+        let Surroundings { exit, drain, .. } = self.surroundings;
+        patiently(exit, drain, || {
+            Filing::recover(&mut self.writer)?;
+            self.filing.put_back(&mut self.writer)
+        })
+    }
+
+    /// Records until `input` ends, and puts files in order when `scans` says that one begins. An error
+    /// means that the catalog is lost to us, and ends everything.
+    pub(super) fn run(
+        mut self,
+        input: &Receiver<Vec<Judged>>,
+        scans: &Receiver<()>,
+    ) -> Result<Tally, CatalogError> {
+        let mut scans = scans.clone();
         loop {
             let patience = self.untidy.map_or(Duration::from_hours(1), |(moment, _)| {
                 moment.saturating_duration_since(Instant::now())
@@ -88,6 +111,11 @@ impl<'a> Recorder<'a> {
                 recv(input) -> group => match group {
                     Ok(group) => self.record(group, input)?,
                     Err(_) => break,
+                },
+                recv(scans) -> news => match news {
+                    Ok(()) => self.put_in_order().inspect_err(|_| self.surroundings.exit.request())?,
+                    // The intake has ended before us.
+                    Err(_) => scans = never(),
                 },
                 recv(self.surroundings.last_error.news()) -> _ => {
                     self.untidy.get_or_insert((Instant::now() + MOMENT, MOMENT));
@@ -111,8 +139,9 @@ impl<'a> Recorder<'a> {
         }
         while !group.is_empty() {
             let rest = group.split_off(group.len().min(GROUP));
-            let recorded = self
-                .commit(group)
+            let pulse = self.pulse.clone();
+            let recorded = pulse
+                .during(Activity::Catalog, || self.commit(group))
                 .inspect_err(|_| self.surroundings.exit.request())?;
             group = rest;
             group.extend(self.follow_up(recorded));
@@ -168,15 +197,16 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn commit(&mut self, group: Vec<Judged>) -> Result<Vec<Judged>, CatalogError> {
+    /// Records, and moves what is to be moved. Returns what the intake is to hear of each file.
+    fn commit(&mut self, group: Vec<Judged>) -> Result<Vec<(Judged, Finished)>, CatalogError> {
         let began = Instant::now();
-        let (files, entries): (Vec<_>, Vec<_>) = group
+        let (files, mut entries): (Vec<_>, Vec<_>) = group
             .into_iter()
             .map(|judged| (judged.taken, judged.entry))
             .unzip();
         let Surroundings { exit, drain, .. } = self.surroundings;
-        let record = || patiently(exit, drain, || self.writer.record(&entries));
-        self.pulse.during(Activity::Catalog, record)?;
+        let moves = patiently(exit, drain, || self.plan_moves(&files, &mut entries))?;
+        patiently(exit, drain, || self.writer.record(&entries))?;
         for entry in &entries {
             self.tally.add(entry);
             if let Verdict::Rejected { kind, message } = &entry.verdict {
@@ -194,14 +224,48 @@ impl<'a> Recorder<'a> {
             self.tally.rejected_total()
         );
         self.surroundings.observer.recorded(&self.tally);
-        let join = |(taken, entry)| Judged { taken, entry };
+        let mut outcomes: HashMap<PathBuf, Finished> = HashMap::new();
+        if !moves.is_empty() {
+            let carry_out = || Filing::carry_out(moves);
+            let done = self.pulse.during(Activity::Files, carry_out);
+            patiently(exit, drain, || write_down(&mut self.writer, &done))?;
+            outcomes.extend(done.into_iter().map(|(file, how)| (file.from, how)));
+        }
+        let join = |(taken, entry): (Taken, Entry)| {
+            let how = outcomes.remove(&taken.path).unwrap_or(Finished::Recorded);
+            (Judged { taken, entry }, how)
+        };
         Ok(files.into_iter().zip(entries).map(join).collect())
     }
 
+    /// Decides which files go where, and has their entries say so.
+    fn plan_moves(
+        &self,
+        files: &[Taken],
+        entries: &mut [Entry],
+    ) -> Result<Vec<Move>, CatalogError> {
+        let mut names = Names::default();
+        let mut moves = Vec::new();
+        for (file, entry) in files.iter().zip(entries) {
+            let is_rejected = matches!(entry.verdict, Verdict::Rejected { .. });
+            let Some(place) = self.filing.place(&file.path, is_rejected) else {
+                continue;
+            };
+            let to = names.free(&self.writer, &place)?;
+            entry.move_to = Some(path_text(&to));
+            moves.push(Move {
+                from: file.path.clone(),
+                to,
+                stamp: file.stamp.clone(),
+            });
+        }
+        Ok(moves)
+    }
+
     /// Tells the intake, and gives the verdict to those who waited for the same content.
-    fn follow_up(&self, recorded: Vec<Judged>) -> Vec<Judged> {
+    fn follow_up(&self, recorded: Vec<(Judged, Finished)>) -> Vec<Judged> {
         let mut waiting = Vec::new();
-        for Judged { taken, entry } in recorded {
+        for (Judged { taken, entry }, how) in recorded {
             let followers = entry
                 .digest
                 .as_deref()
@@ -215,7 +279,7 @@ impl<'a> Recorder<'a> {
                 waiting.push(follower);
             }
             // The intake may have ended before us.
-            let _ = self.finished.send((taken.path, Finished::Recorded));
+            let _ = self.finished.send((taken.path, how));
         }
         waiting
     }

@@ -5,12 +5,14 @@ use super::*;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::errors::LoggedError;
+use crate::folder::{After, Folder};
 use crate::taken::Stamp;
 
 fn watched(folder: &str) -> Watched {
     Watched {
-        folders: vec![folder.into()],
+        folders: vec![PathBuf::from(folder).into()],
         extensions: vec!["jpg".into()],
+        reclassify: true,
     }
 }
 
@@ -25,7 +27,10 @@ fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
     let odd = std::ffi::OsStr::from_bytes(b"/in/\xFF%25");
     for folder in [Path::new("/in"), Path::new(odd)] {
         let watched = Watched {
-            folders: vec![folder.to_owned()],
+            folders: vec![Folder {
+                path: folder.to_owned(),
+                after: After::Move,
+            }],
             ..watched("")
         };
         assert_eq!(writer.enter(&watched, &limits).unwrap(), 0);
@@ -91,7 +96,9 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     };
     let standing = |path: &str| {
         let path = Path::new(path);
-        reader.standing(path, &stamp, writer.model()).unwrap()
+        reader
+            .standing(path, &stamp, wanted(writer.model()))
+            .unwrap()
     };
     assert_eq!(standing("/in/b"), Standing::Done);
     let put_back = retry(&fixture.path(), &[], &["/in".into()]).unwrap();
@@ -107,7 +114,7 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     let rows = reader.rows().unwrap();
     assert_eq!((rows.classified, rows.rejected), (1, 1));
     writer.record(&[broken()]).unwrap();
-    let stands = reader.standing(Path::new("/in/b"), &stamp, writer.model());
+    let stands = reader.standing(Path::new("/in/b"), &stamp, wanted(writer.model()));
     assert_eq!(stands.unwrap(), Standing::Done);
 }
 
@@ -172,5 +179,8 @@ fn the_first_version_comes_to_be_what_a_new_catalog_is() {
                   FROM (SELECT * FROM sqlite_schema ORDER BY type, name)";
     assert_eq!(old.ask::<String>(schema), new.ask::<String>(schema));
     let columns = "SELECT group_concat(name, ' ') FROM pragma_table_info('cutout')";
-    assert!(old.ask::<String>(columns).ends_with("updated retry"));
+    assert!(
+        old.ask::<String>(columns)
+            .ends_with("updated retry move_to")
+    );
 }
