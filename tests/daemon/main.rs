@@ -11,10 +11,13 @@
 
 mod backlog;
 mod commands;
+mod crash_sweep;
 mod faults;
 mod live;
 mod retry;
 mod signals;
 mod sound;
 mod status;
+mod strace;
 mod support;
+mod tiny;

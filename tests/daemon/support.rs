@@ -15,6 +15,9 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+/// The program.
+pub(crate) const GALMORPH: &str = env!("CARGO_BIN_EXE_galmorph");
+
 /// Only a failure takes so long.
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -109,13 +112,21 @@ impl Dir {
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_galmorph"));
+        let mut command = self.program(GALMORPH);
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Any program, in this folder, and nothing from outside that ours would heed.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command
             .current_dir(self.temporary.path())
             .env_remove("GALMORPH_LOG")
             .env_remove("STATE_DIRECTORY")
-            .env_remove("NOTIFY_SOCKET");
+            .env_remove("NOTIFY_SOCKET")
+            // cargo sets it; the loader would look for every library in each of its folders.
+            .env_remove("LD_LIBRARY_PATH");
         command
     }
 
@@ -238,12 +249,19 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     fn start(dir: &Dir, arguments: &[&str]) -> Self {
+        Self::run(
+            dir,
+            dir.galmorph(["watch", "inbox", "-v"].iter().chain(arguments)),
+        )
+    }
+
+    /// Starts a command that becomes a daemon.
+    pub(crate) fn run(dir: &Dir, mut command: Command) -> Self {
         let socket = dir.path("notify.socket");
         let _ = fs::remove_file(&socket);
         let ready = UnixDatagram::bind(&socket).unwrap();
         ready.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut child = dir
-            .galmorph(["watch", "inbox", "-v"].iter().chain(arguments))
+        let mut child = command
             .env("NOTIFY_SOCKET", &socket)
             .stderr(Stdio::piped())
             .spawn()
