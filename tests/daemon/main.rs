@@ -12,7 +12,9 @@
 mod backlog;
 mod commands;
 mod crash_sweep;
+mod fault_injection;
 mod faults;
+mod file_system;
 mod live;
 mod retry;
 mod signals;

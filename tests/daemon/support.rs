@@ -77,7 +77,15 @@ pub(crate) struct Dir {
 
 impl Dir {
     pub(crate) fn new() -> Self {
-        let temporary = TempDir::new().unwrap();
+        Self::in_place(TempDir::new().unwrap())
+    }
+
+    /// On the file system that `folder` is on.
+    pub(crate) fn within(folder: &Path) -> Self {
+        Self::in_place(TempDir::new_in(folder).unwrap())
+    }
+
+    fn in_place(temporary: TempDir) -> Self {
         let root = temporary.path().canonicalize().unwrap();
         fs::create_dir(root.join("inbox")).unwrap();
         Self { temporary, root }
@@ -283,6 +291,11 @@ impl Daemon {
         let mut message = [0; 64];
         let length = self.ready.recv(&mut message).unwrap();
         assert!(message[..length].starts_with(b"READY=1"));
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Intake, Wait};
-use crate::taken::{Finished, stamp};
+use crate::taken::{Finished, io_fault, stamp};
 
 /// The pauses before a file that could not be read is tried again: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -40,13 +40,16 @@ impl Intake {
         match how {
             Finished::Recorded => {}
             Finished::Gone => log::debug!("'{}' is gone", path.display()),
-            Finished::Changed => {
-                if let Ok(metadata) = fs::symlink_metadata(&path)
-                    && metadata.is_file()
-                {
+            Finished::Changed => match fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_file() => {
                     self.let_settle(path, stamp(&metadata), wait);
                 }
-            }
+                Ok(_) => {}
+                Err(error) => {
+                    let fault = io_fault(&path, &error);
+                    self.handle(path, fault, wait);
+                }
+            },
             Finished::Transient(fault) => self.try_later(path, &fault, wait),
         }
     }

@@ -171,6 +171,31 @@ fn a_file_that_changed_settles_again_and_one_that_is_gone_is_forgotten() {
 }
 
 #[test]
+fn a_file_that_changed_and_cannot_be_looked_at_just_now_is_not_lost_to_a_drain() {
+    let fixture = Fixture::new(&[]);
+    let (folder, aside) = (
+        fixture.folder.path().join("sub"),
+        fixture.folder.path().join(".sub"),
+    );
+    fs::create_dir(&folder).unwrap();
+    let path = folder.join("a.jpg");
+    let file = fs::File::create(&path).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let mut fixture = fixture.run();
+    let first = fixture.next();
+    fs::rename(&folder, &aside).unwrap();
+    // "Too many levels of symbolic links", for root as well.
+    std::os::unix::fs::symlink(&folder, &folder).unwrap();
+    fixture.finish(&first, Finished::Changed);
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    let second = fixture.next();
+    assert_eq!(second.path, path);
+    fixture.finish_recorded(&second);
+    assert!(fixture.end().abandoned.is_empty());
+}
+
+#[test]
 fn a_drain_with_more_files_than_may_wait_tries_them_all_and_ends() {
     let mut fixture = Fixture::new(&["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"]);
     fixture.intake.waiting = WaitingRoom::new(2);

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
@@ -146,7 +147,7 @@ fn object_id(path: &Path) -> String {
 
 fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
     let io = |error: io::Error| Fault::Back(io_fault(&taken.path, &error));
-    let mut file = File::open(&taken.path).map_err(io)?;
+    let mut file = open(&taken.path)?;
     let before = file.metadata().map_err(io)?;
     if !before.is_file() || stamp(&before) != taken.stamp {
         return Err(Fault::Back(Finished::Changed));
@@ -175,6 +176,19 @@ fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
     } else {
         Err(Fault::Back(Finished::Changed))
     }
+}
+
+/// Opens what was a regular file when it was taken and may be anything by now: a link is not followed, a
+/// FIFO without a writer not waited for, a terminal not adopted.
+fn open(path: &Path) -> Result<File, Fault> {
+    File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ELOOP | libc::ENXIO) => Fault::Back(Finished::Changed),
+            _ => Fault::Back(io_fault(path, &error)),
+        })
 }
 
 /// Decodes an image; a fault is its kind and its message. A decoder that panics has met a broken image.
@@ -216,6 +230,29 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let fault = read(&file, &Limits::default()).err();
         assert!(matches!(fault, Some(Fault::Back(Finished::Gone))));
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_file_is_neither_followed_nor_waited_for() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("a.jpg");
+        let other = folder.path().join("b.jpg");
+        fs::write(&path, "some").unwrap();
+        let file = taken(&path);
+        fs::rename(&path, &other).unwrap();
+        let goes_back = || {
+            let fault = read(&file, &Limits::default()).err();
+            assert!(matches!(fault, Some(Fault::Back(Finished::Changed))));
+            fs::remove_file(&path).unwrap();
+        };
+        symlink(&other, &path).unwrap();
+        goes_back();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        goes_back();
+        let _socket = UnixListener::bind(&path).unwrap();
+        goes_back();
     }
 
     #[test]
