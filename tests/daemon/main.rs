@@ -16,6 +16,8 @@ mod fault_injection;
 mod faults;
 mod file_system;
 mod live;
+mod png;
+mod poison;
 mod retry;
 mod signals;
 mod sound;

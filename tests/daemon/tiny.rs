@@ -22,6 +22,53 @@ pub(crate) fn write(path: &Path) {
     fs::write(path, model().encode_to_vec()).unwrap();
 }
 
+/// Writes one that divides by zero when the brightest value of a view is between 5 and 6, in an operator
+/// of tract's that panics then.
+pub(crate) fn write_one_that_panics(path: &Path) {
+    let mut model = model();
+    let graph = model.graph.as_mut().unwrap();
+    let number = |name: &str, value: i64| AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Int as i32,
+        i: value,
+        ..AttributeProto::default()
+    };
+    let to = |kind: DataType| vec![number("to", kind as i64)];
+    let axes = AttributeProto {
+        name: "axes".into(),
+        r#type: AttributeType::Ints as i32,
+        ints: vec![1, 2, 3],
+        ..AttributeProto::default()
+    };
+    graph
+        .initializer
+        .extend(
+            [("five", 5_i64), ("hundred", 100)].map(|(name, value)| TensorProto {
+                name: name.into(),
+                dims: vec![1, 1],
+                data_type: DataType::Int64 as i32,
+                raw_data: value.to_le_bytes().to_vec(),
+                ..TensorProto::default()
+            }),
+        );
+    graph.node.truncate(3);
+    graph.node.extend([
+        node(
+            "ReduceMax",
+            &["views"],
+            "brightest",
+            vec![axes, number("keepdims", 0)],
+        ),
+        node("Cast", &["brightest"], "whole", to(DataType::Int64)),
+        node("Sub", &["whole", "five"], "divisor", vec![]),
+        node("Mod", &["hundred", "divisor"], "rest", vec![]),
+        node("Cast", &["rest"], "shift", to(DataType::Float)),
+        node("Add", &["logits", "shift"], "shifted", vec![]),
+        node("Softmax", &["shifted"], "probabilities", vec![]),
+    ]);
+    fs::write(path, model.encode_to_vec()).unwrap();
+}
+
 fn model() -> ModelProto {
     let tiles = ["kernel_shape", "strides"].map(|name| AttributeProto {
         name: name.into(),
