@@ -17,6 +17,9 @@ mod clock;
 mod config;
 mod errors;
 mod failure;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod intake;
 mod model;
 mod npy;
