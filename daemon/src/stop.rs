@@ -35,12 +35,14 @@ impl Stop {
     /// One that SIGTERM and SIGINT ask for.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let stop = Self::new();
+        // First who asks for the end, then who counts: a signal that comes between the two is heeded, and
+        // the one after it is not yet the second. The other way round, it would be counted and forgotten.
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let second = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second))?;
             flag::register(signal, Arc::clone(&second))?;
         }
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let requested = stop.clone();
         thread::Builder::new()
             .name("signals".into())

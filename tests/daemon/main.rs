@@ -18,6 +18,7 @@ mod file_system;
 mod live;
 mod png;
 mod poison;
+mod random;
 mod retry;
 mod signals;
 mod sound;
