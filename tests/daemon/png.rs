@@ -21,7 +21,7 @@ pub(crate) struct Png<'a> {
     pub(crate) colour: u8,
     pub(crate) interlaced: bool,
     /// Chunks before the pixels.
-    pub(crate) chunks: &'a [(&'a [u8; 4], Vec<u8>)],
+    pub(crate) chunks: &'a [([u8; 4], Vec<u8>)],
 }
 
 impl Png<'_> {
@@ -50,19 +50,19 @@ impl Png<'_> {
         header.extend(self.height.to_be_bytes());
         header.extend([self.depth, self.colour, 0, 0, u8::from(self.interlaced)]);
         let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-        append(&mut bytes, b"IHDR", &header);
+        append(&mut bytes, *b"IHDR", &header);
         for (name, data) in self.chunks {
-            append(&mut bytes, name, data);
+            append(&mut bytes, *name, data);
         }
-        append(&mut bytes, b"IDAT", compressed);
-        append(&mut bytes, b"IEND", &[]);
+        append(&mut bytes, *b"IDAT", compressed);
+        append(&mut bytes, *b"IEND", &[]);
         bytes
     }
 }
 
-fn append(bytes: &mut Vec<u8>, name: &[u8; 4], data: &[u8]) {
+fn append(bytes: &mut Vec<u8>, name: [u8; 4], data: &[u8]) {
     bytes.extend((data.len() as u32).to_be_bytes());
-    let checked = [name, data].concat();
+    let checked = [&name, data].concat();
     bytes.extend(&checked);
     bytes.extend(crc(&checked).to_be_bytes());
 }

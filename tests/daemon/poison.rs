@@ -136,8 +136,8 @@ fn one_picture_in_every_kind_of_png_has_one_answer() {
     let dir = scene();
     let value = |x: usize, y: usize| (x * 7 + y * 3 + (x * y) % 11) as u8;
     let palette: Vec<u8> = (0..=255).flat_map(|grey: u8| [grey; 3]).collect();
-    let see_through = [(b"PLTE", palette.clone()), (b"tRNS", vec![0; 256])];
-    let palette = [(b"PLTE", palette)];
+    let see_through = [(*b"PLTE", palette.clone()), (*b"tRNS", vec![0; 256])];
+    let palette = [(*b"PLTE", palette)];
     let encode = |depth, colour, interlaced, chunks, bytes: &dyn Fn(u8) -> Vec<u8>| {
         Png {
             width: 32,
@@ -372,7 +372,7 @@ fn any_name_that_a_file_can_have_is_recorded() {
     );
     let listed = dir.run(&["query", "--format", "csv"]).exits(0).stdout;
     let mut reader = csv::Reader::from_reader(listed.as_bytes());
-    assert_eq!(reader.records().filter(Result::is_ok).count(), 8);
+    assert_eq!(reader.records().flatten().count(), 8);
 }
 
 #[test]

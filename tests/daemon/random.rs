@@ -238,7 +238,10 @@ impl Episode {
             let expected = (digest(&bytes), state.to_owned());
             let row = rows.remove(&path);
             if row.as_ref() != Some(&expected) {
-                return Err(format!("{path:?} should be {expected:?} and is {row:?}"));
+                return Err(format!(
+                    "'{}' should be {expected:?} and is {row:?}",
+                    path.display()
+                ));
             }
         }
         for (path, (digest, state)) in rows {
@@ -246,7 +249,7 @@ impl Episode {
             let was_there = self.history.contains(&(path.clone(), digest.clone()))
                 || digest == crate::support::digest(b"");
             if !was_there {
-                return Err(format!("{path:?} was never {digest} ({state})"));
+                return Err(format!("'{}' was never {digest} ({state})", path.display()));
             }
         }
         let answered: String = self
