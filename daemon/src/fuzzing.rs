@@ -39,6 +39,9 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    /// Of the bits, a prime share: every place in a byte has its turn.
+    const STRIDE: usize = 13;
+
     /// Every file of a target's corpus; there are some.
     fn each(target: &str, feed: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -56,5 +59,20 @@ mod tests {
     fn fuzzing_inputs_that_did_harm_do_none() {
         each("configuration", configuration);
         each("model", model);
+    }
+
+    #[test]
+    fn any_bit_of_a_model_and_of_a_configuration_can_be_flipped() {
+        let flip = |target: &str, name: &str, feed: fn(&[u8])| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus");
+            let whole = fs::read(path.join(target).join(name)).unwrap();
+            for bit in (0..whole.len() * 8).step_by(STRIDE) {
+                let mut damaged = whole.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                feed(&damaged);
+            }
+        };
+        flip("model", "tiny.onnx", model);
+        flip("configuration", "example.toml", configuration);
     }
 }
