@@ -16,6 +16,8 @@ mod fault_injection;
 mod faults;
 mod file_system;
 mod live;
+mod mounts;
+mod odd_files;
 mod png;
 mod poison;
 mod random;
