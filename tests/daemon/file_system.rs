@@ -88,7 +88,7 @@ fn reading_slowly(dir: &Dir, name: &str) -> Daemon {
         strace::command(
             dir,
             &["-D", "-e", "trace=read", "-e", delay, "-P", shown],
-            &["watch", "inbox", "--config", "galmorph.toml"],
+            &["watch", "inbox", "-v", "--config", "galmorph.toml"],
         ),
     );
     let descriptors = PathBuf::from(format!("/proc/{}/fd", daemon.id()));
@@ -136,11 +136,12 @@ fn a_file_that_grows_or_goes_while_it_is_read_is_never_recorded_in_part() {
     let dir = Dir::new();
     configure(&dir, HINTS_ALONE);
     let path = dir.old_file("a.jpg", &whole[..whole.len() / 2]);
-    let daemon = reading_slowly(&dir, "a.jpg");
+    let mut daemon = reading_slowly(&dir, "a.jpg");
     let mut file = File::options().append(true).open(&path).unwrap();
     file.write_all(&whole[whole.len() / 2..]).unwrap();
     drop(file);
-    wait_until("it is recorded whole", || has_digest(&dir, "a.jpg", &whole));
+    daemon.wait_for_line("1 classified, 0 rejected so far");
+    assert!(has_digest(&dir, "a.jpg", &whole));
     daemon.end();
     assert_eq!((dir.count("cutout"), dir.count("classification")), (1, 1));
     assert_eq!(dir.ask::<i64>("SELECT attempts FROM cutout"), 1);
