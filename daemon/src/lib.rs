@@ -18,6 +18,9 @@ mod config;
 mod errors;
 mod failure;
 mod folder;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod heartbeat;
 mod intake;
 mod model;

@@ -49,14 +49,16 @@ impl Stop {
     pub(crate) fn on_signals(reloads: bool) -> io::Result<(Self, Receiver<()>)> {
         let stop = Self::new();
         let (wish, wishes) = bounded(1);
+        // First who asks for the end, then who counts: a signal that comes between the two is heeded, and
+        // the one after it is not yet the second. The other way round, it would be counted and forgotten.
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        if reloads {
+            signals.add_signal(SIGHUP)?;
+        }
         let second = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second))?;
             flag::register(signal, Arc::clone(&second))?;
-        }
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
-        if reloads {
-            signals.add_signal(SIGHUP)?;
         }
         let requested = stop.clone();
         thread::Builder::new()

@@ -15,6 +15,9 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+/// The program.
+pub(crate) const GALMORPH: &str = env!("CARGO_BIN_EXE_galmorph");
+
 /// Only a failure takes so long.
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -74,7 +77,15 @@ pub(crate) struct Dir {
 
 impl Dir {
     pub(crate) fn new() -> Self {
-        let temporary = TempDir::new().unwrap();
+        Self::in_place(TempDir::new().unwrap())
+    }
+
+    /// On the file system that `folder` is on.
+    pub(crate) fn within(folder: &Path) -> Self {
+        Self::in_place(TempDir::new_in(folder).unwrap())
+    }
+
+    fn in_place(temporary: TempDir) -> Self {
         let root = temporary.path().canonicalize().unwrap();
         fs::create_dir(root.join("inbox")).unwrap();
         Self { temporary, root }
@@ -109,15 +120,23 @@ impl Dir {
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_galmorph"));
+        let mut command = self.program(GALMORPH);
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Any program, in this folder, and nothing from outside that ours would heed.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command
             .current_dir(self.temporary.path())
             .env_remove("GALMORPH_LOG")
             .env_remove("STATE_DIRECTORY")
             .env_remove("NOTIFY_SOCKET")
             .env_remove("WATCHDOG_USEC")
-            .env_remove("JOURNAL_STREAM");
+            .env_remove("JOURNAL_STREAM")
+            // cargo sets it; the loader would look for every library in each of its folders.
+            .env_remove("LD_LIBRARY_PATH");
         command
     }
 

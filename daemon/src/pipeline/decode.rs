@@ -10,6 +10,8 @@ use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::known::Pending;
 use super::{Judged, Prepared};
@@ -158,7 +160,7 @@ fn object_id(path: &Path) -> String {
 
 fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
     let io = |error: io::Error| Fault::Back(io_fault(&taken.path, &error));
-    let mut file = File::open(&taken.path).map_err(io)?;
+    let mut file = open(&taken.path)?;
     let before = file.metadata().map_err(io)?;
     if !before.is_file() || stamp(&before) != taken.stamp {
         return Err(Fault::Back(Finished::Changed));
@@ -186,6 +188,18 @@ fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
         Ok(bytes)
     } else {
         Err(Fault::Back(Finished::Changed))
+    }
+}
+
+/// Opens what was a regular file when it was taken and may be anything by now: a link is not followed, a
+/// FIFO without a writer not waited for, a terminal not adopted.
+fn open(path: &Path) -> Result<File, Fault> {
+    let flags =
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => Ok(file.into()),
+        Err(Errno::LOOP | Errno::NXIO) => Err(Fault::Back(Finished::Changed)),
+        Err(error) => Err(Fault::Back(io_fault(path, &error.into()))),
     }
 }
 
@@ -228,6 +242,29 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let fault = read(&file, &Limits::default()).err();
         assert!(matches!(fault, Some(Fault::Back(Finished::Gone))));
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_file_is_neither_followed_nor_waited_for() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("a.jpg");
+        let other = folder.path().join("b.jpg");
+        fs::write(&path, "some").unwrap();
+        let file = taken(&path);
+        fs::rename(&path, &other).unwrap();
+        let goes_back = || {
+            let fault = read(&file, &Limits::default()).err();
+            assert!(matches!(fault, Some(Fault::Back(Finished::Changed))));
+            fs::remove_file(&path).unwrap();
+        };
+        symlink(&other, &path).unwrap();
+        goes_back();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        goes_back();
+        let _socket = UnixListener::bind(&path).unwrap();
+        goes_back();
     }
 
     #[test]
