@@ -11,6 +11,9 @@
 
 mod card;
 mod decode;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod jpeg;
 mod morphology;
 mod preprocessing;

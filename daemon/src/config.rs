@@ -40,7 +40,7 @@ macro_rules! settings {
                         $(stringify!($name) => match value.try_into::<$kind>() {
                             Ok(value) => match $check(&value) {
                                 Ok(()) => self.$name = value,
-                                Err(fault) => faults.push(format!("{key}: {fault}")),
+                                Err(fault) => faults.push(one_line(&format!("{key}: {fault}"))),
                             },
                             Err(fault) => faults.push(format!("{key}: {}", one_line(&fault))),
                         },)+
@@ -103,7 +103,8 @@ impl Config {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, Vec<String>> {
+    /// Reads a configuration; the faults are one line each.
+    pub(crate) fn parse(text: &str) -> Result<Self, Vec<String>> {
         let table: toml::Table =
             toml::from_str(text).map_err(|error| vec![syntax_fault(text, &error)])?;
         let mut config = Self::default();
@@ -221,7 +222,10 @@ fn extensions(names: &Vec<String>) -> Result<(), String> {
 
 fn unknown(key: &str) -> String {
     let names: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).collect();
-    format!("{key}: unknown setting (one of {})", names.join(", "))
+    one_line(&format!(
+        "{key}: unknown setting (one of {})",
+        names.join(", ")
+    ))
 }
 
 fn syntax_fault(text: &str, error: &toml::de::Error) -> String {
@@ -233,7 +237,7 @@ fn syntax_fault(text: &str, error: &toml::de::Error) -> String {
 }
 
 fn one_line(fault: &impl ToString) -> String {
-    fault.to_string().trim().replace('\n', ", ")
+    fault.to_string().trim().replace(['\n', '\r'], ", ")
 }
 
 #[cfg(test)]

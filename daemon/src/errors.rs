@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 use crate::clock;
 
@@ -65,6 +66,7 @@ impl LastError {
         let level = logger.filter().max(LevelFilter::Warn);
         let tee = Tee {
             logger,
+            journal: journal(),
             last: self.clone(),
         };
         if log::set_boxed_logger(Box::new(tee)).is_ok() {
@@ -73,9 +75,17 @@ impl LastError {
     }
 }
 
+/// The journal, if that is where standard error goes: it takes a line's level and its fields along.
+fn journal() -> Option<JournalLog> {
+    connected_to_journal()
+        .then(JournalLog::new)
+        .and_then(Result::ok)
+}
+
 /// A logger, and the last error beside it.
 struct Tee {
     logger: env_logger::Logger,
+    journal: Option<JournalLog>,
     last: LastError,
 }
 
@@ -88,7 +98,11 @@ impl Log for Tee {
         if is_ours(record.metadata()) {
             self.last.set(record.args().to_string());
         }
-        self.logger.log(record);
+        match &self.journal {
+            Some(journal) if self.logger.matches(record) => journal.log(record),
+            Some(_) => {}
+            None => self.logger.log(record),
+        }
     }
 
     fn flush(&self) {
@@ -112,6 +126,7 @@ mod tests {
             logger: env_logger::Builder::new()
                 .filter_level(LevelFilter::Off)
                 .build(),
+            journal: None,
             last: last.clone(),
         };
         let log = |level, target: &str, text: &str| {

@@ -18,6 +18,10 @@ mod config;
 mod errors;
 mod failure;
 mod folder;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod heartbeat;
 mod intake;
 mod model;
 mod npy;
@@ -28,5 +32,6 @@ mod pipeline;
 mod progress;
 mod retry;
 mod stop;
+mod systemd;
 mod taken;
 mod tally;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use galmorph::cli::{self, Arguments, Outcome};
+use systemd_journal_logger::connected_to_journal;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -12,8 +13,10 @@ fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::SomeRejected) => ExitCode::from(1),
         Err(failure) => {
+            // The journal takes "<3>" for the level of an error.
+            let level = if connected_to_journal() { "<3>" } else { "" };
             for line in failure.lines() {
-                eprintln!("galmorph: {line}");
+                eprintln!("{level}galmorph: {line}");
             }
             ExitCode::from(failure.exit_code())
         }

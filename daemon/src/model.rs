@@ -44,19 +44,20 @@ pub(crate) struct ModelError {
     fault: Fault,
 }
 
+/// What is wrong with it.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+pub(crate) enum Fault {
     #[error("{0}")]
     Read(#[from] std::io::Error),
     #[error("not an ONNX file")]
     NotOnnx,
-    #[error("{0}")]
+    #[error("{}", one_line(.0))]
     Card(#[from] CardError),
     #[error("{0}")]
     Scales(#[from] PreprocessingError),
-    #[error("{0}")]
+    #[error("{}", one_line(.0))]
     Contract(String),
-    #[error("{}", .0.to_string().replace('\n', " "))]
+    #[error("{}", one_line(.0))]
     Network(#[from] TractError),
 }
 
@@ -82,7 +83,7 @@ impl Model {
         .map_err(|fault| fail("use", fault))
     }
 
-    fn from_bytes(bytes: &[u8], scales: &[u32]) -> Result<Self, Fault> {
+    pub(crate) fn from_bytes(bytes: &[u8], scales: &[u32]) -> Result<Self, Fault> {
         let proto = catch(|| onnx().proto_model_for_read(&mut &*bytes))
             .map_err(Fault::Contract)?
             .ok()
@@ -115,6 +116,11 @@ impl Model {
             .map(|_| ())
             .map_err(|refusal| Fault::Contract(refusal.to_string()))
     }
+}
+
+/// A model's own words may have line ends in them.
+fn one_line(fault: &impl ToString) -> String {
+    fault.to_string().replace(['\n', '\r'], " ")
 }
 
 fn card_in_use(proto: &ModelProto, scales: &[u32]) -> Result<ModelCard, Fault> {

@@ -18,3 +18,18 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         text.unwrap_or_else(|| "without a message".into())
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_its_message() {
+        assert_eq!(catch(|| 1), Ok(1));
+        let text: Result<(), _> = catch(|| panic!("a pixel too many"));
+        assert_eq!(text, Err("panic: a pixel too many".into()));
+        let number = 7;
+        let formatted: Result<(), _> = catch(|| panic!("pixel {number}"));
+        assert_eq!(formatted, Err("panic: pixel 7".into()));
+    }
+}

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use sd_notify::NotifyState;
 
+use crate::systemd::Service;
 use crate::tally::Tally;
 
 /// One who is told how the work goes. Called from several threads.
@@ -19,47 +19,42 @@ pub(crate) trait Observer: Sync {
 }
 
 /// Shows progress where there is someone to see it.
-pub(crate) struct Progress {
+pub(crate) struct Progress<'a> {
     bar: ProgressBar,
+    service: &'a Service,
 }
 
-impl Progress {
+impl<'a> Progress<'a> {
     /// A line at the bottom of the terminal, if standard error is one.
-    pub(crate) fn new(screen: &MultiProgress) -> Self {
+    pub(crate) fn new(screen: &MultiProgress, service: &'a Service) -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg} · {per_sec} · {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = screen.add(ProgressBar::new_spinner().with_style(style));
         bar.set_message("looking for cutouts");
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
+        Self { bar, service }
     }
 
     /// Takes the line away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
-        tell_systemd(NotifyState::Stopping);
+        self.service.stopping();
     }
 }
 
-impl Observer for Progress {
+impl Observer for Progress<'_> {
     fn started(&self) {
-        tell_systemd(NotifyState::Ready);
+        self.service.ready();
     }
 
     fn recorded(&self, tally: &Tally) {
+        self.service.recorded(tally);
         self.bar.set_position(tally.total());
         self.bar.set_message(format!(
             "{} classified, {} rejected",
             tally.classified_total() + tally.known,
             tally.rejected_total()
         ));
-    }
-}
-
-/// Does nothing where systemd did not start us.
-fn tell_systemd(state: NotifyState) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        log::debug!("cannot tell systemd: {error}");
     }
 }
 

@@ -1,25 +1,35 @@
 //! The wish to end, seen by every thread.
 //!
 //! A channel that carries nothing: it closes when the end is asked for, so a thread can wait for it
-//! together with its work. The first SIGTERM or SIGINT asks for the end; the second ends the process
+//! together with its work. A part of the work can be asked to end alone, and ends with the whole.
+//!
+//! The first SIGTERM or SIGINT asks for the end; the second ends the process
 //! where it stands, from within the signal handler, so that even a program that hangs can be stopped.
-//! What was recorded by then is safe: that is SQLite's work, not ours.
+//! What was recorded by then is safe: that is SQLite's work, not ours. SIGHUP is the wish to read the
+//! configuration again; any number of them that come while one is being fulfilled are one more.
 
 use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, iterator::Signals};
 
 /// A request to end that can be made from anywhere and waited for anywhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop {
-    sender: Arc<Mutex<Option<Sender<Infallible>>>>,
+    requests: Arc<Mutex<Requests>>,
     receiver: Receiver<Infallible>,
+}
+
+#[derive(Debug)]
+struct Requests {
+    // None once it is asked for.
+    sender: Option<Sender<Infallible>>,
+    parts: Vec<Stop>,
 }
 
 impl Stop {
@@ -27,38 +37,66 @@ impl Stop {
     pub(crate) fn new() -> Self {
         let (sender, receiver) = bounded(0);
         Self {
-            sender: Arc::new(Mutex::new(Some(sender))),
+            requests: Arc::new(Mutex::new(Requests {
+                sender: Some(sender),
+                parts: Vec::new(),
+            })),
             receiver,
         }
     }
 
-    /// One that SIGTERM and SIGINT ask for.
-    pub(crate) fn on_signals() -> io::Result<Self> {
+    /// One that SIGTERM and SIGINT ask for, and what SIGHUP asks for: nothing, unless `reloads`.
+    pub(crate) fn on_signals(reloads: bool) -> io::Result<(Self, Receiver<()>)> {
         let stop = Self::new();
+        let (wish, wishes) = bounded(1);
+        // First who asks for the end, then who counts: a signal that comes between the two is heeded, and
+        // the one after it is not yet the second. The other way round, it would be counted and forgotten.
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        if reloads {
+            signals.add_signal(SIGHUP)?;
+        }
         let second = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second))?;
             flag::register(signal, Arc::clone(&second))?;
         }
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let requested = stop.clone();
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
-                if signals.forever().next().is_some() {
-                    log::info!("asked to end; finishing what is in hand");
-                    requested.request();
+                for signal in signals.forever() {
+                    if signal == SIGHUP {
+                        // If there is a wish already, one will do for both.
+                        let _ = wish.try_send(());
+                    } else {
+                        log::info!("asked to end; finishing what is in hand");
+                        requested.request();
+                    }
                 }
             })?;
-        Ok(stop)
+        Ok((stop, wishes))
+    }
+
+    /// One for a part of the work.
+    pub(crate) fn part(&self) -> Self {
+        let part = Self::new();
+        let mut requests = self.lock();
+        requests.parts.retain(|part| !part.requested());
+        if requests.sender.is_some() {
+            requests.parts.push(part.clone());
+        } else {
+            part.request();
+        }
+        part
     }
 
     /// Asks for the end.
     pub(crate) fn request(&self) {
-        self.sender
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let mut requests = self.lock();
+        requests.sender.take();
+        for part in requests.parts.drain(..) {
+            part.request();
+        }
     }
 
     /// Whether it was asked for.
@@ -69,6 +107,10 @@ impl Stop {
     /// Becomes ready (as disconnected) when it is asked for.
     pub(crate) fn receiver(&self) -> &Receiver<Infallible> {
         &self.receiver
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,5 +126,16 @@ mod tests {
         stop.request();
         assert!(elsewhere.requested());
         assert!(elsewhere.receiver().recv().is_err());
+    }
+
+    #[test]
+    fn a_part_ends_alone_and_with_the_whole() {
+        let whole = Stop::new();
+        let (first, second) = (whole.part(), whole.part());
+        first.request();
+        assert!(!whole.requested() && !second.requested());
+        whole.request();
+        assert!(second.requested());
+        assert!(whole.part().requested(), "too late to begin");
     }
 }

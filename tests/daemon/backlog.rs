@@ -153,7 +153,7 @@ fn many_copies_are_recorded_in_groups_of_bounded_size() {
     for name in 0..600 {
         dir.old_file(format!("{name}.jpg"), &jpeg(1));
     }
-    let ran = dir.run(&["watch", "inbox", "--drain", "-v"]).exits(0);
+    let ran = dir.run(&["watch", "inbox", "--drain", "-vv"]).exits(0);
     assert_eq!((dir.count("cutout"), dir.count("classification")), (600, 1));
     let sizes: Vec<u32> = ran
         .stderr

@@ -11,11 +11,23 @@
 
 mod backlog;
 mod commands;
+mod crash_sweep;
+mod fault_injection;
 mod faults;
+mod file_system;
 mod live;
+mod mounts;
 mod moves;
+mod odd_files;
+mod png;
+mod poison;
+mod random;
+mod reload;
 mod retry;
 mod signals;
 mod sound;
 mod status;
+mod strace;
 mod support;
+mod systemd;
+mod tiny;

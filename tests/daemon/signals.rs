@@ -3,7 +3,8 @@
 use rusqlite::TransactionBehavior;
 use std::fs;
 
-use crate::support::{Dir, jpeg, wait_until};
+use crate::strace;
+use crate::support::{Daemon, Dir, jpeg, wait_until};
 
 fn ends_well(signal: &str) {
     let dir = Dir::new();
@@ -36,6 +37,28 @@ fn sigterm_finishes_the_work_in_hand_and_the_next_run_does_the_rest() {
 #[test]
 fn sigint_finishes_the_work_in_hand_and_the_next_run_does_the_rest() {
     ends_well("-INT");
+}
+
+/// A signal between the two handlers, the one that counts and the one that asks for the end, was counted
+/// and forgotten: the daemon ran on until the next.
+#[test]
+fn a_signal_that_comes_while_the_handlers_are_installed_is_heeded() {
+    if !strace::is_here() {
+        return;
+    }
+    let dir = Dir::new();
+    let slowly = "inject=socketpair:delay_enter=500000";
+    let options = ["-D", "-e", "trace=socketpair", "-e", slowly];
+    let mut command = strace::command(&dir, &options, &["watch", "inbox", "-v"]);
+    let mut daemon = Daemon::spawn(&dir, &mut command);
+    let status = format!("/proc/{}/status", daemon.id());
+    wait_until("it catches SIGTERM", || {
+        let status = fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & (1 << (15 - 1)) != 0
+    });
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
 }
 
 #[test]

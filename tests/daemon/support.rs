@@ -15,6 +15,9 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+/// The program.
+pub(crate) const GALMORPH: &str = env!("CARGO_BIN_EXE_galmorph");
+
 /// Only a failure takes so long.
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -74,7 +77,15 @@ pub(crate) struct Dir {
 
 impl Dir {
     pub(crate) fn new() -> Self {
-        let temporary = TempDir::new().unwrap();
+        Self::in_place(TempDir::new().unwrap())
+    }
+
+    /// On the file system that `folder` is on.
+    pub(crate) fn within(folder: &Path) -> Self {
+        Self::in_place(TempDir::new_in(folder).unwrap())
+    }
+
+    fn in_place(temporary: TempDir) -> Self {
         let root = temporary.path().canonicalize().unwrap();
         fs::create_dir(root.join("inbox")).unwrap();
         Self { temporary, root }
@@ -109,13 +120,23 @@ impl Dir {
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_galmorph"));
+        let mut command = self.program(GALMORPH);
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Any program, in this folder, and nothing from outside that ours would heed.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command
             .current_dir(self.temporary.path())
             .env_remove("GALMORPH_LOG")
             .env_remove("STATE_DIRECTORY")
-            .env_remove("NOTIFY_SOCKET");
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("JOURNAL_STREAM")
+            // cargo sets it; the loader would look for every library in each of its folders.
+            .env_remove("LD_LIBRARY_PATH");
         command
     }
 
@@ -239,22 +260,37 @@ impl Ran {
 /// A running `galmorph watch inbox`, killed when it is dropped.
 pub(crate) struct Daemon {
     child: Child,
-    ready: UnixDatagram,
+    told: Receiver<String>,
     log: Receiver<String>,
 }
 
 impl Daemon {
     fn start(dir: &Dir, folders: &[&str], arguments: &[&str]) -> Self {
+        let arguments = ["watch", "-v"].iter().chain(folders).chain(arguments);
+        Self::spawn(dir, &mut dir.galmorph(arguments))
+    }
+
+    /// Starts a daemon as systemd would, which hears what it says.
+    pub(crate) fn spawn(dir: &Dir, command: &mut Command) -> Self {
         let socket = dir.path("notify.socket");
         let _ = fs::remove_file(&socket);
-        let ready = UnixDatagram::bind(&socket).unwrap();
-        ready.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut child = dir
-            .galmorph(["watch", "-v"].iter().chain(folders).chain(arguments))
+        let service = UnixDatagram::bind(&socket).unwrap();
+        let mut child = command
             .env("NOTIFY_SOCKET", &socket)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // On a thread: the daemon never waits for us to hear it.
+        let (sender, told) = channel();
+        thread::spawn(move || {
+            let mut message = [0; 4096];
+            while let Ok(length) = service.recv(&mut message) {
+                let text = String::from_utf8_lossy(&message[..length]).into_owned();
+                if sender.send(text).is_err() {
+                    return;
+                }
+            }
+        });
         // Read to its end on a thread: the daemon never waits for us to read its log.
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = channel();
@@ -264,14 +300,39 @@ impl Daemon {
                 let _ = sender.send(line);
             }
         });
-        Self { child, ready, log }
+        Self { child, told, log }
     }
 
     /// Waits until it listens.
     pub(crate) fn wait_until_ready(&self) {
-        let mut message = [0; 64];
-        let length = self.ready.recv(&mut message).unwrap();
-        assert!(message[..length].starts_with(b"READY=1"));
+        self.wait_to_hear("READY=1");
+    }
+
+    /// Waits until it has told systemd something with `part` in it, and returns all of that.
+    pub(crate) fn wait_to_hear(&self, part: &str) -> String {
+        self.hear_until(part).pop().unwrap()
+    }
+
+    /// Everything that it has told systemd, up to something with `part` in it.
+    pub(crate) fn hear_until(&self, part: &str) -> Vec<String> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut heard = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(text) = self.told.recv_timeout(left) else {
+                panic!("waited in vain to hear '{part}': {heard:?}");
+            };
+            let is_it = text.contains(part);
+            heard.push(text);
+            if is_it {
+                return heard;
+            }
+        }
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -280,16 +341,21 @@ impl Daemon {
         assert!(status.unwrap().success());
     }
 
-    /// Waits until a line of the log contains `part`.
-    pub(crate) fn wait_for_line(&mut self, part: &str) {
+    /// Waits until a line of the log contains `part`, and returns it.
+    pub(crate) fn wait_for_line(&mut self, part: &str) -> String {
+        self.wait_for_line_of(&[part])
+    }
+
+    /// Waits until a line of the log contains one of `parts`, and returns it.
+    pub(crate) fn wait_for_line_of(&mut self, parts: &[&str]) -> String {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.log.recv_timeout(left) {
-                Ok(line) if line.contains(part) => return,
+                Ok(line) if parts.iter().any(|part| line.contains(part)) => return line,
                 Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => panic!("ended without a line '{part}'"),
-                Err(RecvTimeoutError::Timeout) => panic!("waited in vain for a line '{part}'"),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended without a line of {parts:?}"),
+                Err(RecvTimeoutError::Timeout) => panic!("waited in vain for a line of {parts:?}"),
             }
         }
     }

@@ -133,10 +133,7 @@ pub(super) fn lock(catalog: &Path) -> Result<File, CatalogError> {
             "catalog '{}' is in use by another galmorph watch (stop it, or name another with --catalog)",
             catalog.display()
         ))),
-        Err(TryLockError::Error(error)) => Err(CatalogError::Unusable(format!(
-            "cannot lock catalog '{}': {error}",
-            catalog.display()
-        ))),
+        Err(TryLockError::Error(error)) => Err(refusal(catalog, "it can't be locked", &error)),
     }
 }
 

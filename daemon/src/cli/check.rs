@@ -1,14 +1,12 @@
 //! `galmorph check`: every fault at once, before the daemon is started.
 
 use std::io::{self, Write as _};
-use std::path::Path;
 
 use clap::Args;
 
-use super::watch::{Settings, resolve_folders};
-use super::{Outcome, deep, load};
-use crate::catalog::{CatalogError, Condition, inspect};
-use crate::config::Config;
+use super::settings::{Examined, Settings};
+use super::{Outcome, deep};
+use crate::catalog::Condition;
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]
@@ -24,37 +22,21 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
-        let mut usage = Vec::new();
-        let config = self.settings.resolve(&mut usage);
-        let folders = resolve_folders(&config, &mut usage);
-        let mut sound: Vec<String> = folders
-            .iter()
-            .map(|folder| format!("folder '{}'", folder.path.display()))
-            .collect();
-        for folder in &folders {
-            let name = folder.path.display();
-            if let Err(error) = folder.path.read_dir() {
-                usage.push(format!("cannot watch '{name}': {error}"));
-            } else if let Err(error) = folder.can_move() {
-                usage.push(format!("cannot move files in '{name}': {error}"));
-            }
-        }
-
-        let mut unusable = Vec::new();
-        let mut note = |outcome: Result<String, Failure>| match outcome {
-            Ok(line) => sound.push(line),
-            Err(failure) => unusable.extend(failure.lines()),
-        };
-        note(check_model(&config));
-        let catalog = config.catalog.as_deref().unwrap_or(Path::new(""));
-        let condition = inspect(catalog);
-        let is_there = matches!(condition, Ok(Condition::Ready | Condition::InUse));
-        note(describe(catalog, condition));
-
+        let examined = self.settings.examine();
+        let sound = sound(&examined);
         let mut lines: Vec<String> = sound.iter().map(|line| format!("ok: {line}")).collect();
+        let Examined {
+            config,
+            folders,
+            catalog,
+            condition,
+            mut usage,
+            mut unusable,
+            ..
+        } = examined;
         let mut outcome = Outcome::Fine;
-        if self.deep && is_there {
-            match deep::check(catalog, &folders, &config) {
+        if self.deep && matches!(condition, Some(Condition::Ready | Condition::InUse)) {
+            match deep::check(&catalog, &folders, &config) {
                 Ok((found, reconciled)) => {
                     lines.extend(found);
                     outcome = reconciled;
@@ -78,19 +60,25 @@ impl Check {
     }
 }
 
-fn check_model(config: &Config) -> Result<String, Failure> {
-    let model = load(config.model.as_deref(), &config.scales)?;
-    Ok(format!(
-        "model '{}' ({}), test scales {:?}",
-        model.card.name, model.card.network, model.card.preprocessing.test_scales
-    ))
-}
-
-fn describe(path: &Path, condition: Result<Condition, CatalogError>) -> Result<String, Failure> {
-    let condition = match condition? {
-        Condition::New => ", to be made",
-        Condition::Ready => "",
-        Condition::InUse => ", in use by a galmorph watch",
-    };
-    Ok(format!("catalog '{}'{condition}", path.display()))
+/// What is as it should be, a line each.
+fn sound(examined: &Examined) -> Vec<String> {
+    let folders = examined.folders.iter();
+    let mut lines: Vec<String> = folders
+        .map(|folder| format!("folder '{}'", folder.path.display()))
+        .collect();
+    lines.extend(examined.model.as_ref().map(|model| {
+        format!(
+            "model '{}' ({}), test scales {:?}",
+            model.card.name, model.card.network, model.card.preprocessing.test_scales
+        )
+    }));
+    lines.extend(examined.condition.map(|condition| {
+        let condition = match condition {
+            Condition::New => ", to be made",
+            Condition::Ready => "",
+            Condition::InUse => ", in use by a galmorph watch",
+        };
+        format!("catalog '{}'{condition}", examined.catalog.display())
+    }));
+    lines
 }

@@ -8,7 +8,9 @@ mod classify;
 mod deep;
 mod query;
 mod retry;
+mod settings;
 mod status;
+mod summary;
 mod views;
 mod watch;
 

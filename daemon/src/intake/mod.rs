@@ -24,6 +24,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, never};
 use crossbeam::select;
 
 use crate::catalog::{Reader, Wanted};
+use crate::heartbeat::{Activity, Pulse};
 use crate::progress::Observer;
 use crate::stop::Stop;
 use crate::taken::{FinishedFile, Taken};
@@ -88,6 +89,7 @@ pub(crate) struct Intake {
     scans: Sender<()>,
     stop: Stop,
     listener: Option<Listener>,
+    pulse: Pulse,
 
     scan: Option<Scan>,
     scan_began: Instant,
@@ -137,6 +139,7 @@ impl Intake {
             scans,
             stop,
             listener: None,
+            pulse: Pulse::unfelt(),
             scan: None,
             scan_began: Instant::now(),
             events: 0,
@@ -152,6 +155,12 @@ impl Intake {
         }
     }
 
+    /// With a pulse that someone feels.
+    pub(crate) fn with_pulse(mut self, pulse: Pulse) -> Self {
+        self.pulse = pulse;
+        self
+    }
+
     /// Gives files to the pipeline until the end is asked for or, when draining, the backlog is done.
     pub(crate) fn run(mut self, observer: &dyn Observer) -> IntakeReport {
         // First the ears, then the eyes: what comes while we scan is heard.
@@ -159,6 +168,8 @@ impl Intake {
         self.begin_scan();
         observer.started();
         while !self.stop.requested() {
+            let _turn = self.pulse.begin(Activity::Work);
+            self.pulse.carries(!self.under_way.is_empty());
             self.take_stock();
             if self.plan.drain && self.is_idle() {
                 return self.report;
@@ -178,6 +189,7 @@ impl Intake {
     }
 
     fn listen(&mut self) {
+        let _files = self.pulse.begin(Activity::Files);
         if self.plan.drain {
             return;
         }
@@ -215,6 +227,7 @@ impl Intake {
 
     /// Sees to what is due.
     fn take_stock(&mut self) {
+        let _files = self.pulse.begin(Activity::Files);
         let now = Instant::now();
         while self.ready.fresh() < READY
             && let Some((path, wait)) = self.waiting.due(now)
@@ -242,6 +255,7 @@ impl Intake {
     }
 
     fn advance_scan(&mut self) {
+        let _files = self.pulse.begin(Activity::Files);
         let Some(mut scan) = self.scan.take() else {
             return;
         };
@@ -289,7 +303,7 @@ impl Intake {
         let patience = if self.may_scan() {
             Duration::ZERO
         } else {
-            self.patience()
+            self.patience().min(self.pulse.turn())
         };
         let hints = match &self.listener {
             Some(listener) if self.ready.fresh() < READY => listener.hints(),
@@ -350,6 +364,7 @@ impl Intake {
     }
 
     fn follow(&mut self, hint: Hint) {
+        let _files = self.pulse.begin(Activity::Files);
         let (path, cause) = match hint {
             Hint::Complete(path) => (path, Cause::Complete),
             Hint::Appeared(path) => (path, Cause::Young),

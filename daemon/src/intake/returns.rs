@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::Intake;
 use super::settle::Wait;
-use crate::taken::{Finished, stamp};
+use crate::heartbeat::Activity;
+use crate::taken::{Finished, io_fault, stamp};
 
 /// The pauses before a file that could not be read is tried again: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -19,6 +20,7 @@ pub(super) const DRAIN_ATTEMPTS: u32 = 5;
 
 impl Intake {
     pub(super) fn welcome_back(&mut self, path: PathBuf, how: Finished) {
+        let _files = self.pulse.begin(Activity::Files);
         let touched = self.touched.remove(&path);
         let Some((first_seen, failures)) = self.under_way.remove(&path) else {
             return;
@@ -41,13 +43,16 @@ impl Intake {
         match how {
             Finished::Recorded => {}
             Finished::Gone => log::debug!("'{}' is gone", path.display()),
-            Finished::Changed => {
-                if let Ok(metadata) = fs::symlink_metadata(&path)
-                    && metadata.is_file()
-                {
+            Finished::Changed => match fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_file() => {
                     self.let_settle(path, stamp(&metadata), wait);
                 }
-            }
+                Ok(_) => {}
+                Err(error) => {
+                    let fault = io_fault(&path, &error);
+                    self.handle(path, fault, wait);
+                }
+            },
             Finished::Transient(fault) => self.try_later(path, &fault, wait),
         }
     }

@@ -11,6 +11,7 @@ use super::returns::DRAIN_ATTEMPTS;
 use super::settle::Wait;
 use super::*;
 use crate::catalog::{Entry, Verdict, Writer};
+use crate::clock;
 use crate::path_text::path_text;
 use crate::taken::{Finished, stamp};
 use crate::tally::Tally;
@@ -178,6 +179,22 @@ fn a_file_that_changed_settles_again_and_one_that_is_gone_is_forgotten() {
     fs::remove_file(&file.path).unwrap();
     fixture.finish(&file, Finished::Gone);
     assert!(fixture.end().abandoned.is_empty());
+}
+
+#[test]
+fn a_file_that_changed_and_cannot_be_looked_at_just_now_is_not_lost_to_a_drain() {
+    let mut fixture = Fixture::new(&[]);
+    // "Too many levels of symbolic links", for root as well.
+    let folder = fixture.folder.path().join("loop");
+    std::os::unix::fs::symlink(&folder, &folder).unwrap();
+    let path = folder.join("a.jpg");
+    let wait = Wait {
+        stamp: None,
+        first_seen: clock::now(),
+        failures: 0,
+    };
+    fixture.intake.handle(path.clone(), Finished::Changed, wait);
+    assert!(fixture.intake.waiting.contains(&path));
 }
 
 #[test]

@@ -6,17 +6,19 @@ use crossbeam::channel::{Receiver, Sender};
 use super::{Judged, Prepared};
 use crate::catalog::Verdict;
 use crate::classifier::Classifier;
+use crate::heartbeat::{Activity, Pulse};
 
 /// One thread of the pool.
 pub(super) fn run(
     input: &Receiver<Vec<Prepared>>,
     output: &Sender<Vec<Judged>>,
     classifier: &mut Classifier,
+    pulse: &Pulse,
 ) {
     for batch in input {
         let judged = batch
             .into_iter()
-            .map(|image| judge(image, classifier))
+            .map(|image| pulse.during(Activity::Work, || judge(image, classifier)))
             .collect();
         if output.send(judged).is_err() {
             return;

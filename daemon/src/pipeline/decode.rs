@@ -10,10 +10,13 @@ use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::known::Pending;
 use super::{Judged, Prepared};
 use crate::catalog::{CatalogError, Entry, Reader, Verdict};
+use crate::heartbeat::{Activity, Pulse};
 use crate::panics::catch;
 use crate::path_text::path_text;
 use crate::stop::Stop;
@@ -27,6 +30,7 @@ pub(super) struct Worker<'a> {
     pub(super) model: i64,
     pub(super) pending: &'a Pending,
     pub(super) stop: Stop,
+    pub(super) pulse: Pulse,
     pub(super) input: Receiver<Taken>,
     pub(super) images: Sender<Prepared>,
     pub(super) verdicts: Sender<Vec<Judged>>,
@@ -62,7 +66,7 @@ impl Worker<'_> {
 
     fn handle(&self, taken: Taken) -> Result<(), Ended> {
         let mut entry = blank_entry(&taken);
-        let bytes = match read(&taken, &self.limits) {
+        let bytes = match self.files(|| read(&taken, &self.limits)) {
             Ok(bytes) => bytes,
             Err(Fault::Back(how)) => return self.give_back(taken, how),
             Err(Fault::Rejected { kind, message }) => {
@@ -70,7 +74,7 @@ impl Worker<'_> {
                 return self.judge(Judged { taken, entry });
             }
         };
-        let digest = blake3::hash(&bytes).to_hex().to_string();
+        let digest = self.work(|| blake3::hash(&bytes).to_hex().to_string());
         entry.digest = Some(digest.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
         let Some((taken, mut entry)) = self.pending.lead_or_wait(&digest, (taken, entry), waiting)
@@ -78,7 +82,7 @@ impl Worker<'_> {
             return Ok(());
         };
 
-        let image = match decode(&bytes, &self.limits) {
+        let image = match self.work(|| decode(&bytes, &self.limits)) {
             Ok(image) => image,
             Err((kind, message)) => {
                 entry.verdict = Verdict::rejected(kind, &message);
@@ -89,7 +93,7 @@ impl Worker<'_> {
         if self.is_known(&digest) {
             return self.judge(Judged { taken, entry });
         }
-        match catch(|| self.preprocessing.views(&image)) {
+        match self.work(|| catch(|| self.preprocessing.views(&image))) {
             Ok(views) => self.images.send(Prepared {
                 taken,
                 entry,
@@ -105,12 +109,21 @@ impl Worker<'_> {
 
     /// A catalog that can't be asked costs a computation, no more: the answer is written once anyway.
     fn is_known(&self, digest: &str) -> bool {
-        self.catalog
-            .has_answer(digest, self.model)
+        let ask = || self.catalog.has_answer(digest, self.model);
+        self.pulse
+            .during(Activity::Catalog, ask)
             .unwrap_or_else(|error: CatalogError| {
                 log::warn!("{error}");
                 false
             })
+    }
+
+    fn work<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.pulse.during(Activity::Work, work)
+    }
+
+    fn files<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.pulse.during(Activity::Files, work)
     }
 
     fn judge(&self, judged: Judged) -> Result<(), Ended> {
@@ -147,7 +160,7 @@ fn object_id(path: &Path) -> String {
 
 fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
     let io = |error: io::Error| Fault::Back(io_fault(&taken.path, &error));
-    let mut file = File::open(&taken.path).map_err(io)?;
+    let mut file = open(&taken.path)?;
     let before = file.metadata().map_err(io)?;
     if !before.is_file() || stamp(&before) != taken.stamp {
         return Err(Fault::Back(Finished::Changed));
@@ -175,6 +188,18 @@ fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
         Ok(bytes)
     } else {
         Err(Fault::Back(Finished::Changed))
+    }
+}
+
+/// Opens what was a regular file when it was taken and may be anything by now: a link is not followed, a
+/// FIFO without a writer not waited for, a terminal not adopted.
+fn open(path: &Path) -> Result<File, Fault> {
+    let flags =
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => Ok(file.into()),
+        Err(Errno::LOOP | Errno::NXIO) => Err(Fault::Back(Finished::Changed)),
+        Err(error) => Err(Fault::Back(io_fault(path, &error.into()))),
     }
 }
 
@@ -217,6 +242,29 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let fault = read(&file, &Limits::default()).err();
         assert!(matches!(fault, Some(Fault::Back(Finished::Gone))));
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_file_is_neither_followed_nor_waited_for() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("a.jpg");
+        let other = folder.path().join("b.jpg");
+        fs::write(&path, "some").unwrap();
+        let file = taken(&path);
+        fs::rename(&path, &other).unwrap();
+        let goes_back = || {
+            let fault = read(&file, &Limits::default()).err();
+            assert!(matches!(fault, Some(Fault::Back(Finished::Changed))));
+            fs::remove_file(&path).unwrap();
+        };
+        symlink(&other, &path).unwrap();
+        goes_back();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        goes_back();
+        let _socket = UnixListener::bind(&path).unwrap();
+        goes_back();
     }
 
     #[test]

@@ -36,11 +36,11 @@ impl Filing {
 
     /// Moves files whose rows say that they are about to be. Returns what the intake is to hear of each;
     /// what is recorded of it has to be written down.
-    pub(super) fn carry_out(&self, moves: Vec<Move>) -> Vec<(Move, Finished)> {
+    pub(super) fn carry_out(moves: Vec<Move>) -> Vec<(Move, Finished)> {
         let outcomes: Vec<(Move, Finished)> = moves
             .into_iter()
             .map(|file| {
-                let outcome = self.rename(&file).err().unwrap_or(Finished::Recorded);
+                let outcome = Self::rename(&file).err().unwrap_or(Finished::Recorded);
                 (file, outcome)
             })
             .collect();
@@ -49,7 +49,7 @@ impl Filing {
     }
 
     /// Moves one file; else the reason why it stayed.
-    fn rename(&self, file: &Move) -> Result<(), Finished> {
+    fn rename(file: &Move) -> Result<(), Finished> {
         let fault = |error: io::Error| {
             let (from, to) = (file.from.display(), file.to.display());
             Finished::Transient(format!("cannot move '{from}' to '{to}': {error}"))
@@ -69,7 +69,7 @@ impl Filing {
     }
 
     /// Sees to the moves that were not finished when someone or something ended the daemon.
-    pub(super) fn recover(&self, writer: &mut Writer) -> Result<(), CatalogError> {
+    pub(super) fn recover(writer: &mut Writer) -> Result<(), CatalogError> {
         let (mut moved, mut stayed) = (Vec::new(), Vec::new());
         for file in writer.unfinished_moves()? {
             let (from, to) = (is_at(&file.from, &file), is_at(&file.to, &file));
@@ -117,7 +117,7 @@ impl Filing {
                 continue;
             }
             writer.intend(&moves)?;
-            let outcomes = self.carry_out(moves);
+            let outcomes = Self::carry_out(moves);
             write_down(writer, &outcomes)?;
             for (file, how) in outcomes {
                 match how {

@@ -23,7 +23,7 @@ mod filing;
 mod known;
 mod record;
 
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crossbeam::channel::{bounded, unbounded};
 
@@ -31,6 +31,7 @@ use crate::catalog::{CatalogError, Entry, Reader, Wanted, Writer};
 use crate::config::Config;
 use crate::errors::LastError;
 use crate::failure::Failure;
+use crate::heartbeat::Heart;
 use crate::intake::{Intake, IntakeReport, Plan};
 use crate::model::Model;
 use crate::panics::catch;
@@ -70,16 +71,52 @@ pub(crate) struct Report {
     pub(crate) intake: IntakeReport,
 }
 
-/// Runs the daemon until it is asked to end or, with `plan.drain`, until the backlog is done.
+/// What a pipeline runs on.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    /// The settings.
+    pub(crate) config: &'a Config,
+    /// The network.
+    pub(crate) model: &'a Model,
+    /// The end of this pipeline.
+    pub(crate) stop: &'a Stop,
+    /// The end of everything.
+    pub(crate) exit: &'a Stop,
+    /// Who is told how it goes.
+    pub(crate) observer: &'a dyn Observer,
+    /// What was logged last.
+    pub(crate) last_error: &'a LastError,
+    /// Who feels whether the threads get on.
+    pub(crate) heart: &'a Heart,
+}
+
+impl<'a> Job<'a> {
+    fn surroundings(&self, drain: bool) -> record::Surroundings<'a> {
+        record::Surroundings {
+            exit: self.exit,
+            drain,
+            observer: self.observer,
+            last_error: self.last_error,
+        }
+    }
+}
+
+/// Runs the daemon until it is asked to end or, with `plan.drain`, until the backlog is done. Counts on
+/// from `tally`. To be called on a thread that may become the intake's.
 pub(crate) fn run(
-    config: &Config,
+    job: &Job<'_>,
     plan: Plan,
-    model: &Model,
     writer: Writer,
-    stop: &Stop,
-    observer: &dyn Observer,
-    last_error: &LastError,
+    tally: Tally,
 ) -> Result<Report, Failure> {
+    let Job {
+        config,
+        model,
+        stop,
+        exit,
+        heart,
+        ..
+    } = *job;
     let workers = config.worker_count();
     // Decoding is a tenth of the work and less, and a thread of it must not starve behind the network.
     let decoders = workers.div_ceil(4).min(MOST_DECODERS);
@@ -90,7 +127,7 @@ pub(crate) fn run(
     };
     let drain = plan.drain;
     let catalog = writer.path().to_owned();
-    let reader = || patiently(stop, drain, || Reader::open(&catalog));
+    let reader = || patiently(exit, drain, || Reader::open(&catalog));
 
     let (taken_out, taken_in) = bounded::<Taken>(2 * config.batch);
     let (prepared_out, prepared_in) = bounded::<Prepared>(config.batch);
@@ -109,9 +146,10 @@ pub(crate) fn run(
         finished_in,
         scan_out,
         stop.clone(),
-    );
+    )
+    .with_pulse(heart.pulse("intake"));
     let mut decode_workers = Vec::new();
-    for _ in 0..decoders {
+    for number in 0..decoders {
         decode_workers.push(decode::Worker {
             limits: config.limits(),
             preprocessing: model.card.preprocessing.clone(),
@@ -119,6 +157,7 @@ pub(crate) fn run(
             model: model_id,
             pending: &pending,
             stop: stop.clone(),
+            pulse: heart.pulse(format!("decode-{number}")),
             input: taken_in.clone(),
             images: prepared_out.clone(),
             verdicts: judged_out.clone(),
@@ -131,41 +170,60 @@ pub(crate) fn run(
         writer,
         &pending,
         finished_out.clone(),
+        heart.pulse("record"),
         filing,
-        stop,
-        drain,
-        observer,
-        last_error,
+        tally,
+        job.surroundings(drain),
     );
     // Before the first scan, so that it finds each file where its row says.
     recorder.put_in_order()?;
 
     let (batch, delay) = (config.batch, config.max_delay());
-    thread::scope(|scope| {
-        for worker in decode_workers {
-            scope.spawn(move || worker.run());
+    let report = thread::scope(|scope| {
+        for (number, worker) in decode_workers.into_iter().enumerate() {
+            spawn(scope, &format!("decode-{number}"), move || worker.run())?;
         }
-        scope.spawn(move || batch::run(&prepared_in, &batch_out, batch, delay));
-        for _ in 0..workers {
+        spawn(scope, "batch", move || {
+            batch::run(&prepared_in, &batch_out, batch, delay);
+        })?;
+        for number in 0..workers {
             let (input, output) = (batch_in.clone(), judged_out.clone());
-            scope.spawn(move || classify::run(&input, &output, &mut model.classifier()));
+            let name = format!("classify-{number}");
+            let pulse = heart.pulse(&*name);
+            spawn(scope, &name, move || {
+                classify::run(&input, &output, &mut model.classifier(), &pulse);
+            })?;
         }
         drop((batch_in, judged_out));
         drop(finished_out);
-        let recorder = scope.spawn(move || {
+        let recorder = spawn(scope, "record", move || {
             // Nobody is to wait for a recorder that is no more.
             catch(|| recorder.run(&judged_in, &scan_in)).unwrap_or_else(|panic| {
-                stop.request();
+                exit.request();
                 Err(CatalogError::Unusable(format!(
                     "the recorder failed: {panic}"
                 )))
             })
-        });
+        })?;
 
-        let intake = intake.run(observer);
+        let intake = intake.run(job.observer);
         let tally = recorder
             .join()
             .unwrap_or_else(|_| Err(CatalogError::Unusable("the recorder failed".into())))?;
         Ok(Report { tally, intake })
-    })
+    });
+    heart.carries(false);
+    report
+}
+
+/// Starts a thread by a name, which `top -H` and the log of a panic show.
+pub(crate) fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, Failure> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn_scoped(scope, work)
+        .map_err(|error| Failure::Unusable(format!("cannot start the thread '{name}': {error}")))
 }

@@ -20,6 +20,7 @@ use super::filing::{Filing, Names, write_down};
 use super::known::Pending;
 use crate::catalog::{CatalogError, Entry, Move, Verdict, Writer};
 use crate::errors::{LastError, LoggedError};
+use crate::heartbeat::{Activity, Pulse};
 use crate::path_text::path_text;
 use crate::progress::Observer;
 use crate::retry::patiently;
@@ -40,15 +41,24 @@ pub(super) struct Recorder<'a> {
     writer: Writer,
     pending: &'a Pending,
     finished: Sender<FinishedFile>,
+    pulse: Pulse,
     filing: Filing,
-    stop: &'a Stop,
-    drain: bool,
-    observer: &'a dyn Observer,
-    last_error: &'a LastError,
+    surroundings: Surroundings<'a>,
     written_error: Option<LoggedError>,
     tally: Tally,
     // When it is time to tidy up, and how long the pause before was; none if all is tidy.
     untidy: Option<(Instant, Duration)>,
+}
+
+/// Whom the recorder has to do with.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// The end of everything, not of this pipeline alone: who only makes room for the next pipeline has
+    /// time to wait for a catalog.
+    pub(super) exit: &'a Stop,
+    pub(super) drain: bool,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) last_error: &'a LastError,
 }
 
 impl<'a> Recorder<'a> {
@@ -56,23 +66,20 @@ impl<'a> Recorder<'a> {
         writer: Writer,
         pending: &'a Pending,
         finished: Sender<FinishedFile>,
+        pulse: Pulse,
         filing: Filing,
-        stop: &'a Stop,
-        drain: bool,
-        observer: &'a dyn Observer,
-        last_error: &'a LastError,
+        tally: Tally,
+        surroundings: Surroundings<'a>,
     ) -> Self {
         Self {
             writer,
             pending,
             finished,
+            pulse,
             filing,
-            stop,
-            drain,
-            observer,
-            last_error,
+            surroundings,
             written_error: None,
-            tally: Tally::default(),
+            tally,
             // Whoever was here before may have been killed.
             untidy: Some((Instant::now() + MOMENT, MOMENT)),
         }
@@ -80,9 +87,10 @@ impl<'a> Recorder<'a> {
 
     /// Finishes the moves that were begun, and puts back what is to be tried again.
     pub(super) fn put_in_order(&mut self) -> Result<(), CatalogError> {
-        let (stop, drain) = (self.stop, self.drain);
-        patiently(stop, drain, || {
-            self.filing.recover(&mut self.writer)?;
+        let _files = self.pulse.begin(Activity::Files);
+        let Surroundings { exit, drain, .. } = self.surroundings;
+        patiently(exit, drain, || {
+            Filing::recover(&mut self.writer)?;
             self.filing.put_back(&mut self.writer)
         })
     }
@@ -105,11 +113,11 @@ impl<'a> Recorder<'a> {
                     Err(_) => break,
                 },
                 recv(scans) -> news => match news {
-                    Ok(()) => self.put_in_order().inspect_err(|_| self.stop.request())?,
+                    Ok(()) => self.put_in_order().inspect_err(|_| self.surroundings.exit.request())?,
                     // The intake has ended before us.
                     Err(_) => scans = never(),
                 },
-                recv(self.last_error.news()) -> _ => {
+                recv(self.surroundings.last_error.news()) -> _ => {
                     self.untidy.get_or_insert((Instant::now() + MOMENT, MOMENT));
                 }
                 default(patience) => self.tidy_up(),
@@ -131,7 +139,10 @@ impl<'a> Recorder<'a> {
         }
         while !group.is_empty() {
             let rest = group.split_off(group.len().min(GROUP));
-            let recorded = self.commit(group).inspect_err(|_| self.stop.request())?;
+            let pulse = self.pulse.clone();
+            let recorded = pulse
+                .during(Activity::Catalog, || self.commit(group))
+                .inspect_err(|_| self.surroundings.exit.request())?;
             group = rest;
             group.extend(self.follow_up(recorded));
         }
@@ -146,6 +157,7 @@ impl<'a> Recorder<'a> {
         let Some((_, pause)) = self.untidy.take() else {
             return;
         };
+        let _catalog = self.pulse.begin(Activity::Catalog);
         let is_tidy = self.write_error() && self.empty_log();
         if !is_tidy {
             let pause = (pause * 2).min(LONGEST_PAUSE);
@@ -154,7 +166,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn write_error(&mut self) -> bool {
-        let last = self.last_error.get();
+        let last = self.surroundings.last_error.get();
         if let Some(error) = &last
             && last != self.written_error
         {
@@ -192,28 +204,32 @@ impl<'a> Recorder<'a> {
             .into_iter()
             .map(|judged| (judged.taken, judged.entry))
             .unzip();
-        let (stop, drain) = (self.stop, self.drain);
-        let moves = patiently(stop, drain, || self.plan_moves(&files, &mut entries))?;
-        patiently(stop, drain, || self.writer.record(&entries))?;
+        let Surroundings { exit, drain, .. } = self.surroundings;
+        let moves = patiently(exit, drain, || self.plan_moves(&files, &mut entries))?;
+        patiently(exit, drain, || self.writer.record(&entries))?;
         for entry in &entries {
             self.tally.add(entry);
             if let Verdict::Rejected { kind, message } = &entry.verdict {
-                log::info!("rejected '{}': {kind}: {message}", entry.path);
+                log::info!(
+                    path = entry.path, reason = *kind;
+                    "rejected '{}': {kind}: {message}", entry.path
+                );
             }
         }
-        log::info!(
+        log::debug!(
             "recorded {} files in {:.1} ms: {} classified, {} rejected so far",
             entries.len(),
             began.elapsed().as_secs_f64() * 1e3,
             self.tally.classified_total() + self.tally.known,
             self.tally.rejected_total()
         );
-        self.observer.recorded(&self.tally);
+        self.surroundings.observer.recorded(&self.tally);
         let mut outcomes: HashMap<PathBuf, Finished> = HashMap::new();
         if !moves.is_empty() {
-            let moved = self.filing.carry_out(moves);
-            patiently(stop, drain, || write_down(&mut self.writer, &moved))?;
-            outcomes.extend(moved.into_iter().map(|(file, how)| (file.from, how)));
+            let carry_out = || Filing::carry_out(moves);
+            let done = self.pulse.during(Activity::Files, carry_out);
+            patiently(exit, drain, || write_down(&mut self.writer, &done))?;
+            outcomes.extend(done.into_iter().map(|(file, how)| (file.from, how)));
         }
         let join = |(taken, entry): (Taken, Entry)| {
             let how = outcomes.remove(&taken.path).unwrap_or(Finished::Recorded);

@@ -102,7 +102,7 @@ impl Panel<'_> {
             .margin_right(28)
             .caption(self.title, text(15.0, INK))
             .x_label_area_size(44)
-            .y_label_area_size(62)
+            .y_label_area_size(70)
             .build_cartesian_2d(left..right, bottom..top)?;
         axes.configure_mesh()
             .light_line_style(WHITE)

@@ -68,15 +68,9 @@ fn panel(
     let last = epochs.unwrap_or_default().max(2) as f64;
     let values = curves.iter().flat_map(|curve| &curve.values).copied();
     let (low, high) = range(values.filter(|value| value.is_finite()));
-    let digits = if high - low < 0.05 { 4 } else { 2 };
+    let digits = digits(high - low);
     let epoch = |value: &f64| format!("{value:.0}");
-    let number = |value: &f64| {
-        if high - low > 8.0 {
-            format!("{value:.0}")
-        } else {
-            format!("{value:.digits$}")
-        }
-    };
+    let number = |value: &f64| format!("{value:.digits$}");
     let mut axes = panel.axes(area, (1.0, last), (low, high), [&epoch, &number])?;
     for curve in curves {
         let points = (1..)
@@ -94,7 +88,12 @@ fn panel(
     Ok(())
 }
 
-/// The range of some values with a margin; of none, or of one value alone, one that can be drawn.
+/// The decimals that tell some six labels on a range of this width apart.
+fn digits(width: f64) -> usize {
+    (6.0 / width).log10().ceil().clamp(0.0, 6.0) as usize
+}
+
+/// The range of some values with a margin, which does not reach below zero where no value does; of none, or of one value alone, one that can be drawn.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
@@ -106,7 +105,12 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
         0.0 => 0.5 * high.abs().max(1e-6),
         margin => margin,
     };
-    (low - margin, high + margin)
+    let bottom = if low < 0.0 {
+        low - margin
+    } else {
+        (low - margin).max(0.0)
+    };
+    (bottom, high + margin)
 }
 
 #[cfg(test)]
@@ -118,7 +122,13 @@ mod tests {
         assert_eq!(range(std::iter::empty()), (0.0, 1.0));
         for values in [vec![0.0], vec![3.0], vec![1.0, 2.0]] {
             let (low, high) = range(values.iter().copied());
-            assert!(values.iter().all(|value| low < *value && *value < high));
+            assert!(values.iter().all(|value| low <= *value && *value < high));
         }
+        assert_eq!(range([0.0, 1.0].into_iter()), (0.0, 1.05));
+    }
+
+    #[test]
+    fn labels_have_the_decimals_that_they_need() {
+        assert_eq!([0.02, 0.1, 1.1, 8.0, 50.0].map(digits), [3, 2, 1, 0, 0]);
     }
 }

@@ -1,0 +1,77 @@
+//! What must hold for any bytes at all: the fuzz targets (`fuzz/`), and the test that feeds them every
+//! input that once did harm.
+
+use crate::{Limits, ModelCard, jpeg as markers};
+
+/// An image is decoded or refused, and keeps within its limits.
+pub fn decode(bytes: &[u8]) {
+    let limits = Limits {
+        max_side: 512,
+        max_pixels: 65_536,
+        ..Limits::default()
+    };
+    if let Ok(image) = crate::decode(bytes, &limits) {
+        let (width, height) = image.dimensions();
+        assert!(width.max(height) <= limits.max_side && width.min(height) >= limits.min_side);
+        assert!(u64::from(width) * u64::from(height) <= limits.max_pixels);
+    }
+}
+
+/// What follows the end of an image doesn't matter, and before the end there is none.
+pub fn jpeg(bytes: &[u8]) {
+    let Some(end) = (0..=bytes.len()).find(|end| markers::is_whole(&bytes[..*end])) else {
+        return assert!(!markers::is_whole(bytes));
+    };
+    assert!(bytes[..end].ends_with(&[0xFF, 0xD9]));
+    assert!(markers::is_whole(bytes));
+}
+
+/// A card is read or refused, and one that was read survives the journey.
+pub fn card(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(card) = ModelCard::from_json(&text) {
+        let again = card.to_json().and_then(|json| ModelCard::from_json(&json));
+        assert_eq!(again.ok(), Some(card));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    /// Every file of a target's corpus; there are some.
+    fn each(target: &str, feed: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/corpus")
+            .join(target);
+        let mut count = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            feed(&fs::read(entry.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count > 0);
+    }
+
+    #[test]
+    fn fuzzing_inputs_that_did_harm_do_none() {
+        each("decode", decode);
+        each("jpeg", jpeg);
+        each("card", card);
+    }
+
+    #[test]
+    fn every_bit_of_a_jpeg_can_be_flipped() {
+        for name in ["baseline", "progressive", "cmyk"] {
+            let path = format!("../tests/daemon/data/{name}.jpg");
+            let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+            for bit in 0..whole.len() * 8 {
+                let mut damaged = whole.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                decode(&damaged);
+                jpeg(&damaged);
+            }
+        }
+    }
+}
