@@ -88,7 +88,7 @@ fn reading_slowly(dir: &Dir, name: &str) -> Daemon {
         &mut strace::command(
             dir,
             &["-D", "-e", "trace=read", "-e", delay, "-P", shown],
-            &["watch", "inbox", "-v", "--config", "galmorph.toml"],
+            &["watch", "inbox", "-vv", "--config", "galmorph.toml"],
         ),
     );
     let descriptors = PathBuf::from(format!("/proc/{}/fd", daemon.id()));

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::known::Pending;
@@ -196,7 +196,7 @@ fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
 fn open(path: &Path) -> Result<File, Fault> {
     let flags =
         OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    match rustix::fs::open(path, flags, Mode::empty()) {
+    match openat(CWD, path, flags, Mode::empty()) {
         Ok(file) => Ok(file.into()),
         Err(Errno::LOOP | Errno::NXIO) => Err(Fault::Back(Finished::Changed)),
         Err(error) => Err(Fault::Back(io_fault(path, &error.into()))),
