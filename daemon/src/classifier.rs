@@ -84,11 +84,11 @@ impl Classifier {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::Model;
+    use crate::model::{Model, Precision};
 
     #[test]
     fn an_image_that_the_network_fails_on_harms_no_other() {
-        let model = Model::load(None, &[]).unwrap();
+        let model = Model::load(None, &[], Precision::Auto).unwrap();
         let preprocessing = &model.card.preprocessing;
         let views: Vec<f32> = (0..preprocessing.view_count() * preprocessing.view_len())
             .map(|n| (n % 97) as f32 / 97.0)

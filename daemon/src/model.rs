@@ -11,7 +11,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use galmorph_cutout::{CardError, ModelCard, Morphology, PreprocessingError};
+use galmorph_engine::Kernel;
+use serde::Deserialize;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
@@ -25,6 +28,17 @@ const EMBEDDED: &[u8] = include_bytes!("../../models/zhu2019-small.onnx");
 const INPUT: &str = "views";
 const OUTPUT: &str = "probabilities";
 
+/// What numbers convolutions multiply. They add in f32 in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Precision {
+    /// bf16 where the processor has instructions for it, f32 elsewhere
+    #[default]
+    Auto,
+    /// f32 everywhere
+    F32,
+}
+
 /// A network that is ready to run, and what is known of it.
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -32,6 +46,8 @@ pub(crate) struct Model {
     pub(crate) card: ModelCard,
     /// The BLAKE3 digest of the file, in lower-case hexadecimal.
     pub(crate) digest: String,
+    /// What computes its convolutions.
+    pub(crate) kernel: Kernel,
     plan: Plan,
 }
 
@@ -63,7 +79,11 @@ pub(crate) enum Fault {
 
 impl Model {
     /// Reads a model, or the embedded one, with `scales` in place of the card's unless that is empty.
-    pub(crate) fn load(path: Option<&Path>, scales: &[u32]) -> Result<Self, ModelError> {
+    pub(crate) fn load(
+        path: Option<&Path>,
+        scales: &[u32],
+        precision: Precision,
+    ) -> Result<Self, ModelError> {
         let file = path.map_or_else(
             || "the embedded model".to_owned(),
             |path| format!("model '{}'", path.display()),
@@ -76,14 +96,18 @@ impl Model {
         match path {
             Some(path) => {
                 let bytes = fs::read(path).map_err(|error| fail("read", error.into()))?;
-                Self::from_bytes(&bytes, scales)
+                Self::from_bytes(&bytes, scales, precision)
             }
-            None => Self::from_bytes(EMBEDDED, scales),
+            None => Self::from_bytes(EMBEDDED, scales, precision),
         }
         .map_err(|fault| fail("use", fault))
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8], scales: &[u32]) -> Result<Self, Fault> {
+    pub(crate) fn from_bytes(
+        bytes: &[u8],
+        scales: &[u32],
+        precision: Precision,
+    ) -> Result<Self, Fault> {
         let proto = catch(|| onnx().proto_model_for_read(&mut &*bytes))
             .map_err(Fault::Contract)?
             .ok()
@@ -91,10 +115,12 @@ impl Model {
             .ok_or(Fault::NotOnnx)?;
         let card = card_in_use(&proto, scales)?;
         check_interface(&proto)?;
-        let plan = catch(|| prepare(&proto, &card)).map_err(Fault::Contract)??;
+        let kernel = Kernel::fastest(precision == Precision::F32);
+        let plan = catch(|| prepare(&proto, &card, kernel)).map_err(Fault::Contract)??;
         let model = Self {
             card,
             digest: blake3::hash(bytes).to_hex().to_string(),
+            kernel,
             plan,
         };
         model.try_out()?;
@@ -155,7 +181,7 @@ fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
 /// tract runs a fixed batch some 12 % faster than a symbolic one, and gains nothing from a larger
 /// one. One image a run also makes an answer independent of whatever else is in the batch, by
 /// construction.
-fn prepare(proto: &ModelProto, card: &ModelCard) -> Result<Plan, Fault> {
+fn prepare(proto: &ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, Fault> {
     let views = card.preprocessing.view_count();
     let mut shape = vec![views];
     shape.extend(card.preprocessing.view_shape());
@@ -171,7 +197,10 @@ fn prepare(proto: &ModelProto, card: &ModelCard) -> Result<Plan, Fault> {
     network.select_outputs_by_name([OUTPUT])?;
     let network = network
         .with_input_fact(0, f32::fact(shape.as_slice()).into())?
-        .into_optimized()?;
+        .into_typed()?
+        .into_decluttered()?;
+    let (network, _) = galmorph_engine::accelerate(&network, kernel)?;
+    let network = network.into_optimized()?;
     let output = network.output_fact(0)?.clone();
     if output.shape.as_concrete() != Some(&[views, Morphology::COUNT]) {
         return Err(Fault::Contract(format!(
@@ -191,7 +220,9 @@ mod tests {
     fn fault(bytes: &[u8]) -> String {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        Model::load(Some(file.path()), &[]).unwrap_err().to_string()
+        Model::load(Some(file.path()), &[], Precision::Auto)
+            .unwrap_err()
+            .to_string()
     }
 
     fn changed(change: impl FnOnce(&mut pb::ModelProto)) -> Vec<u8> {
@@ -218,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_embedded_model_answers_with_probabilities() {
-        let model = Model::load(None, &[]).unwrap();
+        let model = Model::load(None, &[], Precision::Auto).unwrap();
         assert_eq!(model.digest.len(), 64);
         let preprocessing = &model.card.preprocessing;
         let views = vec![0.5; preprocessing.view_count() * preprocessing.view_len()];
@@ -229,10 +260,15 @@ mod tests {
 
     #[test]
     fn other_scales_are_another_card_of_the_same_file() {
-        let model = Model::load(None, &[200]).unwrap();
+        let model = Model::load(None, &[200], Precision::Auto).unwrap();
         assert_eq!(model.card.preprocessing.test_scales, [200]);
-        assert_eq!(model.digest, Model::load(None, &[]).unwrap().digest);
-        let error = Model::load(None, &[0]).unwrap_err().to_string();
+        assert_eq!(
+            model.digest,
+            Model::load(None, &[], Precision::Auto).unwrap().digest
+        );
+        let error = Model::load(None, &[0], Precision::Auto)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("a side of 0 pixels"), "{error}");
     }
 

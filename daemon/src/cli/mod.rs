@@ -24,7 +24,7 @@ use indicatif::MultiProgress;
 use crate::config::{Config, meaning, scales};
 use crate::errors::LastError;
 pub use crate::failure::Failure;
-use crate::model::Model;
+use crate::model::{Model, Precision};
 use crate::output::{Export, Format};
 use crate::progress::LogLines;
 
@@ -78,12 +78,15 @@ struct ModelArguments {
 
     #[arg(long, value_name = "PIXELS", value_delimiter = ',', help = meaning("scales"))]
     scales: Vec<u32>,
+
+    #[arg(long, value_enum, default_value_t, help = meaning("precision"))]
+    precision: Precision,
 }
 
 impl ModelArguments {
     fn load(&self) -> Result<Model, Failure> {
         scales(&self.scales).map_err(|fault| Failure::Usage(format!("--scales: {fault}")))?;
-        load(self.model.as_deref(), &self.scales)
+        load(self.model.as_deref(), &self.scales, self.precision)
     }
 }
 
@@ -154,8 +157,8 @@ fn catalog_path(flag: Option<&Path>, config: &Config) -> PathBuf {
         )
 }
 
-fn load(path: Option<&Path>, scales: &[u32]) -> Result<Model, Failure> {
-    Model::load(path, scales).map_err(|error| Failure::Unusable(error.to_string()))
+fn load(path: Option<&Path>, scales: &[u32], precision: Precision) -> Result<Model, Failure> {
+    Model::load(path, scales, precision).map_err(|error| Failure::Unusable(error.to_string()))
 }
 
 /// Writes rows to standard output. A reader that has seen enough (`head`) is not a fault.

@@ -9,7 +9,7 @@ use crate::catalog::{Condition, inspect};
 use crate::config::{Config, meaning, scales};
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::model::Model;
+use crate::model::{Model, Precision};
 
 /// The configuration file, and the flags that override it.
 #[derive(Debug, Clone, Args)]
@@ -39,6 +39,9 @@ pub(super) struct Settings {
     #[arg(long, value_name = "PIXELS", value_delimiter = ',', help = meaning("scales"))]
     scales: Vec<u32>,
 
+    #[arg(long, value_enum, help = meaning("precision"))]
+    precision: Option<Precision>,
+
     #[arg(long, help = meaning("poll"))]
     poll: bool,
 }
@@ -66,6 +69,7 @@ impl Settings {
         if let Some(batch) = self.batch {
             config.batch = batch.into();
         }
+        config.precision = self.precision.unwrap_or(config.precision);
         if !self.scales.is_empty() {
             config.scales.clone_from(&self.scales);
             faults.extend(
@@ -146,7 +150,7 @@ impl Settings {
         if !faults.is_empty() {
             return Err(Failure::Usage(faults.join("\n")));
         }
-        let model = load(config.model.as_deref(), &config.scales)?;
+        let model = load(config.model.as_deref(), &config.scales, config.precision)?;
         Ok(Setup {
             catalog: config.catalog.clone().unwrap_or_default(),
             config,
@@ -168,7 +172,7 @@ impl Settings {
                 usage.push(format!("cannot move files in '{name}': {error}"));
             }
         }
-        let model = load(config.model.as_deref(), &config.scales)
+        let model = load(config.model.as_deref(), &config.scales, config.precision)
             .map_err(|failure| unusable.extend(failure.lines()))
             .ok();
         let catalog = config.catalog.clone().unwrap_or_default();

@@ -136,9 +136,10 @@ fn enter(setup: &Setup) -> Result<Writer, CatalogError> {
     }
     log::info!(
         model = model.card.name;
-        "model '{}' ({}), catalog '{}', {} workers",
+        "model '{}' ({}, {}), catalog '{}', {} workers",
         model.card.name,
         model.card.network,
+        model.kernel,
         setup.catalog.display(),
         config.worker_count()
     );
