@@ -30,7 +30,8 @@ TOLERANCE = 1e-3
 def catalog_rows(folder, catalog):
     """Drops a folder on the daemon; the rows of its catalog, by object id."""
     command = ["cargo", "run", "--quiet", "--release", "--locked", "--", "--quiet"]
-    command += ["watch", str(folder), "--drain", "--catalog", str(catalog)]
+    # As exact as the reference; bf16 is held against f32 elsewhere.
+    command += ["watch", str(folder), "--drain", "--precision", "f32", "--catalog", str(catalog)]
     subprocess.run(command, cwd=ROOT, check=True)
     columns = ", ".join(f"p_{name}" for name in CLASSES)
     query = f"SELECT object_id, label, {columns} FROM catalog"

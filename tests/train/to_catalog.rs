@@ -66,6 +66,8 @@ fn a_network_trained_here_answers_in_the_catalog_as_it_does_in_torch() {
     let catalog = dir.path("catalog.sqlite");
     let mut watch = program(&daemon());
     watch.arg("watch").arg(dir.images()).arg("--drain");
+    // As exact as torch is.
+    watch.args(["--precision", "f32"]);
     watch
         .arg("--model")
         .arg(&model)
