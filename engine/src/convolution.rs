@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use crate::buffer::{Border, Layout, Values, to_bf16};
 use crate::kernel::{Kernel, Number, Run, Tile};
-use crate::output::Output;
+use crate::output::{Output, rectify};
 
 /// How many pixels are computed before the next channels are.
 const PIXELS: usize = 240;
@@ -95,6 +95,8 @@ impl Convolution {
         scale: &[f32],
         bias: &[f32],
     ) -> Self {
+        // Its instructions would be unknown to the processor, and `run` relies on this.
+        assert!(kernel.is_supported(), "this processor has no {kernel}");
         let [rows, columns] = shape.window;
         assert_eq!(
             weights.len(),
@@ -150,7 +152,7 @@ impl Convolution {
                             sums: sums[tile * rows * columns..][..rows * columns].as_mut_ptr(),
                             adds: number > 0,
                         };
-                        // SAFETY: a kernel is only chosen where the processor supports it. The furthest
+                        // SAFETY: `new` saw that the processor supports the kernel. The furthest
                         // byte of the furthest pixel's furthest run is `end`, which lies in the input;
                         // the weights have as many units as all parts together, and the sums as much
                         // room as one tile needs; both were asserted above.
@@ -220,9 +222,7 @@ impl Finished<'_> {
                 }
             }
             if finish.relu {
-                for value in values.iter_mut() {
-                    *value = value.max(0.0);
-                }
+                rectify(values);
             }
             for output in &mut finish.outputs {
                 output.put(pixel, self.first, values);

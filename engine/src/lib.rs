@@ -32,7 +32,7 @@
 //! ```
 //!
 //! Sums are of f32. What is multiplied is f32 as well, or bf16 where the [`Kernel`] says so: half the
-//! memory and twice the speed, for three digits of a weight. The same image gives the same answer to the
+//! memory, up to twice the speed, and three digits of a weight. The same image gives the same answer to the
 //! last bit, whatever else is computed; another kernel may round otherwise.
 
 mod buffer;

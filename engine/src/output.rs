@@ -26,10 +26,20 @@ impl Activation {
             *value = *value * scale + shift;
         }
         if self.relu {
-            for value in values {
-                *value = value.max(0.0);
-            }
+            rectify(values);
         }
+    }
+}
+
+/// ReLU. What is not a number stays so: weights that are broken must not become an answer.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "it becomes part of functions with vector instructions"
+)]
+pub(crate) fn rectify(values: &mut [f32]) {
+    for value in values {
+        *value = if *value < 0.0 { 0.0 } else { *value };
     }
 }
 
@@ -85,5 +95,18 @@ pub(crate) fn store(target: &mut Values, at: usize, values: &[f32]) {
                 *target = to_bf16(*value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negative_values_become_zero_and_what_is_not_a_number_stays() {
+        let mut values = [-1.0, 0.5, f32::NAN, f32::NEG_INFINITY];
+        rectify(&mut values);
+        assert_eq!((values[0], values[1], values[3]), (0.0, 0.5, 0.0));
+        assert!(values[2].is_nan());
     }
 }
