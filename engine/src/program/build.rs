@@ -1,0 +1,283 @@
+//! From a graph to the steps of a program: how each value is wanted, which buffers that takes, and where
+//! each step puts its values.
+
+use tract_onnx::prelude::TractResult;
+
+use super::{Action, Program, Step, Target, key};
+use crate::buffer::{Border, Layout};
+use crate::convolution::Convolution;
+use crate::graph::{Graph, Id, Size, Work};
+use crate::kernel::{Kernel, Number};
+
+/// How a value is wanted: as f32, as a kernel's numbers, or both.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wants {
+    plain: Option<usize>,
+    multiplied: Option<usize>,
+}
+
+struct Builder<'a> {
+    graph: &'a Graph,
+    kernel: Kernel,
+    buffers: Vec<(Layout, Number)>,
+    wants: Vec<Wants>,
+}
+
+impl Program {
+    /// Makes the steps for a graph.
+    pub(crate) fn new(graph: &Graph, kernel: Kernel) -> TractResult<Self> {
+        let mut builder = Builder {
+            graph,
+            kernel,
+            buffers: Vec::new(),
+            wants: vec![Wants::default(); graph.nodes.len()],
+        };
+        for id in 0..graph.nodes.len() {
+            builder.decide(id);
+        }
+        let steps: Vec<Step> = (0..graph.nodes.len())
+            .filter_map(|id| builder.step(id).transpose())
+            .collect::<TractResult<_>>()?;
+        let outputs = graph
+            .outputs
+            .iter()
+            .map(|id| {
+                (
+                    graph.nodes[*id].size,
+                    builder.wants[*id].plain.unwrap_or_default(),
+                )
+            })
+            .collect();
+        let buffers = builder.buffers;
+        let starts = buffers
+            .iter()
+            .map(|(layout, _)| (key(layout), layout.starts().collect()))
+            .collect();
+        let mut program = Self {
+            steps,
+            buffers,
+            outputs,
+            starts,
+        };
+        program.share_buffers();
+        Ok(program)
+    }
+
+    /// Lets values share a buffer of whose shape they both are, where one is no longer needed when the
+    /// other comes.
+    fn share_buffers(&mut self) {
+        let mut last_use = vec![0; self.buffers.len()];
+        let mut first_use = vec![usize::MAX; self.buffers.len()];
+        for (number, step) in self.steps.iter().enumerate() {
+            for buffer in step.reads().into_iter().chain(step.writes()) {
+                last_use[buffer] = number;
+                first_use[buffer] = first_use[buffer].min(number);
+            }
+        }
+        for (_, buffer) in &self.outputs {
+            last_use[*buffer] = usize::MAX;
+        }
+        let mut shared: Vec<(Layout, Number)> = Vec::new();
+        let mut free_after: Vec<usize> = Vec::new();
+        let mut renamed = vec![0; self.buffers.len()];
+        let mut order: Vec<usize> = (0..self.buffers.len()).collect();
+        order.sort_by_key(|buffer| first_use[*buffer]);
+        for buffer in order {
+            let wanted = self.buffers[buffer];
+            let is_free = |at: &usize| shared[*at] == wanted && free_after[*at] < first_use[buffer];
+            let at = (0..shared.len()).find(is_free).unwrap_or_else(|| {
+                shared.push(wanted);
+                free_after.push(0);
+                shared.len() - 1
+            });
+            free_after[at] = last_use[buffer];
+            renamed[buffer] = at;
+        }
+        for step in &mut self.steps {
+            step.rename(&renamed);
+        }
+        for (_, buffer) in &mut self.outputs {
+            *buffer = renamed[*buffer];
+        }
+        self.buffers = shared;
+    }
+}
+
+impl Step {
+    fn rename(&mut self, names: &[usize]) {
+        match &mut self.action {
+            Action::Load(_) => {}
+            Action::Convolution {
+                input, residual, ..
+            } => {
+                *input = names[*input];
+                *residual = residual.map(|residual| names[residual]);
+            }
+            Action::Copy(input) | Action::Pool { input, .. } => *input = names[*input],
+            Action::Add(left, right) => (*left, *right) = (names[*left], names[*right]),
+        }
+        for target in &mut self.targets {
+            target.buffer = names[target.buffer];
+        }
+    }
+}
+
+impl Builder<'_> {
+    /// Whether a node is computed while another one's values are put away: a scale and shift of what a
+    /// step computes.
+    fn is_on_the_way(&self, id: Id) -> bool {
+        let Work::Activate { input, .. } = &self.graph.nodes[id].work else {
+            return false;
+        };
+        !matches!(
+            self.graph.nodes[*input].work,
+            Work::Concat(_) | Work::Activate { .. }
+        )
+    }
+
+    /// Decides how a node's values are wanted, and makes buffers for them.
+    fn decide(&mut self, id: Id) {
+        let node = &self.graph.nodes[id];
+        if node.work == Work::Gone {
+            return;
+        }
+        let (mut is_plain, mut is_multiplied) = (self.graph.outputs.contains(&id), false);
+        let mut border = Border::default();
+        for user in self.graph.users(id) {
+            match &self.graph.nodes[user].work {
+                Work::Convolution(convolve) => {
+                    if convolve.input == id {
+                        is_multiplied = true;
+                        border = border.union(convolve.shape.padding);
+                    }
+                    is_plain |= convolve.residual == Some(id);
+                }
+                // It gets them directly.
+                Work::Concat(_) => {}
+                Work::Activate { .. } => is_plain |= !self.is_on_the_way(user),
+                _ => is_plain = true,
+            }
+        }
+        let Size {
+            batch,
+            height,
+            width,
+            channels,
+        } = node.size;
+        let layout = Layout {
+            border,
+            ..Layout::plain(batch, height, width, channels)
+        };
+        let number = self.kernel.number();
+        let mut wants = Wants::default();
+        if is_multiplied {
+            self.buffers.push((layout, number));
+            wants.multiplied = Some(self.buffers.len() - 1);
+        }
+        if is_plain {
+            wants.plain = wants
+                .multiplied
+                .filter(|_| number == Number::F32)
+                .or_else(|| {
+                    let layout = Layout::plain(batch, height, width, channels);
+                    self.buffers.push((layout, Number::F32));
+                    Some(self.buffers.len() - 1)
+                });
+        }
+        self.wants[id] = wants;
+    }
+
+    /// Where a node's values go.
+    fn targets(&self, id: Id) -> Vec<Target> {
+        let wants = self.wants[id];
+        let own = [wants.plain, wants.multiplied];
+        let plain_is_other = wants.plain != wants.multiplied;
+        let mut targets: Vec<Target> = own
+            .into_iter()
+            .enumerate()
+            .filter(|(number, _)| *number == 0 || plain_is_other)
+            .filter_map(|(_, buffer)| buffer)
+            .map(|buffer| Target {
+                buffer,
+                offset: 0,
+                activation: None,
+            })
+            .collect();
+        for user in self.graph.users(id) {
+            match &self.graph.nodes[user].work {
+                Work::Concat(parts) => {
+                    let mut first = 0;
+                    for part in parts {
+                        if *part == id {
+                            let shift = |target: Target| Target {
+                                offset: target.offset + first,
+                                ..target
+                            };
+                            targets.extend(self.targets(user).into_iter().map(shift));
+                        }
+                        first += self.graph.nodes[*part].size.channels;
+                    }
+                }
+                Work::Activate { activation, .. } if self.is_on_the_way(user) => {
+                    let activate = |target: Target| Target {
+                        activation: Some(activation.clone()),
+                        ..target
+                    };
+                    targets.extend(self.targets(user).into_iter().map(activate));
+                }
+                _ => {}
+            }
+        }
+        targets
+    }
+
+    fn step(&self, id: Id) -> TractResult<Option<Step>> {
+        let node = &self.graph.nodes[id];
+        let plain = |id: Id| self.wants[id].plain.unwrap_or_default();
+        let mut targets = self.targets(id);
+        let action = match &node.work {
+            Work::Input(number) => Action::Load(*number),
+            Work::Convolution(convolve) => {
+                let input = self.wants[convolve.input].multiplied.unwrap_or_default();
+                let weights = convolve.weights.try_as_plain_ram()?;
+                let convolution = Convolution::new(
+                    self.kernel,
+                    &convolve.shape,
+                    self.buffers[input].0,
+                    weights.as_slice::<f32>()?,
+                    &convolve.scale,
+                    &convolve.bias,
+                );
+                Action::Convolution {
+                    convolution: Box::new(convolution),
+                    input,
+                    residual: convolve.residual.map(plain),
+                    relu: convolve.relu,
+                }
+            }
+            Work::Activate { .. } if self.is_on_the_way(id) => return Ok(None),
+            Work::Activate { input, activation } => {
+                for target in &mut targets {
+                    target.activation = Some(activation.clone());
+                }
+                Action::Copy(plain(*input))
+            }
+            Work::Add { left, right } => Action::Add(plain(*left), plain(*right)),
+            Work::Pool {
+                input,
+                pooling,
+                window,
+            } => Action::Pool {
+                input: plain(*input),
+                pooling: *pooling,
+                window: *window,
+            },
+            Work::Concat(_) | Work::Gone => return Ok(None),
+        };
+        Ok(Some(Step {
+            action,
+            size: node.size,
+            targets,
+        }))
+    }
+}
