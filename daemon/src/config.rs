@@ -14,6 +14,7 @@ use galmorph_cutout::{Limits, Preprocessing};
 
 use crate::folder::Folder;
 use crate::intake::Order;
+use crate::metrics::Endpoint;
 use crate::model::Precision;
 
 macro_rules! settings {
@@ -93,6 +94,9 @@ settings! {
     max_pixels: u64 = Limits::default().max_pixels, between(1, 1 << 30);
     /// The smallest width or height of an image, in pixels.
     min_side: u32 = Limits::default().min_side, between(1, 65_536);
+    /// Where Prometheus finds metrics: "unix:PATH", or a port of this machine as "127.0.0.1:9150". Default:
+    /// nowhere.
+    metrics: Option<Endpoint> = None, anything;
 }
 
 impl Config {

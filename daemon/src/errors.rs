@@ -4,6 +4,7 @@
 //! of. So what is logged as a warning or worse is kept here as it goes by, whatever the log's own
 //! level, and the recorder writes it into the catalog.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -25,6 +26,8 @@ pub(crate) struct LoggedError {
 #[derive(Debug, Clone)]
 pub(crate) struct LastError {
     error: Arc<Mutex<Option<LoggedError>>>,
+    // Warnings, and errors.
+    counts: Arc<[AtomicU64; 2]>,
     bell: Sender<()>,
     news: Receiver<()>,
 }
@@ -35,12 +38,14 @@ impl LastError {
         let (bell, news) = bounded(1);
         Self {
             error: Arc::default(),
+            counts: Arc::default(),
             bell,
             news,
         }
     }
 
-    fn set(&self, message: String) {
+    fn set(&self, level: Level, message: String) {
+        self.counts[usize::from(level == Level::Error)].fetch_add(1, Ordering::Relaxed);
         let at = clock::now();
         let error = LoggedError { message, at };
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -59,6 +64,11 @@ impl LastError {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// How many warnings there were, and how many errors.
+    pub(crate) fn counts(&self) -> [u64; 2] {
+        [0, 1].map(|level: usize| self.counts[level].load(Ordering::Relaxed))
     }
 
     /// Makes `logger` the program's logger, and keeps what goes through it.
@@ -96,7 +106,7 @@ impl Log for Tee {
 
     fn log(&self, record: &Record) {
         if is_ours(record.metadata()) {
-            self.last.set(record.args().to_string());
+            self.last.set(record.level(), record.args().to_string());
         }
         match &self.journal {
             Some(journal) if self.logger.matches(record) => journal.log(record),
@@ -144,6 +154,6 @@ mod tests {
         log(Level::Warn, "galmorph::intake", "first");
         log(Level::Error, "galmorph::catalog", "second");
         assert_eq!(last.get().unwrap().message, "second");
-        assert_eq!(last.news().len(), 1);
+        assert_eq!((last.news().len(), last.counts()), (1, [1, 1]));
     }
 }

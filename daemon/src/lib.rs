@@ -23,6 +23,7 @@ mod folder;
 pub mod fuzzing;
 mod heartbeat;
 mod intake;
+mod metrics;
 mod model;
 mod npy;
 mod output;

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock;
 
@@ -17,6 +17,8 @@ pub(crate) struct Taken {
     pub(crate) stamp: Stamp,
     /// When it was found, as the catalog writes times.
     pub(crate) first_seen: String,
+    /// When it was seen to arrive; none if a scan found it.
+    pub(crate) arrived: Option<Instant>,
     /// How often it was tried before.
     pub(crate) failures: u32,
 }

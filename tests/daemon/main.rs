@@ -16,6 +16,7 @@ mod fault_injection;
 mod faults;
 mod file_system;
 mod live;
+mod metrics;
 mod mounts;
 mod moves;
 mod odd_files;

@@ -9,6 +9,7 @@ use crate::catalog::{Condition, inspect};
 use crate::config::{Config, meaning, scales};
 use crate::failure::Failure;
 use crate::folder::Folder;
+use crate::metrics::Endpoint;
 use crate::model::{Model, Precision};
 
 /// The configuration file, and the flags that override it.
@@ -44,6 +45,9 @@ pub(super) struct Settings {
 
     #[arg(long, help = meaning("poll"))]
     poll: bool,
+
+    #[arg(long, value_name = "ENDPOINT", help = meaning("metrics"))]
+    metrics: Option<Endpoint>,
 }
 
 impl Settings {
@@ -79,6 +83,9 @@ impl Settings {
             );
         }
         config.poll |= self.poll;
+        if self.metrics.is_some() {
+            config.metrics.clone_from(&self.metrics);
+        }
         config.catalog = Some(catalog_path(self.catalog.as_deref(), &config));
         config
     }

@@ -22,6 +22,7 @@ use crate::catalog::{CatalogError, Watched, Writer, bell};
 use crate::errors::LastError;
 use crate::failure::Failure;
 use crate::intake::{Plan, Selection};
+use crate::metrics::{Endpoint, Metrics, Server};
 use crate::pipeline::{self, Job, Report};
 use crate::progress::Progress;
 use crate::retry::Backoff;
@@ -54,7 +55,8 @@ impl Watch {
         let Some(writer) = self.open(&setup, &exit)? else {
             return Ok(Outcome::Fine);
         };
-        let progress = Progress::new(screen, &service);
+        let metrics = Metrics::new(service.heart().clone(), last_error.clone());
+        let progress = Progress::new(screen, &service, &metrics);
         let began = Instant::now();
         let daemon = Daemon {
             watch: self,
@@ -62,6 +64,7 @@ impl Watch {
             wishes,
             service: &service,
             progress: &progress,
+            metrics: &metrics,
             last_error,
         };
         let ended = daemon.run(setup, writer);
@@ -153,6 +156,7 @@ struct Daemon<'a> {
     wishes: Receiver<()>,
     service: &'a Service,
     progress: &'a Progress<'a>,
+    metrics: &'a Metrics,
     last_error: &'a LastError,
 }
 
@@ -162,18 +166,21 @@ type Reloaded = Result<Setup, Vec<String>>;
 impl Daemon<'_> {
     fn run(&self, mut setup: Setup, mut writer: Writer) -> Result<(Report, Setup), Failure> {
         let mut tally = Tally::default();
+        let mut server = self.serve(setup.config.metrics.as_ref())?;
         loop {
+            self.metrics.set_up(&setup.model, setup.catalog.clone());
             let (report, next) = self.run_until_reload(&setup, writer, tally)?;
             let Some(next) = next else {
                 return Ok((report, setup));
             };
-            let opened = match self.watch.open(&next, &self.exit) {
+            let opened = match self.take_over(&setup, &next, &mut server) {
                 Ok(opened) => {
+                    self.metrics.reloaded(true);
                     setup = next;
                     opened
                 }
                 Err(failure) => {
-                    refuse(&failure.lines());
+                    self.refuse(&failure.lines());
                     self.watch.open(&setup, &self.exit)?
                 }
             };
@@ -182,6 +189,36 @@ impl Daemon<'_> {
                 None => return Ok((report, setup)),
             }
             tally = report.tally;
+        }
+    }
+
+    /// Opens what the next pipeline needs; a fault leaves everything as it is. None if the end is asked
+    /// for meanwhile.
+    fn take_over(
+        &self,
+        setup: &Setup,
+        next: &Setup,
+        server: &mut Option<Server>,
+    ) -> Result<Option<Writer>, Failure> {
+        let endpoint = &next.config.metrics;
+        if *endpoint == setup.config.metrics {
+            return self.watch.open(next, &self.exit);
+        }
+        let new = self.serve(endpoint.as_ref())?;
+        let writer = self.watch.open(next, &self.exit)?;
+        *server = new;
+        Ok(writer)
+    }
+
+    fn serve(&self, endpoint: Option<&Endpoint>) -> Result<Option<Server>, Failure> {
+        let Some(endpoint) = endpoint else {
+            return Ok(None);
+        };
+        match Server::start(endpoint, self.metrics) {
+            Ok(server) => Ok(Some(server)),
+            Err(error) => Err(Failure::Usage(format!(
+                "cannot give metrics at {endpoint}: {error}"
+            ))),
         }
     }
 
@@ -240,7 +277,7 @@ impl Daemon<'_> {
                     let reloaded = outcome.unwrap_or_else(|_| Err(vec!["it can't be read".into()]));
                     match reloaded {
                         Ok(next) => return Some(next),
-                        Err(faults) => refuse(&faults),
+                        Err(faults) => self.refuse(&faults),
                     }
                     self.service.ready();
                     reading = None;
@@ -264,11 +301,12 @@ impl Daemon<'_> {
         }
         outcome
     }
-}
 
-/// Says why everything stays as it is.
-fn refuse(faults: &[String]) {
-    for fault in faults {
-        log::error!("not reloaded, everything stays as it is: {fault}");
+    /// Says why everything stays as it is.
+    fn refuse(&self, faults: &[String]) {
+        self.metrics.reloaded(false);
+        for fault in faults {
+            log::error!("not reloaded, everything stays as it is: {fault}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Intake;
 use super::queue::Lane;
@@ -17,13 +17,13 @@ use crate::taken::{Stamp, Taken, changed, stamp};
 pub(super) enum Cause {
     /// Found as it lies there; it has settled if it is old enough.
     Found,
-    /// Closed or renamed into place: it has settled.
-    Complete,
+    /// Closed or renamed into place: it has settled, at this moment.
+    Complete(Instant),
     /// It has just come to be, or to change.
     Young,
 }
 
-impl Intake {
+impl Intake<'_> {
     pub(super) fn consider(&mut self, path: PathBuf, metadata: &Metadata, cause: Cause) {
         if self.under_way.contains_key(&path) {
             // A scan only sees that it is there; that is no news.
@@ -33,14 +33,14 @@ impl Intake {
             return;
         }
         // Whatever it was when it was put there, it is looked at again when its turn comes.
-        if cause != Cause::Complete && self.is_known(&path) {
+        if !matches!(cause, Cause::Complete(_)) && self.is_known(&path) {
             return;
         }
         let stamp = stamp(metadata);
         // Whoever wrote it may have kept its size, and within one tick of the clock its time: what was
         // written just now is read in any case, and its digest says whether it is new.
         let lane = match cause {
-            Cause::Complete => Some(Lane::Fresh),
+            Cause::Complete(_) => Some(Lane::Fresh),
             Cause::Found | Cause::Young => self.lane(&path, &stamp),
         };
         let known = self.forget(&path);
@@ -49,13 +49,17 @@ impl Intake {
             self.report.unchanged += u64::from(cause == Cause::Found && self.full_scans == 1);
             return;
         };
-        let wait = known.unwrap_or_else(|| Wait {
+        let mut wait = known.unwrap_or_else(|| Wait {
             stamp: None,
             first_seen: clock::now(),
+            arrived: None,
             failures: 0,
         });
         let settled = match cause {
-            Cause::Complete => true,
+            Cause::Complete(moment) => {
+                wait.arrived = Some(moment);
+                true
+            }
             Cause::Young => false,
             Cause::Found => age(metadata).is_some_and(|age| age >= self.plan.settle),
         };
@@ -76,6 +80,7 @@ impl Intake {
         let ready = self.ready.remove(path).map(|file| Wait {
             stamp: None,
             first_seen: file.first_seen,
+            arrived: file.arrived,
             failures: file.failures,
         });
         self.waiting.remove(path).or(ready)
@@ -116,6 +121,7 @@ impl Intake {
             path,
             stamp,
             first_seen: wait.first_seen,
+            arrived: wait.arrived,
             failures: wait.failures,
         };
         self.ready.push(file, lane, since);

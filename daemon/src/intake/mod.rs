@@ -25,7 +25,7 @@ use crossbeam::select;
 
 use crate::catalog::{Reader, Wanted};
 use crate::heartbeat::{Activity, Pulse};
-use crate::progress::Observer;
+use crate::progress::{Observer, Place};
 use crate::stop::Stop;
 use crate::taken::{FinishedFile, Taken};
 use consider::Cause;
@@ -34,7 +34,7 @@ pub(crate) use queue::Order;
 use queue::Queue;
 use scan::Scan;
 pub(crate) use scan::{Found, Selection, survey};
-use settle::WaitingRoom;
+use settle::{Wait, WaitingRoom};
 
 /// How many files may wait to settle; the others are found by a later scan.
 const WAITING_ROOM: usize = 65_536;
@@ -80,7 +80,7 @@ pub(crate) struct IntakeReport {
 }
 
 /// The first stage.
-pub(crate) struct Intake {
+pub(crate) struct Intake<'a> {
     plan: Plan,
     catalog: Reader,
     wanted: Wanted,
@@ -88,6 +88,7 @@ pub(crate) struct Intake {
     finished: Receiver<FinishedFile>,
     scans: Sender<()>,
     stop: Stop,
+    observer: &'a dyn Observer,
     listener: Option<Listener>,
     pulse: Pulse,
 
@@ -100,7 +101,7 @@ pub(crate) struct Intake {
     folders_to_scan: VecDeque<(Instant, PathBuf)>,
     ready: Queue,
     waiting: WaitingRoom,
-    under_way: HashMap<PathBuf, (String, u32)>,
+    under_way: HashMap<PathBuf, Wait>,
     // Files under way that something happened to, and what it was last.
     touched: HashMap<PathBuf, Cause>,
     // What a drain gave up on, and is not to begin anew with.
@@ -119,7 +120,7 @@ enum Turn {
     Over,
 }
 
-impl Intake {
+impl<'a> Intake<'a> {
     pub(crate) fn new(
         plan: Plan,
         catalog: Reader,
@@ -128,6 +129,7 @@ impl Intake {
         finished: Receiver<FinishedFile>,
         scans: Sender<()>,
         stop: Stop,
+        observer: &'a dyn Observer,
     ) -> Self {
         let ready = Queue::new(plan.order, BACKLOG);
         Self {
@@ -138,6 +140,7 @@ impl Intake {
             finished,
             scans,
             stop,
+            observer,
             listener: None,
             pulse: Pulse::unfelt(),
             scan: None,
@@ -162,15 +165,16 @@ impl Intake {
     }
 
     /// Gives files to the pipeline until the end is asked for or, when draining, the backlog is done.
-    pub(crate) fn run(mut self, observer: &dyn Observer) -> IntakeReport {
+    pub(crate) fn run(mut self) -> IntakeReport {
         // First the ears, then the eyes: what comes while we scan is heard.
         self.listen();
         self.begin_scan();
-        observer.started();
+        self.observer.started();
         while !self.stop.requested() {
             let _turn = self.pulse.begin(Activity::Work);
             self.pulse.carries(!self.under_way.is_empty());
             self.take_stock();
+            self.count();
             if self.plan.drain && self.is_idle() {
                 return self.report;
             }
@@ -186,6 +190,12 @@ impl Intake {
         }
         self.report.interrupted = true;
         self.report
+    }
+
+    fn count(&self) {
+        self.observer.waits(Place::Settling, self.waiting.len());
+        self.observer.waits(Place::Queue, self.ready.len());
+        self.observer.waits(Place::UnderWay, self.under_way.len());
     }
 
     fn listen(&mut self) {
@@ -275,6 +285,7 @@ impl Intake {
     fn end_scan(&mut self) {
         let took = self.scan_began.elapsed();
         log::debug!("scan ends after {:.3} s", took.as_secs_f64());
+        self.observer.scanned(took);
         if !self.plan.drain {
             self.scan_by(Instant::now() + self.plan.rescan_interval.max(took * PAUSE));
         }
@@ -323,10 +334,11 @@ impl Intake {
             },
             recv(losses) -> _ => {
                 log::info!("notifications were lost; scanning");
+                self.observer.lost();
                 self.scan_by(Instant::now());
             },
-            recv(hints) -> hint => if let Ok(hint) = hint {
-                self.follow(hint);
+            recv(hints) -> hint => if let Ok((moment, hint)) = hint {
+                self.follow(moment, hint);
             },
             send(output, self.next_file()) -> sent => if sent.is_err() {
                 return Turn::Over;
@@ -340,7 +352,12 @@ impl Intake {
     fn next_file(&mut self) -> Taken {
         let file = self.ready.pop().unwrap_or_default();
         log::debug!("takes '{}'", file.path.display());
-        let known = (file.first_seen.clone(), file.failures);
+        let known = Wait {
+            stamp: None,
+            first_seen: file.first_seen.clone(),
+            arrived: file.arrived,
+            failures: file.failures,
+        };
         self.under_way.insert(file.path.clone(), known);
         file
     }
@@ -363,10 +380,10 @@ impl Intake {
         })
     }
 
-    fn follow(&mut self, hint: Hint) {
+    fn follow(&mut self, moment: Instant, hint: Hint) {
         let _files = self.pulse.begin(Activity::Files);
         let (path, cause) = match hint {
-            Hint::Complete(path) => (path, Cause::Complete),
+            Hint::Complete(path) => (path, Cause::Complete(moment)),
             Hint::Appeared(path) => (path, Cause::Young),
             Hint::Marked => {
                 log::info!("files were marked to be tried again; scanning");

@@ -4,6 +4,7 @@
 //! reached) becomes a wish for a scan.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
@@ -25,7 +26,7 @@ pub(super) enum Hint {
 
 /// Listens to the kernel until it is dropped.
 pub(super) struct Listener {
-    hints: Receiver<Hint>,
+    hints: Receiver<(Instant, Hint)>,
     losses: Receiver<()>,
     _watcher: RecommendedWatcher,
 }
@@ -61,8 +62,8 @@ impl Listener {
         })
     }
 
-    /// The hints, as they come.
-    pub(super) fn hints(&self) -> &Receiver<Hint> {
+    /// The hints, as they come, and when they came.
+    pub(super) fn hints(&self) -> &Receiver<(Instant, Hint)> {
         &self.hints
     }
 
@@ -80,11 +81,11 @@ fn warn(folder: &Path, error: &notify::Error) {
 }
 
 /// Returns false when something is lost.
-fn pass_on(event: notify::Result<Event>, bell: &Path, sender: &Sender<Hint>) -> bool {
+fn pass_on(event: notify::Result<Event>, bell: &Path, sender: &Sender<(Instant, Hint)>) -> bool {
     match event {
         Ok(event) if event.need_rescan() => false,
         Ok(event) => match hint(event, bell) {
-            Some(hint) => sender.try_send(hint).is_ok(),
+            Some(hint) => sender.try_send((Instant::now(), hint)).is_ok(),
             None => true,
         },
         Err(error) => {
@@ -126,6 +127,7 @@ mod tests {
                 .hints()
                 .recv_timeout(Duration::from_secs(30))
                 .unwrap()
+                .1
         };
         let (written, renamed) = (folder.path().join("a"), folder.path().join("b"));
         std::fs::write(&written, "x").unwrap();

@@ -139,6 +139,10 @@ impl Queue {
         self.files.len() - self.fresh
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }

@@ -18,17 +18,12 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How often a drain tries a file before it gives up on it. The daemon never does.
 pub(super) const DRAIN_ATTEMPTS: u32 = 5;
 
-impl Intake {
+impl Intake<'_> {
     pub(super) fn welcome_back(&mut self, path: PathBuf, how: Finished) {
         let _files = self.pulse.begin(Activity::Files);
         let touched = self.touched.remove(&path);
-        let Some((first_seen, failures)) = self.under_way.remove(&path) else {
+        let Some(wait) = self.under_way.remove(&path) else {
             return;
-        };
-        let wait = Wait {
-            stamp: None,
-            first_seen,
-            failures,
         };
         self.handle(path.clone(), how, wait);
         if let Some(cause) = touched

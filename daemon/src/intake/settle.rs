@@ -21,6 +21,8 @@ pub(super) struct Wait {
     pub(super) stamp: Option<Stamp>,
     /// When it was found.
     pub(super) first_seen: String,
+    /// When it was seen to arrive; none if a scan found it.
+    pub(super) arrived: Option<Instant>,
     /// How often it could not be read.
     pub(super) failures: u32,
 }
@@ -98,12 +100,16 @@ impl WaitingRoom {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 }
 
-impl Intake {
+impl Intake<'_> {
     /// Lets a file wait, or another scan find it.
     pub(super) fn let_wait(&mut self, path: PathBuf, moment: Instant, wait: Wait) {
         if self.plan.drain {
@@ -157,6 +163,7 @@ mod tests {
         Wait {
             stamp: None,
             first_seen: String::new(),
+            arrived: None,
             failures,
         }
     }

@@ -13,6 +13,7 @@ use super::*;
 use crate::catalog::{Entry, Verdict, Writer};
 use crate::clock;
 use crate::path_text::path_text;
+use crate::progress::Stage;
 use crate::taken::{Finished, stamp};
 use crate::tally::Tally;
 
@@ -22,7 +23,12 @@ struct Nobody;
 
 impl Observer for Nobody {
     fn started(&self) {}
-    fn recorded(&self, _: &Tally) {}
+    fn recorded(&self, _: &[Entry], _: &Tally) {}
+    fn worked(&self, _: Stage, _: Duration) {}
+    fn answered(&self, _: Duration) {}
+    fn waits(&self, _: Place, _: usize) {}
+    fn scanned(&self, _: Duration) {}
+    fn lost(&self) {}
 }
 
 /// An intake that runs on a thread, or does not run yet.
@@ -34,7 +40,7 @@ struct Fixture<I = JoinHandle<IntakeReport>> {
     intake: I,
 }
 
-impl Fixture<Intake> {
+impl Fixture<Intake<'static>> {
     /// About to drain a folder with these files, which have lain there for long.
     fn new(files: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
@@ -71,7 +77,16 @@ impl Fixture<Intake> {
             model: writer.model(),
             reclassify: true,
         };
-        let intake = Intake::new(plan, reader, wanted, output, returned, scans, Stop::new());
+        let intake = Intake::new(
+            plan,
+            reader,
+            wanted,
+            output,
+            returned,
+            scans,
+            Stop::new(),
+            &Nobody,
+        );
         Self {
             folder,
             writer,
@@ -88,7 +103,7 @@ impl Fixture<Intake> {
             writer: self.writer,
             taken: self.taken,
             finished: self.finished,
-            intake: thread::spawn(move || intake.run(&Nobody)),
+            intake: thread::spawn(move || intake.run()),
         }
     }
 }
@@ -191,6 +206,7 @@ fn a_file_that_changed_and_cannot_be_looked_at_just_now_is_not_lost_to_a_drain()
     let wait = Wait {
         stamp: None,
         first_seen: clock::now(),
+        arrived: None,
         failures: 0,
     };
     fixture.intake.handle(path.clone(), Finished::Changed, wait);
@@ -243,6 +259,7 @@ fn what_can_not_be_seen_to_now_is_no_reason_to_wake() {
     let wait = || Wait {
         stamp: None,
         first_seen: String::new(),
+        arrived: None,
         failures: 0,
     };
     intake.scan_by(past);
@@ -276,7 +293,7 @@ fn what_was_just_written_is_taken_even_if_its_size_and_time_are_the_old_ones() {
     let mut intake = fixture.intake;
     intake.consider(path.clone(), &metadata, Cause::Found);
     assert!(intake.ready.is_empty());
-    intake.consider(path.clone(), &metadata, Cause::Complete);
+    intake.consider(path.clone(), &metadata, Cause::Complete(Instant::now()));
     assert_eq!(intake.next_file().path, path);
 
     // It can't be read at first: that makes it no older.

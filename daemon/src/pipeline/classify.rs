@@ -7,6 +7,7 @@ use super::{Judged, Prepared};
 use crate::catalog::Verdict;
 use crate::classifier::Classifier;
 use crate::heartbeat::{Activity, Pulse};
+use crate::progress::{Observer, Stage, timed};
 
 /// One thread of the pool.
 pub(super) fn run(
@@ -14,11 +15,15 @@ pub(super) fn run(
     output: &Sender<Vec<Judged>>,
     classifier: &mut Classifier,
     pulse: &Pulse,
+    observer: &dyn Observer,
 ) {
     for batch in input {
         let judged = batch
             .into_iter()
-            .map(|image| pulse.during(Activity::Work, || judge(image, classifier)))
+            .map(|image| {
+                let judge = || timed(observer, Stage::Classify, || judge(image, classifier));
+                pulse.during(Activity::Work, judge)
+            })
             .collect();
         if output.send(judged).is_err() {
             return;

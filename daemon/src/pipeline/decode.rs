@@ -19,6 +19,7 @@ use crate::catalog::{CatalogError, Entry, Reader, Verdict};
 use crate::heartbeat::{Activity, Pulse};
 use crate::panics::catch;
 use crate::path_text::path_text;
+use crate::progress::{Observer, Stage, timed};
 use crate::stop::Stop;
 use crate::taken::{Finished, FinishedFile, Taken, io_fault, stamp};
 
@@ -30,6 +31,7 @@ pub(super) struct Worker<'a> {
     pub(super) model: i64,
     pub(super) pending: &'a Pending,
     pub(super) stop: Stop,
+    pub(super) observer: &'a dyn Observer,
     pub(super) pulse: Pulse,
     pub(super) input: Receiver<Taken>,
     pub(super) images: Sender<Prepared>,
@@ -66,7 +68,7 @@ impl Worker<'_> {
 
     fn handle(&self, taken: Taken) -> Result<(), Ended> {
         let mut entry = blank_entry(&taken);
-        let bytes = match self.files(|| read(&taken, &self.limits)) {
+        let bytes = match self.files(Stage::Read, || read(&taken, &self.limits)) {
             Ok(bytes) => bytes,
             Err(Fault::Back(how)) => return self.give_back(taken, how),
             Err(Fault::Rejected { kind, message }) => {
@@ -74,7 +76,7 @@ impl Worker<'_> {
                 return self.judge(Judged { taken, entry });
             }
         };
-        let digest = self.work(|| blake3::hash(&bytes).to_hex().to_string());
+        let digest = self.work(Stage::Decode, || blake3::hash(&bytes).to_hex().to_string());
         entry.digest = Some(digest.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
         let Some((taken, mut entry)) = self.pending.lead_or_wait(&digest, (taken, entry), waiting)
@@ -82,7 +84,7 @@ impl Worker<'_> {
             return Ok(());
         };
 
-        let image = match self.work(|| decode(&bytes, &self.limits)) {
+        let image = match self.work(Stage::Decode, || decode(&bytes, &self.limits)) {
             Ok(image) => image,
             Err((kind, message)) => {
                 entry.verdict = Verdict::rejected(kind, &message);
@@ -93,7 +95,8 @@ impl Worker<'_> {
         if self.is_known(&digest) {
             return self.judge(Judged { taken, entry });
         }
-        match self.work(|| catch(|| self.preprocessing.views(&image))) {
+        let views = || catch(|| self.preprocessing.views(&image));
+        match self.work(Stage::Preprocess, views) {
             Ok(views) => self.images.send(Prepared {
                 taken,
                 entry,
@@ -118,11 +121,13 @@ impl Worker<'_> {
             })
     }
 
-    fn work<T>(&self, work: impl FnOnce() -> T) -> T {
+    fn work<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        let work = || timed(self.observer, stage, work);
         self.pulse.during(Activity::Work, work)
     }
 
-    fn files<T>(&self, work: impl FnOnce() -> T) -> T {
+    fn files<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        let work = || timed(self.observer, stage, work);
         self.pulse.during(Activity::Files, work)
     }
 
@@ -225,6 +230,7 @@ mod tests {
             path: path.to_owned(),
             stamp: stamp(&fs::metadata(path).unwrap()),
             first_seen: clock::now(),
+            arrived: None,
             failures: 0,
         }
     }

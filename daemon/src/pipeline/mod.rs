@@ -146,6 +146,7 @@ pub(crate) fn run(
         finished_in,
         scan_out,
         stop.clone(),
+        job.observer,
     )
     .with_pulse(heart.pulse("intake"));
     let mut decode_workers = Vec::new();
@@ -157,6 +158,7 @@ pub(crate) fn run(
             model: model_id,
             pending: &pending,
             stop: stop.clone(),
+            observer: job.observer,
             pulse: heart.pulse(format!("decode-{number}")),
             input: taken_in.clone(),
             images: prepared_out.clone(),
@@ -189,9 +191,9 @@ pub(crate) fn run(
         for number in 0..workers {
             let (input, output) = (batch_in.clone(), judged_out.clone());
             let name = format!("classify-{number}");
-            let pulse = heart.pulse(&*name);
+            let (pulse, observer) = (heart.pulse(&*name), job.observer);
             spawn(scope, &name, move || {
-                classify::run(&input, &output, &mut model.classifier(), &pulse);
+                classify::run(&input, &output, &mut model.classifier(), &pulse, observer);
             })?;
         }
         drop((batch_in, judged_out));
@@ -206,7 +208,7 @@ pub(crate) fn run(
             })
         })?;
 
-        let intake = intake.run(job.observer);
+        let intake = intake.run();
         let tally = recorder
             .join()
             .unwrap_or_else(|_| Err(CatalogError::Unusable("the recorder failed".into())))?;

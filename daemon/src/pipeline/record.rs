@@ -22,7 +22,7 @@ use crate::catalog::{CatalogError, Entry, Move, Verdict, Writer};
 use crate::errors::{LastError, LoggedError};
 use crate::heartbeat::{Activity, Pulse};
 use crate::path_text::path_text;
-use crate::progress::Observer;
+use crate::progress::{Observer, Stage, timed};
 use crate::retry::patiently;
 use crate::stop::Stop;
 use crate::taken::{Finished, FinishedFile, Taken};
@@ -204,9 +204,18 @@ impl<'a> Recorder<'a> {
             .into_iter()
             .map(|judged| (judged.taken, judged.entry))
             .unzip();
-        let Surroundings { exit, drain, .. } = self.surroundings;
+        let Surroundings {
+            exit,
+            drain,
+            observer,
+            ..
+        } = self.surroundings;
         let moves = patiently(exit, drain, || self.plan_moves(&files, &mut entries))?;
-        patiently(exit, drain, || self.writer.record(&entries))?;
+        let record = || patiently(exit, drain, || self.writer.record(&entries));
+        timed(observer, Stage::Record, record)?;
+        for arrived in files.iter().filter_map(|file| file.arrived) {
+            observer.answered(arrived.elapsed());
+        }
         for entry in &entries {
             self.tally.add(entry);
             if let Verdict::Rejected { kind, message } = &entry.verdict {
@@ -223,7 +232,7 @@ impl<'a> Recorder<'a> {
             self.tally.classified_total() + self.tally.known,
             self.tally.rejected_total()
         );
-        self.surroundings.observer.recorded(&self.tally);
+        observer.recorded(&entries, &self.tally);
         let mut outcomes: HashMap<PathBuf, Finished> = HashMap::new();
         if !moves.is_empty() {
             let carry_out = || Filing::carry_out(moves);

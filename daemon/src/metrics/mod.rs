@@ -1,0 +1,219 @@
+//! What the daemon does, in numbers, for Prometheus.
+//!
+//! The numbers are always counted, which costs next to nothing, and given away only where the
+//! configuration names an [`Endpoint`]. docs/operations.md says what each of them means.
+
+mod current;
+mod server;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use galmorph_cutout::Morphology;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::catalog::{Entry, Verdict};
+use crate::errors::LastError;
+use crate::heartbeat::Heart;
+use crate::model::Model;
+use crate::progress::{Place, Stage};
+use current::Current;
+pub(crate) use server::{Endpoint, Server};
+
+/// The text format of OpenMetrics, which Prometheus reads.
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the time from arrival to answer, in seconds.
+const DELAYS: [f64; 14] = [
+    0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0,
+];
+
+/// One label and its value.
+type Label = [(&'static str, &'static str); 1];
+type Seconds = Counter<f64, AtomicU64>;
+
+/// The numbers. Clones count together.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    registry: Arc<Registry>,
+    current: Arc<Current>,
+    classified: Family<Label, Counter>,
+    known: Counter,
+    rejected: Family<Label, Counter>,
+    waiting: Family<Label, Gauge>,
+    work: Family<Label, Seconds>,
+    delay: Histogram,
+    scans: Counter,
+    scan: Gauge<f64, AtomicU64>,
+    losses: Counter,
+    reloads: Family<Label, Counter>,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub(crate) fn new(heart: Heart, last_error: LastError) -> Self {
+        let mut registry = Registry::default();
+        let current = Arc::new(Current::new(heart, last_error));
+        registry.register_collector(Box::new(Arc::clone(&current)));
+        let ours = registry.sub_registry_with_prefix("galmorph");
+
+        let classified = Family::<Label, Counter>::default();
+        for class in Morphology::names() {
+            drop(classified.get_or_create(&[("class", class)]));
+        }
+        ours.register(
+            "files_classified",
+            "Files that the network answered for",
+            classified.clone(),
+        );
+        let known = Counter::default();
+        ours.register(
+            "files_known",
+            "Files whose content had its answer already",
+            known.clone(),
+        );
+        let rejected = Family::<Label, Counter>::default();
+        ours.register("files_rejected", "Files rejected", rejected.clone());
+        let waiting = Family::<Label, Gauge>::default();
+        for place in Place::ALL {
+            drop(waiting.get_or_create(&[("place", place.name())]));
+        }
+        ours.register(
+            "files_waiting",
+            "Files that the daemon knows of and that have no answer yet",
+            waiting.clone(),
+        );
+        let work = Family::<Label, Seconds>::default();
+        for stage in Stage::ALL {
+            drop(work.get_or_create(&[("stage", stage.name())]));
+        }
+        ours.register_with_unit(
+            "work",
+            "Time that threads spent at their work",
+            Unit::Seconds,
+            work.clone(),
+        );
+        let delay = Histogram::new(DELAYS);
+        ours.register_with_unit(
+            "arrival_to_answer",
+            "From the kernel's word that a file is complete to its committed row",
+            Unit::Seconds,
+            delay.clone(),
+        );
+        let scans = Counter::default();
+        ours.register("scans", "Full scans of the folders", scans.clone());
+        let scan = Gauge::<f64, AtomicU64>::default();
+        ours.register_with_unit(
+            "last_scan",
+            "How long the last full scan took",
+            Unit::Seconds,
+            scan.clone(),
+        );
+        let losses = Counter::default();
+        ours.register(
+            "notification_losses",
+            "Times that notifications of the kernel were lost, and a scan made up for it",
+            losses.clone(),
+        );
+        let reloads = Family::<Label, Counter>::default();
+        for outcome in ["done", "refused"] {
+            drop(reloads.get_or_create(&[("outcome", outcome)]));
+        }
+        ours.register(
+            "reloads",
+            "Times that the configuration was read again",
+            reloads.clone(),
+        );
+        Self {
+            registry: Arc::new(registry),
+            current,
+            classified,
+            known,
+            rejected,
+            waiting,
+            work,
+            delay,
+            scans,
+            scan,
+            losses,
+            reloads,
+        }
+    }
+
+    /// Says what the daemon works with from now on.
+    pub(crate) fn set_up(&self, model: &Model, catalog: PathBuf) {
+        let labels = vec![
+            ("name", model.card.name.clone()),
+            ("digest", model.digest.clone()),
+            ("kernel", model.kernel.to_string()),
+        ];
+        self.current.set(labels, catalog);
+    }
+
+    /// Counts a file that was recorded.
+    pub(crate) fn recorded(&self, entry: &Entry) {
+        match &entry.verdict {
+            Verdict::Classified(answer) => {
+                let class = [("class", answer.label().name())];
+                self.classified.get_or_create(&class).inc();
+            }
+            Verdict::Known => {
+                self.known.inc();
+            }
+            Verdict::Rejected { kind, .. } => {
+                self.rejected.get_or_create(&[("reason", *kind)]).inc();
+            }
+        }
+    }
+
+    /// Counts a piece of work.
+    pub(crate) fn worked(&self, stage: Stage, took: Duration) {
+        self.work
+            .get_or_create(&[("stage", stage.name())])
+            .inc_by(took.as_secs_f64());
+    }
+
+    /// Counts a file that was seen to arrive, and was answered so long after.
+    pub(crate) fn answered(&self, after: Duration) {
+        self.delay.observe(after.as_secs_f64());
+    }
+
+    /// Says how many files wait somewhere.
+    pub(crate) fn waits(&self, place: Place, files: usize) {
+        self.waiting
+            .get_or_create(&[("place", place.name())])
+            .set(files as i64);
+    }
+
+    /// Counts a scan.
+    pub(crate) fn scanned(&self, took: Duration) {
+        self.scans.inc();
+        self.scan.set(took.as_secs_f64());
+    }
+
+    /// Counts a loss of notifications.
+    pub(crate) fn lost(&self) {
+        self.losses.inc();
+    }
+
+    /// Counts a reload.
+    pub(crate) fn reloaded(&self, done: bool) {
+        let outcome = if done { "done" } else { "refused" };
+        self.reloads.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// All of them, in the text format of OpenMetrics.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+}
