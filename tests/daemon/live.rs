@@ -1,13 +1,14 @@
 //! What appears while the daemon runs.
 //!
 //! Files settle after an hour here and scans are as far apart, so that only the kernel's hints can have
-//! led to a row; the test of polling has it the other way round.
+//! led to a row, but for the test of polling, which has it the other way round.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::time::SystemTime;
 
+use crate::metrics::ask_socket;
 use crate::support::{Daemon, Dir, age, digest, jpeg, wait_until};
 
 fn listening(dir: &Dir) -> Daemon {
@@ -166,5 +167,23 @@ fn new_content_of_the_same_size_and_time_is_taken_when_it_is_renamed_into_place(
         digest_is(text);
     }
     assert_eq!(dir.count("cutout"), 1);
+    daemon.end();
+}
+
+#[test]
+fn a_folder_that_another_one_takes_the_place_of_is_listened_to_anew() {
+    let dir = Dir::new();
+    let config = dir.config(
+        "settle_seconds = 3600\nrescan_interval_seconds = 0.02\nmetrics = 'unix:metrics.sock'",
+    );
+    let daemon = dir.daemon(&["--config", config.to_str().unwrap()]);
+    let scans = || ask_socket(&dir.path("metrics.sock"))["galmorph_scans_total"];
+    // As when a mount comes or goes.
+    fs::rename(dir.path("inbox"), dir.path("old")).unwrap();
+    fs::create_dir(dir.path("inbox")).unwrap();
+    let before = scans();
+    wait_until("a scan has begun since", || scans() >= before + 2.0);
+    fs::write(dir.inbox("a.jpg"), jpeg(1)).unwrap();
+    wait_until("it has its row", || dir.count("cutout") == 1);
     daemon.end();
 }

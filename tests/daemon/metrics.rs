@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::support::{Dir, jpeg, wait_until};
 
 /// The value of each sample, by its name and labels.
-type Samples = HashMap<String, f64>;
+pub(crate) type Samples = HashMap<String, f64>;
 
 fn ask(mut connection: impl Read + Write) -> Samples {
     connection
@@ -30,7 +30,7 @@ fn ask(mut connection: impl Read + Write) -> Samples {
         .collect()
 }
 
-fn ask_socket(path: &Path) -> Samples {
+pub(crate) fn ask_socket(path: &Path) -> Samples {
     ask(UnixStream::connect(path).unwrap())
 }
 

@@ -216,6 +216,10 @@ impl<'a> Intake<'a> {
 
     fn begin_scan(&mut self) {
         log::debug!("scan begins");
+        if self.listener.as_ref().is_some_and(Listener::is_stale) {
+            log::info!("a watched folder is not the one that it was; listening anew");
+            self.listen();
+        }
         // Nobody need know twice.
         let _ = self.scans.try_send(());
         self.scan = Some(Scan::new(self.plan.selection.paths()));

@@ -3,6 +3,8 @@
 //! Nothing rests on it. Whatever can't be kept (the kernel's queue or ours overflows, a watch limit is
 //! reached) becomes a wish for a scan.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -28,6 +30,8 @@ pub(super) enum Hint {
 pub(super) struct Listener {
     hints: Receiver<(Instant, Hint)>,
     losses: Receiver<()>,
+    // Which folder a name led to.
+    heard: Vec<(PathBuf, Option<Identity>)>,
     _watcher: RecommendedWatcher,
 }
 
@@ -47,7 +51,10 @@ impl Listener {
         // As the scan does: behind a link are other folders, or the same files once more.
         let config = Config::default().with_follow_symlinks(false);
         let mut watcher = RecommendedWatcher::new(handler, config)?;
+        let mut heard = Vec::new();
         for folder in folders {
+            // Before it is listened to: if another takes its place in between, that is noticed.
+            heard.push((folder.clone(), identity(folder)));
             if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
                 warn(folder, &error);
             }
@@ -58,8 +65,16 @@ impl Listener {
         Ok(Self {
             hints,
             losses,
+            heard,
             _watcher: watcher,
         })
+    }
+
+    /// Whether some folder's name leads to another one than it did: a mount that came, went or came back.
+    pub(super) fn is_stale(&self) -> bool {
+        self.heard
+            .iter()
+            .any(|(folder, before)| identity(folder) != *before)
     }
 
     /// The hints, as they come, and when they came.
@@ -71,6 +86,15 @@ impl Listener {
     pub(super) fn losses(&self) -> &Receiver<()> {
         &self.losses
     }
+}
+
+/// What tells a folder from another one: the file system's number, and the folder's on it.
+type Identity = (u64, u64);
+
+/// None if there is no folder.
+fn identity(folder: &Path) -> Option<Identity> {
+    let metadata = fs::metadata(folder).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn warn(folder: &Path, error: &notify::Error) {
