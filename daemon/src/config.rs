@@ -84,6 +84,8 @@ settings! {
     reclassify: bool = true, anything;
     /// Rely on scans alone: for network file systems, where inotify is silent.
     poll: bool = false, anything;
+    /// Take links to files, too, each by its own name, if what they lead to lies in a watched folder.
+    follow_links: bool = false, anything;
     /// Which files are taken, by the end of their name, whatever its case.
     extensions: Vec<String> = ["jpg", "jpeg", "png"].map(String::from).to_vec(), extensions;
     /// The largest file that is read, in bytes.

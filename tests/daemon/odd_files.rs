@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use crate::poison::{DRAIN, scene};
-use crate::support::{Daemon, GALMORPH, Ran, jpeg, wait_until};
+use crate::support::{Daemon, GALMORPH, Ran, file_counts, jpeg, wait_until};
 
 #[test]
 fn what_is_no_regular_file_is_never_opened() {
@@ -45,6 +45,43 @@ fn what_is_no_regular_file_is_never_opened() {
     wait_until("the last one is recorded", || dir.count("cutout") == 2);
     daemon.end();
     assert_eq!(dir.count("cutout"), 2);
+}
+
+#[test]
+fn links_to_files_are_taken_by_their_own_names_if_that_is_configured() {
+    let dir = scene();
+    fs::write(dir.path("outside.jpg"), jpeg(1)).unwrap();
+    symlink(dir.path("outside.jpg"), dir.inbox("out.jpg")).unwrap();
+    // As in a store whose names say nothing.
+    dir.old_file("store/7f3a.blob", &jpeg(2));
+    fs::create_dir(dir.inbox("night")).unwrap();
+    symlink("../store/7f3a.blob", dir.inbox("night/ngc1300.jpg")).unwrap();
+    symlink(dir.path("inbox"), dir.inbox("loop")).unwrap();
+    dir.config(
+        "follow_links = true\nmodel = 'tiny.onnx'\n\
+         folders = [{ path = 'inbox', after = 'move' }]",
+    );
+    let arguments = ["watch", "--drain", "--config", "galmorph.toml"];
+    dir.run(&arguments).exits(0);
+    let rows = || -> String { dir.ask("SELECT group_concat(object_id) FROM catalog") };
+    assert_eq!(rows(), "ngc1300");
+    assert!(dir.inbox("night/ngc1300.jpg").is_symlink(), "it stays");
+    assert_eq!(file_counts(&dir.status()), [1, 1, 0, 0]);
+    let deep = ["check", "--deep", "--config", "galmorph.toml"];
+    dir.run(&deep).exits(0);
+
+    // What it leads to counts, and so does what a daemon hears of.
+    dir.old_file("store/7f3a.blob", &jpeg(33));
+    assert_eq!(file_counts(&dir.status())[3], 1);
+    let daemon = dir.daemon(&["--config", "galmorph.toml"]);
+    symlink("../store/7f3a.blob", dir.inbox("night/ngc1365.jpg")).unwrap();
+    wait_until("both have their rows", || dir.count("cutout") == 2);
+    wait_until("the new content is recorded", || {
+        dir.count("classification JOIN cutout USING (digest)") == 2
+            && dir.count("classification") == 2
+    });
+    daemon.end();
+    dir.run(&deep).exits(0);
 }
 
 #[test]

@@ -127,10 +127,11 @@ ALTER TABLE cutout ADD COLUMN move_to TEXT;
 CREATE INDEX cutout_to_move ON cutout (path) WHERE move_to IS NOT NULL;
 CREATE INDEX cutout_to_retry ON cutout (path) WHERE retry IS NOT NULL;
 
--- Whether files are taken that only another model has answered for; and which of the folders move
--- their files, a JSON array.
+-- Whether files are taken that only another model has answered for; which of the folders move their
+-- files, a JSON array; and whether links to files are taken.
 ALTER TABLE watch ADD COLUMN reclassify INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE watch ADD COLUMN moving TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE watch ADD COLUMN follow_links INTEGER NOT NULL DEFAULT 0;
 "
     .to_owned()
 }

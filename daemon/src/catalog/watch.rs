@@ -25,6 +25,8 @@ pub(crate) struct Watched {
     pub(crate) extensions: Vec<String>,
     /// Whether files are taken that only another model has answered for.
     pub(crate) reclassify: bool,
+    /// Whether links to files are taken.
+    pub(crate) follow_links: bool,
 }
 
 /// The row of what is watched.
@@ -71,10 +73,11 @@ impl Writer {
         })
         .to_string();
         let work = || {
-            let before: Option<(i64, String, String, bool, String, String)> = self
+            let before: Option<(i64, String, String, bool, String, String, bool)> = self
                 .connection
                 .query_row(
-                    "SELECT model, folders, extensions, reclassify, moving, limits FROM watch",
+                    "SELECT model, folders, extensions, reclassify, moving, limits, follow_links
+                         FROM watch",
                     [],
                     |row| {
                         Ok((
@@ -84,6 +87,7 @@ impl Writer {
                             row.get(3)?,
                             row.get(4)?,
                             row.get(5)?,
+                            row.get(6)?,
                         ))
                     },
                 )
@@ -105,16 +109,20 @@ impl Writer {
                 watched.reclassify,
                 moving.clone(),
                 limits.clone(),
+                watched.follow_links,
             );
             if before.as_ref() != Some(&after) {
                 self.connection.execute(
-                    "INSERT INTO watch (id, model, folders, extensions, reclassify, moving, limits)
-                         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)
+                    "INSERT INTO watch (id, model, folders, extensions, reclassify, moving, limits,
+                                        follow_links)
+                         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
                      ON CONFLICT (id) DO UPDATE SET model = excluded.model,
                          folders = excluded.folders, extensions = excluded.extensions,
                          reclassify = excluded.reclassify, moving = excluded.moving,
-                         limits = excluded.limits",
-                    params![after.0, after.1, after.2, after.3, after.4, after.5],
+                         limits = excluded.limits, follow_links = excluded.follow_links",
+                    params![
+                        after.0, after.1, after.2, after.3, after.4, after.5, after.6
+                    ],
                 )?;
             }
             Ok(judged_otherwise)
@@ -161,7 +169,8 @@ impl Reader {
             Ok(serde_json::from_str(&text).unwrap_or_default())
         };
         let found = self.connection.query_row(
-            "SELECT model, folders, extensions, reclassify, moving, error, error_at FROM watch",
+            "SELECT model, folders, extensions, reclassify, moving, error, error_at,
+                 follow_links FROM watch",
             [],
             |row| {
                 let (message, at): (Option<String>, Option<String>) = (row.get(5)?, row.get(6)?);
@@ -182,6 +191,7 @@ impl Reader {
                             .collect(),
                         extensions: list(row, 2)?,
                         reclassify: row.get(3)?,
+                        follow_links: row.get(7)?,
                     },
                     error: message
                         .zip(at)

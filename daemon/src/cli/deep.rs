@@ -5,7 +5,6 @@
 //! the exit code 1.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
@@ -71,7 +70,8 @@ pub(super) fn check(
     let Some(watch) = catalog.watch()? else {
         return Ok((lines, Outcome::Fine));
     };
-    let selection = Selection::new(folders.to_vec(), config.extensions.clone());
+    let selection =
+        Selection::new(folders.to_vec(), config.extensions.clone()).with_links(config.follow_links);
     let found = catalog.at_one_moment(|| Reconciliation::of(&catalog, &watch, &selection))?;
     lines.extend(found.lines());
     Ok((lines, found.outcome()))
@@ -103,8 +103,8 @@ impl Reconciliation {
                 found.elsewhere += 1;
                 return;
             }
-            let is_there = match fs::symlink_metadata(path) {
-                Ok(metadata) => metadata.is_file(),
+            let is_there = match selection.look(path) {
+                Ok(metadata) => metadata.is_some(),
                 Err(error) if is_absence(&error) => false,
                 // A mount that hangs, a folder that is forbidden: nobody knows.
                 Err(_) => return found.unreadable.add(path),

@@ -258,7 +258,8 @@ impl Waiting {
         };
         let mut by_folder: BTreeMap<PathBuf, (u64, Option<String>)> = BTreeMap::new();
         let mut outcome = Ok(());
-        let selection = Selection::new(folders.clone(), watch.watched.extensions.clone());
+        let selection = Selection::new(folders.clone(), watch.watched.extensions.clone())
+            .with_links(watch.watched.follow_links);
         survey(&selection, |folder, found| {
             let (count, first_fault) = by_folder.entry(folder.to_owned()).or_default();
             let (path, metadata) = match found {

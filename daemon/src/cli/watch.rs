@@ -110,7 +110,8 @@ impl Watch {
         let config = &setup.config;
         let bell = bell(&setup.catalog);
         Plan {
-            selection: Selection::new(setup.folders.clone(), config.extensions.clone()),
+            selection: Selection::new(setup.folders.clone(), config.extensions.clone())
+                .with_links(config.follow_links),
             settle: config.settle(),
             rescan_interval: config.rescan_interval(),
             order: config.order,
@@ -130,6 +131,7 @@ fn enter(setup: &Setup) -> Result<Writer, CatalogError> {
         folders: setup.folders.clone(),
         extensions: config.extensions.clone(),
         reclassify: config.reclassify,
+        follow_links: config.follow_links,
     };
     let rejected = writer.enter(&watched, &config.limits())?;
     if rejected > 0 {

@@ -98,8 +98,9 @@ impl Intake<'_> {
         match standing {
             Standing::Done => {
                 let folder = self.plan.selection.folder_of(path);
-                let is_to_move = folder.is_some_and(|folder| folder.after == After::Move);
-                is_to_move.then_some(Lane::Answered)
+                let moves = folder.is_some_and(|folder| folder.after == After::Move);
+                // A link stays where it is.
+                (moves && !path.is_symlink()).then_some(Lane::Answered)
             }
             Standing::Again {
                 why: Why::OtherModel,

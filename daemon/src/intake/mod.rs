@@ -13,6 +13,7 @@ mod notify;
 mod queue;
 mod returns;
 mod scan;
+mod selection;
 mod settle;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -33,7 +34,8 @@ use notify::{Hint, Listener};
 pub(crate) use queue::Order;
 use queue::Queue;
 use scan::Scan;
-pub(crate) use scan::{Found, Selection, survey};
+pub(crate) use scan::{Found, survey};
+pub(crate) use selection::Selection;
 use settle::{Wait, WaitingRoom};
 
 /// How many files may wait to settle; the others are found by a later scan.
@@ -403,7 +405,9 @@ impl<'a> Intake<'a> {
             self.folders_to_scan.push_front((now, path.clone()));
             self.folders_to_scan
                 .push_back((now + self.plan.settle, path));
-        } else if metadata.is_file() && self.plan.selection.takes(&path) {
+        } else if self.plan.selection.takes(&path)
+            && let Ok(Some(metadata)) = self.plan.selection.look(&path)
+        {
             self.consider(path, &metadata, cause);
         }
     }

@@ -3,7 +3,6 @@
 //! What could not be read just now is tried again, ever more rarely; only a drain, which is to end,
 //! gives up.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -27,8 +26,7 @@ impl Intake<'_> {
         };
         self.handle(path.clone(), how, wait);
         if let Some(cause) = touched
-            && let Ok(metadata) = fs::symlink_metadata(&path)
-            && metadata.is_file()
+            && let Ok(Some(metadata)) = self.plan.selection.look(&path)
         {
             self.consider(path, &metadata, cause);
         }
@@ -38,11 +36,11 @@ impl Intake<'_> {
         match how {
             Finished::Recorded => {}
             Finished::Gone => log::debug!("'{}' is gone", path.display()),
-            Finished::Changed => match fs::symlink_metadata(&path) {
-                Ok(metadata) if metadata.is_file() => {
+            Finished::Changed => match self.plan.selection.look(&path) {
+                Ok(Some(metadata)) => {
                     self.let_settle(path, stamp(&metadata), wait);
                 }
-                Ok(_) => {}
+                Ok(None) => {}
                 Err(error) => {
                     let fault = io_fault(&path, &error);
                     self.handle(path, fault, wait);

@@ -1,93 +1,22 @@
 //! The scan is the guarantee; notifications only shorten the wait.
 //!
 //! It walks the folders as a stream: no listing of a tree is ever held, so a million files cost no more
-//! memory than ten. Symbolic links are not followed, so a scan ends and never leaves its folders.
+//! memory than ten. Links to folders are not followed, so a scan ends and never leaves its folders.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
 use std::fs::Metadata;
-use std::os::unix::ffi::OsStrExt as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::folder::Folder;
-
-/// Which paths under the watched folders are ours to take.
-#[derive(Debug, Clone)]
-pub(crate) struct Selection {
-    folders: Vec<Folder>,
-    extensions: Vec<String>,
-}
-
-impl Selection {
-    /// Of `folders`, the files that end in one of `extensions`.
-    pub(crate) fn new(folders: Vec<Folder>, extensions: Vec<String>) -> Self {
-        Self {
-            folders,
-            extensions,
-        }
-    }
-
-    /// The watched folders.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        self.folders.iter().map(|folder| folder.path.clone())
-    }
-
-    /// The watched folder that a path belongs to: of several, the innermost.
-    pub(crate) fn folder_of(&self, path: &Path) -> Option<&Folder> {
-        self.folders
-            .iter()
-            .filter(|folder| path.starts_with(&folder.path))
-            .max_by_key(|folder| folder.path.as_os_str().len())
-    }
-
-    /// Whether a file of this path is taken, going by the path alone.
-    pub(super) fn takes(&self, path: &Path) -> bool {
-        self.enters(path) && path.file_name().is_some_and(|name| !is_unfinished(name)) && {
-            let extension = path.extension().unwrap_or_default();
-            self.extensions
-                .iter()
-                .any(|wanted| extension.eq_ignore_ascii_case(wanted))
-        }
-    }
-
-    /// Whether a path lies in a watched folder with nothing hidden on the way, and not where files are
-    /// moved to.
-    pub(super) fn enters(&self, path: &Path) -> bool {
-        self.covers(path)
-            && !self
-                .folder_of(path)
-                .is_some_and(|folder| folder.is_filed(path))
-    }
-
-    /// Whether a path lies in a watched folder with nothing hidden on the way.
-    pub(crate) fn covers(&self, path: &Path) -> bool {
-        self.folder_of(path)
-            .and_then(|folder| path.strip_prefix(&folder.path).ok())
-            .is_some_and(|below| !below.iter().any(is_hidden))
-    }
-}
-
-fn is_hidden(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b".")
-}
-
-/// Names that programs give to what they are still writing.
-fn is_unfinished(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    is_hidden(OsStr::from_bytes(name)) || name.ends_with(b".tmp") || name.ends_with(b".part")
-}
+use super::selection::{Selection, is_hidden};
 
 /// Gives everything that a scan of the folders comes across to `each`. A file that lies in several of
 /// the folders is given once.
 pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) {
-    let folders = &selection.folders;
-    for (position, folder) in folders.iter().enumerate() {
-        let earlier = Selection {
-            folders: folders[..position].to_vec(),
-            extensions: selection.extensions.clone(),
-        };
+    for (position, folder) in selection.folders().iter().enumerate() {
+        let earlier = selection.of_the_first(position);
         let mut scan = Scan::new([folder.path.clone()]);
         while let Some(found) = scan.next(selection) {
             match &found {
@@ -108,7 +37,7 @@ pub(super) struct Scan {
 
 /// What a scan comes across.
 pub(crate) enum Found {
-    /// A regular file.
+    /// A regular file, or a link that counts as one.
     File(PathBuf, Metadata),
     /// Something that can't be looked at, and why.
     Fault(String),
@@ -132,12 +61,16 @@ impl Scan {
             };
             match walk.next() {
                 None => self.current = None,
-                Some(Ok(entry)) if !entry.file_type().is_file() => {}
+                Some(Ok(entry)) if entry.file_type().is_dir() => {}
                 Some(Ok(entry)) if !selection.takes(entry.path()) => {}
-                Some(Ok(entry)) => match entry.metadata() {
-                    Ok(metadata) => return Some(Found::File(entry.into_path(), metadata)),
-                    Err(error) if is_absence(&error) => {}
-                    Err(error) => return Some(Found::Fault(describe(&error))),
+                Some(Ok(entry)) => match selection.look(entry.path()) {
+                    Ok(Some(metadata)) => return Some(Found::File(entry.into_path(), metadata)),
+                    Ok(None) => {}
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => {
+                        let path = entry.path().display();
+                        return Some(Found::Fault(format!("cannot scan '{path}': {error}")));
+                    }
                 },
                 // Below the folder itself, what vanished while we walked is nobody's fault.
                 Some(Err(error)) if error.depth() > 0 && is_absence(&error) => {}
@@ -155,7 +88,7 @@ fn walk(folder: PathBuf) -> Walk {
 fn is_absence(error: &walkdir::Error) -> bool {
     error
         .io_error()
-        .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        .is_some_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 fn describe(error: &walkdir::Error) -> String {
@@ -169,30 +102,12 @@ fn describe(error: &walkdir::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folder::Folder;
     use std::fs;
 
     fn selection(folder: &Path) -> Selection {
         let extensions = ["jpg", "png"].map(String::from).to_vec();
         Selection::new(vec![folder.to_owned().into()], extensions)
-    }
-
-    #[test]
-    fn hidden_unfinished_and_foreign_names_are_left_alone() {
-        let selection = selection(Path::new("/in/.hidden/folder"));
-        let takes = |name: &str| selection.takes(&Path::new("/in/.hidden/folder").join(name));
-        assert!(takes("a.jpg") && takes("deep/er/A.JPG") && takes("b.Png") && takes("a.tmp.jpg"));
-        for name in [
-            ".a.jpg",
-            "a.jpg.tmp",
-            "a.part",
-            ".b/a.jpg",
-            "a.txt",
-            "jpg",
-            "a",
-        ] {
-            assert!(!takes(name), "{name}");
-        }
-        assert!(!selection.takes(Path::new("/in/a.jpg")));
     }
 
     #[test]

@@ -6,7 +6,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -131,9 +130,9 @@ impl Intake<'_> {
 
     /// A file that waited: gone, changed again, or to be taken.
     pub(super) fn look_again(&mut self, path: PathBuf, wait: Wait) {
-        let metadata = match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_file() => metadata,
-            Ok(_) => return,
+        let metadata = match self.plan.selection.look(&path) {
+            Ok(Some(metadata)) => metadata,
+            Ok(None) => return,
             Err(error) => {
                 let fault = io_fault(&path, &error);
                 return self.handle(path, fault, wait);

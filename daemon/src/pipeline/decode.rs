@@ -4,19 +4,17 @@
 //! intake, which tries again; what was read and is no image is rejected for good. A file whose size or
 //! time changed while it was read goes back too: nobody knows what we have read.
 
-use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::Errno;
 
 use super::known::Pending;
 use super::{Judged, Prepared};
 use crate::catalog::{CatalogError, Entry, Reader, Verdict};
 use crate::heartbeat::{Activity, Pulse};
+use crate::intake::Selection;
 use crate::panics::catch;
 use crate::path_text::path_text;
 use crate::progress::{Observer, Stage, timed};
@@ -25,6 +23,7 @@ use crate::taken::{Finished, FinishedFile, Taken, io_fault, stamp};
 
 /// One thread of the pool.
 pub(super) struct Worker<'a> {
+    pub(super) selection: &'a Selection,
     pub(super) limits: Limits,
     pub(super) preprocessing: Preprocessing,
     pub(super) catalog: Reader,
@@ -68,7 +67,7 @@ impl Worker<'_> {
 
     fn handle(&self, taken: Taken) -> Result<(), Ended> {
         let mut entry = blank_entry(&taken);
-        let bytes = match self.files(Stage::Read, || read(&taken, &self.limits)) {
+        let bytes = match self.files(Stage::Read, || read(&taken, self.selection, &self.limits)) {
             Ok(bytes) => bytes,
             Err(Fault::Back(how)) => return self.give_back(taken, how),
             Err(Fault::Rejected { kind, message }) => {
@@ -163,12 +162,16 @@ fn object_id(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
+fn read(taken: &Taken, selection: &Selection, limits: &Limits) -> Result<Vec<u8>, Fault> {
     let io = |error: io::Error| Fault::Back(io_fault(&taken.path, &error));
-    let mut file = open(&taken.path)?;
+    let changed = || Fault::Back(Finished::Changed);
+    let mut file = selection
+        .open(&taken.path)
+        .map_err(io)?
+        .ok_or_else(changed)?;
     let before = file.metadata().map_err(io)?;
     if !before.is_file() || stamp(&before) != taken.stamp {
-        return Err(Fault::Back(Finished::Changed));
+        return Err(changed());
     }
     if before.len() > limits.max_bytes {
         let error =
@@ -185,27 +188,11 @@ fn read(taken: &Taken, limits: &Limits) -> Result<Vec<u8>, Fault> {
         .read_to_end(&mut bytes)
         .map_err(io)?;
     // By name as well: it may have been replaced, and this handle be the old one's.
-    let after = fs::symlink_metadata(&taken.path).map_err(io)?;
+    let after = selection.look(&taken.path).map_err(io)?;
     let unchanged = bytes.len() as u64 == before.len()
         && stamp(&file.metadata().map_err(io)?) == taken.stamp
-        && stamp(&after) == taken.stamp;
-    if unchanged {
-        Ok(bytes)
-    } else {
-        Err(Fault::Back(Finished::Changed))
-    }
-}
-
-/// Opens what was a regular file when it was taken and may be anything by now: a link is not followed, a
-/// FIFO without a writer not waited for, a terminal not adopted.
-fn open(path: &Path) -> Result<File, Fault> {
-    let flags =
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    match openat(CWD, path, flags, Mode::empty()) {
-        Ok(file) => Ok(file.into()),
-        Err(Errno::LOOP | Errno::NXIO) => Err(Fault::Back(Finished::Changed)),
-        Err(error) => Err(Fault::Back(io_fault(path, &error.into()))),
-    }
+        && after.is_some_and(|after| stamp(&after) == taken.stamp);
+    if unchanged { Ok(bytes) } else { Err(changed()) }
 }
 
 /// Decodes an image; a fault is its kind and its message. A decoder that panics has met a broken image.
@@ -224,6 +211,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (&'stati
 mod tests {
     use super::*;
     use crate::clock;
+    use std::fs::{self, File};
 
     fn taken(path: &Path) -> Taken {
         Taken {
@@ -235,42 +223,26 @@ mod tests {
         }
     }
 
+    fn selection(folder: &Path) -> Selection {
+        Selection::new(vec![folder.to_owned().into()], vec!["jpg".into()])
+    }
+
     #[test]
     fn a_file_that_changed_since_it_was_taken_goes_back() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("a.jpg");
         fs::write(&path, "some").unwrap();
         let file = taken(&path);
-        assert!(read(&file, &Limits::default()).is_ok_and(|bytes| bytes == b"some"));
+        assert!(
+            read(&file, &selection(folder.path()), &Limits::default())
+                .is_ok_and(|bytes| bytes == b"some")
+        );
         fs::write(&path, "some more").unwrap();
-        let fault = read(&file, &Limits::default()).err();
+        let fault = read(&file, &selection(folder.path()), &Limits::default()).err();
         assert!(matches!(fault, Some(Fault::Back(Finished::Changed))));
         fs::remove_file(&path).unwrap();
-        let fault = read(&file, &Limits::default()).err();
+        let fault = read(&file, &selection(folder.path()), &Limits::default()).err();
         assert!(matches!(fault, Some(Fault::Back(Finished::Gone))));
-    }
-
-    #[test]
-    fn what_took_the_place_of_a_file_is_neither_followed_nor_waited_for() {
-        use std::os::unix::{fs::symlink, net::UnixListener};
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("a.jpg");
-        let other = folder.path().join("b.jpg");
-        fs::write(&path, "some").unwrap();
-        let file = taken(&path);
-        fs::rename(&path, &other).unwrap();
-        let goes_back = || {
-            let fault = read(&file, &Limits::default()).err();
-            assert!(matches!(fault, Some(Fault::Back(Finished::Changed))));
-            fs::remove_file(&path).unwrap();
-        };
-        symlink(&other, &path).unwrap();
-        goes_back();
-        let made = std::process::Command::new("mkfifo").arg(&path).status();
-        assert!(made.unwrap().success());
-        goes_back();
-        let _socket = UnixListener::bind(&path).unwrap();
-        goes_back();
     }
 
     #[test]
@@ -278,7 +250,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("sparse.jpg");
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        let fault = read(&taken(&path), &Limits::default()).err();
+        let fault = read(&taken(&path), &selection(folder.path()), &Limits::default()).err();
         assert!(matches!(
             fault,
             Some(Fault::Rejected {

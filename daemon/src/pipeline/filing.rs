@@ -31,6 +31,10 @@ impl Filing {
 
     /// Where a file goes that has its answer; none if it stays.
     pub(super) fn place(&self, path: &Path, is_rejected: bool) -> Option<PathBuf> {
+        // A link that moves may lead elsewhere from there.
+        if path.is_symlink() {
+            return None;
+        }
         self.selection.folder_of(path)?.place(path, is_rejected)
     }
 

@@ -137,7 +137,8 @@ pub(crate) fn run(
     let (scan_out, scan_in) = bounded::<()>(1);
     let pending = Pending::default();
 
-    let filing = Filing::new(plan.selection.clone());
+    let selection = plan.selection.clone();
+    let filing = Filing::new(selection.clone());
     let intake = Intake::new(
         plan,
         reader()?,
@@ -152,6 +153,7 @@ pub(crate) fn run(
     let mut decode_workers = Vec::new();
     for number in 0..decoders {
         decode_workers.push(decode::Worker {
+            selection: &selection,
             limits: config.limits(),
             preprocessing: model.card.preprocessing.clone(),
             catalog: reader()?,

@@ -13,6 +13,7 @@ fn watched(folder: &str) -> Watched {
         folders: vec![PathBuf::from(folder).into()],
         extensions: vec!["jpg".into()],
         reclassify: true,
+        follow_links: false,
     }
 }
 
@@ -31,6 +32,7 @@ fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
                 path: folder.to_owned(),
                 after: After::Move,
             }],
+            follow_links: true,
             ..watched("")
         };
         assert_eq!(writer.enter(&watched, &limits).unwrap(), 0);

@@ -1,0 +1,234 @@
+//! Which files are ours.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use crate::folder::Folder;
+
+/// Which paths under the watched folders are ours to take.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    folders: Vec<Folder>,
+    extensions: Vec<String>,
+    follow_links: bool,
+}
+
+impl Selection {
+    /// Of `folders`, the files that end in one of `extensions`.
+    pub(crate) fn new(folders: Vec<Folder>, extensions: Vec<String>) -> Self {
+        Self {
+            folders,
+            extensions,
+            follow_links: false,
+        }
+    }
+
+    /// The same, and of links to files, if `follow_links`.
+    pub(crate) fn with_links(self, follow_links: bool) -> Self {
+        Self {
+            follow_links,
+            ..self
+        }
+    }
+
+    /// The same in the first so many of the folders.
+    pub(super) fn of_the_first(&self, folders: usize) -> Self {
+        Self {
+            folders: self.folders[..folders].to_vec(),
+            ..self.clone()
+        }
+    }
+
+    /// The watched folders.
+    pub(super) fn folders(&self) -> &[Folder] {
+        &self.folders
+    }
+
+    /// Where the watched folders are.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.folders.iter().map(|folder| folder.path.clone())
+    }
+
+    /// The watched folder that a path belongs to: of several, the innermost.
+    pub(crate) fn folder_of(&self, path: &Path) -> Option<&Folder> {
+        self.folders
+            .iter()
+            .filter(|folder| path.starts_with(&folder.path))
+            .max_by_key(|folder| folder.path.as_os_str().len())
+    }
+
+    /// Whether a file of this path is taken, going by the path alone.
+    pub(super) fn takes(&self, path: &Path) -> bool {
+        self.enters(path) && path.file_name().is_some_and(|name| !is_unfinished(name)) && {
+            let extension = path.extension().unwrap_or_default();
+            self.extensions
+                .iter()
+                .any(|wanted| extension.eq_ignore_ascii_case(wanted))
+        }
+    }
+
+    /// Whether a path lies in a watched folder with nothing hidden on the way, and not where files are
+    /// moved to.
+    pub(super) fn enters(&self, path: &Path) -> bool {
+        self.covers(path)
+            && !self
+                .folder_of(path)
+                .is_some_and(|folder| folder.is_filed(path))
+    }
+
+    /// What there is to know of the file that a path leads to; none if it is no regular file. A link
+    /// counts as the file that it leads to, if links are followed and that file itself lies in a watched
+    /// folder.
+    pub(crate) fn look(&self, path: &Path) -> io::Result<Option<Metadata>> {
+        let metadata = fs::symlink_metadata(path)?;
+        if !metadata.is_symlink() || !self.follow_links {
+            return Ok(Some(metadata).filter(Metadata::is_file));
+        }
+        // It may lead nowhere, or in circles.
+        let target = path.canonicalize().ok();
+        let Some(target) = target.filter(|target| self.folder_of(target).is_some()) else {
+            return Ok(None);
+        };
+        let metadata = fs::symlink_metadata(target)?;
+        Ok(Some(metadata).filter(Metadata::is_file))
+    }
+
+    /// Opens what was a regular file when it was looked at and may be anything by now: a FIFO without a
+    /// writer is not waited for, a terminal not adopted, and no link followed that [`look`](Self::look)
+    /// would not. None if it is something else now.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let links = if self.follow_links {
+            OFlags::empty()
+        } else {
+            OFlags::NOFOLLOW
+        };
+        let file = match openat(CWD, path, flags | links, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::LOOP | Errno::NXIO) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if self.follow_links {
+            // What was opened, not what the name leads to a moment later.
+            let opened = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+            if self.folder_of(&opened).is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(file))
+    }
+
+    /// Whether a path lies in a watched folder with nothing hidden on the way.
+    pub(crate) fn covers(&self, path: &Path) -> bool {
+        self.folder_of(path)
+            .and_then(|folder| path.strip_prefix(&folder.path).ok())
+            .is_some_and(|below| !below.iter().any(is_hidden))
+    }
+}
+
+pub(super) fn is_hidden(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".")
+}
+
+/// Names that programs give to what they are still writing.
+fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    is_hidden(OsStr::from_bytes(name)) || name.ends_with(b".tmp") || name.ends_with(b".part")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+
+    fn selection(folder: &Path) -> Selection {
+        let extensions = ["jpg", "png"].map(String::from).to_vec();
+        Selection::new(vec![folder.to_owned().into()], extensions)
+    }
+
+    #[test]
+    fn hidden_unfinished_and_foreign_names_are_left_alone() {
+        let selection = selection(Path::new("/in/.hidden/folder"));
+        let takes = |name: &str| selection.takes(&Path::new("/in/.hidden/folder").join(name));
+        assert!(takes("a.jpg") && takes("deep/er/A.JPG") && takes("b.Png") && takes("a.tmp.jpg"));
+        for name in [
+            ".a.jpg",
+            "a.jpg.tmp",
+            "a.part",
+            ".b/a.jpg",
+            "a.txt",
+            "jpg",
+            "a",
+        ] {
+            assert!(!takes(name), "{name}");
+        }
+        assert!(!selection.takes(Path::new("/in/a.jpg")));
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_file_is_neither_followed_nor_waited_for() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (path, other) = (folder.path().join("a.jpg"), folder.path().join("b.jpg"));
+        fs::write(&other, "some").unwrap();
+        let selection = selection(folder.path());
+        assert!(selection.open(&other).unwrap().is_some());
+        let stays_closed = || {
+            assert!(selection.look(&path).unwrap().is_none());
+            assert!(selection.open(&path).unwrap().is_none());
+            fs::remove_file(&path).unwrap();
+        };
+        symlink(&other, &path).unwrap();
+        stays_closed();
+        let _socket = UnixListener::bind(&path).unwrap();
+        stays_closed();
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert!(selection.look(&path).unwrap().is_none());
+        let fifo = selection.open(&path).unwrap().unwrap();
+        assert!(!fifo.metadata().unwrap().is_file(), "for who opens to see");
+    }
+
+    #[test]
+    fn a_link_that_is_followed_never_leads_out_of_the_folders() {
+        let place = tempfile::TempDir::new().unwrap();
+        let place = place.path().canonicalize().unwrap();
+        let folder = place.join("in");
+        fs::create_dir_all(folder.join("below")).unwrap();
+        for file in ["in/below/object.fits.jpg", "outside.jpg"] {
+            fs::write(place.join(file), "some").unwrap();
+        }
+        let selection = selection(&folder).with_links(true);
+        let followed = |name: &str, target: &str| {
+            let path = folder.join(name);
+            symlink(target, &path).unwrap();
+            let seen = selection.look(&path).unwrap().is_some();
+            let opened = selection.open(&path).is_ok_and(|file| file.is_some());
+            assert_eq!(seen, opened, "{target}");
+            seen
+        };
+        assert!(followed("relative.jpg", "below/object.fits.jpg"));
+        let absolute = folder.join("below/object.fits.jpg");
+        assert!(followed("absolute.jpg", absolute.to_str().unwrap()));
+        assert!(followed("twice.jpg", "relative.jpg"));
+        assert!(!followed("out.jpg", "../outside.jpg"));
+        assert!(!followed("out-and-out.jpg", "out.jpg"));
+        assert!(!followed("nowhere.jpg", "gone.jpg"));
+        assert!(!followed("circle.jpg", "circle.jpg"));
+        symlink("below", folder.join("folder.jpg")).unwrap();
+        assert!(
+            selection
+                .look(&folder.join("folder.jpg"))
+                .unwrap()
+                .is_none()
+        );
+    }
+}
