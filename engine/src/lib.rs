@@ -59,3 +59,6 @@ use tract_onnx::prelude::{TractResult, TypedModel};
 pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
     region::accelerate(&fold::fold(model)?, kernel)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,6 @@
 //! Whole models, with this engine and with tract alone.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
-
-use galmorph_engine::{Kernel, Number, accelerate};
+use crate::{Kernel, Number, accelerate};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tract_onnx::tract_core::internal::*;
