@@ -1,4 +1,5 @@
-//! Whole models, with this engine and with tract alone.
+//! Whole models, with this engine and with tract alone. They are here and not in a crate of their own, since
+//! AMX is emulated in this crate's tests alone.
 
 use crate::{Kernel, Number, accelerate};
 use rand::{Rng as _, SeedableRng as _};
