@@ -1,7 +1,7 @@
 //! A runtime of the benchmark (`scripts/bench`): loads a model, then runs it as often as a line of
 //! standard input says, and writes what that took.
 //!
-//! usage: worker MODEL.onnx VIEWS THREADS tract|avx512bf16|avx512|avx2|portable
+//! usage: worker MODEL.onnx VIEWS THREADS tract|amxbf16|avx512bf16|avx512|avx2|portable
 //!
 //! Each line of output is one JSON object: first `load_seconds` and `rss_bytes`, then for each line of
 //! input, a number of runs, `wall_seconds` and `cpu_seconds`. Each thread runs the model as often.
@@ -77,6 +77,7 @@ fn plan(
         .with_input_fact(0, f32::fact(shape).into())?;
     let kernel = match runtime {
         "tract" => return Ok(model.into_optimized()?.into_runnable()?),
+        "amxbf16" => Kernel::AmxBf16,
         "avx512bf16" => Kernel::Avx512Bf16,
         "avx512" => Kernel::Avx512,
         "avx2" => Kernel::Avx2,

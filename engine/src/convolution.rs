@@ -14,10 +14,14 @@
 //! ```
 //!
 //! No copy of the input is made for it (implicit GEMM): a pixel's window is some runs of numbers in the
-//! input's buffer, one for each row of the window, and the same runs for every pixel.
+//! input's buffer, one for each row of the window, and the same runs for every pixel. Tiles need more
+//! order than that, and get copies: `panel.rs`.
+
+mod panel;
 
 use std::ops::Range;
 
+use crate::aligned::Aligned;
 use crate::buffer::{Border, Layout, Values, to_bf16};
 use crate::kernel::{Kernel, Number, Run, Tile};
 use crate::output::{Output, rectify};
@@ -63,7 +67,7 @@ impl Shape {
 pub(crate) struct Convolution {
     kernel: Kernel,
     output: Layout,
-    weights: Vec<f32>,
+    weights: Aligned<f32>,
     bias: Vec<f32>,
     // The window's runs in parts of some UNITS.
     parts: Vec<Vec<Run>>,
@@ -71,6 +75,13 @@ pub(crate) struct Convolution {
     pixels: Vec<usize>,
     // The furthest byte that a kernel reads.
     end: usize,
+}
+
+/// What a convolution uses while it runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scratch {
+    sums: Aligned<f32>,
+    panel: Aligned<u16>,
 }
 
 /// What is done to a sum on its way to the output, besides adding the bias.
@@ -120,7 +131,7 @@ impl Convolution {
         Self {
             kernel,
             output,
-            weights: pack(kernel, shape, input.channels, weights, scale),
+            weights: Aligned::from(&*pack(kernel, shape, input.channels, weights, scale)),
             bias: bias.to_vec(),
             parts: parts(&runs),
             pixels,
@@ -129,7 +140,15 @@ impl Convolution {
     }
 
     /// Computes all pixels and channels.
-    pub(crate) fn run(&self, input: &Values, sums: &mut Vec<f32>, finish: &mut Finish<'_>) {
+    pub(crate) fn run(&self, input: &Values, scratch: &mut Scratch, finish: &mut Finish<'_>) {
+        match (self.kernel, input) {
+            (Kernel::AmxBf16, Values::Bf16(input)) => self.run_on_panels(input, scratch, finish),
+            _ => self.run_in_place(input, scratch, finish),
+        }
+    }
+
+    /// By a kernel of vectors, which reads the input where it is.
+    fn run_in_place(&self, input: &Values, scratch: &mut Scratch, finish: &mut Finish<'_>) {
         // What the kernels rely on.
         assert!(self.end <= input.bytes());
         let (rows, columns) = (self.kernel.rows(), self.kernel.columns());
@@ -137,7 +156,8 @@ impl Convolution {
         let units: usize = self.parts.iter().flatten().map(|run| run.units).sum();
         let blocks = self.output.channels.div_ceil(columns);
         assert_eq!(self.weights.len(), blocks * units * columns);
-        sums.resize(PIXELS * columns, 0.0);
+        let sums = &mut scratch.sums;
+        sums.resize(PIXELS * columns);
 
         for (group, pixels) in self.pixels.chunks(PIXELS).enumerate() {
             for block in 0..blocks {
@@ -293,7 +313,7 @@ fn parts(runs: &[Run]) -> Vec<Vec<Run>> {
 
 /// Brings weights, `[channels][input channels][rows][columns]`, into the order in which a kernel reads
 /// them: blocks of its columns; in a block the window's rows, and of each row the units, each with the
-/// weights of all the block's channels.
+/// weights of all the block's channels; then zeros, to as many units as the kernel multiplies at once.
 fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32], scale: &[f32]) -> Vec<f32> {
     let [rows, columns] = shape.window;
     let (number, block_size) = (kernel.number(), kernel.columns());
@@ -306,7 +326,9 @@ fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32], scale: &[
         weights[((channel * inputs + input) * rows + row) * columns + column] * scale[channel]
     };
     let units = rows * run.div_ceil(number.per_unit());
-    let mut packed = Vec::with_capacity(shape.channels.next_multiple_of(block_size) * units);
+    let padding = units.next_multiple_of(kernel.depth()) - units;
+    let mut packed =
+        Vec::with_capacity(shape.channels.next_multiple_of(block_size) * (units + padding));
     for first in (0..shape.channels).step_by(block_size) {
         for row in 0..rows {
             for unit in 0..run.div_ceil(number.per_unit()) {
@@ -322,6 +344,7 @@ fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32], scale: &[
                 }
             }
         }
+        packed.resize(packed.len() + padding * block_size, 0.0);
     }
     packed
 }

@@ -31,10 +31,15 @@
 //!      at once       | of weights, 8 of inputs, 24 fused multiply-adds             |
 //! ```
 //!
+//! Where the processor multiplies tiles (AMX), 32 pixels by 32 channels are computed at once from 32 bf16
+//! of each. Tiles want pixels that are equally far apart, so the windows of 256 pixels are copied for it, a
+//! part of each at a time.
+//!
 //! Sums are of f32. What is multiplied is f32 as well, or bf16 where the [`Kernel`] says so: half the
 //! memory, up to twice the speed, and three digits of a weight. The same image gives the same answer to the
 //! last bit, whatever else is computed; another kernel may round otherwise.
 
+mod aligned;
 mod buffer;
 mod convolution;
 mod find;
@@ -59,3 +64,6 @@ use tract_onnx::prelude::{TractResult, TypedModel};
 pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
     region::accelerate(&fold::fold(model)?, kernel)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ mod build;
 use std::collections::BTreeMap;
 
 use crate::buffer::{Border, Layout, Values};
-use crate::convolution::{Convolution, Finish};
+use crate::convolution::{Convolution, Finish, Scratch};
 use crate::graph::{Pooling, Size, Window};
 use crate::kernel::Number;
 use crate::output::{Activation, Output};
@@ -65,7 +65,7 @@ enum Action {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     buffers: Vec<Values>,
-    sums: Vec<f32>,
+    scratch: Scratch,
     row: Vec<f32>,
 }
 
@@ -170,7 +170,7 @@ impl Program {
                     relu: *relu,
                     outputs,
                 };
-                convolution.run(&memory.buffers[*input], &mut memory.sums, &mut finish);
+                convolution.run(&memory.buffers[*input], &mut memory.scratch, &mut finish);
             }
             Action::Copy(input) => {
                 let (values, starts) = plain(*input);

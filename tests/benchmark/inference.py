@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WORKER = REPOSITORY / "target" / "release" / "examples" / "worker"
 OTHERS = Path(__file__).with_name("inference_worker.py")
 OURS = {
+    "amxbf16": "galmorph, bf16, AMX",
     "avx512bf16": "galmorph, bf16, AVX-512",
     "avx512": "galmorph, f32, AVX-512",
     "avx2": "galmorph, f32, AVX2",

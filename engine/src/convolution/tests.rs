@@ -180,7 +180,7 @@ impl Case {
         ];
         convolution.run(
             &input,
-            &mut Vec::new(),
+            &mut Scratch::default(),
             &mut Finish {
                 residual: Some((&self.residual, &at)),
                 relu: self.relu,

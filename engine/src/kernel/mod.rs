@@ -1,10 +1,11 @@
 //! The innermost loops: sums of products for a tile of pixels and channels, one way for each kind of
 //! processor.
 //!
-//! All take the same arguments ([`Tile`]) and give the same sums, up to rounding. They are the only
-//! unsafe code of this crate. What makes them safe is checked once, when a convolution is made and when
-//! it is run ([`convolution`](crate::convolution)): that every offset of every pixel and run lies in the
-//! buffer that it is used with.
+//! All give the same sums, up to rounding. They are the only unsafe code of this crate.
+//!
+//! Those of vectors take a [`Tile`]. What makes them safe is checked once, when a convolution is made and
+//! when it is run ([`convolution`](crate::convolution)): that every offset of every pixel and run lies in
+//! the buffer that it is used with. The one of tiles takes a [`Panel`], and sees itself that it fits.
 
 #![allow(unsafe_code, reason = "the kernels take pointers")]
 #![allow(
@@ -14,14 +15,20 @@
 #![allow(clippy::needless_range_loop, reason = "registers are numbered")]
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(test)]
+mod emulated;
 mod portable;
+pub(crate) mod tiles;
 
 use std::fmt;
 
 use crate::convolution::{Finish, Finished};
+use tiles::Panel;
 
 /// The numbers that a kernel multiplies. It always adds in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +57,8 @@ impl Number {
 /// A way to compute, for one kind of processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kernel {
+    /// Tiles of bf16, multiplied as matrices.
+    AmxBf16,
     /// 512-bit vectors and their dot products of bf16.
     Avx512Bf16,
     /// 512-bit vectors.
@@ -62,11 +71,19 @@ pub enum Kernel {
 
 impl Kernel {
     /// All of them, the fastest first.
-    pub const ALL: [Self; 4] = [Self::Avx512Bf16, Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 5] = [
+        Self::AmxBf16,
+        Self::Avx512Bf16,
+        Self::Avx512,
+        Self::Avx2,
+        Self::Portable,
+    ];
 
-    /// Whether this processor can run it.
+    /// Whether this processor can run it, and the system lets it.
     pub fn is_supported(self) -> bool {
         match self {
+            // This crate's own tests emulate it.
+            Self::AmxBf16 => cfg!(test) || has_tiles(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => {
                 Self::Avx512.is_supported() && is_x86_feature_detected!("avx512bf16")
@@ -97,7 +114,7 @@ impl Kernel {
     /// What it multiplies.
     pub const fn number(self) -> Number {
         match self {
-            Self::Avx512Bf16 => Number::Bf16,
+            Self::AmxBf16 | Self::Avx512Bf16 => Number::Bf16,
             Self::Avx512 | Self::Avx2 | Self::Portable => Number::F32,
         }
     }
@@ -105,6 +122,7 @@ impl Kernel {
     /// How many pixels it computes at once.
     pub(crate) const fn rows(self) -> usize {
         match self {
+            Self::AmxBf16 => tiles::ROWS,
             Self::Avx512Bf16 | Self::Avx512 => 8,
             Self::Avx2 => 6,
             Self::Portable => 4,
@@ -114,9 +132,18 @@ impl Kernel {
     /// How many output channels it computes at once.
     pub(crate) const fn columns(self) -> usize {
         match self {
+            Self::AmxBf16 => tiles::COLUMNS,
             Self::Avx512Bf16 | Self::Avx512 => 48,
             Self::Avx2 => 16,
             Self::Portable => 8,
+        }
+    }
+
+    /// How many units of input it multiplies at once.
+    pub(crate) const fn depth(self) -> usize {
+        match self {
+            Self::AmxBf16 => tiles::DEPTH,
+            _ => 1,
         }
     }
 
@@ -129,7 +156,9 @@ impl Kernel {
         match self {
             // SAFETY: the processor has these features.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 | Self::Avx512 => unsafe { avx512::finish(sums, finish) },
+            Self::AmxBf16 | Self::Avx512Bf16 | Self::Avx512 if Self::Avx512.is_supported() => unsafe {
+                avx512::finish(sums, finish);
+            },
             // SAFETY: the processor has these features.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { avx2::finish(sums, finish) },
@@ -137,7 +166,23 @@ impl Kernel {
         }
     }
 
-    /// Computes a tile.
+    /// Computes a panel, by the kernel that has tiles.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the processor has none, or the panel's lengths don't fit each other.
+    pub(crate) fn multiply(panel: &mut Panel<'_>) {
+        #[cfg(target_arch = "x86_64")]
+        if has_tiles() {
+            return amx::multiply(panel);
+        }
+        #[cfg(test)]
+        emulated::multiply(panel);
+        #[cfg(not(test))]
+        unreachable!("a panel of {} sums and no tiles", panel.sums.len());
+    }
+
+    /// Computes a tile, by a kernel that has vectors.
     ///
     /// # Safety
     ///
@@ -150,6 +195,7 @@ impl Kernel {
         // SAFETY: the same conditions, which the caller has met.
         unsafe {
             match self {
+                Self::AmxBf16 => unreachable!("it computes panels"),
                 #[cfg(target_arch = "x86_64")]
                 Self::Avx512Bf16 => avx512::bf16(tile),
                 #[cfg(target_arch = "x86_64")]
@@ -162,9 +208,18 @@ impl Kernel {
     }
 }
 
+/// Whether [`Kernel::AmxBf16`] is really there.
+fn has_tiles() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return Kernel::Avx512.is_supported() && amx::is_granted();
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 impl fmt::Display for Kernel {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str(match self {
+            Self::AmxBf16 => "AMX with bf16",
             Self::Avx512Bf16 => "AVX-512 with bf16",
             Self::Avx512 => "AVX-512",
             Self::Avx2 => "AVX2",
@@ -182,7 +237,8 @@ pub(crate) struct Run {
     pub(crate) units: usize,
 }
 
-/// What a kernel is to compute: for each pixel and channel, the sum of input times weight over all runs.
+/// What a kernel of vectors is to compute: for each pixel and channel, the sum of input times weight over
+/// all runs.
 #[derive(Debug)]
 pub(crate) struct Tile<'a> {
     /// The input's first byte.

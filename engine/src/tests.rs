@@ -1,8 +1,7 @@
-//! Whole models, with this engine and with tract alone.
+//! Whole models, with this engine and with tract alone. They are here and not in a crate of their own, since
+//! AMX is emulated in this crate's tests alone.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
-
-use galmorph_engine::{Kernel, Number, accelerate};
+use crate::{Kernel, Number, accelerate};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tract_onnx::tract_core::internal::*;
