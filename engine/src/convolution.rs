@@ -33,6 +33,9 @@ const PIXELS: usize = 240;
 /// are 72 KiB.
 const UNITS: usize = 384;
 
+/// How many values are brought to where they belong at once: a vector of 512 bits.
+const LANES: usize = 16;
+
 /// What a convolution computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
@@ -154,14 +157,13 @@ impl Convolution {
         let (rows, columns) = (self.kernel.rows(), self.kernel.columns());
         assert!(self.pixels.len().is_multiple_of(rows) && PIXELS.is_multiple_of(rows));
         let units: usize = self.parts.iter().flatten().map(|run| run.units).sum();
-        let blocks = self.output.channels.div_ceil(columns);
-        assert_eq!(self.weights.len(), blocks * units * columns);
         let sums = &mut scratch.sums;
         sums.resize(PIXELS * columns);
 
         for (group, pixels) in self.pixels.chunks(PIXELS).enumerate() {
-            for block in 0..blocks {
-                let mut weights = &self.weights[block * units * columns..][..units * columns];
+            for (first_channel, columns) in blocks(self.kernel, self.output.channels) {
+                // Those before it are all as wide as can be.
+                let mut weights = &self.weights[first_channel * units..][..units * columns];
                 for (number, runs) in self.parts.iter().enumerate() {
                     for (tile, pixels) in pixels.chunks(rows).enumerate() {
                         let tile = Tile {
@@ -169,13 +171,14 @@ impl Convolution {
                             pixels,
                             runs,
                             weights: weights.as_ptr(),
+                            columns,
                             sums: sums[tile * rows * columns..][..rows * columns].as_mut_ptr(),
                             adds: number > 0,
                         };
                         // SAFETY: `new` saw that the processor supports the kernel. The furthest
                         // byte of the furthest pixel's furthest run is `end`, which lies in the input;
                         // the weights have as many units as all parts together, and the sums as much
-                        // room as one tile needs; both were asserted above.
+                        // room as one tile needs: both are slices of that length.
                         #[allow(unsafe_code, reason = "the kernels take pointers")]
                         unsafe {
                             self.kernel.run(&tile);
@@ -186,14 +189,19 @@ impl Convolution {
                 }
                 let first = group * PIXELS;
                 let last = (first + PIXELS).min(self.output.pixels());
-                self.finish(first..last, block * columns, sums, finish);
+                self.finish(first..last, [first_channel, columns], sums, finish);
             }
         }
     }
 
-    /// Brings the sums of some pixels, from channel `first` on, to where they belong.
-    fn finish(&self, pixels: Range<usize>, first: usize, sums: &[f32], finish: &mut Finish<'_>) {
-        let columns = self.kernel.columns();
+    /// Brings the sums of some pixels, of so many channels from `first` on, to where they belong.
+    fn finish(
+        &self,
+        pixels: Range<usize>,
+        [first, columns]: [usize; 2],
+        sums: &[f32],
+        finish: &mut Finish<'_>,
+    ) {
         let last = (first + columns).min(self.output.channels);
         let tile = Finished {
             pixels,
@@ -224,31 +232,66 @@ impl Finished<'_> {
         reason = "it becomes part of functions with vector instructions"
     )]
     pub(crate) fn deliver(&self, finish: &mut Finish<'_>) {
-        let width = self.bias.len();
-        let mut values = [0.0_f32; Kernel::MOST_COLUMNS];
-        let values = &mut values[..width];
+        let (bias, rest) = self.bias.as_chunks::<LANES>();
+        let of_rest = LANES * bias.len();
         for (sums, pixel) in self
             .sums
             .chunks_exact(self.columns)
             .zip(self.pixels.clone())
         {
-            for ((value, sum), bias) in values.iter_mut().zip(sums).zip(self.bias) {
-                *value = sum + bias;
+            // Vectors, as long as there are whole ones: their length is known to the compiler.
+            let vectors = sums.as_chunks::<LANES>().0;
+            for (number, (sums, bias)) in vectors.iter().zip(bias).enumerate() {
+                let mut values = *sums;
+                finish.deliver(pixel, self.first + number * LANES, &mut values, bias);
             }
-            if let Some((residual, starts)) = finish.residual {
-                let residual = &residual[starts[pixel] + self.first..][..width];
-                for (value, residual) in values.iter_mut().zip(residual) {
-                    *value += residual;
-                }
-            }
-            if finish.relu {
-                rectify(values);
-            }
-            for output in &mut finish.outputs {
-                output.put(pixel, self.first, values);
+            if !rest.is_empty() {
+                let mut values = [0.0; LANES];
+                let values = &mut values[..rest.len()];
+                values.copy_from_slice(&sums[of_rest..][..rest.len()]);
+                finish.deliver(pixel, self.first + of_rest, values, rest);
             }
         }
     }
+}
+
+impl Finish<'_> {
+    /// Delivers the sums of some channels of a pixel, from `first` on.
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "it becomes part of functions with vector instructions"
+    )]
+    fn deliver(&mut self, pixel: usize, first: usize, values: &mut [f32], bias: &[f32]) {
+        for (value, bias) in values.iter_mut().zip(bias) {
+            *value += bias;
+        }
+        if let Some((residual, starts)) = self.residual {
+            let residual = &residual[starts[pixel] + first..][..values.len()];
+            for (value, residual) in values.iter_mut().zip(residual) {
+                *value += residual;
+            }
+        }
+        if self.relu {
+            rectify(values);
+        }
+        for output in &mut self.outputs {
+            output.put(pixel, first, values);
+        }
+    }
+}
+
+/// The first channel of each block, and how many channels the kernel computes for it: more than there are
+/// at the end, where there is no narrower way.
+fn blocks(kernel: Kernel, channels: usize) -> impl Iterator<Item = (usize, usize)> {
+    let width = move |first: usize| {
+        (channels - first)
+            .next_multiple_of(kernel.lanes())
+            .min(kernel.columns())
+    };
+    (0..channels)
+        .step_by(kernel.columns())
+        .map(move |first| (first, width(first)))
 }
 
 /// The runs of a pixel's window: its rows, each with all its columns and channels.
@@ -316,7 +359,7 @@ fn parts(runs: &[Run]) -> Vec<Vec<Run>> {
 /// weights of all the block's channels; then zeros, to as many units as the kernel multiplies at once.
 fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32], scale: &[f32]) -> Vec<f32> {
     let [rows, columns] = shape.window;
-    let (number, block_size) = (kernel.number(), kernel.columns());
+    let number = kernel.number();
     let run = columns * inputs;
     let weight = |channel: usize, row: usize, position: usize| {
         if channel >= shape.channels || position >= run {
@@ -328,11 +371,11 @@ fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32], scale: &[
     let units = rows * run.div_ceil(number.per_unit());
     let padding = units.next_multiple_of(kernel.depth()) - units;
     let mut packed =
-        Vec::with_capacity(shape.channels.next_multiple_of(block_size) * (units + padding));
-    for first in (0..shape.channels).step_by(block_size) {
+        Vec::with_capacity(shape.channels.next_multiple_of(kernel.lanes()) * (units + padding));
+    for (first, width) in blocks(kernel, shape.channels) {
         for row in 0..rows {
             for unit in 0..run.div_ceil(number.per_unit()) {
-                for channel in first..first + block_size {
+                for channel in first..first + width {
                     packed.push(match number {
                         Number::F32 => weight(channel, row, unit),
                         Number::Bf16 => {
@@ -344,7 +387,7 @@ fn pack(kernel: Kernel, shape: &Shape, inputs: usize, weights: &[f32], scale: &[
                 }
             }
         }
-        packed.resize(packed.len() + padding * block_size, 0.0);
+        packed.resize(packed.len() + padding * width, 0.0);
     }
     packed
 }

@@ -57,7 +57,7 @@ pub(crate) struct Output<'a> {
 }
 
 /// How many channels are scaled at once.
-const WIDTH: usize = 64;
+const WIDTH: usize = 16;
 
 impl Output<'_> {
     /// Puts some channels of a pixel, from `first` on, into the buffer.

@@ -55,7 +55,7 @@ impl Convolution {
                     if number + 1 == self.parts.len() {
                         let first = group * PIXELS;
                         let last = (first + PIXELS).min(self.output.pixels());
-                        self.finish(first..last, block * COLUMNS, sums, finish);
+                        self.finish(first..last, [block * COLUMNS, COLUMNS], sums, finish);
                     }
                 }
                 done += units;

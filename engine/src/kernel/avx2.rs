@@ -1,4 +1,5 @@
-//! 256-bit vectors with fused multiply-add: 6 pixels by 16 channels, 12 sums in registers.
+//! 256-bit vectors with fused multiply-add: 6 pixels by 16 channels, 12 sums in registers; 8 channels where
+//! there aren't as many.
 
 #![allow(unsafe_code, reason = "vector instructions")]
 
@@ -10,25 +11,24 @@ use super::Tile;
 use crate::convolution::{Finish, Finished};
 
 const ROWS: usize = 6;
-const VECTORS: usize = 2;
 const LANES: usize = 8;
-const COLUMNS: usize = VECTORS * LANES;
 
-/// Sums of products of f32.
+/// Sums of products of f32, for so many vectors of channels.
 ///
 /// # Safety
 ///
 /// See [`Kernel::run`](super::Kernel::run).
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn f32(tile: &Tile<'_>) {
+pub(super) unsafe fn f32<const VECTORS: usize>(tile: &Tile<'_>) {
     // SAFETY: the caller's promise covers each address: `pixels[row] + run.offset + 4 * unit` of the
-    // input for units of the run, `COLUMNS` weights a unit, and `ROWS` by `COLUMNS` sums.
+    // input for units of the run, `columns` weights a unit, and `ROWS` by `columns` sums.
     unsafe {
+        let columns = VECTORS * LANES;
         let mut sums = [[_mm256_setzero_ps(); VECTORS]; ROWS];
         if tile.adds {
             for row in 0..ROWS {
                 for vector in 0..VECTORS {
-                    let from = tile.sums.add(row * COLUMNS + vector * LANES);
+                    let from = tile.sums.add(row * columns + vector * LANES);
                     sums[row][vector] = _mm256_loadu_ps(from);
                 }
             }
@@ -45,7 +45,7 @@ pub(super) unsafe fn f32(tile: &Tile<'_>) {
                 for vector in 0..VECTORS {
                     of_channels[vector] = _mm256_loadu_ps(weights.add(vector * LANES));
                 }
-                weights = weights.add(COLUMNS);
+                weights = weights.add(columns);
                 for row in 0..ROWS {
                     let value = _mm256_set1_ps(inputs[row].add(unit).read_unaligned());
                     for vector in 0..VECTORS {
@@ -57,7 +57,7 @@ pub(super) unsafe fn f32(tile: &Tile<'_>) {
         }
         for row in 0..ROWS {
             for vector in 0..VECTORS {
-                let to = tile.sums.add(row * COLUMNS + vector * LANES);
+                let to = tile.sums.add(row * columns + vector * LANES);
                 _mm256_storeu_ps(to, sums[row][vector]);
             }
         }

@@ -1,4 +1,5 @@
-//! 512-bit vectors: 8 pixels by 48 channels, 24 sums in registers.
+//! 512-bit vectors: 8 pixels by 48 channels, 24 sums in registers; 32 or 16 channels where there aren't
+//! as many.
 //!
 //! Each unit of input is spread over a vector once and multiplied with three vectors of weights, so that
 //! 24 multiplications need 11 loads.
@@ -15,9 +16,7 @@ use super::Tile;
 use crate::convolution::{Finish, Finished};
 
 const ROWS: usize = 8;
-const VECTORS: usize = 3;
 const LANES: usize = 16;
-const COLUMNS: usize = VECTORS * LANES;
 
 macro_rules! spread_f32 {
     ($from:expr) => {
@@ -31,9 +30,9 @@ macro_rules! spread_pair {
     };
 }
 
-/// A kernel, with `spread` to fill a vector with one unit of input, and `multiply` to multiply and add.
-/// No closures and no generic function: only what stands in a function with these features itself is
-/// sure to become their instructions.
+/// A kernel for so many vectors of channels, with `spread` to fill a vector with one unit of input, and
+/// `multiply` to multiply and add. No closures: only what stands in a function with these features itself
+/// is sure to become their instructions.
 macro_rules! kernel {
     ($(#[$about:meta])* $name:ident, $features:literal,
      $spread:ident, |$sum:ident, $weight:ident, $value:ident| $multiply:expr) => {
@@ -43,16 +42,17 @@ macro_rules! kernel {
         ///
         /// See [`Kernel::run`](super::Kernel::run).
         #[target_feature(enable = $features)]
-        pub(super) unsafe fn $name(tile: &Tile<'_>) {
+        pub(super) unsafe fn $name<const VECTORS: usize>(tile: &Tile<'_>) {
             // SAFETY: the caller's promise covers each address: `pixels[row] + run.offset + 4 * unit` of
-            // the input for units of the run, `COLUMNS` weights a unit, and `ROWS` by `COLUMNS` sums.
+            // the input for units of the run, `columns` weights a unit, and `ROWS` by `columns` sums.
             // Reinterpreted vectors are of 512 bits, all of whose values are valid.
             unsafe {
+                let columns = VECTORS * LANES;
                 let mut sums = [[_mm512_setzero_ps(); VECTORS]; ROWS];
                 if tile.adds {
                     for row in 0..ROWS {
                         for vector in 0..VECTORS {
-                            let from = tile.sums.add(row * COLUMNS + vector * LANES);
+                            let from = tile.sums.add(row * columns + vector * LANES);
                             sums[row][vector] = _mm512_loadu_ps(from);
                         }
                     }
@@ -69,7 +69,7 @@ macro_rules! kernel {
                         for vector in 0..VECTORS {
                             of_channels[vector] = _mm512_loadu_ps(weights.add(vector * LANES));
                         }
-                        weights = weights.add(COLUMNS);
+                        weights = weights.add(columns);
                         for row in 0..ROWS {
                             let $value = $spread!(inputs[row].add(unit));
                             for vector in 0..VECTORS {
@@ -81,7 +81,7 @@ macro_rules! kernel {
                 }
                 for row in 0..ROWS {
                     for vector in 0..VECTORS {
-                        let to = tile.sums.add(row * COLUMNS + vector * LANES);
+                        let to = tile.sums.add(row * columns + vector * LANES);
                         _mm512_storeu_ps(to, sums[row][vector]);
                     }
                 }

@@ -147,8 +147,14 @@ impl Kernel {
         }
     }
 
-    /// The most [`columns`](Self::columns) of any.
-    pub(crate) const MOST_COLUMNS: usize = 48;
+    /// It can also compute fewer channels than its columns: any multiple of these.
+    pub(crate) const fn lanes(self) -> usize {
+        match self {
+            Self::AmxBf16 => tiles::COLUMNS,
+            Self::Avx512Bf16 | Self::Avx512 => 16,
+            Self::Avx2 | Self::Portable => 8,
+        }
+    }
 
     /// Brings sums to where they belong.
     pub(crate) fn finish(self, sums: &Finished<'_>, finish: &mut Finish<'_>) {
@@ -188,20 +194,31 @@ impl Kernel {
     ///
     /// The processor supports this kernel. For each of the first [`rows`](Self::rows) pixels and each
     /// run, the bytes from `input + pixel + run.offset` on, 4 for each unit of the run, can be read;
-    /// `weights` has [`columns`](Self::columns) units for each unit of each run; and `sums` has rows
-    /// times columns values that can be read and written.
+    /// `columns` is a multiple of [`lanes`](Self::lanes) and at most [`columns`](Self::columns); `weights` has
+    /// as many units for each unit of each run; and `sums` has rows times columns values that can be read
+    /// and written.
     #[inline]
     pub(crate) unsafe fn run(self, tile: &Tile<'_>) {
         // SAFETY: the same conditions, which the caller has met.
         unsafe {
-            match self {
-                Self::AmxBf16 => unreachable!("it computes panels"),
+            match (self, tile.columns / self.lanes()) {
+                (Self::AmxBf16, _) => unreachable!("it computes panels"),
                 #[cfg(target_arch = "x86_64")]
-                Self::Avx512Bf16 => avx512::bf16(tile),
+                (Self::Avx512Bf16, 1) => avx512::bf16::<1>(tile),
                 #[cfg(target_arch = "x86_64")]
-                Self::Avx512 => avx512::f32(tile),
+                (Self::Avx512Bf16, 2) => avx512::bf16::<2>(tile),
                 #[cfg(target_arch = "x86_64")]
-                Self::Avx2 => avx2::f32(tile),
+                (Self::Avx512Bf16, _) => avx512::bf16::<3>(tile),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx512, 1) => avx512::f32::<1>(tile),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx512, 2) => avx512::f32::<2>(tile),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx512, _) => avx512::f32::<3>(tile),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx2, 1) => avx2::f32::<1>(tile),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx2, _) => avx2::f32::<2>(tile),
                 _ => portable::f32(tile),
             }
         }
@@ -249,6 +266,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) runs: &'a [Run],
     /// For each unit of each run, a unit for each channel.
     pub(crate) weights: *const f32,
+    /// How many channels.
+    pub(crate) columns: usize,
     /// Where the sums go, `[rows][columns]`.
     pub(crate) sums: *mut f32,
     /// Whether to add to what is there.
