@@ -81,6 +81,16 @@ pub(crate) struct IntakeReport {
     pub(crate) interrupted: bool,
 }
 
+/// What the intake and the pipeline say to each other by.
+pub(crate) struct Channels {
+    /// Files to be answered for.
+    pub(crate) output: Sender<Taken>,
+    /// Those that left the pipeline.
+    pub(crate) finished: Receiver<FinishedFile>,
+    /// That a scan begins.
+    pub(crate) scans: Sender<()>,
+}
+
 /// The first stage.
 pub(crate) struct Intake<'a> {
     plan: Plan,
@@ -127,12 +137,15 @@ impl<'a> Intake<'a> {
         plan: Plan,
         catalog: Reader,
         wanted: Wanted,
-        output: Sender<Taken>,
-        finished: Receiver<FinishedFile>,
-        scans: Sender<()>,
+        channels: Channels,
         stop: Stop,
         observer: &'a dyn Observer,
     ) -> Self {
+        let Channels {
+            output,
+            finished,
+            scans,
+        } = channels;
         let ready = Queue::new(plan.order, BACKLOG);
         Self {
             plan,

@@ -77,16 +77,12 @@ impl Fixture<Intake<'static>> {
             model: writer.model(),
             reclassify: true,
         };
-        let intake = Intake::new(
-            plan,
-            reader,
-            wanted,
+        let channels = Channels {
             output,
-            returned,
+            finished: returned,
             scans,
-            Stop::new(),
-            &Nobody,
-        );
+        };
+        let intake = Intake::new(plan, reader, wanted, channels, Stop::new(), &Nobody);
         Self {
             folder,
             writer,

@@ -66,7 +66,7 @@ impl Current {
             page.gauges(
                 "galmorph_catalog",
                 "Size of the catalog's files.",
-                Some(Unit::Bytes),
+                Some(&Unit::Bytes),
                 [([("file", "database")], database), ([("file", "wal")], log)],
             )?;
         }
@@ -95,18 +95,18 @@ impl Current {
         page.one(
             "process_cpu",
             "Processor time spent, by the system on our behalf as well.",
-            Some(Unit::Seconds),
+            Some(&Unit::Seconds),
             &ConstCounter::new(spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9),
         )?;
         let began = self.began.duration_since(SystemTime::UNIX_EPOCH);
         page.one(
             "process_start_time",
             "When the process began, since 1970.",
-            Some(Unit::Seconds),
+            Some(&Unit::Seconds),
             &ConstGauge::new(began.unwrap_or_default().as_secs_f64()),
         )?;
         if let Some(bytes) = resident_memory() {
-            let (help, unit) = ("Memory in use.", Some(Unit::Bytes));
+            let (help, unit) = ("Memory in use.", Some(&Unit::Bytes));
             page.one(
                 "process_resident_memory",
                 help,
@@ -147,22 +147,23 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         metric: &impl EncodeMetric,
     ) -> fmt::Result {
         let (page, kind) = (&mut self.0, metric.metric_type());
-        metric.encode(page.encode_descriptor(name, help, unit.as_ref(), kind)?)
+        metric.encode(page.encode_descriptor(name, help, unit, kind)?)
     }
 
     fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         values: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
-        let (page, unit) = (&mut self.0, unit.as_ref());
-        let mut family = page.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Gauge)?;
         for (labels, value) in values {
             ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
         }
@@ -173,11 +174,12 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         values: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
-        let (page, unit) = (&mut self.0, unit.as_ref());
-        let mut family = page.encode_descriptor(name, help, unit, MetricType::Counter)?;
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Counter)?;
         for (labels, value) in values {
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
         }

@@ -17,7 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::catalog::{Entry, Verdict};
 use crate::errors::LastError;
@@ -27,7 +27,7 @@ use crate::progress::{Place, Stage};
 use current::Current;
 pub(crate) use server::{Endpoint, Server};
 
-/// The text format of OpenMetrics, which Prometheus reads.
+/// The text format of `OpenMetrics`, which Prometheus reads.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper bounds of the time from arrival to answer, in seconds.
@@ -64,42 +64,33 @@ impl Metrics {
         registry.register_collector(Box::new(Arc::clone(&current)));
         let ours = registry.sub_registry_with_prefix("galmorph");
 
-        let classified = Family::<Label, Counter>::default();
+        let classified: Family<Label, Counter> = plain(
+            ours,
+            "files_classified",
+            "Files that the network answered for",
+        );
         for class in Morphology::names() {
             drop(classified.get_or_create(&[("class", class)]));
         }
-        ours.register(
-            "files_classified",
-            "Files that the network answered for",
-            classified.clone(),
-        );
-        let known = Counter::default();
-        ours.register(
+        let known = plain(
+            ours,
             "files_known",
             "Files whose content had its answer already",
-            known.clone(),
         );
-        let rejected = Family::<Label, Counter>::default();
-        ours.register("files_rejected", "Files rejected", rejected.clone());
-        let waiting = Family::<Label, Gauge>::default();
+        let rejected = plain(ours, "files_rejected", "Files rejected");
+        let waiting: Family<Label, Gauge> = plain(
+            ours,
+            "files_waiting",
+            "Files that the daemon knows of and that have no answer yet",
+        );
         for place in Place::ALL {
             drop(waiting.get_or_create(&[("place", place.name())]));
         }
-        ours.register(
-            "files_waiting",
-            "Files that the daemon knows of and that have no answer yet",
-            waiting.clone(),
-        );
-        let work = Family::<Label, Seconds>::default();
+        let work: Family<Label, Seconds> =
+            of_time(ours, "work", "Time that threads spent at their work");
         for stage in Stage::ALL {
             drop(work.get_or_create(&[("stage", stage.name())]));
         }
-        ours.register_with_unit(
-            "work",
-            "Time that threads spent at their work",
-            Unit::Seconds,
-            work.clone(),
-        );
         let delay = Histogram::new(DELAYS);
         ours.register_with_unit(
             "arrival_to_answer",
@@ -107,30 +98,21 @@ impl Metrics {
             Unit::Seconds,
             delay.clone(),
         );
-        let scans = Counter::default();
-        ours.register("scans", "Full scans of the folders", scans.clone());
-        let scan = Gauge::<f64, AtomicU64>::default();
-        ours.register_with_unit(
-            "last_scan",
-            "How long the last full scan took",
-            Unit::Seconds,
-            scan.clone(),
-        );
-        let losses = Counter::default();
-        ours.register(
+        let scans = plain(ours, "scans", "Full scans of the folders");
+        let scan = of_time(ours, "last_scan", "How long the last full scan took");
+        let losses = plain(
+            ours,
             "notification_losses",
             "Times that notifications of the kernel were lost, and a scan made up for it",
-            losses.clone(),
         );
-        let reloads = Family::<Label, Counter>::default();
+        let reloads: Family<Label, Counter> = plain(
+            ours,
+            "reloads",
+            "Times that the configuration was read again",
+        );
         for outcome in ["done", "refused"] {
             drop(reloads.get_or_create(&[("outcome", outcome)]));
         }
-        ours.register(
-            "reloads",
-            "Times that the configuration was read again",
-            reloads.clone(),
-        );
         Self {
             registry: Arc::new(registry),
             current,
@@ -209,11 +191,25 @@ impl Metrics {
         self.reloads.get_or_create(&[("outcome", outcome)]).inc();
     }
 
-    /// All of them, in the text format of OpenMetrics.
+    /// All of them, in the text format of `OpenMetrics`.
     fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string can't fail.
         let _ = text::encode(&mut text, &self.registry);
         text
     }
+}
+
+/// A metric without a unit, registered.
+fn plain<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// A metric in seconds, registered.
+fn of_time<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
 }

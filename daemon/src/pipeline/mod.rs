@@ -25,14 +25,14 @@ mod record;
 
 use std::thread::{self, Scope, ScopedJoinHandle};
 
-use crossbeam::channel::{bounded, unbounded};
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::catalog::{CatalogError, Entry, Reader, Wanted, Writer};
 use crate::config::Config;
 use crate::errors::LastError;
 use crate::failure::Failure;
 use crate::heartbeat::Heart;
-use crate::intake::{Intake, IntakeReport, Plan};
+use crate::intake::{Channels, Intake, IntakeReport, Plan};
 use crate::model::Model;
 use crate::panics::catch;
 use crate::progress::Observer;
@@ -99,6 +99,29 @@ impl<'a> Job<'a> {
             last_error: self.last_error,
         }
     }
+
+    /// Starts the classifiers.
+    fn classify<'scope>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        workers: usize,
+        input: &Receiver<Vec<Prepared>>,
+        output: &Sender<Vec<Judged>>,
+    ) -> Result<(), Failure>
+    where
+        'a: 'scope,
+    {
+        for number in 0..workers {
+            let (input, output) = (input.clone(), output.clone());
+            let name = format!("classify-{number}");
+            let pulse = self.heart.pulse(&*name);
+            spawn(scope, &name, move || {
+                let mut classifier = self.model.classifier();
+                classify::run(&input, &output, &mut classifier, &pulse, self.observer);
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// Runs the daemon until it is asked to end or, with `plan.drain`, until the backlog is done. Counts on
@@ -143,9 +166,11 @@ pub(crate) fn run(
         plan,
         reader()?,
         wanted,
-        taken_out,
-        finished_in,
-        scan_out,
+        Channels {
+            output: taken_out,
+            finished: finished_in,
+            scans: scan_out,
+        },
         stop.clone(),
         job.observer,
     )
@@ -190,14 +215,7 @@ pub(crate) fn run(
         spawn(scope, "batch", move || {
             batch::run(&prepared_in, &batch_out, batch, delay);
         })?;
-        for number in 0..workers {
-            let (input, output) = (batch_in.clone(), judged_out.clone());
-            let name = format!("classify-{number}");
-            let (pulse, observer) = (heart.pulse(&*name), job.observer);
-            spawn(scope, &name, move || {
-                classify::run(&input, &output, &mut model.classifier(), &pulse, observer);
-            })?;
-        }
+        job.classify(scope, workers, &batch_in, &judged_out)?;
         drop((batch_in, judged_out));
         drop(finished_out);
         let recorder = spawn(scope, "record", move || {
