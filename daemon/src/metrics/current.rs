@@ -7,10 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, EncodeMetric,
-};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
@@ -58,16 +56,20 @@ impl Current {
 
     fn write_daemon(&self, page: &mut Page<'_>) -> fmt::Result {
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        page.gauges("galmorph_build_info", "The program.", None, [(version, 1)])?;
+        let build = [(version, ConstGauge::new(1))];
+        page.family("galmorph_build_info", "The program.", None, build)?;
         if let Some(Setup { model, catalog }) = &*self.setup() {
-            let of_model = [(model.clone(), 1)];
-            page.gauges("galmorph_model_info", "The model.", None, of_model)?;
+            let of_model = [(model.clone(), ConstGauge::new(1))];
+            page.family("galmorph_model_info", "The model.", None, of_model)?;
             let (database, log) = sizes(catalog);
-            page.gauges(
+            page.family(
                 "galmorph_catalog",
                 "Size of the catalog's files.",
                 Some(&Unit::Bytes),
-                [([("file", "database")], database), ([("file", "wal")], log)],
+                [
+                    ([("file", "database")], ConstGauge::new(database)),
+                    ([("file", "wal")], ConstGauge::new(log)),
+                ],
             )?;
         }
         let is_well = !matches!(self.heart.health(Duration::MAX), Health::Hung(_));
@@ -78,13 +80,13 @@ impl Current {
             &ConstGauge::new(u64::from(is_well)),
         )?;
         let [warnings, errors] = self.last_error.counts();
-        page.counters(
+        page.family(
             "galmorph_complaints",
             "Warnings and errors that were logged.",
             None,
             [
-                ([("level", "warning")], warnings),
-                ([("level", "error")], errors),
+                ([("level", "warning")], ConstCounter::new(warnings)),
+                ([("level", "error")], ConstCounter::new(errors)),
             ],
         )
     }
@@ -154,34 +156,16 @@ impl Page<'_> {
         metric.encode(page.encode_descriptor(name, help, unit, kind)?)
     }
 
-    fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
+    fn family<L: EncodeLabelSet, M: EncodeMetric + TypedMetric>(
         &mut self,
         name: &str,
         help: &str,
         unit: Option<&Unit>,
-        values: impl IntoIterator<Item = (L, V)>,
+        metrics: impl IntoIterator<Item = (L, M)>,
     ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, unit, MetricType::Gauge)?;
-        for (labels, value) in values {
-            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    fn counters<L: EncodeLabelSet, V: EncodeCounterValue>(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        values: impl IntoIterator<Item = (L, V)>,
-    ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, unit, MetricType::Counter)?;
-        for (labels, value) in values {
-            ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+        let mut family = self.0.encode_descriptor(name, help, unit, M::TYPE)?;
+        for (labels, metric) in metrics {
+            metric.encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

@@ -31,11 +31,9 @@ impl Filing {
 
     /// Where a file goes that has its answer; none if it stays.
     pub(super) fn place(&self, path: &Path, is_rejected: bool) -> Option<PathBuf> {
+        let place = self.selection.folder_of(path)?.place(path, is_rejected)?;
         // A link that moves may lead elsewhere from there.
-        if path.is_symlink() {
-            return None;
-        }
-        self.selection.folder_of(path)?.place(path, is_rejected)
+        (!path.is_symlink()).then_some(place)
     }
 
     /// Moves files whose rows say that they are about to be. Returns what the intake is to hear of each;
