@@ -8,7 +8,7 @@
 //! in is added by the ONNX interpreter.
 //!
 //! All networks take views of 64 x 64 pixels and answer five classes, and all start from the values of
-//! He et al. 2015 with biases of zero. These two differences from their sources are not repeated in
+//! He et al. 2015 (a maxout layer from those of LeCun et al. 1998) with biases of zero. These two differences from their sources are not repeated in
 //! their files; `docs/networks.md` compares the networks.
 
 mod alexnet;
@@ -124,7 +124,12 @@ impl Network {
             }
             Layer::Linear { outputs } => {
                 let features = self.input_shape(node).size();
-                let weight = parameter("weight", &[outputs, features], he(features));
+                let start = if self.is_largest_taken(index) {
+                    lecun(features)
+                } else {
+                    he(features)
+                };
+                let weight = parameter("weight", &[outputs, features], start);
                 vec![weight, bias(outputs)]
             }
             Layer::BatchNorm => {
@@ -164,6 +169,13 @@ impl Network {
             .sum()
     }
 
+    /// Whether a maxout reads the node.
+    fn is_largest_taken(&self, index: usize) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| matches!(node.layer, Layer::Maxout { .. }) && node.inputs.contains(&index))
+    }
+
     /// The shape of a node's first input.
     fn input_shape(&self, node: &Node) -> Shape {
         self.nodes[node.inputs[0]].shape
@@ -174,6 +186,14 @@ impl Network {
 fn he(fan_in: usize) -> Role {
     Role::Weight {
         deviation: (2.0 / fan_in as f64).sqrt(),
+    }
+}
+
+/// LeCun et al. 1998: the variance of a layer's outputs is that of its inputs. So is the mean square of
+/// the larger of two such outputs, of which nothing is rectified away.
+fn lecun(fan_in: usize) -> Role {
+    Role::Weight {
+        deviation: (1.0 / fan_in as f64).sqrt(),
     }
 }
 

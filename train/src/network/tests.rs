@@ -111,10 +111,6 @@ fn the_table_in_the_documentation_has_the_figures_of_every_network() {
             network.multiply_adds() as f64 / 1e6
         );
         let written = page.lines().any(|line| line.starts_with(&start));
-        if !written {
-            eprintln!("FIG {start}");
-            continue;
-        }
         assert!(written, "docs/networks.md has no line '{start}'");
     }
     let rows = page.lines().filter(|line| line.starts_with("| `"));
