@@ -8,7 +8,7 @@
 //! in is added by the ONNX interpreter.
 //!
 //! All networks take views of 64 x 64 pixels and answer five classes, and all start from the values of
-//! He et al. 2015 (a maxout layer from those of LeCun et al. 1998) with biases of zero. These two differences from their sources are not repeated in
+//! He et al. 2015 (a maxout layer from those of `LeCun` et al. 1998) with biases of zero. These two differences from their sources are not repeated in
 //! their files; `docs/networks.md` compares the networks.
 
 mod alexnet;
@@ -189,7 +189,7 @@ fn he(fan_in: usize) -> Role {
     }
 }
 
-/// LeCun et al. 1998: the variance of a layer's outputs is that of its inputs. So is the mean square of
+/// `LeCun` et al. 1998: the variance of a layer's outputs is that of its inputs. So is the mean square of
 /// the larger of two such outputs, of which nothing is rectified away.
 fn lecun(fan_in: usize) -> Role {
     Role::Weight {
