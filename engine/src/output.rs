@@ -50,10 +50,17 @@ pub(crate) struct Output<'a> {
     pub(crate) values: &'a mut Values,
     /// Where the first channel of each pixel is.
     pub(crate) starts: &'a [usize],
+    /// Which of its channels they become: more than once where a concatenation has them twice.
+    pub(crate) places: &'a [Place],
+}
+
+/// Channels of a buffer that values become.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
     /// Which channel of the buffer the first one becomes.
     pub(crate) offset: usize,
     /// What is done to the values on their way.
-    pub(crate) activation: Option<&'a Activation>,
+    pub(crate) activation: Option<Activation>,
 }
 
 /// How many channels are scaled at once.
@@ -67,16 +74,19 @@ impl Output<'_> {
         reason = "it becomes part of functions with vector instructions"
     )]
     pub(crate) fn put(&mut self, pixel: usize, first: usize, values: &[f32]) {
-        let at = self.starts[pixel] + self.offset + first;
-        let Some(activation) = self.activation else {
-            return store(self.values, at, values);
-        };
-        let mut scaled = [0.0_f32; WIDTH];
-        for (number, values) in values.chunks(WIDTH).enumerate() {
-            let scaled = &mut scaled[..values.len()];
-            scaled.copy_from_slice(values);
-            activation.apply(first + number * WIDTH, scaled);
-            store(self.values, at + number * WIDTH, scaled);
+        for place in self.places {
+            let at = self.starts[pixel] + place.offset + first;
+            let Some(activation) = &place.activation else {
+                store(self.values, at, values);
+                continue;
+            };
+            let mut scaled = [0.0_f32; WIDTH];
+            for (number, values) in values.chunks(WIDTH).enumerate() {
+                let scaled = &mut scaled[..values.len()];
+                scaled.copy_from_slice(values);
+                activation.apply(first + number * WIDTH, scaled);
+                store(self.values, at + number * WIDTH, scaled);
+            }
         }
     }
 }

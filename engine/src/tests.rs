@@ -268,6 +268,20 @@ fn branches_that_are_put_together() {
 }
 
 #[test]
+fn what_is_put_together_with_itself() {
+    let mut maker = Maker::new(7);
+    let x = views(&mut maker);
+    let x = maker.same(x, 3, 13);
+    let positive = maker.relu(x);
+    let normal = maker.normalise(x);
+    let parts = [positive, x, normal];
+    let all = maker.wire("all", TypedConcat { axis: 1 }, &parts);
+    let nested = maker.wire("nested", TypedConcat { axis: 1 }, &[x, all]);
+    let y = maker.same(nested, 3, 5);
+    assert_eq!(compare(maker, &[y]), 2);
+}
+
+#[test]
 fn what_is_not_ours_stays_between_what_is() {
     let mut maker = Maker::new(3);
     let x = views(&mut maker);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::buffer::from_bf16;
-use crate::output::{Activation, store};
+use crate::output::{Activation, Place, store};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -164,18 +164,24 @@ impl Case {
         let mut activated = Values::zeros(&layout, Number::F32);
         let starts = |layout: Layout| layout.starts().collect::<Vec<usize>>();
         let (at, at_padded) = (starts(layout), starts(padded));
+        let places = |activation| {
+            [Place {
+                offset: 0,
+                activation,
+            }]
+        };
+        let as_they_are = places(None);
+        let scaled = places(Some(self.activation.clone()));
         let outputs = vec![
             Output {
                 values: &mut plain,
                 starts: &at_padded,
-                offset: 0,
-                activation: None,
+                places: &as_they_are,
             },
             Output {
                 values: &mut activated,
                 starts: &at,
-                offset: 0,
-                activation: Some(&self.activation),
+                places: &scaled,
             },
         ];
         convolution.run(
