@@ -43,6 +43,22 @@ pub(crate) fn rectify(values: &mut [f32]) {
     }
 }
 
+/// Keeps the greater of two values, as max pooling does. What is not a number stays so here as well.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "it becomes part of functions with vector instructions"
+)]
+pub(crate) fn raise(most: &mut [f32], values: &[f32]) {
+    for (most, value) in most.iter_mut().zip(values) {
+        *most = if *value > *most || value.is_nan() {
+            *value
+        } else {
+            *most
+        };
+    }
+}
+
 /// A buffer that values go into.
 #[derive(Debug)]
 pub(crate) struct Output<'a> {
@@ -118,5 +134,13 @@ mod tests {
         rectify(&mut values);
         assert_eq!((values[0], values[1], values[3]), (0.0, 0.5, 0.0));
         assert!(values[2].is_nan());
+    }
+
+    #[test]
+    fn the_greater_is_kept_and_what_is_not_a_number_stays() {
+        let mut most = [1.0, -2.0, f32::NAN, 0.0, f32::NEG_INFINITY];
+        raise(&mut most, &[0.0, -1.0, 3.0, f32::NAN, -3.0]);
+        assert_eq!((most[0], most[1], most[4]), (1.0, -1.0, -3.0));
+        assert!(most[2].is_nan() && most[3].is_nan());
     }
 }

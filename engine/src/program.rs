@@ -13,7 +13,7 @@ use crate::buffer::{Border, Layout, Values};
 use crate::convolution::{Convolution, Finish, Scratch};
 use crate::graph::{Pooling, Size, Window};
 use crate::kernel::Number;
-use crate::output::{Output, Place};
+use crate::output::{Output, Place, raise};
 
 /// The steps, ready to run.
 #[derive(Debug, Clone)]
@@ -72,6 +72,12 @@ impl Program {
     /// How many convolutions there are.
     pub(crate) fn convolutions(&self) -> usize {
         let is_one = |step: &&Step| matches!(step.action, Action::Convolution { .. });
+        self.steps.iter().filter(is_one).count()
+    }
+
+    /// How many poolings there are that no convolution does.
+    pub(crate) fn poolings(&self) -> usize {
+        let is_one = |step: &&Step| matches!(step.action, Action::Pool { .. });
         self.steps.iter().filter(is_one).count()
     }
 
@@ -243,9 +249,7 @@ fn pool(
         Pooling::Max => {
             pooled.fill(f32::NEG_INFINITY);
             for place in places {
-                for (most, value) in pooled.iter_mut().zip(&values[starts[place]..]) {
-                    *most = most.max(*value);
-                }
+                raise(pooled, &values[starts[place]..]);
             }
         }
         Pooling::Mean { counts_padding } => {
