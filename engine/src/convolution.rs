@@ -10,12 +10,15 @@
 //!  pixels    .----------------.
 //!  (blocks   | sums           |  of one block of pixels and channels, in
 //!  of 240)   |                |  the cache until the last part was added;
-//!            '----------------'  then bias, residual, ReLU, in one pass
+//!            '----------------'  then pooling, bias, residual, ReLU, in one pass
 //! ```
 //!
 //! No copy of the input is made for it (implicit GEMM): a pixel's window is some runs of numbers in the
 //! input's buffer, one for each row of the window, and the same runs for every pixel. Tiles need more
 //! order than that, and get copies: `panel.rs`.
+//!
+//! Where only the greatest value of each pooling window is wanted, the pixels of one window are computed
+//! one after the other, so that their sums lie together and one value of them is put away.
 
 mod panel;
 
@@ -24,7 +27,7 @@ use std::ops::Range;
 use crate::aligned::Aligned;
 use crate::buffer::{Border, Layout, Values, to_bf16};
 use crate::kernel::{Kernel, Number, Run, Tile};
-use crate::output::{Output, rectify};
+use crate::output::{Output, raise, rectify};
 
 /// How many pixels are computed before the next channels are.
 const PIXELS: usize = 240;
@@ -47,10 +50,13 @@ pub(crate) struct Shape {
     pub(crate) padding: Border,
     /// Channels of the output.
     pub(crate) channels: usize,
+    /// Rows and columns of the pooling windows, side by side, of each of which only the greatest value is
+    /// kept; `[1, 1]` keeps all. Pixels at the end that don't fill a window are not computed.
+    pub(crate) pooling: [usize; 2],
 }
 
 impl Shape {
-    /// Rows and columns of the output for an input of this size.
+    /// Rows and columns of the output, which is pooled, for an input of this size.
     pub(crate) fn output(&self, height: usize, width: usize) -> [usize; 2] {
         let Border {
             top,
@@ -58,11 +64,20 @@ impl Shape {
             bottom,
             right,
         } = self.padding;
-        [
+        let convolved = [
             (top + height + bottom - self.window[0]) / self.strides[0] + 1,
             (left + width + right - self.window[1]) / self.strides[1] + 1,
+        ];
+        [
+            convolved[0] / self.pooling[0],
+            convolved[1] / self.pooling[1],
         ]
     }
+}
+
+/// Whether a convolution can pool windows of this size: no window may lie in two blocks of pixels.
+pub(crate) fn can_pool([rows, columns]: [usize; 2]) -> bool {
+    PIXELS.is_multiple_of(rows * columns) && panel::PIXELS.is_multiple_of(rows * columns)
 }
 
 /// A convolution with its weights, ready to run on buffers of one layout.
@@ -70,6 +85,8 @@ impl Shape {
 pub(crate) struct Convolution {
     kernel: Kernel,
     output: Layout,
+    // How many pixels are computed for one of the output.
+    pooled: usize,
     weights: Aligned<f32>,
     bias: Vec<f32>,
     // The window's runs in parts of some UNITS.
@@ -117,6 +134,7 @@ impl Convolution {
             shape.channels * input.channels * rows * columns
         );
         assert_eq!(bias.len(), shape.channels);
+        assert!(can_pool(shape.pooling), "{:?} is pooled", shape.pooling);
         let room = input.border.union(shape.padding);
         assert_eq!(room, input.border, "the input's border is too narrow");
 
@@ -134,6 +152,7 @@ impl Convolution {
         Self {
             kernel,
             output,
+            pooled: shape.pooling[0] * shape.pooling[1],
             weights: Aligned::from(&*pack(kernel, shape, input.channels, weights, scale)),
             bias: bias.to_vec(),
             parts: parts(&runs),
@@ -187,24 +206,26 @@ impl Convolution {
                     let used: usize = runs.iter().map(|run| run.units).sum();
                     weights = &weights[used * columns..];
                 }
-                let first = group * PIXELS;
-                let last = (first + PIXELS).min(self.output.pixels());
-                self.finish(first..last, [first_channel, columns], sums, finish);
+                let computed = group * PIXELS..(group + 1) * PIXELS;
+                self.finish(computed, [first_channel, columns], sums, finish);
             }
         }
     }
 
-    /// Brings the sums of some pixels, of so many channels from `first` on, to where they belong.
+    /// Brings the sums of the pixels that were computed, of so many channels from `first` on, to where
+    /// they belong; of those that only fill the last tile, nowhere.
     fn finish(
         &self,
-        pixels: Range<usize>,
+        computed: Range<usize>,
         [first, columns]: [usize; 2],
         sums: &[f32],
         finish: &mut Finish<'_>,
     ) {
+        let end = (computed.end / self.pooled).min(self.output.pixels());
         let last = (first + columns).min(self.output.channels);
         let tile = Finished {
-            pixels,
+            pixels: computed.start / self.pooled..end,
+            pooled: self.pooled,
             first,
             columns,
             bias: &self.bias[first..last],
@@ -217,7 +238,9 @@ impl Convolution {
 /// Sums of some pixels and channels, of which everything has been added up.
 #[derive(Debug)]
 pub(crate) struct Finished<'a> {
+    // Pixels of the output, and how many sums of each channel there are for one of them.
     pixels: Range<usize>,
+    pooled: usize,
     first: usize,
     columns: usize,
     bias: &'a [f32],
@@ -236,19 +259,28 @@ impl Finished<'_> {
         let of_rest = LANES * bias.len();
         for (sums, pixel) in self
             .sums
-            .chunks_exact(self.columns)
+            .chunks_exact(self.pooled * self.columns)
             .zip(self.pixels.clone())
         {
-            // Vectors, as long as there are whole ones: their length is known to the compiler.
+            // Vectors of the first pixel, as long as there are whole ones: their length is known to the
+            // compiler.
             let vectors = sums.as_chunks::<LANES>().0;
-            for (number, (sums, bias)) in vectors.iter().zip(bias).enumerate() {
-                let mut values = *sums;
+            for (number, (values, bias)) in vectors.iter().zip(bias).enumerate() {
+                let mut values = *values;
+                // The greatest of the sums gives the greatest value: bias and ReLU keep their order.
+                for other in 1..self.pooled {
+                    let at = other * self.columns + number * LANES;
+                    raise(&mut values, &sums[at..][..LANES]);
+                }
                 finish.deliver(pixel, self.first + number * LANES, &mut values, bias);
             }
             if !rest.is_empty() {
                 let mut values = [0.0; LANES];
                 let values = &mut values[..rest.len()];
                 values.copy_from_slice(&sums[of_rest..][..rest.len()]);
+                for other in 1..self.pooled {
+                    raise(values, &sums[other * self.columns + of_rest..]);
+                }
                 finish.deliver(pixel, self.first + of_rest, values, rest);
             }
         }
@@ -305,20 +337,26 @@ fn runs(shape: &Shape, input: &Layout, number: Number) -> Vec<Run> {
         .collect()
 }
 
-/// Where each pixel's window begins, in bytes; the last is repeated to fill the last tile.
+/// Where each pixel's window begins, in bytes: for each pixel of the output, all that are pooled for it;
+/// the last is repeated to fill the last tile.
 fn pixels(kernel: Kernel, shape: &Shape, input: &Layout, output: &Layout) -> Vec<usize> {
     let corner = [
         input.border.top - shape.padding.top,
         input.border.left - shape.padding.left,
     ];
     let bytes = kernel.number().bytes();
+    let [rows, columns] = shape.pooling;
     let mut starts = Vec::new();
     for image in 0..output.batch {
         for row in 0..output.height {
             for column in 0..output.width {
-                let row = corner[0] + row * shape.strides[0];
-                let column = corner[1] + column * shape.strides[1];
-                starts.push(input.at(image, row, column) * bytes);
+                for pooled in 0..rows * columns {
+                    let row = row * rows + pooled / columns;
+                    let column = column * columns + pooled % columns;
+                    let row = corner[0] + row * shape.strides[0];
+                    let column = corner[1] + column * shape.strides[1];
+                    starts.push(input.at(image, row, column) * bytes);
+                }
             }
         }
     }

@@ -119,6 +119,7 @@ fn convolution(model: &TypedModel, conv: &Conv, inputs: &[OutletId], size: &Size
         strides,
         padding,
         channels: spec.output_channels,
+        pooling: [1, 1],
     };
     let found = Found::Convolution {
         weights: tensor(model, weights)?,
@@ -180,6 +181,7 @@ fn pointwise(model: &TypedModel, sum: &EinSum, inputs: &[OutletId], size: &Size)
         strides: [1, 1],
         padding: Border::default(),
         channels: size.channels,
+        pooling: [1, 1],
     };
     let found = Found::Convolution {
         shape,

@@ -2,14 +2,15 @@
 //!
 //! Nodes stand in an order in which each comes after those it needs. The simplifications keep what is
 //! computed, up to rounding, and leave fewer passes over memory: a scale and shift becomes part of the
-//! convolution before it, a sum part of the convolution that computes one of its terms.
+//! convolution before it, a sum part of the convolution that computes one of its terms, and of what is
+//! pooled, all but the greatest values are never written.
 
 use std::sync::Arc;
 
 use tract_onnx::prelude::Tensor;
 
 use crate::buffer::Border;
-use crate::convolution::Shape;
+use crate::convolution::{Shape, can_pool};
 use crate::output::Activation;
 
 /// The position of a node.
@@ -78,7 +79,7 @@ pub(crate) struct Convolve {
     /// What the weights of each channel are multiplied with.
     pub(crate) scale: Vec<f32>,
     pub(crate) bias: Vec<f32>,
-    /// What is added to it.
+    /// What is added to it, where it was pooled.
     pub(crate) residual: Option<Id>,
     /// Whether negative values become zero then.
     pub(crate) relu: bool,
@@ -142,6 +143,7 @@ impl Graph {
             self.merge_activations(id);
             self.activate_in_convolution(id);
             self.add_in_convolution(id);
+            self.pool_in_convolution(id);
         }
     }
 
@@ -173,7 +175,8 @@ impl Graph {
         self.nodes[before].work = Work::Gone;
     }
 
-    /// A convolution whose values are only wanted scaled and shifted has other weights.
+    /// A convolution whose values are only wanted scaled and shifted has other weights. One that pools
+    /// keeps them where a scale is negative: the greatest value would be the smallest.
     fn activate_in_convolution(&mut self, id: Id) {
         let Work::Activate { input, activation } = &self.nodes[id].work else {
             return;
@@ -190,6 +193,10 @@ impl Graph {
             .iter()
             .any(|scale| scale.to_bits() != 1.0_f32.to_bits());
         if convolve.residual.is_some() && scales {
+            return;
+        }
+        let keeps_order = activation.scale.iter().all(|scale| *scale >= 0.0);
+        if convolve.shape.pooling != [1, 1] && !keeps_order {
             return;
         }
         let mut convolve = convolve.clone();
@@ -224,6 +231,29 @@ impl Graph {
             }
         }
     }
+
+    /// A convolution of which only the greatest values of windows side by side are wanted keeps no others.
+    fn pool_in_convolution(&mut self, id: Id) {
+        let Work::Pool {
+            input: before,
+            pooling: Pooling::Max,
+            window,
+        } = self.nodes[id].work
+        else {
+            return;
+        };
+        let Work::Convolution(convolve) = &self.nodes[before].work else {
+            return;
+        };
+        let side_by_side = window.size == window.strides && window.padding == Border::default();
+        let is_plain = convolve.residual.is_none() && convolve.shape.pooling == [1, 1];
+        if side_by_side && can_pool(window.size) && is_plain && self.is_of_one(before) {
+            let mut convolve = convolve.clone();
+            convolve.shape.pooling = window.size;
+            self.nodes[id].work = Work::Convolution(convolve);
+            self.nodes[before].work = Work::Gone;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -245,6 +275,7 @@ mod tests {
                 strides: [1, 1],
                 padding: Border::default(),
                 channels: 1,
+                pooling: [1, 1],
             },
             weights: Arc::new(Tensor::from_shape(&[1, 1, 1, 1], &[3.0_f32]).unwrap()),
             scale: vec![1.0],
@@ -307,13 +338,106 @@ mod tests {
         assert!(matches!(graph.nodes[y].work, Work::Activate { .. }));
     }
 
+    fn pool(input: Id, size: [usize; 2], strides: [usize; 2], padding: Border) -> Work {
+        let window = Window {
+            size,
+            strides,
+            padding,
+        };
+        Work::Pool {
+            input,
+            pooling: Pooling::Max,
+            window,
+        }
+    }
+
+    #[test]
+    fn a_pooling_with_windows_side_by_side_becomes_part_of_the_convolution() {
+        let mut graph = Graph::default();
+        let x = graph.push(Work::Input(0), SIZE);
+        let y = graph.push(convolution(x), SIZE);
+        let y = graph.push(activate(y, -2.0, 0.0, true), SIZE);
+        let y = graph.push(pool(y, [2, 1], [2, 1], Border::default()), SIZE);
+        graph.outputs.push(y);
+        graph.simplify();
+        let convolve = of(&graph, y);
+        assert_eq!(convolve.shape.pooling, [2, 1]);
+        assert_eq!((convolve.scale[0], convolve.relu), (-2.0, true));
+        // A second one would need values that are no longer there.
+        let z = graph.push(pool(y, [2, 2], [2, 2], Border::default()), SIZE);
+        graph.outputs = vec![z];
+        graph.simplify();
+        assert!(matches!(graph.nodes[z].work, Work::Pool { .. }));
+    }
+
+    #[test]
+    fn other_poolings_stay() {
+        let padded = Border {
+            bottom: 1,
+            ..Border::default()
+        };
+        let others = [
+            pool(1, [3, 3], [2, 2], Border::default()),
+            pool(1, [2, 2], [2, 2], padded),
+            // No block of pixels is of whole windows.
+            pool(1, [3, 3], [3, 3], Border::default()),
+            Work::Pool {
+                input: 1,
+                pooling: Pooling::Mean {
+                    counts_padding: false,
+                },
+                window: Window {
+                    size: [2, 2],
+                    strides: [2, 2],
+                    padding: Border::default(),
+                },
+            },
+        ];
+        for other in others {
+            let mut graph = Graph::default();
+            let x = graph.push(Work::Input(0), SIZE);
+            graph.push(convolution(x), SIZE);
+            let y = graph.push(other, SIZE);
+            graph.outputs.push(y);
+            let before = graph.clone();
+            graph.simplify();
+            assert_eq!(graph, before);
+        }
+    }
+
+    #[test]
+    fn a_convolution_that_pools_takes_what_keeps_the_order() {
+        for (scale, is_part) in [(2.0, true), (-2.0, false)] {
+            let mut graph = Graph::default();
+            let x = graph.push(Work::Input(0), SIZE);
+            let other = graph.push(convolution(x), SIZE);
+            let y = graph.push(convolution(x), SIZE);
+            let y = graph.push(pool(y, [2, 2], [2, 2], Border::default()), SIZE);
+            let y = graph.push(activate(y, scale, 0.0, false), SIZE);
+            let sum = graph.push(
+                Work::Add {
+                    left: other,
+                    right: y,
+                },
+                SIZE,
+            );
+            graph.outputs.extend([other, sum]);
+            graph.simplify();
+            assert_eq!(graph.nodes[y].work == Work::Gone, is_part);
+            let pooling = of(&graph, if is_part { sum } else { y - 1 });
+            assert_eq!(pooling.shape.pooling, [2, 2]);
+            assert_eq!(pooling.residual, is_part.then_some(other));
+        }
+    }
+
     #[test]
     fn what_is_wanted_as_it_is_stays() {
         let mut graph = Graph::default();
         let x = graph.push(Work::Input(0), SIZE);
         let y = graph.push(convolution(x), SIZE);
         let z = graph.push(activate(y, 2.0, 0.0, true), SIZE);
-        graph.outputs.extend([y, z]);
+        let pooled = graph.push(pool(y, [2, 2], [2, 2], Border::default()), SIZE);
+        graph.outputs.extend([y, z, pooled]);
         let before = graph.clone();
         graph.simplify();
         assert_eq!(graph, before);

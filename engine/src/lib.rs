@@ -13,8 +13,9 @@
 //!   | to NHWC |-->| 6 x 6 |-->| 1 x 1, 3 x 3, 1 x 1, + shortcut |-->| pool,   |
 //!   '---------'   | pool  |   '------------------------------'   | linear, |
 //!                 '-------'    ^ bias, ReLU, sum and the next     | softmax |
-//!                                batch normalisation are done     '---------'
-//!                                while the sums are in registers
+//!                     ^          batch normalisation are done     '---------'
+//!                     |          while the sums are in the cache
+//!                     the greatest of 2 x 2 sums is kept, and only that is written
 //!
 //!   a buffer    [image][row][column][channel], and a border of zeros around each image:
 //!

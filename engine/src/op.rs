@@ -43,7 +43,11 @@ impl Convolutions {
 
 impl fmt::Debug for Convolutions {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "{} convolutions", self.program.convolutions())
+        let (convolutions, poolings) = (self.program.convolutions(), self.program.poolings());
+        write!(
+            formatter,
+            "{convolutions} convolutions, {poolings} poolings"
+        )
     }
 }
 

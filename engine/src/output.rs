@@ -43,6 +43,22 @@ pub(crate) fn rectify(values: &mut [f32]) {
     }
 }
 
+/// Keeps the greater of two values, as max pooling does. What is not a number stays so here as well.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "it becomes part of functions with vector instructions"
+)]
+pub(crate) fn raise(most: &mut [f32], values: &[f32]) {
+    for (most, value) in most.iter_mut().zip(values) {
+        *most = if *value > *most || value.is_nan() {
+            *value
+        } else {
+            *most
+        };
+    }
+}
+
 /// A buffer that values go into.
 #[derive(Debug)]
 pub(crate) struct Output<'a> {
@@ -50,10 +66,17 @@ pub(crate) struct Output<'a> {
     pub(crate) values: &'a mut Values,
     /// Where the first channel of each pixel is.
     pub(crate) starts: &'a [usize],
+    /// Which of its channels they become: more than once where a concatenation has them twice.
+    pub(crate) places: &'a [Place],
+}
+
+/// Channels of a buffer that values become.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
     /// Which channel of the buffer the first one becomes.
     pub(crate) offset: usize,
     /// What is done to the values on their way.
-    pub(crate) activation: Option<&'a Activation>,
+    pub(crate) activation: Option<Activation>,
 }
 
 /// How many channels are scaled at once.
@@ -67,16 +90,19 @@ impl Output<'_> {
         reason = "it becomes part of functions with vector instructions"
     )]
     pub(crate) fn put(&mut self, pixel: usize, first: usize, values: &[f32]) {
-        let at = self.starts[pixel] + self.offset + first;
-        let Some(activation) = self.activation else {
-            return store(self.values, at, values);
-        };
-        let mut scaled = [0.0_f32; WIDTH];
-        for (number, values) in values.chunks(WIDTH).enumerate() {
-            let scaled = &mut scaled[..values.len()];
-            scaled.copy_from_slice(values);
-            activation.apply(first + number * WIDTH, scaled);
-            store(self.values, at + number * WIDTH, scaled);
+        for place in self.places {
+            let at = self.starts[pixel] + place.offset + first;
+            let Some(activation) = &place.activation else {
+                store(self.values, at, values);
+                continue;
+            };
+            let mut scaled = [0.0_f32; WIDTH];
+            for (number, values) in values.chunks(WIDTH).enumerate() {
+                let scaled = &mut scaled[..values.len()];
+                scaled.copy_from_slice(values);
+                activation.apply(first + number * WIDTH, scaled);
+                store(self.values, at + number * WIDTH, scaled);
+            }
         }
     }
 }
@@ -108,5 +134,13 @@ mod tests {
         rectify(&mut values);
         assert_eq!((values[0], values[1], values[3]), (0.0, 0.5, 0.0));
         assert!(values[2].is_nan());
+    }
+
+    #[test]
+    fn the_greater_is_kept_and_what_is_not_a_number_stays() {
+        let mut most = [1.0, -2.0, f32::NAN, 0.0, f32::NEG_INFINITY];
+        raise(&mut most, &[0.0, -1.0, 3.0, f32::NAN, -3.0]);
+        assert_eq!((most[0], most[1], most[4]), (1.0, -1.0, -3.0));
+        assert!(most[2].is_nan() && most[3].is_nan());
     }
 }

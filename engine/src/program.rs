@@ -13,7 +13,7 @@ use crate::buffer::{Border, Layout, Values};
 use crate::convolution::{Convolution, Finish, Scratch};
 use crate::graph::{Pooling, Size, Window};
 use crate::kernel::Number;
-use crate::output::{Activation, Output};
+use crate::output::{Output, Place, raise};
 
 /// The steps, ready to run.
 #[derive(Debug, Clone)]
@@ -28,12 +28,11 @@ pub(crate) struct Program {
 /// What tells layouts apart.
 type Key = [usize; 8];
 
-/// Where a step's values go.
+/// A buffer that a step's values go to, and where in it.
 #[derive(Debug, Clone)]
 struct Target {
     buffer: usize,
-    offset: usize,
-    activation: Option<Activation>,
+    places: Vec<Place>,
 }
 
 #[derive(Debug, Clone)]
@@ -73,6 +72,12 @@ impl Program {
     /// How many convolutions there are.
     pub(crate) fn convolutions(&self) -> usize {
         let is_one = |step: &&Step| matches!(step.action, Action::Convolution { .. });
+        self.steps.iter().filter(is_one).count()
+    }
+
+    /// How many poolings there are that no convolution does.
+    pub(crate) fn poolings(&self) -> usize {
+        let is_one = |step: &&Step| matches!(step.action, Action::Pool { .. });
         self.steps.iter().filter(is_one).count()
     }
 
@@ -127,8 +132,7 @@ impl Program {
             .map(|(values, target)| Output {
                 values,
                 starts: self.starts(target.buffer),
-                offset: target.offset,
-                activation: target.activation.as_ref(),
+                places: &target.places,
             });
         let mut outputs: Vec<Output<'_>> = outputs.collect();
         let plain = |buffer: usize| match &memory.buffers[buffer] {
@@ -245,9 +249,7 @@ fn pool(
         Pooling::Max => {
             pooled.fill(f32::NEG_INFINITY);
             for place in places {
-                for (most, value) in pooled.iter_mut().zip(&values[starts[place]..]) {
-                    *most = most.max(*value);
-                }
+                raise(pooled, &values[starts[place]..]);
             }
         }
         Pooling::Mean { counts_padding } => {

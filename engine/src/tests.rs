@@ -1,9 +1,12 @@
 //! Whole models, with this engine and with tract alone. They are here and not in a crate of their own, since
 //! AMX is emulated in this crate's tests alone.
 
+use crate::op::Convolutions;
 use crate::{Kernel, Number, accelerate};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use tract_onnx::onnx;
+use tract_onnx::prelude::InferenceModelExt as _;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::cnn::{
@@ -118,6 +121,18 @@ impl Maker {
         self.wire("relu", max(), &[x, zero])
     }
 
+    /// The greatest values of windows side by side.
+    fn pool_apart(&mut self, x: OutletId, side: usize) -> OutletId {
+        let channels = self.channels(x);
+        let mut pool_spec = self.spec(x, side, side, channels);
+        pool_spec.padding = PaddingSpec::Valid;
+        let pool = MaxPool {
+            pool_spec,
+            with_index_outputs: None,
+        };
+        self.wire("max", pool, &[x])
+    }
+
     fn pool(&mut self, x: OutletId, is_max: bool) -> OutletId {
         let channels = self.channels(x);
         let pool_spec = self.spec(x, 3, 2, channels);
@@ -168,6 +183,11 @@ fn run(model: TypedModel, input: &Tensor) -> Vec<Vec<f32>> {
 fn compare(mut maker: Maker, outputs: &[OutletId]) -> usize {
     maker.model.select_output_outlets(outputs).unwrap();
     let model = maker.model.into_decluttered().unwrap();
+    compare_model(&model, &mut maker.random)
+}
+
+#[track_caller]
+fn compare_model(model: &TypedModel, random: &mut ChaCha8Rng) -> usize {
     let shape = model
         .input_fact(0)
         .unwrap()
@@ -176,9 +196,7 @@ fn compare(mut maker: Maker, outputs: &[OutletId]) -> usize {
         .unwrap()
         .to_vec();
     let count = shape.iter().product();
-    let values: Vec<f32> = (0..count)
-        .map(|_| maker.random.random_range(-1.0..1.0))
-        .collect();
+    let values: Vec<f32> = (0..count).map(|_| random.random_range(-1.0..1.0)).collect();
     let input = Tensor::from_shape(&shape, &values).unwrap();
     let expected = run(model.clone(), &input);
     let mut replaced = 0;
@@ -186,7 +204,7 @@ fn compare(mut maker: Maker, outputs: &[OutletId]) -> usize {
         .into_iter()
         .filter(|kernel| kernel.is_supported())
     {
-        let (accelerated, count) = accelerate(&model, kernel).unwrap();
+        let (accelerated, count) = accelerate(model, kernel).unwrap();
         replaced = count;
         let found = run(accelerated, &input);
         let tolerance = match kernel.number() {
@@ -268,6 +286,60 @@ fn branches_that_are_put_together() {
 }
 
 #[test]
+fn convolutions_that_pool() {
+    let mut maker = Maker::new(5);
+    let x = views(&mut maker);
+    // 20 by 17: a column is left over.
+    let x = maker.same(x, 5, 50);
+    let x = maker.relu(x);
+    let x = maker.pool_apart(x, 2);
+    let y = maker.same(x, 3, 20);
+    let y = maker.pool_apart(y, 2);
+    // Some of the scales are negative.
+    let before = maker.normalise(y);
+    let before = maker.relu(before);
+    let y = maker.same(before, 3, 20);
+    let sum = maker.wire("sum", add(), &[y, before]);
+    // Of a sum, which pools by itself, and of three by three.
+    let halved = maker.pool_apart(sum, 2);
+    let y = maker.same(sum, 1, 6);
+    let y = maker.pool_apart(y, 3);
+    assert_eq!(compare(maker, &[halved, y]), 4);
+}
+
+#[test]
+fn the_small_networks_pooling_is_part_of_its_first_convolution() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
+    let mut model = onnx().model_for_path(path).unwrap();
+    let fact = f32::fact([2, 3, 64, 64]).into();
+    model.set_input_fact(0, fact).unwrap();
+    let model = model.into_typed().unwrap().into_decluttered().unwrap();
+    let (accelerated, _) = accelerate(&model, Kernel::Portable).unwrap();
+    let ops = accelerated.nodes().iter().map(TypedNode::op);
+    let regions: Vec<String> = ops
+        .filter_map(|op| op.downcast_ref::<Convolutions>())
+        .map(|region| format!("{region:?}"))
+        .collect();
+    // Those take every second pixel of a sum, for a shortcut.
+    assert_eq!(regions, ["29 convolutions, 3 poolings"]);
+    compare_model(&model, &mut ChaCha8Rng::seed_from_u64(6));
+}
+
+#[test]
+fn what_is_put_together_with_itself() {
+    let mut maker = Maker::new(7);
+    let x = views(&mut maker);
+    let x = maker.same(x, 3, 13);
+    let positive = maker.relu(x);
+    let normal = maker.normalise(x);
+    let parts = [positive, x, normal];
+    let all = maker.wire("all", TypedConcat { axis: 1 }, &parts);
+    let nested = maker.wire("nested", TypedConcat { axis: 1 }, &[x, all]);
+    let y = maker.same(nested, 3, 5);
+    assert_eq!(compare(maker, &[y]), 2);
+}
+
+#[test]
 fn what_is_not_ours_stays_between_what_is() {
     let mut maker = Maker::new(3);
     let x = views(&mut maker);
@@ -310,7 +382,7 @@ fn random_chains_of_everything() {
             let outputs = maker.random.random_range(1..60);
             let side = maker.random.random_range(1..=4);
             let stride = maker.random.random_range(1..=2);
-            x = match maker.random.random_range(0..8) {
+            x = match maker.random.random_range(0..9) {
                 0 | 1 => maker.same(from, side, outputs),
                 2 if height > side && width > side => {
                     let spec = maker.spec(from, side, stride, outputs);
@@ -322,7 +394,8 @@ fn random_chains_of_everything() {
                 }
                 4 => maker.normalise(from),
                 5 => maker.wire("sum", add(), &[from, other]),
-                6 => maker.wire("both", TypedConcat { axis: 1 }, &[from, other]),
+                6 if height > 3 && width > 3 => maker.pool_apart(from, side),
+                7 => maker.wire("both", TypedConcat { axis: 1 }, &[from, other]),
                 _ => maker.relu(from),
             };
             earlier.push(x);

@@ -16,7 +16,7 @@ use crate::kernel::tiles::{COLUMNS, DEPTH, Panel, ROWS};
 use crate::kernel::{Kernel, Run};
 
 /// How many pixels are computed before the next ones are.
-const PIXELS: usize = 256;
+pub(super) const PIXELS: usize = 256;
 
 const _: () = assert!(PIXELS.is_multiple_of(ROWS) && UNITS.is_multiple_of(DEPTH));
 
@@ -53,9 +53,8 @@ impl Convolution {
                         adds: number > 0,
                     });
                     if number + 1 == self.parts.len() {
-                        let first = group * PIXELS;
-                        let last = (first + PIXELS).min(self.output.pixels());
-                        self.finish(first..last, [block * COLUMNS, COLUMNS], sums, finish);
+                        let computed = group * PIXELS..(group + 1) * PIXELS;
+                        self.finish(computed, [block * COLUMNS, COLUMNS], sums, finish);
                     }
                 }
                 done += units;

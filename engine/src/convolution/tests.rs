@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::buffer::from_bf16;
-use crate::output::{Activation, store};
+use crate::output::{Activation, Place, store};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -29,11 +29,12 @@ impl Case {
             bottom: side(),
             right: side(),
         };
-        let shape = Shape {
+        let mut shape = Shape {
             window,
             strides: [random.random_range(1..=3), random.random_range(1..=3)],
             padding,
             channels: random.random_range(1..=130),
+            pooling: [1, 1],
         };
         // More border than padding, as where another convolution pads more.
         let border = Border {
@@ -51,6 +52,11 @@ impl Case {
                 random.random_range(1..=90),
             )
         };
+        let convolved = shape.output(input.height, input.width);
+        let poolings = [[1, 1], [1, 2], [2, 1], [2, 2], [2, 4], [4, 4], [8, 1]];
+        let mut fitting = poolings.to_vec();
+        fitting.retain(|[rows, columns]| *rows <= convolved[0] && *columns <= convolved[1]);
+        shape.pooling = fitting[random.random_range(0..fitting.len())];
         let [height, width] = shape.output(input.height, input.width);
         let pixels = input.batch * height * width;
         let mut numbers = |count: usize, scale: f32| -> Vec<f32> {
@@ -79,8 +85,8 @@ impl Case {
         }
     }
 
-    /// The sums with bias and residual, and the same activated, by the definition.
-    fn expected(&self) -> (Vec<f64>, Vec<f64>) {
+    /// The convolution with its bias, `[pixels][channels]`, by the definition.
+    fn convolved(&self) -> Vec<f64> {
         let Layout {
             batch,
             height,
@@ -89,8 +95,8 @@ impl Case {
             ..
         } = self.input;
         let [rows, columns] = self.shape.window;
-        let [out_height, out_width] = self.shape.output(height, width);
-        let (mut plain, mut activated) = (Vec::new(), Vec::new());
+        let [out_height, out_width] = self.unpooled().output(height, width);
+        let mut sums = Vec::new();
         for image in 0..batch {
             for y in 0..out_height {
                 for x in 0..out_width {
@@ -121,14 +127,48 @@ impl Case {
                                 }
                             }
                         }
-                        sum += f64::from(self.residual[plain.len()]);
-                        if self.relu {
-                            sum = sum.max(0.0);
+                        sums.push(sum);
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    fn unpooled(&self) -> Shape {
+        Shape {
+            pooling: [1, 1],
+            ..self.shape
+        }
+    }
+
+    /// What of the convolution is kept, with the residual, and the same activated, by the definition.
+    fn expected(&self) -> (Vec<f64>, Vec<f64>) {
+        let convolved = self.convolved();
+        let Layout { height, width, .. } = self.input;
+        let [of_rows, of_columns] = self.unpooled().output(height, width);
+        let [out_height, out_width] = self.shape.output(height, width);
+        let [rows, columns] = self.shape.pooling;
+        let (mut plain, mut activated) = (Vec::new(), Vec::new());
+        for image in 0..self.input.batch {
+            for y in 0..out_height {
+                for x in 0..out_width {
+                    for channel in 0..self.shape.channels {
+                        let mut value = f64::NEG_INFINITY;
+                        for y in y * rows..(y + 1) * rows {
+                            for x in x * columns..(x + 1) * columns {
+                                let pixel = (image * of_rows + y) * of_columns + x;
+                                value = value.max(convolved[pixel * self.shape.channels + channel]);
+                            }
                         }
-                        plain.push(sum);
-                        let scale = f64::from(self.activation.scale[output]);
-                        let shift = f64::from(self.activation.shift[output]);
-                        activated.push((sum * scale + shift).max(0.0));
+                        value += f64::from(self.residual[plain.len()]);
+                        if self.relu {
+                            value = value.max(0.0);
+                        }
+                        plain.push(value);
+                        let scale = f64::from(self.activation.scale[channel]);
+                        let shift = f64::from(self.activation.shift[channel]);
+                        activated.push((value * scale + shift).max(0.0));
                     }
                 }
             }
@@ -164,18 +204,24 @@ impl Case {
         let mut activated = Values::zeros(&layout, Number::F32);
         let starts = |layout: Layout| layout.starts().collect::<Vec<usize>>();
         let (at, at_padded) = (starts(layout), starts(padded));
+        let places = |activation| {
+            [Place {
+                offset: 0,
+                activation,
+            }]
+        };
+        let as_they_are = places(None);
+        let scaled = places(Some(self.activation.clone()));
         let outputs = vec![
             Output {
                 values: &mut plain,
                 starts: &at_padded,
-                offset: 0,
-                activation: None,
+                places: &as_they_are,
             },
             Output {
                 values: &mut activated,
                 starts: &at,
-                offset: 0,
-                activation: Some(&self.activation),
+                places: &scaled,
             },
         ];
         convolution.run(
@@ -217,7 +263,7 @@ fn every_kernel_gives_the_sums_of_the_definition() {
         .filter(|kernel| kernel.is_supported())
         .collect();
     println!("kernels of this processor: {kernels:?}");
-    for seed in 0..60 {
+    for seed in 0..80 {
         let case = Case::random(&mut ChaCha8Rng::seed_from_u64(seed));
         let (plain, activated) = case.expected();
         for kernel in &kernels {
@@ -231,6 +277,44 @@ fn every_kernel_gives_the_sums_of_the_definition() {
             );
         }
     }
+}
+
+#[test]
+fn pooling_on_the_way_gives_the_same_bits_as_pooling_afterwards() {
+    let mut pooled = 0;
+    for seed in 0..40 {
+        let mut case = Case::random(&mut ChaCha8Rng::seed_from_u64(seed));
+        let Layout { height, width, .. } = case.input;
+        let [of_rows, of_columns] = case.unpooled().output(height, width);
+        let [out_height, out_width] = case.shape.output(height, width);
+        let channels = case.shape.channels;
+        case.residual = vec![0.0; case.input.batch * of_rows * of_columns * channels];
+        pooled += usize::from(case.shape != case.unpooled());
+        for kernel in Kernel::ALL
+            .into_iter()
+            .filter(|kernel| kernel.is_supported())
+        {
+            let (found, _) = case.run(kernel);
+            let Case { shape, .. } = case;
+            case.shape = case.unpooled();
+            let (all, _) = case.run(kernel);
+            case.shape = shape;
+            let [rows, columns] = shape.pooling;
+            for (at, value) in found.iter().enumerate() {
+                let (pixel, channel) = (at / channels, at % channels);
+                let (row, column) = (pixel / out_width, pixel % out_width);
+                let (image, row) = (row / out_height, row % out_height);
+                let window = (0..rows * columns).map(|place| {
+                    let row = image * of_rows + row * rows + place / columns;
+                    let column = column * columns + place % columns;
+                    all[(row * of_columns + column) * channels + channel]
+                });
+                let most = window.fold(f32::NEG_INFINITY, f32::max);
+                assert_eq!(*value, most, "{kernel}, seed {seed}: value {at}");
+            }
+        }
+    }
+    assert!(pooled > 10, "{pooled} cases pool");
 }
 
 #[test]
@@ -266,6 +350,7 @@ fn an_input_without_room_for_the_padding_is_refused() {
             ..Border::default()
         },
         channels: 1,
+        pooling: [1, 1],
     };
     let _ = Convolution::new(
         Kernel::Portable,

@@ -1,6 +1,8 @@
 //! From a graph to the steps of a program: how each value is wanted, which buffers that takes, and where
 //! each step puts its values.
 
+use std::collections::BTreeMap;
+
 use tract_onnx::prelude::TractResult;
 
 use super::{Action, Program, Step, Target, key};
@@ -8,6 +10,7 @@ use crate::buffer::{Border, Layout};
 use crate::convolution::Convolution;
 use crate::graph::{Graph, Id, Size, Work};
 use crate::kernel::{Kernel, Number};
+use crate::output::Place;
 
 /// How a value is wanted: as f32, as a kernel's numbers, or both.
 #[derive(Debug, Clone, Copy, Default)]
@@ -187,48 +190,55 @@ impl Builder<'_> {
         self.wants[id] = wants;
     }
 
-    /// Where a node's values go.
+    /// Where a node's values go, each buffer once.
     fn targets(&self, id: Id) -> Vec<Target> {
+        let mut targets: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+        for (buffer, place) in self.places(id) {
+            targets.entry(buffer).or_default().push(place);
+        }
+        let target = |(buffer, places)| Target { buffer, places };
+        targets.into_iter().map(target).collect()
+    }
+
+    /// Where a node's values go: which buffers, and where in them.
+    fn places(&self, id: Id) -> Vec<(usize, Place)> {
         let wants = self.wants[id];
         let own = [wants.plain, wants.multiplied];
         let plain_is_other = wants.plain != wants.multiplied;
-        let mut targets: Vec<Target> = own
+        let own = own
             .into_iter()
             .enumerate()
             .filter(|(number, _)| *number == 0 || plain_is_other)
-            .filter_map(|(_, buffer)| buffer)
-            .map(|buffer| Target {
-                buffer,
-                offset: 0,
-                activation: None,
-            })
-            .collect();
+            .filter_map(|(_, buffer)| buffer);
+        let first = Place {
+            offset: 0,
+            activation: None,
+        };
+        let mut places: Vec<(usize, Place)> = own.map(|buffer| (buffer, first.clone())).collect();
         for user in self.graph.users(id) {
             match &self.graph.nodes[user].work {
                 Work::Concat(parts) => {
                     let mut first = 0;
                     for part in parts {
                         if *part == id {
-                            let shift = |target: Target| Target {
-                                offset: target.offset + first,
-                                ..target
-                            };
-                            targets.extend(self.targets(user).into_iter().map(shift));
+                            for (buffer, mut place) in self.places(user) {
+                                place.offset += first;
+                                places.push((buffer, place));
+                            }
                         }
                         first += self.graph.nodes[*part].size.channels;
                     }
                 }
                 Work::Activate { activation, .. } if self.is_on_the_way(user) => {
-                    let activate = |target: Target| Target {
-                        activation: Some(activation.clone()),
-                        ..target
-                    };
-                    targets.extend(self.targets(user).into_iter().map(activate));
+                    for (buffer, mut place) in self.places(user) {
+                        place.activation = Some(activation.clone());
+                        places.push((buffer, place));
+                    }
                 }
                 _ => {}
             }
         }
-        targets
+        places
     }
 
     fn step(&self, id: Id) -> TractResult<Option<Step>> {
@@ -257,8 +267,8 @@ impl Builder<'_> {
             }
             Work::Activate { .. } if self.is_on_the_way(id) => return Ok(None),
             Work::Activate { input, activation } => {
-                for target in &mut targets {
-                    target.activation = Some(activation.clone());
+                for place in targets.iter_mut().flat_map(|target| &mut target.places) {
+                    place.activation = Some(activation.clone());
                 }
                 Action::Copy(plain(*input))
             }
