@@ -8,8 +8,9 @@
 //! in is added by the ONNX interpreter.
 //!
 //! All networks take views of 64 x 64 pixels and answer five classes, and all start from the values of
-//! He et al. 2015 (a maxout layer from those of `LeCun` et al. 1998) with biases of zero. These two differences from their sources are not repeated in
-//! their files; `docs/networks.md` compares the networks.
+//! He et al. 2015 (a maxout layer from those of `LeCun` et al. 1998) with biases of zero. These two
+//! differences from their sources are not repeated in their files; `docs/networks.md` compares the
+//! networks.
 
 mod alexnet;
 mod architecture;
