@@ -183,8 +183,6 @@ fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
 /// construction.
 fn prepare(proto: &ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, Fault> {
     let views = card.preprocessing.view_count();
-    let mut shape = vec![views];
-    shape.extend(card.preprocessing.view_shape());
     let mut network = onnx().model_for_proto_model(proto)?;
     // By name: what is not an input of the graph proper has a value, and is none here either.
     let input = network
@@ -195,10 +193,7 @@ fn prepare(proto: &ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan,
         return Err(Fault::Contract(format!("'{INPUT}' is not its only input")));
     }
     network.select_outputs_by_name([OUTPUT])?;
-    let network = network
-        .with_input_fact(0, f32::fact(shape.as_slice()).into())?
-        .into_typed()?
-        .into_decluttered()?;
+    let network = galmorph_engine::for_batches(network, views, card.preprocessing.view_shape())?;
     let (network, _) = galmorph_engine::accelerate(&network, kernel)?;
     let network = network.into_optimized()?;
     let output = network.output_fact(0)?.clone();

@@ -6,7 +6,7 @@
 use std::env;
 use std::error::Error;
 
-use galmorph_engine::{Kernel, accelerate};
+use galmorph_engine::{Kernel, accelerate, for_batches};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
 
@@ -25,11 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let views: usize = arguments.next().map_or(Ok(4), |views| views.parse())?;
     let only = arguments.next();
     let shape = [views, 3, 64, 64];
-    let model = onnx()
-        .model_for_path(&path)?
-        .with_input_fact(0, f32::fact(shape).into())?
-        .into_typed()?
-        .into_decluttered()?;
+    let model = for_batches(onnx().model_for_path(&path)?, views, [3, 64, 64])?;
     let mut state = 1_u32;
     let mut number = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

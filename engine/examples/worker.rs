@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use galmorph_engine::{Kernel, accelerate};
+use galmorph_engine::{Kernel, accelerate, for_batches};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
 
@@ -72,11 +72,12 @@ fn plan(
     shape: [usize; 4],
     runtime: &str,
 ) -> Result<Arc<TypedRunnableModel>, Box<dyn Error>> {
-    let model = onnx()
-        .model_for_path(path)?
-        .with_input_fact(0, f32::fact(shape).into())?;
+    let model = onnx().model_for_path(path)?;
     let kernel = match runtime {
-        "tract" => return Ok(model.into_optimized()?.into_runnable()?),
+        "tract" => {
+            let model = model.with_input_fact(0, f32::fact(shape).into())?;
+            return Ok(model.into_optimized()?.into_runnable()?);
+        }
         "amxbf16" => Kernel::AmxBf16,
         "avx512bf16" => Kernel::Avx512Bf16,
         "avx512" => Kernel::Avx512,
@@ -87,7 +88,9 @@ fn plan(
     if !kernel.is_supported() {
         return Err(format!("this processor has no {kernel}").into());
     }
-    let (accelerated, _) = accelerate(&model.into_typed()?.into_decluttered()?, kernel)?;
+    let [views, channels, rows, columns] = shape;
+    let model = for_batches(model, views, [channels, rows, columns])?;
+    let (accelerated, _) = accelerate(&model, kernel)?;
     Ok(accelerated.into_optimized()?.into_runnable()?)
 }
 

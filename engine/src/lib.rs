@@ -53,7 +53,34 @@ mod program;
 mod region;
 
 pub use kernel::{Kernel, Number};
-use tract_onnx::prelude::{TractResult, TypedModel};
+use std::collections::HashMap;
+
+use tract_onnx::prelude::{
+    DatumExt as _, InferenceModel, InferenceModelExt as _, TDim, TractResult, TypedModel, tvec,
+};
+
+/// The network for batches of so many views, which have this shape; as [`accelerate`] wants it.
+///
+/// tract's simplifications come while the batch has no size yet: of a batch of one they make images
+/// without a batch, which no operator of this engine takes.
+///
+/// # Errors
+///
+/// Errors are those of tract on a network that is not sound, or whose input has another shape.
+pub fn for_batches(
+    network: InferenceModel,
+    views: usize,
+    view: [usize; 3],
+) -> TractResult<TypedModel> {
+    let batch = network.sym("views");
+    let mut shape = tvec![TDim::from(batch.clone())];
+    shape.extend(view.map(TDim::from));
+    network
+        .with_input_fact(0, f32::fact(shape).into())?
+        .into_typed()?
+        .into_decluttered()?
+        .set_symbols(&HashMap::from([(batch, TDim::from(views))]))
+}
 
 /// Computes a model's convolutions, and what is between them, by `kernel`, which the processor must
 /// support. All shapes must be known. Returns how many convolutions were replaced as well: of each that

@@ -326,6 +326,15 @@ fn the_small_networks_pooling_is_part_of_its_first_convolution() {
 }
 
 #[test]
+fn a_batch_of_one_view_is_computed_as_any_other() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
+    let network = onnx().model_for_path(path).unwrap();
+    let model = crate::for_batches(network, 1, [3, 64, 64]).unwrap();
+    let replaced = compare_model(&model, &mut ChaCha8Rng::seed_from_u64(8));
+    assert_eq!(replaced, 29);
+}
+
+#[test]
 fn what_is_put_together_with_itself() {
     let mut maker = Maker::new(7);
     let x = views(&mut maker);
