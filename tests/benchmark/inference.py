@@ -1,48 +1,46 @@
-"""How fast the networks run, in galmorph's engine and in other runtimes; see scripts/bench.
+"""How fast the networks run, in galmorph and in other runtimes; see scripts/bench.
 
 Every runtime is a process of its own that has loaded the model. They take turns: for each round, each
-runs the model for about a second while the others wait. A figure is the median over the rounds, and
-ratios are taken within a round, so that a machine that is busy for a while harms all alike.
+runs the model for a while as the others wait. A figure is the median over the rounds, and ratios are
+taken within a round, so that a machine that is busy for a while harms all alike.
 
-usage: inference.py --output DIR [--models FILE ...] [--batches 1,4,16] [--threads 1,2] [--rounds 7]
+usage: inference.py [--output DIR] [--document FILE] [--models FILE ...] [--batches 1,4,16]
+                    [--threads 1,2] [--rounds 5] [--seconds 0.5] [--images SECONDS] [--runtimes NAMES]
 """
 
 import argparse
 import itertools
 import json
 import os
-import statistics
+import platform
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+import performance_page
+from performance_page import OURS, RUNTIMES
+from whole_pipeline import REPOSITORY, drain
+
 WORKER = REPOSITORY / "target" / "release" / "examples" / "worker"
 OTHERS = Path(__file__).with_name("inference_worker.py")
-OURS = {
-    "amxbf16": "galmorph, bf16, AMX",
-    "avx512bf16": "galmorph, bf16, AVX-512",
-    "avx512": "galmorph, f32, AVX-512",
-    "avx2": "galmorph, f32, AVX2",
-    "portable": "galmorph, f32, portable",
-    "tract": "tract as it comes, f32",
+CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
+VIEWS_OF_AN_IMAGE = 4
+# The kernels that `--precision auto` and `--precision f32` choose from, in their order.
+PRECISIONS = {
+    "auto": ["amxbf16", "avx512bf16", "avx512", "avx2", "portable"],
+    "f32": ["avx512", "avx2", "portable"],
 }
-THEIRS = {
-    "onnxruntime": "ONNX Runtime, f32",
-    "openvino-f32": "OpenVINO, f32",
-    "openvino-bf16": "OpenVINO, bf16",
-    "torch": "PyTorch, f32",
-}
-CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
 
 
 class Runtime:
     """A process that has loaded the model."""
 
-    def __init__(self, name, model, batch, threads):
-        self.name, self.views_a_run = name, batch * (threads if name in OURS else 1)
+    def __init__(self, name, model, batch, threads, seconds):
+        self.name, self.views_a_run = name, batch * threads
         program = [WORKER] if name in OURS else [sys.executable, OTHERS]
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
+        # Each thread is one of ours; no library is to add more of its own.
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
         self.process = subprocess.Popen(
             [*program, model, str(batch), str(threads), name],
             stdin=subprocess.PIPE,
@@ -50,20 +48,21 @@ class Runtime:
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores(threads)),
         )
+        self.runs, self.rounds = 1, []
         self.loaded = self.answer()
-        self.runs = 1
         if self.loaded:
             took = self.run()
-            self.runs = max(1, round(1.0 / max(took["wall_seconds"], 1e-3)))
-            self.rounds = []
+            self.runs = max(1, round(seconds / max(took["wall_seconds"], 1e-3)))
 
     def answer(self):
         line = self.process.stdout.readline()
         return json.loads(line) if line else None
 
     def fault(self):
-        return self.process.stderr.read().strip().splitlines()[-1:]
+        lines = self.process.stderr.read().strip().splitlines() or ["it has ended"]
+        return lines[-1]
 
     def run(self):
         self.process.stdin.write(f"{self.runs}\n")
@@ -72,91 +71,115 @@ class Runtime:
 
     def round(self):
         took, views = self.run(), self.runs * self.views_a_run
-        self.rounds.append({key: 1e3 * value / views for key, value in took.items()})
+        times = {key: took[key] / views for key in ("wall_seconds", "cpu_seconds")}
+        self.rounds.append(times)
+        self.loaded["peak_bytes"] = took["peak_bytes"]
+        return times
 
     def end(self):
         self.process.stdin.close()
         self.process.wait()
 
 
-def measure(model, batch, threads, rounds, names):
+def cores(threads):
+    """The first cores that this process may use: the same for every runtime."""
+    return set(sorted(os.sched_getaffinity(0))[:threads])
+
+
+def start(names, model, batch, threads, seconds):
+    """The runtimes that this machine can run, and why not the others."""
     runtimes, missing = [], {}
     for name in names:
-        runtime = Runtime(name, model, batch, threads)
+        runtime = Runtime(name, model, batch, threads, seconds)
         if runtime.loaded:
             runtimes.append(runtime)
         else:
-            missing[name] = " ".join(runtime.fault())
-    for _ in range(rounds):
+            missing[name] = runtime.fault()
+            print(f"  {RUNTIMES[name]}: left out ({missing[name]})", flush=True)
+    return runtimes, missing
+
+
+def measure_networks(names, model, batch, threads, settings):
+    runtimes, missing = start(names, model, batch, threads, settings.seconds)
+    for _ in range(settings.rounds):
         for runtime in runtimes:
             runtime.round()
     for runtime in runtimes:
         runtime.end()
-    return {runtime.name: runtime.loaded | {"rounds": runtime.rounds} for runtime in runtimes}, missing
+    results = {runtime.name: runtime.loaded | {"rounds": runtime.rounds} for runtime in runtimes}
+    return {"model": model.stem, "batch": batch, "threads": threads, "results": results, "missing": missing}
 
 
-def median(measured, key):
-    return statistics.median(round[key] for round in measured["rounds"])
-
-
-def ratio(of, to, key="cpu_seconds"):
-    """How many times as fast `to` is as `of`: the median over the rounds, and their range."""
-    ratios = [a[key] / b[key] for a, b in zip(of["rounds"], to["rounds"])]
-    return statistics.median(ratios), min(ratios), max(ratios)
-
-
-def table(title, results, reference):
-    lines = [
-        f"**{title}**",
-        "",
-        f"| runtime | CPU ms a view | views/s | speed, {(OURS | THEIRS)[reference]} = 1 | load, s | peak memory, MB |",
-        "|---|---|---|---|---|---|",
+def measure_pipeline(model, counts, settings):
+    """The whole pipeline and the network alone, in turns: each precision, with each number of workers."""
+    ways = []
+    for precision, threads in itertools.product(PRECISIONS, counts):
+        for name in PRECISIONS[precision]:
+            network = Runtime(name, model, VIEWS_OF_AN_IMAGE, threads, settings.seconds)
+            if network.loaded:
+                break
+        ways.append((precision, threads, network))
+    results = [
+        {"precision": precision, "workers": threads, "network": network.name, "rounds": []}
+        for precision, threads, network in ways
     ]
-    for name, measured in results.items():
-        middle, low, high = ratio(results[reference], measured)
-        values = [round["cpu_seconds"] for round in measured["rounds"]]
-        lines.append(
-            f"| {(OURS | THEIRS)[name]} | {median(measured, 'cpu_seconds'):.2f} ({min(values):.2f} to {max(values):.2f}) "
-            f"| {1e3 / median(measured, 'wall_seconds'):.0f} | {middle:.2f} ({low:.2f} to {high:.2f}) "
-            f"| {measured['load_seconds']:.1f} | {measured['rss_bytes'] / 1e6:.0f} |"
-        )
-    return "\n".join(lines)
+    for _ in range(settings.rounds):
+        for (precision, threads, network), result in zip(ways, results):
+            alone = 1 / (network.round()["wall_seconds"] * VIEWS_OF_AN_IMAGE)
+            files = max(20, round(alone * settings.images))
+            whole = drain(model, precision, threads, cores(threads), files, settings.output)
+            result["rounds"].append(whole | {"network_images_per_second": alone})
+    for _, _, network in ways:
+        network.end()
+    return {"model": model.stem, "results": results}
 
 
-def processor():
+def machine():
     text = Path("/proc/cpuinfo").read_text()
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     fields = {key.strip(): value.strip() for key, value in fields.items()}
     flags = fields.get("flags", "").split()
-    return f"{fields.get('model name', 'unknown')}; " + ", ".join(flag for flag in CPU_FLAGS if flag in flags)
+    return {
+        "processor": fields.get("model name", platform.machine()),
+        "offers": {flag: flag in flags for flag in CPU_FLAGS},
+        "cores": len(os.sched_getaffinity(0)),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": {name: metadata.version(name) for name in ("onnxruntime", "openvino", "torch")},
+    }
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "target" / "bench")
+    parser.add_argument("--document", type=Path, default=REPOSITORY / "docs" / "performance.md")
     parser.add_argument("--models", nargs="+", type=Path)
     parser.add_argument("--batches", default="1,4,16")
     parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--runtimes", default=",".join(OURS | THEIRS))
-    arguments = parser.parse_args()
-    models = arguments.models or [REPOSITORY / "models" / name for name in ("zhu2019.onnx", "zhu2019-small.onnx")]
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each turn of a runtime")
+    parser.add_argument("--images", type=float, default=4.0, help="seconds for each run of the whole pipeline; 0 for none")
+    parser.add_argument("--runtimes", default=",".join(name for name in RUNTIMES if name != "portable"))
+    settings = parser.parse_args()
+    models = settings.models or [REPOSITORY / "models" / name for name in ("zhu2019.onnx", "zhu2019-small.onnx")]
+    batches, threads = ([int(count) for count in text.split(",")] for text in (settings.batches, settings.threads))
+    threads = [count for count in threads if len(cores(count)) == count]
+    settings.output.mkdir(parents=True, exist_ok=True)
 
-    everything, parts = [], [f"Processor: {processor()}."]
-    counts = [[int(count) for count in text.split(",")] for text in (arguments.batches, arguments.threads)]
-    for model, threads, batch in itertools.product(models, counts[1], counts[0]):
-        title = f"{model.stem}, {batch} views a run, {threads} thread{'s' * (threads > 1)}"
-        print(title, flush=True)
-        results, missing = measure(model, batch, threads, arguments.rounds, arguments.runtimes.split(","))
-        for name, fault in missing.items():
-            print(f"  {(OURS | THEIRS)[name]}: left out ({fault})", flush=True)
-        reference = "onnxruntime" if "onnxruntime" in results else next(iter(results))
-        parts.append(table(title, results, reference))
-        print(parts[-1], flush=True)
-        everything.append({"model": model.stem, "views": batch, "threads": threads, "results": results})
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    (arguments.output / "inference.json").write_text(json.dumps({"processor": processor(), "runs": everything}))
-    (arguments.output / "inference.md").write_text("\n\n".join(parts) + "\n")
+    measured = {"machine": machine(), "rounds": settings.rounds, "networks": [], "pipelines": []}
+    for model, count, batch in itertools.product(models, threads, batches):
+        print(f"{model.stem}, {batch} views a run, {performance_page.plural(count, 'thread')}", flush=True)
+        run = measure_networks(settings.runtimes.split(","), model, batch, count, settings)
+        measured["networks"].append(run)
+        print(performance_page.network_table(run), flush=True)
+    for model in models if settings.images else []:
+        print(f"{model.stem}, the whole pipeline", flush=True)
+        run = measure_pipeline(model, threads, settings)
+        measured["pipelines"].append(run)
+        print(performance_page.pipeline_table(run), flush=True)
+    (settings.output / "performance.json").write_text(json.dumps(measured, indent=1))
+    performance_page.write(measured, settings.document)
+    print(f"written: {settings.document}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,88 +1,119 @@
 """A runtime of the benchmark: loads a model, then runs it as often as a line of standard input says.
 
-Speaks as engine/examples/worker.rs does.
+Speaks as engine/examples/worker.rs does. Each thread runs the model on views of its own, and the runtime
+is given one thread for each: what a pool of workers does, and what costs no waiting for each other.
 
 usage: inference_worker.py MODEL.onnx VIEWS THREADS onnxruntime|openvino-f32|openvino-bf16|torch
 """
 
 import json
-import resource
+import re
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy
 
 
-def onnxruntime(path, threads):
+def onnxruntime(path, _views, _threads):
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda views: session.run(None, {"views": views})
+    def load():
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return lambda: lambda views: session.run(None, {"views": views})[0]
+
+    return load
 
 
-def openvino(path, threads, precision):
+def openvino(path, views, threads, precision):
     import openvino
 
-    core = openvino.Core()
-    settings = {
-        "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": precision,
-        "NUM_STREAMS": 1,
-    }
-    model = core.read_model(path)
-    compiled = {}
+    def load():
+        core = openvino.Core()
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": precision,
+            "NUM_STREAMS": threads,
+        }
+        model = core.read_model(path)
+        model.reshape({"views": [views, 3, 64, 64]})
+        compiled = core.compile_model(model, "CPU", settings)
 
-    def run(views):
-        if "request" not in compiled:
-            model.reshape({"views": list(views.shape)})
-            compiled["request"] = core.compile_model(model, "CPU", settings).create_infer_request()
-        compiled["request"].infer({"views": views})
+        def runner():
+            request = compiled.create_infer_request()
+            return lambda views: request.infer({"views": views})[0]
 
-    return run
+        return runner
+
+    return load
 
 
-def torch(path, threads):
-    import onnx
+def torch(path, views, _threads):
     import torch
-    from onnx2torch import convert
 
-    torch.set_num_threads(threads)
-    model = convert(onnx.load(path)).eval()
+    from onnx_in_torch import Network
 
-    def run(views):
+    torch.set_num_threads(1)
+
+    def load():
+        network = Network(path).eval()
         with torch.inference_mode():
-            model(torch.from_numpy(views))
+            traced = torch.jit.trace(network, torch.zeros(views, 3, 64, 64))
+            frozen = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
 
-    return run
+        def run(views):
+            with torch.inference_mode():
+                return frozen(torch.from_numpy(views)).numpy()
+
+        return lambda: run
+
+    return load
+
+
+def peak_bytes():
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)[1]) * 1024
+
+
+def say(**values):
+    print(json.dumps(values | {"peak_bytes": peak_bytes()}), flush=True)
 
 
 def main():
     path, views, threads, runtime = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    import numpy
-
-    began = time.perf_counter()
     if runtime == "onnxruntime":
-        run = onnxruntime(path, threads)
+        load = onnxruntime(path, views, threads)
     elif runtime.startswith("openvino-"):
-        run = openvino(path, threads, runtime.removeprefix("openvino-"))
+        load = openvino(path, views, threads, runtime.removeprefix("openvino-"))
     elif runtime == "torch":
-        run = torch(path, threads)
+        load = torch(path, views, threads)
     else:
         sys.exit(f"no runtime '{runtime}'")
-    images = numpy.random.default_rng(1).uniform(-1, 1, (views, 3, 64, 64)).astype(numpy.float32)
-    run(images)
-    loaded = {
-        "load_seconds": time.perf_counter() - began,
-        "rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
-    print(json.dumps(loaded), flush=True)
-    for line in sys.stdin:
-        began, cpu = time.perf_counter(), time.process_time()
-        for _ in range(int(line)):
+    # The values of worker.rs.
+    values = numpy.arange(views * 3 * 64 * 64, dtype=numpy.int64) * 7919 % 509
+    images = (values.astype(numpy.float32) / 254 - 1).reshape(views, 3, 64, 64)
+    began = time.perf_counter()
+    runner = load()
+    runners = [runner() for _ in range(threads)]
+    for run in runners:
+        run(images)
+    say(load_seconds=time.perf_counter() - began)
+
+    def work(run, runs):
+        for _ in range(runs):
             run(images)
-        took = {"wall_seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
-        print(json.dumps(took), flush=True)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for line in sys.stdin:
+            began, cpu = time.perf_counter(), time.process_time()
+            for done in [pool.submit(work, run, int(line)) for run in runners]:
+                done.result()
+            say(wall_seconds=time.perf_counter() - began, cpu_seconds=time.process_time() - cpu)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""What the benchmark measured, as tables of docs/performance.md and as a plot beside it.
+
+usage: performance_page.py performance.json PAGE.md     (writes the page's tables again, and its plot)
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+OURS = {
+    "amxbf16": "galmorph, bf16, AMX",
+    "avx512bf16": "galmorph, bf16, AVX-512",
+    "avx512": "galmorph, f32, AVX-512",
+    "avx2": "galmorph, f32, AVX2",
+    "portable": "galmorph, f32, portable",
+}
+RUNTIMES = OURS | {
+    "tract": "tract as it comes, f32",
+    "onnxruntime": "ONNX Runtime, f32",
+    "openvino-f32": "OpenVINO, f32",
+    "openvino-bf16": "OpenVINO, bf16",
+    "torch": "PyTorch, f32",
+}
+# What the speed of the others is a multiple of, where it ran.
+REFERENCE = "onnxruntime"
+BEGIN, END = "<!-- scripts/bench writes from here -->", "<!-- to here -->"
+PLOTTED_BATCH, PLOTTED_THREADS = 4, 1
+
+
+def plural(count, noun):
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def spread(values, digits):
+    """The median, and the least and the greatest."""
+    middle, least, most = statistics.median(values), min(values), max(values)
+    return f"{middle:.{digits}f} ({least:.{digits}f} to {most:.{digits}f})"
+
+
+def of(measured, key):
+    return [round[key] for round in measured["rounds"]]
+
+
+def reference_of(results):
+    return REFERENCE if REFERENCE in results else next(iter(results))
+
+
+def speeds(results, name):
+    """How many times as fast as the reference, by processor time, in each round."""
+    reference = of(results[reference_of(results)], "cpu_seconds")
+    return [r / t for r, t in zip(reference, of(results[name], "cpu_seconds"))]
+
+
+def row(*cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def heading(*cells):
+    return [row(*cells), "|" + "---|" * len(cells)]
+
+
+def network_table(run):
+    results = run["results"]
+    if not results:
+        return ""
+    reference = RUNTIMES[reference_of(results)]
+    lines = heading("runtime", f"speed ({reference} = 1)", "CPU ms a view", "views/s", "load, s", "peak memory, MB")
+    for name, measured in results.items():
+        rates = [1 / seconds for seconds in of(measured, "wall_seconds")]
+        lines.append(
+            row(
+                RUNTIMES[name],
+                spread(speeds(results, name), 2),
+                spread([1e3 * seconds for seconds in of(measured, "cpu_seconds")], 2),
+                spread(rates, 0),
+                f"{measured['load_seconds']:.2f}",
+                f"{measured['peak_bytes'] / 1e6:.0f}",
+            )
+        )
+    lines += [f"\n{RUNTIMES[name]}: left out ({fault})" for name, fault in run["missing"].items()]
+    return "\n".join(lines)
+
+
+def pipeline_table(run):
+    lines = heading(
+        "kernel", "workers", "images/s", "of the network's own rate", "speed (one worker = 1)",
+        "decode and views, CPU ms an image", "database, % of CPU", "load, s", "peak memory, MB",
+    )  # fmt: skip
+    one = {}
+    for result in run["results"]:
+        rates = of(result, "images_per_second")
+        shares = [100 * cpu.get("record", 0) / sum(cpu.values()) for cpu in of(result, "cpu_seconds")]
+        kernel = result["rounds"][0]["kernel"]
+        if result["workers"] == 1:
+            one[kernel] = rates
+        gains = [rate / single for rate, single in zip(rates, one.get(kernel, []))]
+        alone = of(result, "network_images_per_second")
+        lines.append(
+            row(
+                kernel,
+                str(result["workers"]),
+                spread(rates, 1),
+                spread([rate / network for rate, network in zip(rates, alone)], 2),
+                spread(gains, 2) if gains else "",
+                spread([1e3 * cpu.get("decode", 0) for cpu in of(result, "cpu_seconds")], 2),
+                spread(shares, 1),
+                spread(of(result, "load_seconds"), 2),
+                f"{max(of(result, 'peak_bytes')) / 1e6:.0f}",
+            )
+        )
+    return "\n".join(lines)
+
+
+def machine_lines(machine, rounds):
+    offers = ", ".join(f"{flag} {'yes' if there else 'no'}" for flag, there in machine["offers"].items())
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return (
+        f"Processor: {machine['processor']}, {plural(machine['cores'], 'core')}, {machine['system']}.\n"
+        f"It offers: {offers}.\nFrom PyPI: {packages}. {plural(rounds, 'round')}."
+    )
+
+
+def tables(measured, plot):
+    parts = [machine_lines(measured["machine"], measured["rounds"])]
+    if measured["networks"]:
+        parts.append(f"![Processor time a view of each runtime]({plot})")
+    for run in measured["pipelines"]:
+        parts += [f"### {run['model']}: the whole pipeline", pipeline_table(run)]
+    for run in measured["networks"]:
+        views, threads = plural(run["batch"], "view"), plural(run["threads"], "thread")
+        parts += [f"### {run['model']}: the network alone, {views} a run, {threads}", network_table(run)]
+    return "\n\n".join(parts)
+
+
+def draw(measured, path):
+    """Processor time a view by runtime, a panel for each model: SVG or PNG, by the file's name."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams |= {"svg.hashsalt": "galmorph", "svg.fonttype": "none", "font.size": 10}
+    from matplotlib import pyplot
+
+    wanted = (PLOTTED_BATCH, PLOTTED_THREADS)
+    networks = measured["networks"]
+    runs = [run for run in networks if (run["batch"], run["threads"]) == wanted] or networks[:1]
+    height = 1.2 + sum(0.36 * len(run["results"]) + 0.7 for run in runs)
+    figure, panels = pyplot.subplots(
+        len(runs), 1, figsize=(8, height), squeeze=False, layout="constrained",
+        height_ratios=[len(run["results"]) for run in runs],
+    )  # fmt: skip
+    for panel, run in zip(panels[:, 0], runs):
+        results = run["results"]
+        for place, (name, result) in enumerate(results.items()):
+            times = [1e3 * seconds for seconds in of(result, "cpu_seconds")]
+            middle = statistics.median(times)
+            colour = "#0072b2" if name in OURS else "#b0b0b0"
+            error = [[middle - min(times)], [max(times) - middle]]
+            panel.barh(place, middle, color=colour, xerr=error, ecolor="black", capsize=3)
+            panel.annotate(
+                f"{middle:.2f}", (max(times), place), xytext=(6, 0), textcoords="offset points", va="center"
+            )
+        panel.set_yticks(range(len(results)), [RUNTIMES[name] for name in results])
+        panel.invert_yaxis()
+        panel.margins(x=0.12)
+        panel.set_xlim(left=0)
+        panel.spines[["top", "right"]].set_visible(False)
+        views, threads = plural(run["batch"], "view"), plural(run["threads"], "thread")
+        panel.set_title(f"{run['model']}: {views} a run, {threads}", loc="left")
+    panels[-1, 0].set_xlabel("CPU ms a view; less is faster (median, and the range of the rounds)")
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    pyplot.close(figure)
+
+
+def write(measured, page):
+    """Puts the tables between the page's marks, and the plot beside the page."""
+    text = page.read_text() if page.exists() else f"{BEGIN}\n{END}\n"
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    plot = page.with_suffix(".svg")
+    if measured["networks"]:
+        draw(measured, plot)
+    page.write_text(f"{before}{BEGIN}\n\n{tables(measured, plot.name)}\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    write(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
