@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 import performance_page
-from performance_page import OURS, RUNTIMES
+from performance_page import IN_PYTHON, RUNTIMES
 from whole_pipeline import REPOSITORY, drain
 
 WORKER = REPOSITORY / "target" / "release" / "examples" / "worker"
@@ -38,7 +38,7 @@ class Runtime:
 
     def __init__(self, name, model, batch, threads, seconds):
         self.name, self.views_a_run = name, batch * threads
-        program = [WORKER] if name in OURS else [sys.executable, OTHERS]
+        program = [sys.executable, OTHERS] if name in IN_PYTHON else [WORKER]
         # Each thread is one of ours; no library is to add more of its own.
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
         self.process = subprocess.Popen(
@@ -62,7 +62,7 @@ class Runtime:
 
     def fault(self):
         lines = self.process.stderr.read().strip().splitlines() or ["it has ended"]
-        return lines[-1]
+        return lines[-1].removeprefix("Error: ").strip("\"")
 
     def run(self):
         self.process.stdin.write(f"{self.runs}\n")
@@ -170,7 +170,8 @@ def main():
 
     measured = {"machine": machine(), "rounds": settings.rounds, "networks": [], "pipelines": []}
     for model, count, batch in itertools.product(models, threads, batches):
-        print(f"{model.stem}, {batch} views a run, {performance_page.plural(count, 'thread')}", flush=True)
+        views, workers = performance_page.plural(batch, "view"), performance_page.plural(count, "thread")
+        print(f"{model.stem}, {views} a run, {workers}", flush=True)
         run = measure_networks(settings.runtimes.split(","), model, batch, count, settings)
         measured["networks"].append(run)
         print(performance_page.network_table(run), flush=True)

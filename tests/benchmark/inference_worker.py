@@ -1,7 +1,7 @@
 """A runtime of the benchmark: loads a model, then runs it as often as a line of standard input says.
 
 Speaks as engine/examples/worker.rs does. Each thread runs the model on views of its own, and the runtime
-is given one thread for each: what a pool of workers does, and what costs no waiting for each other.
+is given one thread for each, as in a pool of workers.
 
 usage: inference_worker.py MODEL.onnx VIEWS THREADS onnxruntime|openvino-f32|openvino-bf16|torch
 """

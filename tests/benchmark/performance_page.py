@@ -15,13 +15,13 @@ OURS = {
     "avx2": "galmorph, f32, AVX2",
     "portable": "galmorph, f32, portable",
 }
-RUNTIMES = OURS | {
-    "tract": "tract as it comes, f32",
+IN_PYTHON = {
     "onnxruntime": "ONNX Runtime, f32",
     "openvino-f32": "OpenVINO, f32",
     "openvino-bf16": "OpenVINO, bf16",
     "torch": "PyTorch, f32",
 }
+RUNTIMES = OURS | {"tract": "tract as it comes, f32"} | IN_PYTHON
 # What the speed of the others is a multiple of, where it ran.
 REFERENCE = "onnxruntime"
 BEGIN, END = "<!-- scripts/bench writes from here -->", "<!-- to here -->"
@@ -78,7 +78,6 @@ def network_table(run):
                 f"{measured['peak_bytes'] / 1e6:.0f}",
             )
         )
-    lines += [f"\n{RUNTIMES[name]}: left out ({fault})" for name, fault in run["missing"].items()]
     return "\n".join(lines)
 
 
@@ -121,8 +120,19 @@ def machine_lines(machine, rounds):
     )
 
 
+def left_out(networks):
+    """Which runtimes did not run, each with why: a line for each reason."""
+    reasons = {}
+    for run in networks:
+        for name, fault in run["missing"].items():
+            reasons[f"- {RUNTIMES[name]}: left out ({fault})"] = None
+    return "\n".join(reasons)
+
+
 def tables(measured, plot):
     parts = [machine_lines(measured["machine"], measured["rounds"])]
+    if absent := left_out(measured["networks"]):
+        parts.append(absent)
     if measured["networks"]:
         parts.append(f"![Processor time a view of each runtime]({plot})")
     for run in measured["pipelines"]:
