@@ -96,30 +96,34 @@ impl Model {
         match path {
             Some(path) => {
                 let bytes = fs::read(path).map_err(|error| fail("read", error.into()))?;
-                Self::from_bytes(&bytes, scales, precision)
+                Self::from_bytes(bytes, scales, precision)
             }
             None => Self::from_bytes(EMBEDDED, scales, precision),
         }
         .map_err(|fault| fail("use", fault))
     }
 
+    /// Nothing that was made of a file stays longer than it is needed: a large network's weights would be
+    /// there as often as there are steps.
     pub(crate) fn from_bytes(
-        bytes: &[u8],
+        bytes: impl AsRef<[u8]>,
         scales: &[u32],
         precision: Precision,
     ) -> Result<Self, Fault> {
-        let proto = catch(|| onnx().proto_model_for_read(&mut &*bytes))
+        let proto = catch(|| onnx().proto_model_for_read(&mut bytes.as_ref()))
             .map_err(Fault::Contract)?
             .ok()
             .filter(|proto| proto.graph.is_some())
             .ok_or(Fault::NotOnnx)?;
         let card = card_in_use(&proto, scales)?;
         check_interface(&proto)?;
+        let digest = blake3::hash(bytes.as_ref()).to_hex().to_string();
+        drop(bytes);
         let kernel = Kernel::fastest(precision == Precision::F32);
-        let plan = catch(|| prepare(&proto, &card, kernel)).map_err(Fault::Contract)??;
+        let plan = catch(|| prepare(proto, &card, kernel)).map_err(Fault::Contract)??;
         let model = Self {
             card,
-            digest: blake3::hash(bytes).to_hex().to_string(),
+            digest,
             kernel,
             plan,
         };
@@ -181,9 +185,10 @@ fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
 /// tract runs a fixed batch some 12 % faster than a symbolic one, and gains nothing from a larger
 /// one. One image a run also makes an answer independent of whatever else is in the batch, by
 /// construction.
-fn prepare(proto: &ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, Fault> {
+fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, Fault> {
     let views = card.preprocessing.view_count();
-    let mut network = onnx().model_for_proto_model(proto)?;
+    let mut network = onnx().model_for_proto_model(&proto)?;
+    drop(proto);
     // By name: what is not an input of the graph proper has a value, and is none here either.
     let input = network
         .input_outlets()?
@@ -194,8 +199,9 @@ fn prepare(proto: &ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan,
     }
     network.select_outputs_by_name([OUTPUT])?;
     let network = galmorph_engine::for_batches(network, views, card.preprocessing.view_shape())?;
-    let (network, _) = galmorph_engine::accelerate(&network, kernel)?;
-    let network = network.into_optimized()?;
+    let (accelerated, _) = galmorph_engine::accelerate(&network, kernel)?;
+    drop(network);
+    let network = accelerated.into_optimized()?;
     let output = network.output_fact(0)?.clone();
     if output.shape.as_concrete() != Some(&[views, Morphology::COUNT]) {
         return Err(Fault::Contract(format!(

@@ -13,8 +13,9 @@ use tract_onnx::tract_core::ops::math::{Add, Max, Mul};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 
 use crate::buffer::Border;
+use crate::constants::Constants;
 use crate::convolution::Shape;
-use crate::graph::{Pooling, Size, Window};
+use crate::graph::{Pooling, Size, Weights, Window};
 use crate::output::Activation;
 
 /// What a node computes, for those of its inputs that are images, in their order.
@@ -22,7 +23,7 @@ use crate::output::Activation;
 pub(crate) enum Found {
     Convolution {
         shape: Shape,
-        weights: Arc<Tensor>,
+        weights: Weights,
         bias: Vec<f32>,
     },
     Activate(Activation),
@@ -34,8 +35,11 @@ pub(crate) enum Found {
     Concat,
 }
 
+type Looked = Option<(Found, Vec<OutletId>)>;
+
 /// What a node is to this engine, and which of its inputs are images; none if it is tract's.
-pub(crate) fn look(model: &TypedModel, node: &TypedNode) -> Option<(Found, Vec<OutletId>)> {
+pub(crate) fn look(constants: &Constants, node: &TypedNode) -> Looked {
+    let model = constants.model;
     let size = size(&node.outputs.first()?.fact)?;
     if node.outputs.len() != 1 {
         return None;
@@ -43,9 +47,9 @@ pub(crate) fn look(model: &TypedModel, node: &TypedNode) -> Option<(Found, Vec<O
     let inputs = node.inputs.as_slice();
     let op = node.op();
     let found = if let Some(conv) = op.downcast_ref::<Conv>() {
-        convolution(model, conv, inputs, &size)?
+        convolution(constants, conv, inputs, &size)?
     } else if let Some(sum) = op.downcast_ref::<EinSum>() {
-        pointwise(model, sum, inputs, &size)?
+        pointwise(constants, sum, inputs, &size)?
     } else if let Some(pool) = op.downcast_ref::<MaxPool>() {
         let window = window(model, &pool.pool_spec, inputs, &size)?;
         let found = Found::Pool {
@@ -69,14 +73,14 @@ pub(crate) fn look(model: &TypedModel, node: &TypedNode) -> Option<(Found, Vec<O
         let is_ours = concat.axis == 1 && different.len() == inputs.len();
         is_ours.then(|| (Found::Concat, inputs.to_vec()))?
     } else if let Some(binary) = op.downcast_ref::<TypedBinOp>() {
-        element_wise(model, binary, inputs, &size)?
+        element_wise(constants, binary, inputs, &size)?
     } else {
         return None;
     };
     let all_images = found.1.iter().all(|input| {
         model
             .outlet_fact(*input)
-            .is_ok_and(|fact| self::size(fact).is_some() && fact.konst.is_none())
+            .is_ok_and(|fact| self::size(fact).is_some() && !constants.contains(*input))
     });
     all_images.then_some(found)
 }
@@ -97,9 +101,7 @@ pub(crate) fn size(fact: &TypedFact) -> Option<Size> {
     }
 }
 
-type Looked = Option<(Found, Vec<OutletId>)>;
-
-fn convolution(model: &TypedModel, conv: &Conv, inputs: &[OutletId], size: &Size) -> Looked {
+fn convolution(constants: &Constants, conv: &Conv, inputs: &[OutletId], size: &Size) -> Looked {
     let &[image, weights, bias] = inputs else {
         return None;
     };
@@ -113,7 +115,7 @@ fn convolution(model: &TypedModel, conv: &Conv, inputs: &[OutletId], size: &Size
         size: window,
         strides,
         padding,
-    } = self::window(model, spec, &[image], size)?;
+    } = self::window(constants.model, spec, &[image], size)?;
     let shape = Shape {
         window,
         strides,
@@ -122,15 +124,15 @@ fn convolution(model: &TypedModel, conv: &Conv, inputs: &[OutletId], size: &Size
         pooling: [1, 1],
     };
     let found = Found::Convolution {
-        weights: tensor(model, weights)?,
-        bias: spread(constant(model, bias)?, spec.output_channels)?,
+        weights: self::weights(constants, weights, false)?,
+        bias: spread(constant(constants, bias)?, spec.output_channels)?,
         shape,
     };
     Some((found, vec![image]))
 }
 
 /// A convolution with a window of one pixel, as tract writes it.
-fn pointwise(model: &TypedModel, sum: &EinSum, inputs: &[OutletId], size: &Size) -> Looked {
+fn pointwise(constants: &Constants, sum: &EinSum, inputs: &[OutletId], size: &Size) -> Looked {
     let &[image, inputs_and_outputs] = inputs else {
         return None;
     };
@@ -163,19 +165,11 @@ fn pointwise(model: &TypedModel, sum: &EinSum, inputs: &[OutletId], size: &Size)
         ] => (*inputs, *outputs),
         _ => return None,
     };
-    if sum.q_params.is_some() || model.outlet_fact(inputs_and_outputs).ok()?.rank() != 2 {
+    let fact = constants.model.outlet_fact(inputs_and_outputs).ok()?;
+    if sum.q_params.is_some() || fact.rank() != 2 {
         return None;
     }
-    let inputs = self::size(model.outlet_fact(image).ok()?)?.channels;
-    let mut weights = tensor(model, inputs_and_outputs)?;
-    if (of_outputs, of_inputs) == (1, 0) {
-        let values = constant(model, inputs_and_outputs)?;
-        let turned = |at: usize| values[(at % inputs) * size.channels + at / inputs];
-        let turned: Vec<f32> = (0..values.len()).map(turned).collect();
-        weights = Tensor::from_shape(&[size.channels, inputs], &turned)
-            .ok()?
-            .into_arc_tensor();
-    }
+    let turned = (of_outputs, of_inputs) == (1, 0);
     let shape = Shape {
         window: [1, 1],
         strides: [1, 1],
@@ -185,7 +179,7 @@ fn pointwise(model: &TypedModel, sum: &EinSum, inputs: &[OutletId], size: &Size)
     };
     let found = Found::Convolution {
         shape,
-        weights,
+        weights: weights(constants, inputs_and_outputs, turned)?,
         bias: vec![0.0; size.channels],
     };
     Some((found, vec![image]))
@@ -236,20 +230,24 @@ fn window(model: &TypedModel, spec: &PoolSpec, inputs: &[OutletId], size: &Size)
 }
 
 /// Sums, and scales, shifts and ReLU by constants.
-fn element_wise(model: &TypedModel, op: &TypedBinOp, inputs: &[OutletId], size: &Size) -> Looked {
+fn element_wise(
+    constants: &Constants,
+    op: &TypedBinOp,
+    inputs: &[OutletId],
+    size: &Size,
+) -> Looked {
     let &[left, right] = inputs else {
         return None;
     };
-    let fact = |outlet| model.outlet_fact(outlet).ok();
-    let (of_left, of_right) = (fact(left)?, fact(right)?);
-    let (image, other) = match (&of_left.konst, &of_right.konst) {
-        (None, None) => {
-            let same = of_left.shape == of_right.shape && op.0.is::<Add>();
+    let fact = |outlet| constants.model.outlet_fact(outlet).ok();
+    let (image, other) = match (constants.contains(left), constants.contains(right)) {
+        (false, false) => {
+            let same = fact(left)?.shape == fact(right)?.shape && op.0.is::<Add>();
             return same.then(|| (Found::Add, vec![left, right]));
         }
-        (None, Some(_)) => (left, right),
-        (Some(_), None) => (right, left),
-        _ => return None,
+        (false, true) => (left, right),
+        (true, false) => (right, left),
+        (true, true) => return None,
     };
     let other_fact = fact(other)?;
     let shape = other_fact.shape.as_concrete()?;
@@ -257,7 +255,7 @@ fn element_wise(model: &TypedModel, op: &TypedBinOp, inputs: &[OutletId], size: 
     if !(per_channel || *shape == [1, 1, 1, 1]) || self::size(fact(image)?)? != *size {
         return None;
     }
-    let values = spread(constant(model, other)?, size.channels)?;
+    let values = spread(constant(constants, other)?, size.channels)?;
     let (zeros, ones) = (vec![0.0; size.channels], vec![1.0; size.channels]);
     let (scale, shift, relu) = if op.0.is::<Mul>() {
         (values, zeros, false)
@@ -272,14 +270,19 @@ fn element_wise(model: &TypedModel, op: &TypedBinOp, inputs: &[OutletId], size: 
     Some((Found::Activate(activation), vec![image]))
 }
 
-/// A constant of f32.
-fn tensor(model: &TypedModel, outlet: OutletId) -> Option<Arc<Tensor>> {
-    let tensor = model.outlet_fact(outlet).ok()?.konst.as_ref()?;
-    (tensor.datum_type() == f32::datum_type()).then(|| Arc::clone(tensor))
+/// Weights, if they are constants of f32.
+fn weights(constants: &Constants, outlet: OutletId, turned: bool) -> Option<Weights> {
+    let fact = constants.model.outlet_fact(outlet).ok()?;
+    let are_ours = constants.contains(outlet) && fact.datum_type == f32::datum_type();
+    are_ours.then_some(Weights { outlet, turned })
 }
 
-fn constant(model: &TypedModel, outlet: OutletId) -> Option<Vec<f32>> {
-    let tensor = tensor(model, outlet)?;
+/// The values of a constant of f32.
+fn constant(constants: &Constants, outlet: OutletId) -> Option<Vec<f32>> {
+    if !constants.contains(outlet) {
+        return None;
+    }
+    let tensor = constants.value(outlet).ok()?;
     let values = tensor.to_plain_array_view::<f32>().ok()?;
     Some(values.iter().copied().collect())
 }

@@ -5,9 +5,7 @@
 //! convolution before it, a sum part of the convolution that computes one of its terms, and of what is
 //! pooled, all but the greatest values are never written.
 
-use std::sync::Arc;
-
-use tract_onnx::prelude::Tensor;
+use tract_onnx::prelude::OutletId;
 
 use crate::buffer::Border;
 use crate::convolution::{Shape, can_pool};
@@ -69,13 +67,21 @@ pub(crate) enum Work {
     Gone,
 }
 
+/// Where the weights of a convolution are in tract's model: they may be large, and are read when they are
+/// packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Weights {
+    pub(crate) outlet: OutletId,
+    /// Whether they are `[input channels][channels]`, and not `[channels][input channels][rows][columns]`.
+    pub(crate) turned: bool,
+}
+
 /// A convolution and what follows it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Convolve {
     pub(crate) input: Id,
     pub(crate) shape: Shape,
-    /// `[channels][input channels][rows][columns]`; as tract has them, since they may be large.
-    pub(crate) weights: Arc<Tensor>,
+    pub(crate) weights: Weights,
     /// What the weights of each channel are multiplied with.
     pub(crate) scale: Vec<f32>,
     pub(crate) bias: Vec<f32>,
@@ -277,7 +283,10 @@ mod tests {
                 channels: 1,
                 pooling: [1, 1],
             },
-            weights: Arc::new(Tensor::from_shape(&[1, 1, 1, 1], &[3.0_f32]).unwrap()),
+            weights: Weights {
+                outlet: OutletId::new(0, 0),
+                turned: false,
+            },
             scale: vec![1.0],
             bias: vec![1.0],
             residual: None,

@@ -42,9 +42,9 @@
 
 mod aligned;
 mod buffer;
+mod constants;
 mod convolution;
 mod find;
-mod fold;
 mod graph;
 mod kernel;
 mod op;
@@ -90,7 +90,7 @@ pub fn for_batches(
 ///
 /// Errors are those of tract on a model that is not sound.
 pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
-    region::accelerate(&fold::fold(model)?, kernel)
+    region::accelerate(model, kernel)
 }
 
 #[cfg(test)]

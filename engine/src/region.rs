@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
+use crate::constants::Constants;
 use crate::find::{self, Found};
 use crate::graph::{Convolve, Graph, Work};
 use crate::kernel::Kernel;
@@ -25,7 +26,8 @@ struct Plan {
 /// Replaces what can be computed faster, and says how many convolutions that were. The model's shapes
 /// must be known.
 pub(crate) fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
-    let plan = Plan::of(model)?;
+    let constants = Constants::of(model)?;
+    let plan = Plan::of(&constants)?;
     let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for node in model.eval_order()? {
         if plan.found.contains_key(&node) {
@@ -37,6 +39,7 @@ pub(crate) fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(Typ
 
     let mut rewriter = Rewriter {
         model,
+        constants: &constants,
         plan: &plan,
         regions: &regions,
         kernel,
@@ -57,12 +60,13 @@ pub(crate) fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(Typ
 }
 
 impl Plan {
-    fn of(model: &TypedModel) -> TractResult<Self> {
+    fn of(constants: &Constants) -> TractResult<Self> {
+        let model = constants.model;
         let mut found = HashMap::new();
         let mut levels = vec![0; model.nodes().len()];
         for id in model.eval_order()? {
             let node = model.node(id);
-            if let Some(ours) = find::look(model, node) {
+            if let Some(ours) = find::look(constants, node) {
                 found.insert(id, ours);
             }
             let is_ours = found.contains_key(&id);
@@ -78,6 +82,7 @@ impl Plan {
 
 struct Rewriter<'a> {
     model: &'a TypedModel,
+    constants: &'a Constants<'a>,
     plan: &'a Plan,
     regions: &'a BTreeMap<usize, Vec<usize>>,
     kernel: Kernel,
@@ -103,6 +108,13 @@ impl Rewriter<'_> {
     /// A node that stays tract's.
     fn copy(&mut self, id: usize) -> TractResult<()> {
         let node = self.model.node(id);
+        if self.constants.contains(id.into())
+            && let Ok(value) = self.constants.value(id.into())
+        {
+            let constant = self.target.add_const(&node.name, value)?;
+            self.mapped.insert(id.into(), constant);
+            return Ok(());
+        }
         let inputs = node.inputs.iter().map(|input| self.map(*input));
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
         let outputs = if self.model.input_outlets()?.contains(&id.into()) {
@@ -149,7 +161,7 @@ impl Rewriter<'_> {
             .map(|node| ids[&OutletId::new(*node, 0)])
             .collect();
         graph.simplify();
-        let program = Program::new(&graph, self.kernel)?;
+        let program = Program::new(&graph, self.kernel, &|outlet| self.constants.value(outlet))?;
         self.convolutions += program.convolutions();
         let inputs = inputs.into_iter().map(|input| self.map(input));
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
@@ -187,7 +199,7 @@ fn work(found: &Found, images: &[usize]) -> Work {
         } => Work::Convolution(Box::new(Convolve {
             input: images[0],
             shape: *shape,
-            weights: Arc::clone(weights),
+            weights: *weights,
             scale: vec![1.0; shape.channels],
             bias: bias.clone(),
             residual: None,

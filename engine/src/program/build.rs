@@ -2,8 +2,9 @@
 //! each step puts its values.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use tract_onnx::prelude::TractResult;
+use tract_onnx::prelude::{IntoArcTensor as _, OutletId, Tensor, TractResult};
 
 use super::{Action, Program, Step, Target, key};
 use crate::buffer::{Border, Layout};
@@ -19,18 +20,23 @@ struct Wants {
     multiplied: Option<usize>,
 }
 
+/// What gives the weights at a place in tract's model.
+pub(crate) type Read<'a> = &'a dyn Fn(OutletId) -> TractResult<Arc<Tensor>>;
+
 struct Builder<'a> {
     graph: &'a Graph,
+    read: Read<'a>,
     kernel: Kernel,
     buffers: Vec<(Layout, Number)>,
     wants: Vec<Wants>,
 }
 
 impl Program {
-    /// Makes the steps for a graph.
-    pub(crate) fn new(graph: &Graph, kernel: Kernel) -> TractResult<Self> {
+    /// Makes the steps for a graph, and reads its weights one after the other.
+    pub(crate) fn new(graph: &Graph, kernel: Kernel, read: Read<'_>) -> TractResult<Self> {
         let mut builder = Builder {
             graph,
+            read,
             kernel,
             buffers: Vec::new(),
             wants: vec![Wants::default(); graph.nodes.len()],
@@ -249,7 +255,13 @@ impl Builder<'_> {
             Work::Input(number) => Action::Load(*number),
             Work::Convolution(convolve) => {
                 let input = self.wants[convolve.input].multiplied.unwrap_or_default();
-                let weights = convolve.weights.try_as_plain_ram()?;
+                let weights = (self.read)(convolve.weights.outlet)?;
+                let weights = if convolve.weights.turned {
+                    turned(&weights)?
+                } else {
+                    weights
+                };
+                let weights = weights.try_as_plain_ram()?;
                 let convolution = Convolution::new(
                     self.kernel,
                     &convolve.shape,
@@ -290,4 +302,9 @@ impl Builder<'_> {
             targets,
         }))
     }
+}
+
+/// A matrix with its columns as rows.
+fn turned(matrix: &Tensor) -> TractResult<Arc<Tensor>> {
+    Ok(matrix.clone().permute_axes(&[1, 0])?.into_arc_tensor())
 }

@@ -1,0 +1,97 @@
+//! What of a model depends on no input.
+//!
+//! tract computes such values once where they are small. Weights that are stored in 8 bits are not: it
+//! would expand them anew for each image. Here they are computed when they are asked for, and not kept,
+//! so that of a large model's weights one at a time is expanded.
+
+#[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
+use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::math::Mul;
+
+/// The constants of a model.
+#[derive(Debug)]
+pub(crate) struct Constants<'a> {
+    pub(crate) model: &'a TypedModel,
+    /// For each node, whether its value is one.
+    nodes: Vec<bool>,
+}
+
+impl<'a> Constants<'a> {
+    pub(crate) fn of(model: &'a TypedModel) -> TractResult<Self> {
+        let mut nodes = vec![false; model.nodes().len()];
+        for id in model.eval_order()? {
+            let node = model.node(id);
+            let [output] = node.outputs.as_slice() else {
+                continue;
+            };
+            let follows =
+                !node.inputs.is_empty() && node.inputs.iter().all(|input| nodes[input.node]);
+            nodes[id] = output.fact.konst.is_some() || follows;
+        }
+        Ok(Self { model, nodes })
+    }
+
+    /// Whether a value is a constant.
+    pub(crate) fn contains(&self, outlet: OutletId) -> bool {
+        self.nodes[outlet.node]
+    }
+
+    /// The value of a constant.
+    ///
+    /// # Errors
+    ///
+    /// Something on the way to it can't be computed.
+    pub(crate) fn value(&self, outlet: OutletId) -> TractResult<Arc<Tensor>> {
+        ensure!(self.contains(outlet), "{outlet:?} is no constant");
+        let node = self.model.node(outlet.node);
+        if let Some(value) = &node.outputs[0].fact.konst {
+            return Ok(Arc::clone(value));
+        }
+        let inputs = node.inputs.iter().map(|input| self.value(*input));
+        let mut inputs = inputs.collect::<TractResult<TVec<_>>>()?;
+        if is_product(node) && scale_rows(&mut inputs)? {
+            return Ok(inputs.swap_remove(0));
+        }
+        let inputs = inputs.into_iter().map(IntoTValue::into_tvalue).collect();
+        let values = node.op.eval_out_of_plan(inputs)?;
+        let value = values.and_then(|mut values| values.pop());
+        let value = value.with_context(|| format!("{node} has no value out of a run"))?;
+        Ok(value.into_arc_tensor())
+    }
+}
+
+fn is_product(node: &TypedNode) -> bool {
+    node.op_as::<TypedBinOp>()
+        .is_some_and(|op| op.0.is::<Mul>())
+}
+
+/// Multiplies each row of the first of two tensors, along its first axis, with the one value that the second
+/// has for it, if that is what they are: so are weights of 8 bits expanded. tract does it value by value,
+/// which took most of the time that a model took to load.
+fn scale_rows(factors: &mut [Arc<Tensor>]) -> TractResult<bool> {
+    let [values, scales] = factors else {
+        return Ok(false);
+    };
+    let rows = values.shape().first().copied().unwrap_or_default();
+    let is_one_a_row = values.rank() == scales.rank()
+        && scales.shape().first() == Some(&rows)
+        && scales.len() == rows
+        && values.len() > 0;
+    let are_floats = [&*values, &*scales]
+        .iter()
+        .all(|tensor| tensor.datum_type() == f32::datum_type());
+    if !is_one_a_row || !are_floats {
+        return Ok(false);
+    }
+    let length = values.len() / rows;
+    let scales = scales.try_as_plain_ram()?;
+    let mut values = Arc::make_mut(values).try_as_plain_ram_mut()?;
+    let rows = values.as_slice_mut::<f32>()?.chunks_exact_mut(length);
+    for (row, scale) in rows.zip(scales.as_slice::<f32>()?) {
+        for value in row {
+            *value *= scale;
+        }
+    }
+    Ok(true)
+}
