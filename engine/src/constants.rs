@@ -111,24 +111,24 @@ mod tests {
         let floats = model
             .wire_node("floats", cast(f32::datum_type()), &[bytes])
             .unwrap();
-        let scaled = model
-            .wire_node("scaled", mul(), &[floats[0], scales])
+        let product = model
+            .wire_node("product", mul(), &[floats[0], scales])
             .unwrap();
         // tract has computed what is as small as this; of large weights it knows no value.
-        for outlet in [floats[0], scaled[0]] {
+        for outlet in [floats[0], product[0]] {
             let fact = model.outlet_fact(outlet).unwrap().without_value();
             model.set_outlet_fact(outlet, fact).unwrap();
         }
-        model.select_output_outlets(&scaled).unwrap();
+        model.select_output_outlets(&product).unwrap();
         model
     }
 
     #[test]
     fn expanded_weights_are_those_of_tract() {
-        let by_row = Tensor::from_shape(&[3, 1, 1, 1], &[0.3_f32, -1.7, 1e-3]).unwrap();
-        let by_column = Tensor::from_shape(&[1, 1, 1, 3], &[0.3_f32, -1.7, 1e-3]).unwrap();
-        let one = Tensor::from_shape(&[1, 1, 1, 1], &[0.3_f32]).unwrap();
-        for scales in [by_row, by_column, one] {
+        let along_rows = Tensor::from_shape(&[3, 1, 1, 1], &[0.3_f32, -1.7, 1e-3]).unwrap();
+        let along_columns = Tensor::from_shape(&[1, 1, 1, 3], &[0.3_f32, -1.7, 1e-3]).unwrap();
+        let single = Tensor::from_shape(&[1, 1, 1, 1], &[0.3_f32]).unwrap();
+        for scales in [along_rows, along_columns, single] {
             let model = weights(scales);
             let constants = Constants::of(&model).unwrap();
             let output = model.output_outlets().unwrap()[0];
@@ -143,11 +143,13 @@ mod tests {
     fn what_an_input_is_part_of_is_no_constant() {
         let mut model = TypedModel::default();
         let input = model.add_source("input", f32::fact([2_usize, 1])).unwrap();
-        let one = model.add_const("one", tensor2(&[[1.0_f32]])).unwrap();
-        let sum = model.wire_node("sum", add(), &[input, one]).unwrap()[0];
+        let single = model.add_const("single", tensor2(&[[1.0_f32]])).unwrap();
+        let sum = model.wire_node("sum", add(), &[input, single]).unwrap()[0];
         model.select_output_outlets(&[sum]).unwrap();
         let constants = Constants::of(&model).unwrap();
-        assert!(constants.contains(one) && !constants.contains(input) && !constants.contains(sum));
+        assert!(
+            constants.contains(single) && !constants.contains(input) && !constants.contains(sum)
+        );
         assert!(constants.value(sum).is_err());
     }
 }
