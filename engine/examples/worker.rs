@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use galmorph_engine::{Kernel, accelerate, for_batches};
+use galmorph_engine::{Kernel, accelerate, for_batches, reader};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
 
@@ -78,9 +78,9 @@ fn plan(
     shape: [usize; 4],
     runtime: &str,
 ) -> Result<Arc<TypedRunnableModel>, Box<dyn Error>> {
-    let model = onnx().model_for_path(path)?;
     let kernel = match runtime {
         "tract" => {
+            let model = onnx().model_for_path(path)?;
             let model = model.with_input_fact(0, f32::fact(shape).into())?;
             return Ok(model.into_optimized()?.into_runnable()?);
         }
@@ -95,6 +95,7 @@ fn plan(
         return Err(format!("this processor has no {kernel}").into());
     }
     let [views, channels, rows, columns] = shape;
+    let model = reader().model_for_path(path)?;
     let model = for_batches(model, views, [channels, rows, columns])?;
     let (accelerated, _) = accelerate(&model, kernel)?;
     Ok(accelerated.into_optimized()?.into_runnable()?)

@@ -50,9 +50,11 @@ mod kernel;
 mod op;
 mod output;
 mod program;
+mod read;
 mod region;
 
 pub use kernel::{Kernel, Number};
+pub use read::reader;
 use std::collections::HashMap;
 
 use tract_onnx::prelude::{

@@ -19,11 +19,14 @@ from importlib import metadata
 from pathlib import Path
 
 import performance_page
-from performance_page import IN_PYTHON, RUNTIMES
+from performance_page import IN_PYTHON, RUNTIMES, WITHOUT_AVX512
 from whole_pipeline import REPOSITORY, drain
 
 WORKER = REPOSITORY / "target" / "release" / "examples" / "worker"
 OTHERS = Path(__file__).with_name("inference_worker.py")
+# Hides AVX-512 from a process: the source, and where it is built.
+HIDING = Path(__file__).with_name("without_avx512.c")
+HIDES = REPOSITORY / "target" / "bench" / "without_avx512.so"
 CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
 VIEWS_OF_AN_IMAGE = 4
 # The kernels that `--precision auto` and `--precision f32` choose from, in their order.
@@ -38,11 +41,13 @@ class Runtime:
 
     def __init__(self, name, model, batch, threads, seconds):
         self.name, self.views_a_run = name, batch * threads
-        program = [sys.executable, OTHERS] if name in IN_PYTHON else [WORKER]
+        program = [sys.executable, OTHERS] if name in IN_PYTHON | WITHOUT_AVX512 else [WORKER]
         # Each thread is one of ours; no library is to add more of its own.
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+        if name in WITHOUT_AVX512:
+            environment["LD_PRELOAD"] = str(HIDES)
         self.process = subprocess.Popen(
-            [*program, model, str(batch), str(threads), name],
+            [*program, model, str(batch), str(threads), name.removesuffix("-avx2")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -79,6 +84,11 @@ class Runtime:
     def end(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+def build_hiding():
+    HIDES.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", HIDES, HIDING], check=True)
 
 
 def cores(threads):
@@ -167,12 +177,15 @@ def main():
     batches, threads = ([int(count) for count in text.split(",")] for text in (settings.batches, settings.threads))
     threads = [count for count in threads if len(cores(count)) == count]
     settings.output.mkdir(parents=True, exist_ok=True)
+    names = settings.runtimes.split(",")
+    if not WITHOUT_AVX512.keys().isdisjoint(names):
+        build_hiding()
 
     measured = {"machine": machine(), "rounds": settings.rounds, "networks": [], "pipelines": []}
     for model, count, batch in itertools.product(models, threads, batches):
         views, workers = performance_page.plural(batch, "view"), performance_page.plural(count, "thread")
         print(f"{model.stem}, {views} a run, {workers}", flush=True)
-        run = measure_networks(settings.runtimes.split(","), model, batch, count, settings)
+        run = measure_networks(names, model, batch, count, settings)
         measured["networks"].append(run)
         print(performance_page.network_table(run), flush=True)
     for model in models if settings.images else []:

@@ -21,7 +21,12 @@ IN_PYTHON = {
     "openvino-bf16": "OpenVINO, bf16",
     "torch": "PyTorch, f32",
 }
-RUNTIMES = OURS | {"tract": "tract as it comes, f32"} | IN_PYTHON
+# The same, kept from knowing of AVX-512 and AMX.
+WITHOUT_AVX512 = {
+    "onnxruntime-avx2": "ONNX Runtime, f32, AVX2 alone",
+    "openvino-f32-avx2": "OpenVINO, f32, AVX2 alone",
+}
+RUNTIMES = OURS | {"tract": "tract as it comes, f32"} | IN_PYTHON | WITHOUT_AVX512
 # What the speed of the others is a multiple of, where it ran.
 REFERENCE = "onnxruntime"
 BEGIN, END = "<!-- scripts/bench writes from here -->", "<!-- to here -->"

@@ -19,6 +19,7 @@ pub mod error;
 pub mod evaluation;
 pub mod figures;
 pub mod loader;
+pub mod memory;
 pub mod metrics;
 pub mod network;
 pub mod onnx;

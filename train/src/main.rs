@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use galmorph_train::commands::Cli;
+use galmorph_train::memory;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -12,6 +13,7 @@ fn main() -> ExitCode {
         .parse_default_env()
         .format_target(false)
         .init();
+    memory::keep();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
