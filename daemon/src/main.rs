@@ -8,6 +8,7 @@ use galmorph::cli::{self, Arguments, Outcome};
 use systemd_journal_logger::connected_to_journal;
 
 fn main() -> ExitCode {
+    galmorph_engine::give_back_freed_memory();
     let arguments = Arguments::parse();
     match cli::run(arguments) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -187,7 +187,7 @@ fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
 /// construction.
 fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, Fault> {
     let views = card.preprocessing.view_count();
-    let mut network = onnx().model_for_proto_model(&proto)?;
+    let mut network = galmorph_engine::reader().model_for_proto_model(&proto)?;
     drop(proto);
     // By name: what is not an input of the graph proper has a value, and is none here either.
     let input = network

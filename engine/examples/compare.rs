@@ -6,7 +6,7 @@
 use std::env;
 use std::error::Error;
 
-use galmorph_engine::{Kernel, accelerate, for_batches};
+use galmorph_engine::{Kernel, accelerate, for_batches, reader};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let views: usize = arguments.next().map_or(Ok(4), |views| views.parse())?;
     let only = arguments.next();
     let shape = [views, 3, 64, 64];
-    let model = for_batches(onnx().model_for_path(&path)?, views, [3, 64, 64])?;
+    let model = for_batches(reader().model_for_path(&path)?, views, [3, 64, 64])?;
     let mut state = 1_u32;
     let mut number = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use galmorph_engine::{Kernel, accelerate, for_batches, reader};
+use galmorph_engine::{Kernel, accelerate, for_batches, give_back_freed_memory, reader};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
 
@@ -94,6 +94,7 @@ fn plan(
     if !kernel.is_supported() {
         return Err(format!("this processor has no {kernel}").into());
     }
+    give_back_freed_memory();
     let [views, channels, rows, columns] = shape;
     let model = reader().model_for_path(path)?;
     let model = for_batches(model, views, [channels, rows, columns])?;

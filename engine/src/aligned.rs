@@ -1,9 +1,16 @@
 //! Memory for numbers that vectors and tiles are loaded from.
+//!
+//! Where there is much of it, Linux is asked for pages of 2 MiB instead of 4 KiB: a network's weights are
+//! read from the first to the last for every batch, and the processor knows the places of some thousand
+//! pages only.
 
 use std::ops::{Deref, DerefMut};
 
 /// The bytes of a cache line, of the longest vector, and of a tile's row.
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
+
+/// What is smaller is not worth a page of 2 MiB.
+const MUCH: usize = 4 << 20;
 
 /// Numbers of which the first begins a cache line: what is loaded 64 bytes at a time is then never on two.
 #[derive(Debug, Default)]
@@ -15,9 +22,15 @@ pub(crate) struct Aligned<T> {
 impl<T: Copy + Default> Aligned<T> {
     const SPARE: usize = LINE / size_of::<T>();
 
-    /// Makes it so many numbers. What they are is anything that was there before, or zero.
-    pub(crate) fn resize(&mut self, len: usize) {
-        self.values.resize(len + Self::SPARE, T::default());
+    /// Makes it so many numbers at least. What they are is anything that was there before, or zero.
+    pub(crate) fn grow(&mut self, len: usize) {
+        let len = len + Self::SPARE;
+        if len > self.values.len() {
+            // No copy is made of what was there.
+            self.values.clear();
+            self.values = vec![T::default(); len];
+            ask_for_large_pages(&mut self.values);
+        }
     }
 
     /// The first number of a line, and how many there are from there on.
@@ -46,7 +59,7 @@ impl<T: Copy + Default> DerefMut for Aligned<T> {
 impl<T: Copy + Default> From<&[T]> for Aligned<T> {
     fn from(values: &[T]) -> Self {
         let mut copy = Self { values: Vec::new() };
-        copy.resize(values.len());
+        copy.grow(values.len());
         copy.copy_from_slice(values);
         copy
     }
@@ -58,6 +71,37 @@ impl<T: Copy + Default> Clone for Aligned<T> {
         Self::from(&**self)
     }
 }
+
+/// Asks the system to keep this memory, if it is much, in pages as large as it has. It may decline, and
+/// nothing is lost then.
+#[cfg(target_os = "linux")]
+fn ask_for_large_pages<T>(values: &mut [T]) {
+    use rustix::mm::{Advice, madvise};
+
+    let range = values.as_mut_ptr_range();
+    let page = rustix::param::page_size();
+    let begin = range.start.cast::<u8>().align_offset(page);
+    let Some(whole) = size_of_val(values).checked_sub(begin) else {
+        return;
+    };
+    let whole = whole - whole % page;
+    if whole < MUCH {
+        return;
+    }
+    // SAFETY: the pages are wholly within the slice, and what is in them stays as it is: the advice is about
+    // how they are kept.
+    #[allow(unsafe_code, reason = "a call to the system about memory")]
+    let _ = unsafe {
+        madvise(
+            range.start.cast::<u8>().add(begin).cast(),
+            whole,
+            Advice::LinuxHugepage,
+        )
+    };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_large_pages<T>(_: &mut [T]) {}
 
 #[cfg(test)]
 mod tests {
@@ -75,11 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_and_shrinks() {
+    fn it_grows_and_never_shrinks() {
         let mut aligned = Aligned::<f32>::default();
         assert!(aligned.is_empty());
-        for len in [1, 5000, 3] {
-            aligned.resize(len);
+        for (wanted, len) in [(1, 1), (5000, 5000), (3, 5000)] {
+            aligned.grow(wanted);
             assert_eq!(aligned.len(), len);
             assert!(aligned.as_ptr().addr().is_multiple_of(LINE));
         }

@@ -3,7 +3,7 @@
 //! Channels lie next to each other, so a row of a convolution's window is one run of numbers. The border
 //! takes the place of padding: a window never leaves the buffer, and nobody has to ask whether it does.
 
-use crate::kernel::Number;
+use std::ops::Range;
 
 /// Zeros around an image, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -65,7 +65,12 @@ impl Layout {
 
     /// The values of all images and borders.
     pub(crate) fn len(&self) -> usize {
-        self.batch * self.area() * self.channels
+        self.batch * self.image()
+    }
+
+    /// The values of an image and its border.
+    fn image(&self) -> usize {
+        self.area() * self.channels
     }
 
     /// Where the first channel of a pixel is. Row and column count from the border's corner.
@@ -85,29 +90,34 @@ impl Layout {
     }
 }
 
-/// The values of a buffer.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Values {
-    F32(Vec<f32>),
-    Bf16(Vec<u16>),
+/// Kernels read whole units of 4 bytes, and tiles 64 bytes at once: so many numbers more than a buffer has
+/// (and the weights of them are zero).
+pub(crate) const SLACK: usize = 32;
+
+/// Where the numbers of some images are in a buffer, and what may be read behind them.
+fn of_images(layout: &Layout, images: Range<usize>) -> Range<usize> {
+    images.start * layout.image()..images.end * layout.image() + SLACK
 }
 
-/// A kernel reads units of 4 bytes; where a run has an odd number of bf16, that is one more than there
-/// is (and its weight is zero).
-const SLACK: usize = 2;
+/// Numbers of a buffer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Numbers<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [u16]),
+}
 
-impl Values {
-    /// Zeros for a layout.
-    pub(crate) fn zeros(layout: &Layout, number: Number) -> Self {
-        let len = layout.len() + SLACK;
-        match number {
-            Number::F32 => Self::F32(vec![0.0; len]),
-            Number::Bf16 => Self::Bf16(vec![0; len]),
+impl Numbers<'_> {
+    /// Those of some images.
+    pub(crate) fn images(self, layout: &Layout, images: Range<usize>) -> Self {
+        let range = of_images(layout, images);
+        match self {
+            Self::F32(values) => Self::F32(&values[range]),
+            Self::Bf16(values) => Self::Bf16(&values[range]),
         }
     }
 
     /// The first byte.
-    pub(crate) fn as_ptr(&self) -> *const u8 {
+    pub(crate) fn as_ptr(self) -> *const u8 {
         match self {
             Self::F32(values) => values.as_ptr().cast(),
             Self::Bf16(values) => values.as_ptr().cast(),
@@ -115,17 +125,37 @@ impl Values {
     }
 
     /// How many bytes can be read.
-    pub(crate) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(self) -> usize {
         match self {
-            Self::F32(values) => size_of_val(values.as_slice()),
-            Self::Bf16(values) => size_of_val(values.as_slice()),
+            Self::F32(values) => size_of_val(values),
+            Self::Bf16(values) => size_of_val(values),
         }
     }
 }
 
-impl Default for Values {
-    fn default() -> Self {
-        Self::F32(Vec::new())
+/// Numbers of a buffer that are written.
+#[derive(Debug)]
+pub(crate) enum NumbersMut<'a> {
+    F32(&'a mut [f32]),
+    Bf16(&'a mut [u16]),
+}
+
+impl NumbersMut<'_> {
+    /// Those of some images.
+    pub(crate) fn images(self, layout: &Layout, images: Range<usize>) -> Self {
+        let range = of_images(layout, images);
+        match self {
+            Self::F32(values) => Self::F32(&mut values[range]),
+            Self::Bf16(values) => Self::Bf16(&mut values[range]),
+        }
+    }
+
+    /// The same, to be read.
+    pub(crate) fn shared(&self) -> Numbers<'_> {
+        match self {
+            Self::F32(values) => Numbers::F32(values),
+            Self::Bf16(values) => Numbers::Bf16(values),
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! What of a model depends on no input.
 //!
-//! tract computes such values once where they are small. Weights that are stored in 8 bits are not: it
-//! would expand them anew for each image. Here they are computed when they are asked for, and not kept,
-//! so that of a large model's weights one at a time is expanded.
+//! tract computes such values once where they are small. Weights that are stored in 8 bits it would expand anew
+//! for each image. Here they are computed when they are asked for, and not kept, so that of a large model's
+//! weights one at a time is expanded.
 
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::Mul;
+
+use crate::dequantize::Dequantize;
 
 /// The constants of a model.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ impl<'a> Constants<'a> {
             };
             let follows =
                 !node.inputs.is_empty() && node.inputs.iter().all(|input| nodes[input.node]);
-            nodes[id] = output.fact.konst.is_some() || follows;
+            nodes[id] = output.fact.konst.is_some() || node.op_is::<Dequantize>() || follows;
         }
         Ok(Self { model, nodes })
     }
@@ -48,6 +50,9 @@ impl<'a> Constants<'a> {
         if let Some(value) = &node.outputs[0].fact.konst {
             return Ok(Arc::clone(value));
         }
+        if let Some(dequantize) = node.op_as::<Dequantize>() {
+            return Ok(dequantize.expand()?.into_arc_tensor());
+        }
         let inputs = node.inputs.iter().map(|input| self.value(*input));
         let mut inputs = inputs.collect::<TractResult<TVec<_>>>()?;
         if is_product(node) && scale_rows(&mut inputs)? {
@@ -67,8 +72,8 @@ fn is_product(node: &TypedNode) -> bool {
 }
 
 /// Multiplies each row of the first of two tensors, along its first axis, with the one value that the second
-/// has for it, if that is what they are: so are weights of 8 bits expanded. tract does it value by value,
-/// which took most of the time that a model took to load.
+/// has for it, if that is what they are: so does a normalisation become part of the convolution before it. tract
+/// does it value by value, which took most of the time that a model took to load.
 fn scale_rows(factors: &mut [Arc<Tensor>]) -> TractResult<bool> {
     let [values, scales] = factors else {
         return Ok(false);

@@ -155,6 +155,10 @@ fn pointwise(constants: &Constants, sum: &EinSum, inputs: &[OutletId], size: &Si
         .map(at)
         .collect::<Option<Vec<_>>>()?;
     axes.sort();
+    // Rows and columns of a window of one by one, which weights of a convolution may still have.
+    let fact = constants.model.outlet_fact(inputs_and_outputs).ok()?;
+    let is_single = |dimension: usize| fact.shape.get(dimension).is_some_and(TDim::is_one);
+    axes.retain(|axis| !matches!(axis, [None, Some(dimension), None] if is_single(*dimension)));
     let (of_inputs, of_outputs) = match axes.as_slice() {
         [
             [None, Some(outputs), Some(1)],
@@ -165,11 +169,10 @@ fn pointwise(constants: &Constants, sum: &EinSum, inputs: &[OutletId], size: &Si
         ] => (*inputs, *outputs),
         _ => return None,
     };
-    let fact = constants.model.outlet_fact(inputs_and_outputs).ok()?;
-    if sum.q_params.is_some() || fact.rank() != 2 {
+    let turned = of_outputs > of_inputs;
+    if sum.q_params.is_some() || turned && fact.rank() != 2 {
         return None;
     }
-    let turned = (of_outputs, of_inputs) == (1, 0);
     let shape = Shape {
         window: [1, 1],
         strides: [1, 1],

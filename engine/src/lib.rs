@@ -6,14 +6,14 @@
 //! tract's.
 //!
 //! ```text
-//!   views, NCHW                                                probabilities
-//!        |                                                           ^
-//!        v         one operator, one pass over memory a convolution  |  tract
-//!   .---------.   .-------.   .------------------------------.   .---------.
-//!   | to NHWC |-->| 6 x 6 |-->| 1 x 1, 3 x 3, 1 x 1, + shortcut |-->| pool,   |
-//!   '---------'   | pool  |   '------------------------------'   | linear, |
-//!                 '-------'    ^ bias, ReLU, sum and the next     | softmax |
-//!                     ^          batch normalisation are done     '---------'
+//!   views, NCHW                                                    probabilities
+//!        |                                                               ^
+//!        v         one operator, one pass over memory a convolution      |  tract
+//!   .---------.   .-------.   .----------------------------------.   .---------.
+//!   | to NHWC |-->| 6 x 6 |-->| 1 x 1, 3 x 3, 1 x 1, + shortcut  |-->| pool,   |
+//!   '---------'   | pool  |   '----------------------------------'   | linear, |
+//!                 '-------'    ^ bias, ReLU, sum and the next        | softmax |
+//!                     ^          batch normalisation are done        '---------'
 //!                     |          while the sums are in the cache
 //!                     the greatest of 2 x 2 sums is kept, and only that is written
 //!
@@ -24,17 +24,35 @@
 //!      0 x x x x 0        no window asks whether it is at the border
 //!      0 0 0 0 0 0
 //!
-//!   the weights [48 channels][row, column, input channel][channel of the 48], in the order in which
-//!               the innermost loop reads them:
+//!   a convolution, as a product of matrices that are never written down:
 //!
-//!      8 pixels      ,----------------- 48 channels = 3 vectors ------------------.
-//!      x 48 channels | sums stay in 24 registers; for each input number: 3 loads   |
-//!      at once       | of weights, 8 of inputs, 24 fused multiply-adds             |
+//!                                      output channels, in blocks of 48
+//!                                      .--------.--------.--------.
+//!                inputs of a window,   | weights, packed: what a  |   a part of a block, 72 KiB, stays in
+//!                in parts of 384       | kernel reads next, comes |   the second-level cache while all tiles
+//!                                      | next                     |   of the group pass; meanwhile the next
+//!                                      |--------+--------+--------|   one is fetched
+//!                                      |        |        |        |
+//!                                      '--------'--------'--------'
+//!   pixels, in   .----------.------.   .--------.--------.--------.
+//!   groups of    | input:   |      |   | sums   |        |        |   sums are added up part by part in the
+//!   240, each    | the      |      |   | 8 x 48 |        |        |   second-level cache. After the last part
+//!   in tiles     | buffer   |      |   |--------|        |        |   a pixel's channels are finished and put
+//!   of 8         | as it is |      |   | 8 x 48 |        |        |   away while they are there
+//!                '----------'------'   '--------'--------'--------'
+//!
+//!   a tile:  8 pixels by 48 channels are 24 vectors of sums, in registers from the first input of a part
+//!            to the last. For each input number: 3 loads of weights, 8 of inputs, 24 fused multiply-adds
 //! ```
 //!
+//! These are the sizes for AVX-512; `kernel/` has those of the others, and `convolution/` why they are what
+//! they are. A network's first convolutions have large images and few weights, the last ones small images
+//! and many: so the first are gone through image by image, while what lies between two of them is still in
+//! the cache, and the others for the whole batch, so that each weight is read once.
+//!
 //! Where the processor multiplies tiles (AMX), 32 pixels by 32 channels are computed at once from 32 bf16
-//! of each. Tiles want pixels that are equally far apart, so the windows of 256 pixels are copied for it, a
-//! part of each at a time.
+//! of each. Tiles want pixels that are equally far apart. Where a row's pixels fill tiles they are that where
+//! they lie; else the windows of 256 pixels are copied, a part of each at a time.
 //!
 //! Sums are of f32. What is multiplied is f32 as well, or bf16 where the [`Kernel`] says so: half the
 //! memory, up to twice the speed, and three digits of a weight. The same image gives the same answer to the
@@ -44,15 +62,19 @@ mod aligned;
 mod buffer;
 mod constants;
 mod convolution;
+mod dequantize;
 mod find;
+mod freed;
 mod graph;
 mod kernel;
+mod memory;
 mod op;
 mod output;
 mod program;
 mod read;
 mod region;
 
+pub use freed::give_back_freed_memory;
 pub use kernel::{Kernel, Number};
 pub use read::reader;
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! Where the values of a pixel go: as they are, or scaled, shifted and rectified, into one buffer or
 //! several. So what follows a convolution is done while its sums are at hand.
 
-use crate::buffer::{Values, to_bf16};
+use crate::buffer::{NumbersMut, to_bf16};
 
 /// A scale and shift for each channel, and whether negative values become zero then: batch normalisation
 /// and ReLU before a convolution.
@@ -12,31 +12,41 @@ pub(crate) struct Activation {
     pub(crate) relu: bool,
 }
 
+/// How many values are scaled at once.
+const WIDTH: usize = 64;
+
 impl Activation {
-    /// Applies it to the values of some channels, from `first` on.
-    #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "it becomes part of functions with vector instructions"
-    )]
-    pub(crate) fn apply(&self, first: usize, values: &mut [f32]) {
-        let scale = &self.scale[first..][..values.len()];
-        let shift = &self.shift[first..][..values.len()];
-        for ((value, scale), shift) in values.iter_mut().zip(scale).zip(shift) {
-            *value = *value * scale + shift;
+    /// Applies it to the values of some channels, from `first` on, and hands on some after the other, each
+    /// time with the number of the first.
+    fn apply(&self, first: usize, values: &[f32], mut put: impl FnMut(usize, &[f32])) {
+        let (scale, shift) = (&self.scale[first..], &self.shift[first..]);
+        let mut scaled = [0.0; WIDTH];
+        for (number, values) in values.chunks(WIDTH).enumerate() {
+            let first = number * WIDTH;
+            let scaled = &mut scaled[..values.len()];
+            let of_channels = scale[first..].iter().zip(&shift[first..]);
+            for ((scaled, value), (scale, shift)) in scaled.iter_mut().zip(values).zip(of_channels)
+            {
+                *scaled = value * scale + shift;
+            }
+            if self.relu {
+                rectify(scaled);
+            }
+            put(first, scaled);
         }
+    }
+
+    /// Applies it to a value of a channel.
+    fn of_channel(&self, channel: usize, value: f32) -> f32 {
+        let mut value = [value * self.scale[channel] + self.shift[channel]];
         if self.relu {
-            rectify(values);
+            rectify(&mut value);
         }
+        value[0]
     }
 }
 
 /// ReLU. What is not a number stays so: weights that are broken must not become an answer.
-#[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "it becomes part of functions with vector instructions"
-)]
 pub(crate) fn rectify(values: &mut [f32]) {
     for value in values {
         *value = if *value < 0.0 { 0.0 } else { *value };
@@ -44,11 +54,6 @@ pub(crate) fn rectify(values: &mut [f32]) {
 }
 
 /// Keeps the greater of two values, as max pooling does. What is not a number stays so here as well.
-#[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "it becomes part of functions with vector instructions"
-)]
 pub(crate) fn raise(most: &mut [f32], values: &[f32]) {
     for (most, value) in most.iter_mut().zip(values) {
         *most = if *value > *most || value.is_nan() {
@@ -63,7 +68,7 @@ pub(crate) fn raise(most: &mut [f32], values: &[f32]) {
 #[derive(Debug)]
 pub(crate) struct Output<'a> {
     /// The buffer.
-    pub(crate) values: &'a mut Values,
+    pub(crate) values: NumbersMut<'a>,
     /// Where the first channel of each pixel is.
     pub(crate) starts: &'a [usize],
     /// Which of its channels they become: more than once where a concatenation has them twice.
@@ -79,44 +84,47 @@ pub(crate) struct Place {
     pub(crate) activation: Option<Activation>,
 }
 
-/// How many channels are scaled at once.
-const WIDTH: usize = 16;
-
 impl Output<'_> {
     /// Puts some channels of a pixel, from `first` on, into the buffer.
-    #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "it becomes part of functions with vector instructions"
-    )]
     pub(crate) fn put(&mut self, pixel: usize, first: usize, values: &[f32]) {
         for place in self.places {
             let at = self.starts[pixel] + place.offset + first;
-            let Some(activation) = &place.activation else {
-                store(self.values, at, values);
-                continue;
+            match &place.activation {
+                None => store(&mut self.values, at, values),
+                Some(activation) => activation.apply(first, values, |number, values| {
+                    store(&mut self.values, at + number, values);
+                }),
+            }
+        }
+    }
+
+    /// Puts a channel of some pixels, from `first` on, into the buffer.
+    pub(crate) fn put_channel(&mut self, first: usize, channel: usize, values: &[f32]) {
+        for place in self.places {
+            let starts = self.starts[first..].iter();
+            let starts = starts.map(|start| start + place.offset + channel);
+            let activated = |value: &f32| match &place.activation {
+                None => *value,
+                Some(activation) => activation.of_channel(channel, *value),
             };
-            let mut scaled = [0.0_f32; WIDTH];
-            for (number, values) in values.chunks(WIDTH).enumerate() {
-                let scaled = &mut scaled[..values.len()];
-                scaled.copy_from_slice(values);
-                activation.apply(first + number * WIDTH, scaled);
-                store(self.values, at + number * WIDTH, scaled);
+            let values = values.iter().map(activated);
+            match &mut self.values {
+                NumbersMut::F32(target) => starts
+                    .zip(values)
+                    .for_each(|(at, value)| target[at] = value),
+                NumbersMut::Bf16(target) => starts
+                    .zip(values)
+                    .for_each(|(at, value)| target[at] = to_bf16(value)),
             }
         }
     }
 }
 
 /// Writes values from a place on.
-#[inline(always)]
-#[allow(
-    clippy::inline_always,
-    reason = "it becomes part of functions with vector instructions"
-)]
-pub(crate) fn store(target: &mut Values, at: usize, values: &[f32]) {
+pub(crate) fn store(target: &mut NumbersMut<'_>, at: usize, values: &[f32]) {
     match target {
-        Values::F32(target) => target[at..][..values.len()].copy_from_slice(values),
-        Values::Bf16(target) => {
+        NumbersMut::F32(target) => target[at..][..values.len()].copy_from_slice(values),
+        NumbersMut::Bf16(target) => {
             for (target, value) in target[at..][..values.len()].iter_mut().zip(values) {
                 *target = to_bf16(*value);
             }

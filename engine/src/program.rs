@@ -4,22 +4,38 @@
 //! where they are added or pooled, as the kernel's numbers where a convolution reads them, scaled and
 //! rectified where that comes first, and directly into their channels of a concatenation. Buffers are
 //! made once, with their borders of zeros, and used again for what is of the same shape.
+//!
+//! The first steps of a network have large images and few weights, the last ones small images and many
+//! weights, and neither fits the cache as a batch. So the first steps are gone through image by image, and
+//! what lies between two of them stays in the cache; then come the others, which read each weight once for
+//! the whole batch.
 
 mod build;
+mod pool;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::buffer::{Border, Layout, Values};
+use tract_onnx::prelude::TVec;
+
+use crate::aligned::Aligned;
+use crate::buffer::{Border, Layout, Numbers};
 use crate::convolution::{Convolution, Finish, Scratch};
 use crate::graph::{Pooling, Size, Window};
-use crate::kernel::Number;
-use crate::output::{Output, Place, raise};
+use crate::memory::{Arena, Buffers};
+use crate::output::{Output, Place};
+use pool::pool;
 
 /// The steps, ready to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     steps: Vec<Step>,
-    buffers: Vec<(Layout, Number)>,
+    // So many of them are gone through image by image.
+    by_image: usize,
+    batch: usize,
+    buffers: Buffers,
+    // Those of all convolutions, in the order in which they are read.
+    weights: Aligned<f32>,
     // For each output its size, and the buffer that holds it.
     outputs: Vec<(Size, usize)>,
     starts: BTreeMap<Key, Vec<usize>>,
@@ -40,6 +56,8 @@ struct Step {
     action: Action,
     size: Size,
     targets: Vec<Target>,
+    // All buffers that it reads or writes, in ascending order.
+    buffers: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +65,8 @@ enum Action {
     Load(usize),
     Convolution {
         convolution: Box<Convolution>,
+        // Where its weights begin.
+        weights: usize,
         input: usize,
         residual: Option<usize>,
         relu: bool,
@@ -63,7 +83,7 @@ enum Action {
 /// The memory of one who runs a program.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
-    buffers: Vec<Values>,
+    arena: Arena,
     scratch: Scratch,
     row: Vec<f32>,
 }
@@ -88,24 +108,42 @@ impl Program {
 
     /// Memory to run in.
     pub(crate) fn memory(&self) -> Memory {
-        let zeros = |(layout, number): &(Layout, Number)| Values::zeros(layout, *number);
         Memory {
-            buffers: self.buffers.iter().map(zeros).collect(),
+            arena: self.buffers.arena(),
             ..Memory::default()
         }
     }
 
     fn starts(&self, buffer: usize) -> &[usize] {
-        &self.starts[&key(&self.buffers[buffer].0)]
+        &self.starts[&key(self.buffers.layout(buffer))]
+    }
+
+    /// Where some images of a batch are in a buffer: one that holds no more than those has them at its
+    /// beginning.
+    fn images(&self, buffer: usize, images: &Range<usize>) -> Range<usize> {
+        if self.buffers.layout(buffer).batch == images.len() {
+            0..images.len()
+        } else {
+            images.clone()
+        }
     }
 
     /// Computes the outputs, `[batch][channels][rows][columns]` as the inputs are.
     pub(crate) fn run(&self, memory: &mut Memory, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
-        for step in &self.steps {
-            self.run_step(step, memory, inputs);
+        let (by_image, together) = self.steps.split_at(self.by_image);
+        if !by_image.is_empty() {
+            for image in 0..self.batch {
+                for step in by_image {
+                    self.run_step(step, image..image + 1, memory, inputs);
+                }
+            }
+        }
+        for step in together {
+            self.run_step(step, 0..self.batch, memory, inputs);
         }
         for ((size, buffer), output) in self.outputs.iter().zip(outputs) {
-            let Values::F32(values) = &memory.buffers[*buffer] else {
+            let apart = memory.arena.apart(&self.buffers, &[*buffer]);
+            let Numbers::F32(values) = apart.get(*buffer) else {
                 unreachable!("outputs are wanted as f32")
             };
             let area = size.height * size.width;
@@ -119,25 +157,32 @@ impl Program {
         }
     }
 
-    fn run_step(&self, step: &Step, memory: &mut Memory, inputs: &[&[f32]]) {
-        // What is written is taken out for the time, so that the others can be read.
-        let mut written: Vec<Values> = step
-            .targets
-            .iter()
-            .map(|target| std::mem::take(&mut memory.buffers[target.buffer]))
-            .collect();
-        let outputs = written
-            .iter_mut()
-            .zip(&step.targets)
-            .map(|(values, target)| Output {
-                values,
+    fn run_step(&self, step: &Step, images: Range<usize>, memory: &mut Memory, inputs: &[&[f32]]) {
+        let Memory {
+            arena,
+            scratch,
+            row,
+        } = memory;
+        let mut apart = arena.apart(&self.buffers, &step.buffers);
+        let mut outputs: TVec<Output<'_>> = TVec::new();
+        for target in &step.targets {
+            let layout = self.buffers.layout(target.buffer);
+            let values = apart.take(target.buffer);
+            outputs.push(Output {
+                values: values.images(layout, self.images(target.buffer, &images)),
                 starts: self.starts(target.buffer),
                 places: &target.places,
             });
-        let mut outputs: Vec<Output<'_>> = outputs.collect();
-        let plain = |buffer: usize| match &memory.buffers[buffer] {
-            Values::F32(values) => (values.as_slice(), self.starts(buffer)),
-            Values::Bf16(_) => unreachable!("what is not multiplied is f32"),
+        }
+        let read = |buffer: usize| {
+            let layout = self.buffers.layout(buffer);
+            apart
+                .get(buffer)
+                .images(layout, self.images(buffer, &images))
+        };
+        let plain = |buffer: usize| match read(buffer) {
+            Numbers::F32(values) => (values, self.starts(buffer)),
+            Numbers::Bf16(_) => unreachable!("what is not multiplied is f32"),
         };
         let Size {
             height,
@@ -145,8 +190,8 @@ impl Program {
             channels,
             ..
         } = step.size;
-        memory.row.resize(channels, 0.0);
-        let row = &mut memory.row;
+        let (area, pixels) = (height * width, images.len() * height * width);
+        row.resize(channels, 0.0);
         let mut put = |pixel: usize, values: &[f32]| {
             for output in &mut outputs {
                 output.put(pixel, 0, values);
@@ -154,17 +199,18 @@ impl Program {
         };
         match &step.action {
             Action::Load(input) => {
-                let area = height * width;
-                for pixel in 0..step.size.batch * area {
-                    let image = &inputs[*input][pixel / area * channels * area..];
-                    for (channel, value) in row.iter_mut().enumerate() {
-                        *value = image[channel * area + pixel % area];
+                let all = &inputs[*input][images.start * channels * area..];
+                for (image, values) in all.chunks(channels * area).take(images.len()).enumerate() {
+                    for (channel, values) in values.chunks(area).enumerate() {
+                        for output in &mut outputs {
+                            output.put_channel(image * area, channel, values);
+                        }
                     }
-                    put(pixel, row);
                 }
             }
             Action::Convolution {
                 convolution,
+                weights,
                 input,
                 residual,
                 relu,
@@ -174,18 +220,19 @@ impl Program {
                     relu: *relu,
                     outputs,
                 };
-                convolution.run(&memory.buffers[*input], &mut memory.scratch, &mut finish);
+                let weights = &self.weights[*weights..];
+                convolution.run(weights, read(*input), scratch, &mut finish);
             }
             Action::Copy(input) => {
                 let (values, starts) = plain(*input);
-                for (pixel, start) in starts.iter().enumerate() {
+                for (pixel, start) in starts[..pixels].iter().enumerate() {
                     put(pixel, &values[*start..][..channels]);
                 }
             }
             Action::Add(left, right) => {
                 let ((left, of_left), (right, of_right)) = (plain(*left), plain(*right));
-                for (pixel, (at_left, at_right)) in of_left.iter().zip(of_right).enumerate() {
-                    let (left, right) = (&left[*at_left..], &right[*at_right..]);
+                for pixel in 0..pixels {
+                    let (left, right) = (&left[of_left[pixel]..], &right[of_right[pixel]..]);
                     for ((sum, left), right) in row.iter_mut().zip(left).zip(right) {
                         *sum = left + right;
                     }
@@ -197,76 +244,18 @@ impl Program {
                 pooling,
                 window,
             } => {
-                let layout = self.buffers[*input].0;
+                let layout = self.buffers.layout(*input);
                 let (values, starts) = plain(*input);
                 let per_image = layout.height * layout.width;
-                for pixel in 0..step.size.batch * height * width {
-                    let (image, at) = (pixel / (height * width), pixel % (height * width));
+                for pixel in 0..pixels {
+                    let (image, at) = (pixel / area, pixel % area);
                     let of_image = &starts[image * per_image..][..per_image];
-                    pool(
-                        *pooling,
-                        window,
-                        &layout,
-                        values,
-                        of_image,
-                        [at / width, at % width],
-                        row,
+                    let at = [at / width, at % width];
+                    put(
+                        pixel,
+                        pool(*pooling, window, layout, values, of_image, at, row),
                     );
-                    put(pixel, row);
                 }
-            }
-        }
-        for (values, target) in written.into_iter().zip(&step.targets) {
-            memory.buffers[target.buffer] = values;
-        }
-    }
-}
-
-/// Pools the window of the pixel at this row and column.
-fn pool(
-    pooling: Pooling,
-    window: &Window,
-    layout: &Layout,
-    values: &[f32],
-    starts: &[usize],
-    [row, column]: [usize; 2],
-    pooled: &mut [f32],
-) {
-    let range = |at: usize, axis: usize, before: usize, size: usize| {
-        let begin = at * window.strides[axis];
-        let end = (begin + window.size[axis]).min(size + before);
-        begin.saturating_sub(before)..end.saturating_sub(before)
-    };
-    let rows = range(row, 0, window.padding.top, layout.height);
-    let columns = range(column, 1, window.padding.left, layout.width);
-    let inside = rows.len() * columns.len();
-    let places = rows.flat_map(|row| {
-        columns
-            .clone()
-            .map(move |column| row * layout.width + column)
-    });
-    match pooling {
-        Pooling::Max => {
-            pooled.fill(f32::NEG_INFINITY);
-            for place in places {
-                raise(pooled, &values[starts[place]..]);
-            }
-        }
-        Pooling::Mean { counts_padding } => {
-            pooled.fill(0.0);
-            for place in places {
-                for (sum, value) in pooled.iter_mut().zip(&values[starts[place]..]) {
-                    *sum += value;
-                }
-            }
-            let count = if counts_padding {
-                window.size[0] * window.size[1]
-            } else {
-                inside
-            };
-            let part = 1.0 / count as f32;
-            for sum in pooled {
-                *sum *= part;
             }
         }
     }

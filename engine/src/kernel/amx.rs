@@ -9,9 +9,13 @@ use std::arch::x86_64::{__cpuid_count, _xgetbv};
 use std::sync::LazyLock;
 
 use super::tiles::{COLUMNS, DEPTH, Panel, ROWS, SIDE};
+use super::{Run, prefetch};
 
 /// Bytes from one unit of weights to the next, and from the sums of one pixel to those of the next.
 const LINE: usize = 4 * COLUMNS;
+
+/// How many weights that are wanted next a step fetches: four cache lines.
+const FETCHED: usize = 64;
 
 /// Whether the processor has tiles of bf16, and the system lets this process use them: Linux does if it is
 /// asked to, since they make a thread's state 8 KiB larger. It is asked once, the first time.
@@ -101,16 +105,13 @@ static WHOLE_TILES: Palette = Palette {
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
-/// Computes the sums of a panel.
+/// Makes the registers whole tiles.
 ///
 /// # Panics
 ///
-/// Panics if the processor has no tiles, or the lengths don't fit each other.
-pub(super) fn multiply(panel: &mut Panel<'_>) {
+/// Panics if the processor has none.
+pub(super) fn begin() {
     assert!(is_granted());
-    let steps = panel.steps();
-    let stride = size_of::<u16>() * panel.stride;
-    let weights = panel.weights.as_ptr();
     // SAFETY: the tiles are granted. What is loaded are 64 bytes that describe them. The compiler uses no
     // tiles of its own: no function is compiled for them.
     unsafe {
@@ -119,19 +120,58 @@ pub(super) fn multiply(panel: &mut Panel<'_>) {
             palette = in(reg) &raw const WHOLE_TILES,
         );
     }
-    let blocks = panel.sums.chunks_exact_mut(ROWS * COLUMNS);
-    for (inputs, sums) in panel.inputs.chunks_exact(ROWS * panel.stride).zip(blocks) {
-        let (inputs, sums) = (inputs.as_ptr().cast::<u8>(), sums.as_mut_ptr());
-        // SAFETY: `steps` has seen that each pixel has 64 bytes for each step at least, within its stride,
-        // and that there are `DEPTH` units of weights a step. A block has `ROWS` pixels and their
-        // sums, which nobody else uses meanwhile. The tiles are whole ones.
-        unsafe {
-            block(inputs, stride, weights, steps, sums, panel.adds);
-        }
-    }
-    // SAFETY: as above. The system then no longer keeps the tiles of this thread.
+}
+
+/// Has the system no longer keep the tiles of this thread.
+///
+/// # Panics
+///
+/// Panics if the processor has none.
+pub(super) fn end() {
+    assert!(is_granted());
+    // SAFETY: the tiles are granted.
     unsafe {
         on_tiles!("tilerelease",);
+    }
+}
+
+/// Computes the sums of a panel.
+///
+/// # Safety
+///
+/// [`begin`] was called on this thread, and [`end`] not since.
+///
+/// # Panics
+///
+/// Panics if something that is read or written is not there.
+pub(super) unsafe fn multiply(panel: &mut Panel<'_>) {
+    panel.check();
+    let pixels = SIDE * panel.tiles.len();
+    // Of what is wanted next, each block fetches a piece, so many weights of it step by step.
+    let spread = panel.weights.len() / (DEPTH * COLUMNS) * FETCHED;
+    let next = &panel.next[..panel.next.len().min(panel.weights.len())];
+    let piece = (next.len() * ROWS).div_ceil(pixels.max(1));
+    let mut next = next.chunks(piece.max(1));
+    let inputs = panel.inputs.as_ptr().cast::<u8>();
+    let blocks = panel.sums.chunks_exact_mut(ROWS * COLUMNS);
+    for (tiles, sums) in panel.tiles.chunks_exact(2).zip(blocks) {
+        let next = next.next().unwrap_or_default();
+        let (at_once, next) = next.split_at(next.len().saturating_sub(spread));
+        prefetch(at_once);
+        // SAFETY: `check` has seen that the inputs have all runs of all pixels of each tile, that the runs are
+        // whole steps, and that there are weights for all of them. A block has `ROWS` pixels and their sums,
+        // which nobody else uses meanwhile. The tiles are whole ones: the caller's promise.
+        unsafe {
+            block(
+                [inputs.add(tiles[0]), inputs.add(tiles[1])],
+                panel.stride,
+                panel.runs,
+                panel.weights.as_ptr(),
+                next.as_ptr(),
+                sums.as_mut_ptr(),
+                panel.adds,
+            );
+        }
     }
 }
 
@@ -139,15 +179,16 @@ pub(super) fn multiply(panel: &mut Panel<'_>) {
 ///
 /// # Safety
 ///
-/// All eight tiles are configured to be whole ones, `steps` is not zero, and these can be used: `ROWS` times
-/// `steps` times 64 bytes of inputs, at every `stride` bytes; `steps` times `DEPTH` times `COLUMNS` weights;
-/// `ROWS` times `COLUMNS` sums.
+/// All eight tiles are configured to be whole ones; there are runs, of whole steps; and these can be used: from
+/// `upper` and `lower` on the runs of 16 pixels, one at every `stride` bytes; `COLUMNS` weights for each unit
+/// of the runs; `ROWS` times `COLUMNS` sums.
 #[inline]
 unsafe fn block(
-    inputs: *const u8,
+    [upper, lower]: [*const u8; 2],
     stride: usize,
+    runs: &[Run],
     weights: *const f32,
-    steps: usize,
+    next: *const f32,
     sums: *mut f32,
     adds: bool,
 ) {
@@ -155,7 +196,7 @@ unsafe fn block(
     // point to, and nothing is read there.
     unsafe {
         on_tiles!(
-            "test {adds}, {adds}",
+            "test {steps}, {steps}",
             "jnz 2f",
             "tilezero tmm0",
             "tilezero tmm1",
@@ -163,39 +204,61 @@ unsafe fn block(
             "tilezero tmm3",
             "jmp 3f",
             "2:",
-            "tileloadd tmm0, [{upper_sums} + {line}*1]",
-            "tileloadd tmm1, [{upper_sums} + {line}*1 + 64]",
-            "tileloadd tmm2, [{lower_sums} + {line}*1]",
-            "tileloadd tmm3, [{lower_sums} + {line}*1 + 64]",
-            // A step.
+            "tileloadd tmm0, [{sums} + {line}*1]",
+            "tileloadd tmm1, [{sums} + {line}*1 + 64]",
+            "tileloadd tmm2, [{sums} + {line}*1 + {lower_sums}]",
+            "tileloadd tmm3, [{sums} + {line}*1 + {lower_right}]",
+            // A run: where it begins, and its steps of 16 units.
             "3:",
-            "tileloadd tmm4, [{upper} + {stride}*1]",
+            "mov {of_upper}, {upper}",
+            "add {of_upper}, [{runs}]",
+            "mov {of_lower}, {lower}",
+            "add {of_lower}, [{runs}]",
+            "mov {steps}, [{runs} + 8]",
+            "shr {steps}, 4",
+            // A step.
+            "4:",
+            "prefetcht1 [{next}]",
+            "prefetcht1 [{next} + 64]",
+            "tileloadd tmm4, [{of_upper} + {stride}*1]",
             "tileloadd tmm6, [{weights} + {line}*1]",
             "tdpbf16ps tmm0, tmm4, tmm6",
             "tileloadd tmm7, [{weights} + {line}*1 + 64]",
             "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{lower} + {stride}*1]",
+            "prefetcht1 [{next} + 128]",
+            "prefetcht1 [{next} + 192]",
+            "add {next}, 256",
+            "tileloadd tmm5, [{of_lower} + {stride}*1]",
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {upper}, 64",
-            "add {lower}, 64",
+            "add {of_upper}, 64",
+            "add {of_lower}, 64",
             "add {weights}, {step}",
             "dec {steps}",
-            "jnz 3b",
-            "tilestored [{upper_sums} + {line}*1], tmm0",
-            "tilestored [{upper_sums} + {line}*1 + 64], tmm1",
-            "tilestored [{lower_sums} + {line}*1], tmm2",
-            "tilestored [{lower_sums} + {line}*1 + 64], tmm3",
-            upper = inout(reg) inputs => _,
-            lower = inout(reg) inputs.add(SIDE * stride) => _,
+            "jnz 4b",
+            "add {runs}, {run}",
+            "cmp {runs}, {runs_end}",
+            "jne 3b",
+            "tilestored [{sums} + {line}*1], tmm0",
+            "tilestored [{sums} + {line}*1 + 64], tmm1",
+            "tilestored [{sums} + {line}*1 + {lower_sums}], tmm2",
+            "tilestored [{sums} + {line}*1 + {lower_right}], tmm3",
+            upper = in(reg) upper,
+            lower = in(reg) lower,
+            of_upper = out(reg) _,
+            of_lower = out(reg) _,
             stride = in(reg) stride,
+            runs = inout(reg) runs.as_ptr() => _,
+            runs_end = in(reg) runs.as_ptr_range().end,
+            run = const size_of::<Run>(),
             weights = inout(reg) weights => _,
+            next = inout(reg) next => _,
             line = in(reg) LINE,
             step = const DEPTH * LINE,
-            steps = inout(reg) steps => _,
-            upper_sums = in(reg) sums,
-            lower_sums = in(reg) sums.add(SIDE * COLUMNS),
-            adds = in(reg) u64::from(adds),
+            steps = inout(reg) u64::from(adds) => _,
+            sums = in(reg) sums,
+            lower_sums = const SIDE * LINE,
+            lower_right = const SIDE * LINE + 64,
         );
     }
 }

@@ -1,9 +1,10 @@
 //! The innermost loops: sums of products for a tile of pixels and channels, one way for each kind of
 //! processor.
 //!
-//! All give the same sums, up to rounding. They are the only unsafe code of this crate.
+//! All give the same sums, up to rounding. They are the only unsafe code of this crate but for two calls to the
+//! system, about memory.
 //!
-//! Those of vectors take a [`Tile`]. What makes them safe is checked once, when a convolution is made and
+//! Those of vectors take [`Tiles`]. What makes them safe is checked once, when a convolution is made and
 //! when it is run ([`convolution`](crate::convolution)): that every offset of every pixel and run lies in
 //! the buffer that it is used with. The one of tiles takes a [`Panel`], and sees itself that it fits.
 
@@ -22,13 +23,14 @@ mod avx2;
 mod avx512;
 #[cfg(test)]
 mod emulated;
+#[cfg(target_arch = "x86_64")]
+mod finish;
 mod portable;
 pub(crate) mod tiles;
 
 use std::fmt;
 
 use crate::convolution::{Finish, Finished};
-use tiles::Panel;
 
 /// The numbers that a kernel multiplies. It always adds in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -107,6 +109,7 @@ impl Kernel {
         Self::ALL
             .into_iter()
             .filter(|kernel| !exact || kernel.number() == Number::F32)
+            .filter(|kernel| *kernel != Self::Avx512Bf16 || !is_of_intel())
             .find(|kernel| kernel.is_supported())
             .unwrap_or(Self::Portable)
     }
@@ -157,14 +160,17 @@ impl Kernel {
     }
 
     /// Brings sums to where they belong.
-    pub(crate) fn finish(self, sums: &Finished<'_>, finish: &mut Finish<'_>) {
+    pub(crate) fn finish(self, sums: &mut Finished<'_>, finish: &mut Finish<'_>) {
         assert!(self.is_supported());
         match self {
+            // SAFETY: the processor has these features; one with tiles that are not emulated has bf16.
+            #[cfg(target_arch = "x86_64")]
+            Self::AmxBf16 | Self::Avx512Bf16 if Self::Avx512Bf16.is_supported() => unsafe {
+                avx512::finish_bf16(sums, finish);
+            },
             // SAFETY: the processor has these features.
             #[cfg(target_arch = "x86_64")]
-            Self::AmxBf16 | Self::Avx512Bf16 | Self::Avx512 if Self::Avx512.is_supported() => unsafe {
-                avx512::finish(sums, finish);
-            },
+            Self::Avx512 => unsafe { avx512::finish(sums, finish) },
             // SAFETY: the processor has these features.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { avx2::finish(sums, finish) },
@@ -172,63 +178,111 @@ impl Kernel {
         }
     }
 
-    /// Computes a panel, by the kernel that has tiles.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the processor has none, or the panel's lengths don't fit each other.
-    pub(crate) fn multiply(panel: &mut Panel<'_>) {
-        #[cfg(target_arch = "x86_64")]
-        if has_tiles() {
-            return amx::multiply(panel);
-        }
-        #[cfg(test)]
-        emulated::multiply(panel);
-        #[cfg(not(test))]
-        unreachable!("a panel of {} sums and no tiles", panel.sums.len());
-    }
-
-    /// Computes a tile, by a kernel that has vectors.
+    /// Computes some tiles, by a kernel that has vectors.
     ///
     /// # Safety
     ///
-    /// The processor supports this kernel. For each of the first [`rows`](Self::rows) pixels and each
-    /// run, the bytes from `input + pixel + run.offset` on, 4 for each unit of the run, can be read;
-    /// `columns` is a multiple of [`lanes`](Self::lanes) and at most [`columns`](Self::columns); `weights` has
-    /// as many units for each unit of each run; and `sums` has rows times columns values that can be read
-    /// and written.
+    /// The processor supports this kernel. For each pixel and each run, the bytes from
+    /// `input + pixel + run.offset` on, 4 for each unit of the run, can be read. `columns` is a multiple of
+    /// [`lanes`](Self::lanes) and at most [`columns`](Self::columns); `weights` has as many units for each unit
+    /// of each run; and `sums` has pixels times columns values that can be read and written. Pixels that
+    /// don't fill a tile of [`rows`](Self::rows) are left out.
     #[inline]
-    pub(crate) unsafe fn run(self, tile: &Tile<'_>) {
+    pub(crate) unsafe fn run(self, tiles: &Tiles<'_>) {
         // SAFETY: the same conditions, which the caller has met.
         unsafe {
-            match (self, tile.columns / self.lanes()) {
+            match (self, tiles.columns / self.lanes()) {
                 (Self::AmxBf16, _) => unreachable!("it computes panels"),
                 #[cfg(target_arch = "x86_64")]
-                (Self::Avx512Bf16, 1) => avx512::bf16::<1>(tile),
+                (Self::Avx512Bf16, 1) => avx512::bf16::<1>(tiles),
                 #[cfg(target_arch = "x86_64")]
-                (Self::Avx512Bf16, 2) => avx512::bf16::<2>(tile),
+                (Self::Avx512Bf16, 2) => avx512::bf16::<2>(tiles),
                 #[cfg(target_arch = "x86_64")]
-                (Self::Avx512Bf16, _) => avx512::bf16::<3>(tile),
+                (Self::Avx512Bf16, _) => avx512::bf16::<3>(tiles),
                 #[cfg(target_arch = "x86_64")]
-                (Self::Avx512, 1) => avx512::f32::<1>(tile),
+                (Self::Avx512, 1) => avx512::f32::<1>(tiles),
                 #[cfg(target_arch = "x86_64")]
-                (Self::Avx512, 2) => avx512::f32::<2>(tile),
+                (Self::Avx512, 2) => avx512::f32::<2>(tiles),
                 #[cfg(target_arch = "x86_64")]
-                (Self::Avx512, _) => avx512::f32::<3>(tile),
+                (Self::Avx512, _) => avx512::f32::<3>(tiles),
                 #[cfg(target_arch = "x86_64")]
-                (Self::Avx2, 1) => avx2::f32::<1>(tile),
+                (Self::Avx2, 1) => avx2::f32::<1>(tiles),
                 #[cfg(target_arch = "x86_64")]
-                (Self::Avx2, _) => avx2::f32::<2>(tile),
-                _ => portable::f32(tile),
+                (Self::Avx2, _) => avx2::f32::<2>(tiles),
+                _ => portable::f32(tiles),
             }
         }
     }
 }
 
-/// Whether [`Kernel::AmxBf16`] is really there.
-fn has_tiles() -> bool {
+/// Has the processor bring numbers into its second-level cache.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "an instruction of the innermost loops"
+)]
+fn prefetch(numbers: &[f32]) {
+    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+    for line in numbers.chunks(LINE) {
+        // SAFETY: every x86-64 processor has this instruction, which changes nothing but the cache.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+}
+
+/// Cache lines to be fetched while tiles are computed: some for each tile, one a unit. All at once they would
+/// wait for each other, and what is computed for them.
+#[cfg(target_arch = "x86_64")]
+struct Fetch<'a> {
+    lines: std::slice::Iter<'a, [f32; LINE]>,
+}
+
+/// How many f32 a cache line holds.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 16;
+
+#[cfg(target_arch = "x86_64")]
+impl<'a> Fetch<'a> {
+    /// Those for one of so many tiles.
+    fn new(next: &'a [f32], tile: usize, tiles: usize) -> Self {
+        let (lines, _) = next.as_chunks::<LINE>();
+        let part = |number: usize| lines.len() * number / tiles;
+        Self {
+            lines: lines[part(tile)..part(tile + 1)].iter(),
+        }
+    }
+
+    /// Has the processor bring all lines into its second-level cache.
+    fn all(self) {
+        self.lines.for_each(|line| prefetch(line));
+    }
+
+    /// Has the processor bring the next line into its second-level cache, if there is one.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as above")]
+    fn one(&mut self) {
+        if let Some(line) = self.lines.next() {
+            prefetch(line);
+        }
+    }
+}
+
+/// Whether the processor is one of Intel's: where those have no tiles, or a system keeps them back, their
+/// vectors of bf16 are a third slower than those of f32 (AMD's are almost twice as fast).
+fn is_of_intel() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return Kernel::Avx512.is_supported() && amx::is_granted();
+    return {
+        let name = std::arch::x86_64::__cpuid(0);
+        [name.ebx, name.edx, name.ecx].map(u32::to_le_bytes) == [*b"Genu", *b"ineI", *b"ntel"]
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// Whether [`Kernel::AmxBf16`] is really there.
+pub(crate) fn has_tiles() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return Kernel::Avx512Bf16.is_supported() && amx::is_granted();
     #[cfg(not(target_arch = "x86_64"))]
     return false;
 }
@@ -246,7 +300,10 @@ impl fmt::Display for Kernel {
 }
 
 /// Inputs that lie one after the other: a row of the kernel's window, or a part of it.
+///
+/// Its fields are in this order, in which a kernel in machine code reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Run {
     /// Where it begins, in bytes from where the pixel's window begins.
     pub(crate) offset: usize,
@@ -257,7 +314,7 @@ pub(crate) struct Run {
 /// What a kernel of vectors is to compute: for each pixel and channel, the sum of input times weight over
 /// all runs.
 #[derive(Debug)]
-pub(crate) struct Tile<'a> {
+pub(crate) struct Tiles<'a> {
     /// The input's first byte.
     pub(crate) input: *const u8,
     /// Where each pixel's window begins, in bytes.
@@ -268,7 +325,9 @@ pub(crate) struct Tile<'a> {
     pub(crate) weights: *const f32,
     /// How many channels.
     pub(crate) columns: usize,
-    /// Where the sums go, `[rows][columns]`.
+    /// Weights that are wanted next: they are fetched meanwhile, a cache line a unit.
+    pub(crate) next: &'a [f32],
+    /// Where the sums go, `[pixels][columns]`.
     pub(crate) sums: *mut f32,
     /// Whether to add to what is there.
     pub(crate) adds: bool,

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use tract_onnx::prelude::{IntoArcTensor as _, OutletId, Tensor, TractResult};
 
 use super::{Action, Program, Step, Target, key};
+use crate::aligned::Aligned;
 use crate::buffer::{Border, Layout};
 use crate::convolution::Convolution;
 use crate::graph::{Graph, Id, Size, Work};
 use crate::kernel::{Kernel, Number};
+use crate::memory::Buffers;
 use crate::output::Place;
 
 /// How a value is wanted: as f32, as a kernel's numbers, or both.
@@ -27,6 +29,8 @@ struct Builder<'a> {
     graph: &'a Graph,
     read: Read<'a>,
     kernel: Kernel,
+    // The nodes before this one are computed image by image.
+    split: Id,
     buffers: Vec<(Layout, Number)>,
     wants: Vec<Wants>,
 }
@@ -34,19 +38,37 @@ struct Builder<'a> {
 impl Program {
     /// Makes the steps for a graph, and reads its weights one after the other.
     pub(crate) fn new(graph: &Graph, kernel: Kernel, read: Read<'_>) -> TractResult<Self> {
+        let split = split(graph);
         let mut builder = Builder {
             graph,
             read,
             kernel,
+            split,
             buffers: Vec::new(),
             wants: vec![Wants::default(); graph.nodes.len()],
         };
         for id in 0..graph.nodes.len() {
             builder.decide(id);
         }
-        let steps: Vec<Step> = (0..graph.nodes.len())
-            .filter_map(|id| builder.step(id).transpose())
-            .collect::<TractResult<_>>()?;
+        let (mut steps, mut ids) = (Vec::new(), Vec::new());
+        let mut end = 0;
+        for id in 0..graph.nodes.len() {
+            if let Some(mut step) = builder.step(id) {
+                if let Action::Convolution {
+                    convolution,
+                    weights,
+                    ..
+                } = &mut step.action
+                {
+                    *weights = end;
+                    end += convolution.weights();
+                }
+                steps.push(step);
+                ids.push(id);
+            }
+        }
+        let weights = builder.weights(end, &steps, &ids)?;
+        let by_image = ids.iter().take_while(|id| **id < split).count();
         let outputs = graph
             .outputs
             .iter()
@@ -58,25 +80,31 @@ impl Program {
             })
             .collect();
         let buffers = builder.buffers;
-        let starts = buffers
-            .iter()
-            .map(|(layout, _)| (key(layout), layout.starts().collect()))
-            .collect();
         let mut program = Self {
             steps,
-            buffers,
+            by_image,
+            batch: graph.nodes.first().map_or(0, |node| node.size.batch),
+            buffers: Buffers::default(),
+            weights,
             outputs,
-            starts,
+            starts: BTreeMap::new(),
         };
-        program.share_buffers();
+        program.buffers = Buffers::new(&program.share(&buffers));
+        let starts = |layout: &Layout| (key(layout), layout.starts().collect());
+        program.starts = program.buffers.layouts().map(starts).collect();
+        for step in &mut program.steps {
+            step.buffers = step.reads().into_iter().chain(step.writes()).collect();
+            step.buffers.sort_unstable();
+            step.buffers.dedup();
+        }
         Ok(program)
     }
 
     /// Lets values share a buffer of whose shape they both are, where one is no longer needed when the
-    /// other comes.
-    fn share_buffers(&mut self) {
-        let mut last_use = vec![0; self.buffers.len()];
-        let mut first_use = vec![usize::MAX; self.buffers.len()];
+    /// other comes. Returns the buffers that are left.
+    fn share(&mut self, buffers: &[(Layout, Number)]) -> Vec<(Layout, Number)> {
+        let mut last_use = vec![0; buffers.len()];
+        let mut first_use = vec![usize::MAX; buffers.len()];
         for (number, step) in self.steps.iter().enumerate() {
             for buffer in step.reads().into_iter().chain(step.writes()) {
                 last_use[buffer] = number;
@@ -88,11 +116,11 @@ impl Program {
         }
         let mut shared: Vec<(Layout, Number)> = Vec::new();
         let mut free_after: Vec<usize> = Vec::new();
-        let mut renamed = vec![0; self.buffers.len()];
-        let mut order: Vec<usize> = (0..self.buffers.len()).collect();
+        let mut renamed = vec![0; buffers.len()];
+        let mut order: Vec<usize> = (0..buffers.len()).collect();
         order.sort_by_key(|buffer| first_use[*buffer]);
         for buffer in order {
-            let wanted = self.buffers[buffer];
+            let wanted = buffers[buffer];
             let is_free = |at: &usize| shared[*at] == wanted && free_after[*at] < first_use[buffer];
             let at = (0..shared.len()).find(is_free).unwrap_or_else(|| {
                 shared.push(wanted);
@@ -108,7 +136,7 @@ impl Program {
         for (_, buffer) in &mut self.outputs {
             *buffer = renamed[*buffer];
         }
-        self.buffers = shared;
+        shared
     }
 }
 
@@ -168,11 +196,12 @@ impl Builder<'_> {
             }
         }
         let Size {
-            batch,
             height,
             width,
             channels,
+            ..
         } = node.size;
+        let batch = self.batch_of(id);
         let layout = Layout {
             border,
             ..Layout::plain(batch, height, width, channels)
@@ -194,6 +223,20 @@ impl Builder<'_> {
                 });
         }
         self.wants[id] = wants;
+    }
+
+    /// How many images of a node there are at a time: one where all that need it are gone through image
+    /// by image, too.
+    fn batch_of(&self, id: Id) -> usize {
+        let is_over = |id: Id| {
+            let users = self.graph.users(id);
+            id < self.split && users.iter().all(|user| *user < self.split)
+        };
+        if is_over(id) && !self.graph.outputs.contains(&id) {
+            1
+        } else {
+            self.graph.nodes[id].size.batch
+        }
     }
 
     /// Where a node's values go, each buffer once.
@@ -247,7 +290,37 @@ impl Builder<'_> {
         places
     }
 
-    fn step(&self, id: Id) -> TractResult<Option<Step>> {
+    /// The packed weights of all convolutions, `len` in all, each read and let go before the next.
+    fn weights(&self, len: usize, steps: &[Step], ids: &[Id]) -> TractResult<Aligned<f32>> {
+        let mut packed = Aligned::default();
+        packed.grow(len);
+        for (step, id) in steps.iter().zip(ids) {
+            if let (
+                Action::Convolution {
+                    convolution,
+                    weights: first,
+                    ..
+                },
+                Work::Convolution(convolve),
+            ) = (&step.action, &self.graph.nodes[*id].work)
+            {
+                let weights = (self.read)(convolve.weights.outlet)?;
+                let weights = if convolve.weights.turned {
+                    turned(&weights)?
+                } else {
+                    weights
+                };
+                convolution.pack(
+                    weights.try_as_plain_ram()?.as_slice::<f32>()?,
+                    &convolve.scale,
+                    &mut packed[*first..],
+                );
+            }
+        }
+        Ok(packed)
+    }
+
+    fn step(&self, id: Id) -> Option<Step> {
         let node = &self.graph.nodes[id];
         let plain = |id: Id| self.wants[id].plain.unwrap_or_default();
         let mut targets = self.targets(id);
@@ -255,29 +328,21 @@ impl Builder<'_> {
             Work::Input(number) => Action::Load(*number),
             Work::Convolution(convolve) => {
                 let input = self.wants[convolve.input].multiplied.unwrap_or_default();
-                let weights = (self.read)(convolve.weights.outlet)?;
-                let weights = if convolve.weights.turned {
-                    turned(&weights)?
-                } else {
-                    weights
+                let layout = Layout {
+                    batch: if id < self.split { 1 } else { node.size.batch },
+                    ..self.buffers[input].0
                 };
-                let weights = weights.try_as_plain_ram()?;
-                let convolution = Convolution::new(
-                    self.kernel,
-                    &convolve.shape,
-                    self.buffers[input].0,
-                    weights.as_slice::<f32>()?,
-                    &convolve.scale,
-                    &convolve.bias,
-                );
+                let convolution =
+                    Convolution::new(self.kernel, &convolve.shape, layout, &convolve.bias);
                 Action::Convolution {
                     convolution: Box::new(convolution),
+                    weights: 0,
                     input,
                     residual: convolve.residual.map(plain),
                     relu: convolve.relu,
                 }
             }
-            Work::Activate { .. } if self.is_on_the_way(id) => return Ok(None),
+            Work::Activate { .. } if self.is_on_the_way(id) => return None,
             Work::Activate { input, activation } => {
                 for place in targets.iter_mut().flat_map(|target| &mut target.places) {
                     place.activation = Some(activation.clone());
@@ -294,14 +359,38 @@ impl Builder<'_> {
                 pooling: *pooling,
                 window: *window,
             },
-            Work::Concat(_) | Work::Gone => return Ok(None),
+            Work::Concat(_) | Work::Gone => return None,
         };
-        Ok(Some(Step {
+        Some(Step {
             action,
             size: node.size,
             targets,
-        }))
+            buffers: Vec::new(),
+        })
     }
+}
+
+/// The first node that reads more weights than values of an image: it and those behind it are better
+/// computed for the whole batch, those before it image by image.
+fn split(graph: &Graph) -> Id {
+    let batch = graph.nodes.first().map_or(0, |node| node.size.batch);
+    let of_image = |id: Id| {
+        let size = graph.nodes[id].size;
+        size.height * size.width * size.channels
+    };
+    let is_heavy = |id: &Id| match &graph.nodes[*id].work {
+        Work::Convolution(convolve) => {
+            let [rows, columns] = convolve.shape.window;
+            let inputs = graph.nodes[convolve.input].size.channels;
+            let weights = convolve.shape.channels * inputs * rows * columns;
+            weights > of_image(convolve.input) + of_image(*id)
+        }
+        _ => false,
+    };
+    if batch < 2 || graph.nodes.iter().any(|node| node.size.batch != batch) {
+        return 0;
+    }
+    (0..graph.nodes.len()).find(is_heavy).unwrap_or_default()
 }
 
 /// A matrix with its columns as rows.
