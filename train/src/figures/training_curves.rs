@@ -69,8 +69,15 @@ fn panel(
     let values = curves.iter().flat_map(|curve| &curve.values).copied();
     let (low, high) = range(values.filter(|value| value.is_finite()));
     let digits = digits(high - low);
-    let epoch = |value: &f64| format!("{value:.0}");
-    let number = |value: &f64| format!("{value:.digits$}");
+    let number = |value: &f64| {
+        // Zeros behind the point would push the label over the axis' name.
+        if digits > 4 {
+            format!("{value:.1e}")
+        } else {
+            format!("{value:.digits$}")
+        }
+    };
+    let epoch = |value: &f64| epoch(*value);
     let mut axes = panel.axes(area, (1.0, last), (low, high), [&epoch, &number])?;
     for curve in curves {
         let points = (1..)
@@ -86,6 +93,16 @@ fn panel(
         legend(&mut axes, position)?;
     }
     Ok(())
+}
+
+/// An epoch's number; nothing for a place between two.
+fn epoch(value: f64) -> String {
+    let whole = value.round();
+    if (value - whole).abs() < 1e-6 {
+        format!("{whole:.0}")
+    } else {
+        String::new()
+    }
 }
 
 /// The decimals that tell some six labels on a range of this width apart.
@@ -125,6 +142,11 @@ mod tests {
             assert!(values.iter().all(|value| low <= *value && *value < high));
         }
         assert_eq!(range([0.0, 1.0].into_iter()), (0.0, 1.05));
+    }
+
+    #[test]
+    fn there_is_no_label_between_two_epochs() {
+        assert_eq!([1.0, 1.2, 2.0].map(epoch), ["1", "", "2"]);
     }
 
     #[test]
