@@ -65,8 +65,8 @@ settings! {
     model: Option<PathBuf> = None, anything;
     /// Test scales in pixels, in place of the model's own: fewer are faster and less accurate.
     scales: Vec<u32> = Vec::new(), scales;
-    /// What numbers the network multiplies: "auto" (bf16 where the processor has instructions for it:
-    /// faster, and three digits of a weight), or "f32".
+    /// What numbers the network multiplies: "auto" (bf16 where the processor is faster with that; it
+    /// keeps three digits of a weight), or "f32".
     precision: Precision = Precision::Auto, anything;
     /// Threads that run the network; 0 for one per core.
     workers: usize = 0, at_most(1024);

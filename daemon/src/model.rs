@@ -32,7 +32,7 @@ const OUTPUT: &str = "probabilities";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Precision {
-    /// bf16 where the processor has instructions for it, f32 elsewhere
+    /// bf16 where the processor is faster with it, f32 elsewhere
     #[default]
     Auto,
     /// f32 everywhere
