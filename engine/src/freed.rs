@@ -7,8 +7,7 @@ const LARGE: libc::c_int = 1 << 20;
 /// Has large pieces of memory go back to the system when they are freed, for as long as the program runs.
 ///
 /// A model that is read, checked and planned leaves more behind than it is large. By itself the allocator keeps
-/// that, after the first large piece that is freed: some 80 MB of the paper's network, and again as much when
-/// another model is loaded.
+/// that, after the first large piece that is freed: some 80 MB more at the most for the paper's network.
 ///
 /// To be called before the first thread starts. Does nothing where the C library is not GNU's.
 pub fn give_back_freed_memory() {
