@@ -26,8 +26,8 @@ impl<T: Copy + Default> Aligned<T> {
     pub(crate) fn grow(&mut self, len: usize) {
         let len = len + Self::SPARE;
         if len > self.values.len() {
-            // No copy is made of what was there.
-            self.values.clear();
+            // What was there goes first, and no copy of it is made.
+            self.values = Vec::new();
             self.values = vec![T::default(); len];
             ask_for_large_pages(&mut self.values);
         }

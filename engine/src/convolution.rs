@@ -172,7 +172,7 @@ impl Convolution {
 
     /// How many units of weights there are when they are packed, in whole cache lines.
     pub(crate) fn weights(&self) -> usize {
-        self.packing.len.next_multiple_of(LINE / 4)
+        self.packing.len.next_multiple_of(LINE / size_of::<f32>())
     }
 
     /// Packs the weights, `[channels][input channels][rows][columns]`, each times the scale of its channel,

@@ -1,4 +1,5 @@
-//! A convolution by tiles, whose rows are equally far apart: the windows are copied.
+//! A convolution by tiles, whose rows are equally far apart: where the pixels' windows are that, they are read
+//! where they lie; else they are copied.
 //!
 //! ```text
 //!                   part 1        part 2
