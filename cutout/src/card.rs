@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Morphology, Preprocessing};
+use crate::{EarlyStop, Morphology, Preprocessing};
 
 /// A model's name, how to run it, how it was made and what it reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct ModelCard {
     pub preprocessing: Preprocessing,
     /// The temperature of the outputs; 1 when they were not calibrated.
     pub temperature: f32,
+    /// Whether some test scales may be left out; not written if none may.
+    #[serde(default, skip_serializing_if = "EarlyStop::is_never")]
+    pub early_stop: EarlyStop,
     /// How it was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
@@ -195,6 +198,7 @@ mod tests {
             classes: Morphology::names().map(String::from).to_vec(),
             preprocessing: Preprocessing::default(),
             temperature: 1.0,
+            early_stop: EarlyStop::Never,
             training: None,
             validation: None,
         }
@@ -213,6 +217,16 @@ mod tests {
         let json = card().to_json().unwrap();
         let properties = [("producer", "x"), (ModelCard::METADATA_KEY, json.as_str())];
         assert_eq!(ModelCard::from_metadata(properties).unwrap(), card());
+        // The catalog tells models apart by this text, so it stays what it was before there was the field.
+        assert!(!json.contains("early_stop"));
+        let card = ModelCard {
+            early_stop: EarlyStop::Confident(0.95),
+            ..card()
+        };
+        assert_eq!(
+            ModelCard::from_json(&card.to_json().unwrap()).unwrap(),
+            card
+        );
     }
 
     #[test]
@@ -236,6 +250,7 @@ mod tests {
         assert!(refusal(|c| c["format"] = "1".into()).contains("no format"));
         assert!(refusal(|c| c["classes"][4] = "star".into()).contains("star"));
         assert!(refusal(|c| c["temperature"] = 0.0.into()).contains("temperature"));
+        assert!(refusal(|c| c["early_stop"] = 0.2.into()).contains("a confidence above 0.5"));
         assert!(refusal(|c| c["name"] = " ".into()).contains("no name"));
         assert!(refusal(|c| c["preprocessing"]["crop"] = 800.into()).contains("crop"));
         assert!(refusal(|c| c["preprocessing"]["gamma"] = 2.into()).contains("gamma"));

@@ -11,6 +11,7 @@
 
 mod card;
 mod decode;
+mod early_stop;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -24,8 +25,9 @@ pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
 pub use decode::{DecodeError, Limits, decode};
+pub use early_stop::{EarlyStop, EarlyStopError};
 pub use image::RgbImage;
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening, whiten};
-pub use probabilities::Probabilities;
+pub use probabilities::{Average, Probabilities};
 pub use resize::{Window, resize_window};

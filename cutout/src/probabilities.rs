@@ -6,6 +6,53 @@ use crate::Morphology;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probabilities([f32; Morphology::COUNT]);
 
+/// The average of an image's views so far.
+#[derive(Debug, Clone)]
+pub struct Average {
+    sum: [f32; Morphology::COUNT],
+    seen: usize,
+    temperature: f32,
+}
+
+impl Average {
+    /// No views yet. The card's `temperature` will be applied to each; see [`Probabilities::average`].
+    pub const fn new(temperature: f32) -> Self {
+        Self {
+            sum: [0.0; Morphology::COUNT],
+            seen: 0,
+            temperature,
+        }
+    }
+
+    /// Takes in one more view, a row of the softmax.
+    pub fn add(&mut self, row: &[f32; Morphology::COUNT]) {
+        for (total, value) in self.sum.iter_mut().zip(soften(row, self.temperature)) {
+            *total += value;
+        }
+        self.seen += 1;
+    }
+
+    /// How many views there were.
+    pub const fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// The sums of the second and of the most probable class.
+    pub(crate) fn leaders(&self) -> [f32; 2] {
+        let mut sums = self.sum;
+        sums.sort_unstable_by(f32::total_cmp);
+        let [.., second, first] = sums;
+        [second, first]
+    }
+
+    /// The answer from what was seen; none if that is nothing, or has a value that is not finite.
+    pub fn answer(&self) -> Option<Probabilities> {
+        let mean = self.sum.map(|total| total / self.seen as f32);
+        let is_one = mean.iter().all(|p| p.is_finite());
+        is_one.then_some(Probabilities(mean))
+    }
+}
+
 impl Probabilities {
     /// Averages the softmax outputs of an image's views, one row a test scale (section 4.3), after
     /// the card's `temperature` was applied to each.
@@ -19,16 +66,9 @@ impl Probabilities {
         rows: impl IntoIterator<Item = &'a [f32; Morphology::COUNT]>,
         temperature: f32,
     ) -> Option<Self> {
-        let mut sum = [0.0_f32; Morphology::COUNT];
-        let mut count = 0.0_f32;
-        for row in rows {
-            for (total, value) in sum.iter_mut().zip(soften(row, temperature)) {
-                *total += value;
-            }
-            count += 1.0;
-        }
-        let mean = sum.map(|total| total / count);
-        mean.iter().all(|p| p.is_finite()).then_some(Self(mean))
+        let mut average = Average::new(temperature);
+        rows.into_iter().for_each(|row| average.add(row));
+        average.answer()
     }
 
     /// The values, in the order of the classes' ids.

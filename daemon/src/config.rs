@@ -10,12 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use galmorph_cutout::{Limits, Preprocessing};
+use galmorph_cutout::{EarlyStop, Limits, Preprocessing};
 
 use crate::folder::Folder;
 use crate::intake::Order;
 use crate::metrics::Endpoint;
-use crate::model::Precision;
+use crate::model::{Options, Precision};
 
 macro_rules! settings {
     ($($(#[doc = $meaning:literal])+ $name:ident: $kind:ty = $default:expr, $check:expr;)+) => {
@@ -68,6 +68,10 @@ settings! {
     /// What numbers the network multiplies: "auto" (bf16 where the processor is faster with that; it
     /// keeps three digits of a weight), or "f32".
     precision: Precision = Precision::Auto, anything;
+    /// When to leave out test scales of an image: "never"; "settled", when they can't change its label
+    /// any more; or 0.95 or the like, when that is its confidence as well. Default: the model's own, "never"
+    /// for those that ship.
+    early_stop: Option<EarlyStop> = None, anything;
     /// Threads that run the network; 0 for one per core.
     workers: usize = 0, at_most(1024);
     /// Images that are handed to a worker at once, and recorded together.
@@ -142,6 +146,15 @@ impl Config {
             max_side: self.max_side,
             max_pixels: self.max_pixels,
             min_side: self.min_side,
+        }
+    }
+
+    /// How the model is run.
+    pub(crate) fn model_options(&self) -> Options<'_> {
+        Options {
+            scales: &self.scales,
+            early_stop: self.early_stop,
+            precision: self.precision,
         }
     }
 
@@ -265,16 +278,16 @@ mod tests {
 
     #[test]
     fn every_fault_is_found_in_one_go() {
-        let text =
-            "workrs = 2\nbatch = 0\nsettle_seconds = 'long'\nscales = [0]\nextensions = ['.jpg']";
+        let text = "workrs = 2\nbatch = 0\nsettle_seconds = 'long'\nscales = [0]\nextensions = ['.jpg']\nearly_stop = 2.5";
         let faults = Config::parse(text).unwrap_err();
-        assert_eq!(faults.len(), 5, "{faults:?}");
+        assert_eq!(faults.len(), 6, "{faults:?}");
         let all = faults.join("\n");
         for expected in [
             "workrs: unknown setting (one of folders, catalog",
             "batch: 0 is not between 1 and 1024",
             "settle_seconds: ",
             "scales: preprocessing: a side of 0 pixels",
+            "early_stop: ",
             "extensions: '.jpg' (write it without a dot",
         ] {
             assert!(all.contains(expected), "{expected} in {all}");

@@ -2,7 +2,7 @@
 //! input that once did harm.
 
 use crate::config::Config;
-use crate::model::{Model, Precision};
+use crate::model::{Model, Options};
 
 /// A configuration is read or refused in words, and one that was read can be used.
 pub fn configuration(bytes: &[u8]) {
@@ -27,7 +27,7 @@ pub fn configuration(bytes: &[u8]) {
 
 /// A model is ready to run or refused in one line.
 pub fn model(bytes: &[u8]) {
-    if let Err(fault) = Model::from_bytes(bytes, &[], Precision::Auto) {
+    if let Err(fault) = Model::from_bytes(bytes, Options::default()) {
         let fault = fault.to_string();
         assert!(!fault.is_empty() && !fault.contains('\n'), "{fault:?}");
     }

@@ -4,15 +4,15 @@
 //! the input and output must be the contract's, and the network must answer once before it is
 //! trusted with an image.
 //!
-//! A different set of test scales gives a different answer, so a model is identified by the digest of
-//! its file *and* the card as it is used.
+//! A different set of test scales gives a different answer, and so does leaving out some of them, so a
+//! model is identified by the digest of its file *and* the card as it is used.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use galmorph_cutout::{CardError, ModelCard, Morphology, PreprocessingError};
+use galmorph_cutout::{CardError, EarlyStop, ModelCard, Morphology, PreprocessingError};
 use galmorph_engine::Kernel;
 use serde::Deserialize;
 use tract_onnx::pb::ModelProto;
@@ -39,10 +39,21 @@ pub(crate) enum Precision {
     F32,
 }
 
+/// How a model is to be run. What is not said here is said by the model itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Options<'a> {
+    /// Test scales in place of its own, unless there are none.
+    pub(crate) scales: &'a [u32],
+    /// When to leave out scales.
+    pub(crate) early_stop: Option<EarlyStop>,
+    /// What numbers are multiplied.
+    pub(crate) precision: Precision,
+}
+
 /// A network that is ready to run, and what is known of it.
 #[derive(Debug)]
 pub(crate) struct Model {
-    /// What the file says of itself, with the test scales in use.
+    /// What the file says of itself, with the test scales in use, and when some are left out.
     pub(crate) card: ModelCard,
     /// The BLAKE3 digest of the file, in lower-case hexadecimal.
     pub(crate) digest: String,
@@ -78,12 +89,8 @@ pub(crate) enum Fault {
 }
 
 impl Model {
-    /// Reads a model, or the embedded one, with `scales` in place of the card's unless that is empty.
-    pub(crate) fn load(
-        path: Option<&Path>,
-        scales: &[u32],
-        precision: Precision,
-    ) -> Result<Self, ModelError> {
+    /// Reads a model, or the embedded one.
+    pub(crate) fn load(path: Option<&Path>, options: Options<'_>) -> Result<Self, ModelError> {
         let file = path.map_or_else(
             || "the embedded model".to_owned(),
             |path| format!("model '{}'", path.display()),
@@ -96,30 +103,26 @@ impl Model {
         match path {
             Some(path) => {
                 let bytes = fs::read(path).map_err(|error| fail("read", error.into()))?;
-                Self::from_bytes(bytes, scales, precision)
+                Self::from_bytes(bytes, options)
             }
-            None => Self::from_bytes(EMBEDDED, scales, precision),
+            None => Self::from_bytes(EMBEDDED, options),
         }
         .map_err(|fault| fail("use", fault))
     }
 
     /// Nothing that was made of a file stays longer than it is needed: a large network's weights would be
     /// there as often as there are steps.
-    pub(crate) fn from_bytes(
-        bytes: impl AsRef<[u8]>,
-        scales: &[u32],
-        precision: Precision,
-    ) -> Result<Self, Fault> {
+    pub(crate) fn from_bytes(bytes: impl AsRef<[u8]>, options: Options<'_>) -> Result<Self, Fault> {
         let proto = catch(|| onnx().proto_model_for_read(&mut bytes.as_ref()))
             .map_err(Fault::Contract)?
             .ok()
             .filter(|proto| proto.graph.is_some())
             .ok_or(Fault::NotOnnx)?;
-        let card = card_in_use(&proto, scales)?;
+        let card = card_in_use(&proto, options)?;
         check_interface(&proto)?;
         let digest = blake3::hash(bytes.as_ref()).to_hex().to_string();
         drop(bytes);
-        let kernel = Kernel::fastest(precision == Precision::F32);
+        let kernel = Kernel::fastest(options.precision == Precision::F32);
         let plan = catch(|| prepare(proto, &card, kernel)).map_err(Fault::Contract)??;
         let model = Self {
             card,
@@ -153,15 +156,22 @@ fn one_line(fault: &impl ToString) -> String {
     fault.to_string().replace(['\n', '\r'], " ")
 }
 
-fn card_in_use(proto: &ModelProto, scales: &[u32]) -> Result<ModelCard, Fault> {
+fn card_in_use(proto: &ModelProto, options: Options<'_>) -> Result<ModelCard, Fault> {
     let properties = proto
         .metadata_props
         .iter()
         .map(|entry| (entry.key.as_str(), entry.value.as_str()));
     let mut card = ModelCard::from_metadata(properties)?;
-    if !scales.is_empty() {
-        card.preprocessing.test_scales = scales.to_vec();
+    if !options.scales.is_empty() {
+        card.preprocessing.test_scales = options.scales.to_vec();
         card.preprocessing.validate()?;
+    }
+    if let Some(early_stop) = options.early_stop {
+        card.early_stop = early_stop;
+    }
+    // Of a single scale there is nothing to leave out: it is the same model.
+    if card.preprocessing.view_count() == 1 {
+        card.early_stop = EarlyStop::Never;
     }
     Ok(card)
 }
@@ -221,7 +231,7 @@ mod tests {
     fn fault(bytes: &[u8]) -> String {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        Model::load(Some(file.path()), &[], Precision::Auto)
+        Model::load(Some(file.path()), Options::default())
             .unwrap_err()
             .to_string()
     }
@@ -250,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_embedded_model_answers_with_probabilities() {
-        let model = Model::load(None, &[], Precision::Auto).unwrap();
+        let model = Model::load(None, Options::default()).unwrap();
         assert_eq!(model.digest.len(), 64);
         let preprocessing = &model.card.preprocessing;
         let views = vec![0.5; preprocessing.view_count() * preprocessing.view_len()];
@@ -261,15 +271,21 @@ mod tests {
 
     #[test]
     fn other_scales_are_another_card_of_the_same_file() {
-        let model = Model::load(None, &[200], Precision::Auto).unwrap();
+        let scales = |scales| Options {
+            scales,
+            early_stop: Some(EarlyStop::Settled),
+            ..Options::default()
+        };
+        let model = Model::load(None, scales(&[200])).unwrap();
         assert_eq!(model.card.preprocessing.test_scales, [200]);
+        assert_eq!(model.card.early_stop, EarlyStop::Never);
+        let several = Model::load(None, scales(&[])).unwrap();
+        assert_eq!(several.card.early_stop, EarlyStop::Settled);
         assert_eq!(
             model.digest,
-            Model::load(None, &[], Precision::Auto).unwrap().digest
+            Model::load(None, Options::default()).unwrap().digest
         );
-        let error = Model::load(None, &[0], Precision::Auto)
-            .unwrap_err()
-            .to_string();
+        let error = Model::load(None, scales(&[0])).unwrap_err().to_string();
         assert!(error.contains("a side of 0 pixels"), "{error}");
     }
 

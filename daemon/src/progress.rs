@@ -19,7 +19,7 @@ pub(crate) trait Observer: Sync {
     /// These files were recorded; `tally` counts all so far.
     fn recorded(&self, entries: &[Entry], tally: &Tally);
 
-    /// A thread did a piece of work.
+    /// A thread did a piece of work: a file's, or a run of the network.
     fn worked(&self, stage: Stage, took: Duration);
 
     /// The row of a file that was seen to arrive was committed, so long after.
@@ -35,7 +35,7 @@ pub(crate) trait Observer: Sync {
     fn lost(&self);
 }
 
-/// Work that is done for each file.
+/// Work that is done for files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Its bytes are read.
@@ -44,7 +44,7 @@ pub(crate) enum Stage {
     Decode,
     /// Views are made of the image.
     Preprocess,
-    /// The network answers for them.
+    /// The network is run on them.
     Classify,
     /// The answer is committed.
     Record,

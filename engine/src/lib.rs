@@ -73,6 +73,7 @@ mod output;
 mod program;
 mod read;
 mod region;
+mod softmax;
 
 pub use freed::give_back_freed_memory;
 pub use kernel::{Kernel, Number};

@@ -16,6 +16,7 @@ use crate::graph::{Convolve, Graph, Work};
 use crate::kernel::Kernel;
 use crate::op::Convolutions;
 use crate::program::Program;
+use crate::softmax::RowSoftmax;
 
 /// What is ours of a model.
 struct Plan {
@@ -105,7 +106,7 @@ impl Rewriter<'_> {
         Ok(self.mapped[&outlet])
     }
 
-    /// A node that stays tract's.
+    /// A node that stays what it is.
     fn copy(&mut self, id: usize) -> TractResult<()> {
         let node = self.model.node(id);
         if self.constants.contains(id.into())
@@ -122,6 +123,8 @@ impl Rewriter<'_> {
                 self.target
                     .add_source(&node.name, node.outputs[0].fact.clone())?
             )
+        } else if let Some(softmax) = RowSoftmax::of(self.model, node) {
+            self.target.wire_node(&node.name, softmax, &inputs)?
         } else {
             self.target
                 .wire_node(&node.name, node.op.clone(), &inputs)?

@@ -13,7 +13,7 @@ use tract_onnx::tract_core::ops::cnn::{
     Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool,
 };
 use tract_onnx::tract_core::ops::math::{add, max, mul};
-use tract_onnx::tract_core::ops::nn::DataFormat;
+use tract_onnx::tract_core::ops::nn::{DataFormat, Softmax};
 
 /// A model in the making.
 struct Maker {
@@ -332,6 +332,67 @@ fn a_batch_of_one_view_is_computed_as_any_other() {
     let model = crate::for_batches(network, 1, [3, 64, 64]).unwrap();
     let replaced = compare_model(&model, &mut ChaCha8Rng::seed_from_u64(8));
     assert_eq!(replaced, 29);
+}
+
+#[test]
+fn a_view_has_the_same_answer_wherever_it_is_in_a_batch() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
+    let network = onnx().model_for_path(path).unwrap();
+    let model = crate::for_batches(network, 3, [3, 64, 64]).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let view = 3 * 64 * 64;
+    let mut values: Vec<f32> = (0..3 * view)
+        .map(|_| random.random_range(-1.0..1.0))
+        .collect();
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported())
+    {
+        let (accelerated, _) = accelerate(&model, kernel).unwrap();
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let input = Tensor::from_shape(&[3, 3, 64, 64], &values).unwrap();
+            let [answer] = &run(accelerated.clone(), &input)[..] else {
+                panic!("it has one output")
+            };
+            answers.push(answer.clone());
+            values.rotate_left(view);
+        }
+        for (turn, answer) in answers.iter().enumerate() {
+            let mut expected = answers[0].clone();
+            expected.rotate_left(5 * turn);
+            assert_eq!(*answer, expected, "{kernel}");
+        }
+    }
+}
+
+#[test]
+fn a_row_has_the_same_softmax_wherever_it_is() {
+    let mut maker = Maker::new(11);
+    let fact = f32::fact([100, 5]);
+    let x = maker.model.add_source("rows", fact).unwrap();
+    let softmax = Softmax {
+        axes: tvec!(1),
+        ..Softmax::default()
+    };
+    let y = maker.wire("softmax", softmax, &[x]);
+    maker.model.select_output_outlets(&[y]).unwrap();
+    let (model, _) = accelerate(&maker.model, Kernel::Portable).unwrap();
+    let mut values: Vec<f32> = (0..500)
+        .map(|_| maker.random.random_range(-5.0..5.0))
+        .collect();
+    let answer = |model: &TypedModel, values: &[f32]| {
+        let input = Tensor::from_shape(&[100, 5], values).unwrap();
+        run(model.clone(), &input).remove(0)
+    };
+    let expected = answer(&maker.model, &values);
+    let mut found = answer(&model, &values);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
+    }
+    values.rotate_left(5);
+    found.rotate_left(5);
+    assert_eq!(answer(&model, &values), found);
 }
 
 #[test]

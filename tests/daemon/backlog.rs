@@ -228,6 +228,34 @@ fn fewer_scales_are_another_model_and_answers_of_both_are_kept() {
 }
 
 #[test]
+fn an_early_stop_is_another_model_and_says_what_it_saved() {
+    let dir = Dir::new();
+    for seed in 0..8 {
+        dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
+    }
+    dir.drain().exits(0);
+    let ran = dir
+        .run(&["watch", "inbox", "--drain", "--early-stop", "0.51"])
+        .exits(0);
+    assert_eq!((dir.count("model"), dir.count("classification")), (2, 16));
+    let newest = "SELECT json_extract(card, '$.early_stop') FROM model WHERE id = 2";
+    assert_eq!(dir.ask::<f64>(newest), 0.51);
+    let line = ran.stdout.lines().find_map(|line| {
+        let rest = line.strip_prefix("early stop 0.51: ")?;
+        rest.strip_suffix(" runs of the network for 8 cutouts")
+    });
+    let runs: u32 = line.expect(&ran.stdout).parse().unwrap();
+    assert!((2..8).contains(&runs), "{runs}");
+
+    let again = dir
+        .run(&["watch", "inbox", "--drain", "--early-stop", "never"])
+        .exits(0);
+    assert!(again.stdout.contains("already in the catalog: 8"));
+    dir.run(&["watch", "inbox", "--drain", "--early-stop", "soon"])
+        .exits(2);
+}
+
+#[test]
 fn without_reclassify_a_new_model_answers_for_new_files_alone() {
     let dir = Dir::new();
     dir.old_file("a.jpg", &jpeg(1));

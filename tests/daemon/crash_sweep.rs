@@ -12,8 +12,8 @@
 //! sweep that begins with a catalog that is ready, too, where the recorder alone writes. `sole_writer`
 //! holds this.
 //!
-//! A kill of the whole machine is another matter: there, what was not synced may be lost, and SQLite's
-//! own tests cover it for `synchronous = FULL`.
+//! A kill of the whole machine is another matter: there, what was not synced may be lost. That is
+//! `power_loss`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -22,6 +22,7 @@ mod moves;
 mod odd_files;
 mod png;
 mod poison;
+mod power_loss;
 mod random;
 mod reload;
 mod retry;

@@ -136,7 +136,7 @@ fn a_reload_with_faults_names_each_and_changes_nothing() {
 #[test]
 fn a_reload_in_the_middle_of_work_loses_nothing_and_does_nothing_twice() {
     let dir = Dir::new();
-    for seed in 0..100 {
+    for seed in 0..400 {
         dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
     }
     let settings = "folders = ['inbox']\nworkers = 1\nbatch = 4";
@@ -145,10 +145,10 @@ fn a_reload_in_the_middle_of_work_loses_nothing_and_does_nothing_twice() {
     reload(&daemon);
     daemon.wait_until_ready();
     let recorded = dir.count("classification");
-    assert!(recorded < 100, "it was to be interrupted");
-    wait_until("all have their rows", || dir.count("classification") == 100);
+    assert!(recorded < 400, "it was to be interrupted");
+    wait_until("all have their rows", || dir.count("classification") == 400);
     // The counts go on from where they were, and each file is counted once.
-    let told = daemon.wait_to_hear("STATUS=100 classified, 0 rejected, idle");
+    let told = daemon.wait_to_hear("STATUS=400 classified, 0 rejected, idle");
     assert!(!told.contains("READY"), "{told}");
     daemon.end();
     dir.assert_sound();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use galmorph_cutout::{ModelCard, Morphology, Preprocessing};
+use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing};
 use prost::Message as _;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -126,6 +126,7 @@ fn card() -> ModelCard {
             ..Preprocessing::default()
         },
         temperature: 1.0,
+        early_stop: EarlyStop::Never,
         training: None,
         validation: None,
     }

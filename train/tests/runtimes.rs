@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use galmorph_cutout::{ModelCard, Morphology, Preprocessing};
+use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing};
 use galmorph_train::evaluation::Classifier;
 use galmorph_train::network::{
     Architecture, Builder, Convolution, LocalResponseNorm, Network, Pool, Role,
@@ -77,6 +77,7 @@ fn card() -> ModelCard {
         classes: Morphology::names().map(String::from).to_vec(),
         preprocessing: Preprocessing::default(),
         temperature: 1.0,
+        early_stop: EarlyStop::Never,
         training: None,
         validation: None,
     }

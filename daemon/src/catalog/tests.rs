@@ -2,7 +2,7 @@ mod operations;
 
 use super::*;
 
-use galmorph_cutout::{Morphology, Preprocessing, Probabilities};
+use galmorph_cutout::{EarlyStop, Morphology, Preprocessing, Probabilities};
 use tempfile::TempDir;
 
 use crate::taken::Stamp;
@@ -17,6 +17,7 @@ fn card(name: &str) -> ModelCard {
         classes: Morphology::names().map(String::from).to_vec(),
         preprocessing: Preprocessing::default(),
         temperature: 1.0,
+        early_stop: EarlyStop::Never,
         training: None,
         validation: None,
     }

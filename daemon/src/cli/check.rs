@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::Args;
+use galmorph_cutout::EarlyStop;
 
 use super::settings::{Examined, Settings};
 use super::{Outcome, deep};
@@ -68,8 +69,14 @@ fn sound(examined: &Examined) -> Vec<String> {
         .collect();
     lines.extend(examined.model.as_ref().map(|model| {
         format!(
-            "model '{}' ({}), test scales {:?}",
-            model.card.name, model.card.network, model.card.preprocessing.test_scales
+            "model '{}' ({}), test scales {:?}{}",
+            model.card.name,
+            model.card.network,
+            model.card.preprocessing.test_scales,
+            match model.card.early_stop {
+                EarlyStop::Never => String::new(),
+                stop => format!(", early stop {stop}"),
+            }
         )
     }));
     lines.extend(examined.condition.map(|condition| {

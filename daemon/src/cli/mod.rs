@@ -19,12 +19,13 @@ use std::io::{self, BufWriter, ErrorKind, StdoutLock};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use galmorph_cutout::EarlyStop;
 use indicatif::MultiProgress;
 
 use crate::config::{Config, meaning, scales};
 use crate::errors::LastError;
 pub use crate::failure::Failure;
-use crate::model::{Model, Precision};
+use crate::model::{Model, Options, Precision};
 use crate::output::{Export, Format};
 use crate::progress::LogLines;
 
@@ -81,12 +82,20 @@ struct ModelArguments {
 
     #[arg(long, value_enum, default_value_t, help = meaning("precision"))]
     precision: Precision,
+
+    #[arg(long, value_name = "WHEN", help = meaning("early_stop"))]
+    early_stop: Option<EarlyStop>,
 }
 
 impl ModelArguments {
     fn load(&self) -> Result<Model, Failure> {
         scales(&self.scales).map_err(|fault| Failure::Usage(format!("--scales: {fault}")))?;
-        load(self.model.as_deref(), &self.scales, self.precision)
+        let options = Options {
+            scales: &self.scales,
+            early_stop: self.early_stop,
+            precision: self.precision,
+        };
+        load(self.model.as_deref(), options)
     }
 }
 
@@ -157,8 +166,8 @@ fn catalog_path(flag: Option<&Path>, config: &Config) -> PathBuf {
         )
 }
 
-fn load(path: Option<&Path>, scales: &[u32], precision: Precision) -> Result<Model, Failure> {
-    Model::load(path, scales, precision).map_err(|error| Failure::Unusable(error.to_string()))
+fn load(path: Option<&Path>, options: Options<'_>) -> Result<Model, Failure> {
+    Model::load(path, options).map_err(|error| Failure::Unusable(error.to_string()))
 }
 
 /// Writes rows to standard output. A reader that has seen enough (`head`) is not a fault.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use galmorph_cutout::EarlyStop;
 
 use super::{catalog_path, load};
 use crate::catalog::{Condition, inspect};
@@ -43,6 +44,9 @@ pub(super) struct Settings {
     #[arg(long, value_enum, help = meaning("precision"))]
     precision: Option<Precision>,
 
+    #[arg(long, value_name = "WHEN", help = meaning("early_stop"))]
+    early_stop: Option<EarlyStop>,
+
     #[arg(long, help = meaning("poll"))]
     poll: bool,
 
@@ -74,6 +78,7 @@ impl Settings {
             config.batch = batch.into();
         }
         config.precision = self.precision.unwrap_or(config.precision);
+        config.early_stop = self.early_stop.or(config.early_stop);
         if !self.scales.is_empty() {
             config.scales.clone_from(&self.scales);
             faults.extend(
@@ -157,7 +162,7 @@ impl Settings {
         if !faults.is_empty() {
             return Err(Failure::Usage(faults.join("\n")));
         }
-        let model = load(config.model.as_deref(), &config.scales, config.precision)?;
+        let model = load(config.model.as_deref(), config.model_options())?;
         Ok(Setup {
             catalog: config.catalog.clone().unwrap_or_default(),
             config,
@@ -179,7 +184,7 @@ impl Settings {
                 usage.push(format!("cannot move files in '{name}': {error}"));
             }
         }
-        let model = load(config.model.as_deref(), &config.scales, config.precision)
+        let model = load(config.model.as_deref(), config.model_options())
             .map_err(|failure| unusable.extend(failure.lines()))
             .ok();
         let catalog = config.catalog.clone().unwrap_or_default();

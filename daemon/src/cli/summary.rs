@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{EarlyStop, Morphology};
 
 use super::DEFAULT_CATALOG;
 use crate::pipeline::Report;
 
-/// What a drain did, for the person who asked for it.
-pub(super) fn summary(report: &Report, elapsed: Duration, catalog: &Path) -> String {
+/// What a drain did, for the person who asked for it. `runs` says how often the network was run where
+/// that is not once for each file, and why not.
+pub(super) fn summary(
+    report: &Report,
+    elapsed: Duration,
+    runs: Option<(EarlyStop, u64)>,
+    catalog: &Path,
+) -> String {
     let (tally, intake) = (&report.tally, &report.intake);
     let classified = tally.classified_total();
     let seconds = elapsed.as_secs_f64();
@@ -21,6 +27,11 @@ pub(super) fn summary(report: &Report, elapsed: Duration, catalog: &Path) -> Str
     for class in Morphology::ALL {
         let count = tally.classified[class.id()];
         lines.push(format!("  {:<24}{count:>8}", class.long_name()));
+    }
+    if let Some((early_stop, runs)) = runs {
+        lines.push(format!(
+            "early stop {early_stop}: {runs} runs of the network for {classified} cutouts"
+        ));
     }
     if tally.known > 0 {
         lines.push(format!("same content as others: {}", tally.known));

@@ -11,7 +11,7 @@ use galmorph_cutout::{Limits, Preprocessing};
 use super::classify::{read_image, report};
 use super::{Outcome, load};
 use crate::failure::Failure;
-use crate::model::Precision;
+use crate::model::Options;
 use crate::npy;
 
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(super) struct Views {
 impl Views {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let preprocessing = match &self.model {
-            Some(model) => load(Some(model), &[], Precision::Auto)?.card.preprocessing,
+            Some(model) => load(Some(model), Options::default())?.card.preprocessing,
             None => Preprocessing::default(),
         };
         let image = match read_image(&self.file, &Limits::default()) {

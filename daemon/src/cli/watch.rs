@@ -73,7 +73,9 @@ impl Watch {
         if !self.drain {
             return Ok(Outcome::Fine);
         }
-        let summary = summary(&report, began.elapsed(), &setup.catalog);
+        let early_stop = setup.model.card.early_stop;
+        let runs = (!early_stop.is_never()).then(|| (early_stop, metrics.runs()));
+        let summary = summary(&report, began.elapsed(), runs, &setup.catalog);
         match write!(io::stdout(), "{summary}") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 return Err(Failure::Output(error));

@@ -3,7 +3,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
-use galmorph_cutout::{ModelCard, Morphology, Preprocessing};
+use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing};
 use tempfile::TempDir;
 
 use super::queue::Lane;
@@ -55,6 +55,7 @@ impl Fixture<Intake<'static>> {
             classes: Morphology::names().map(String::from).to_vec(),
             preprocessing: Preprocessing::default(),
             temperature: 1.0,
+            early_stop: EarlyStop::Never,
             training: None,
             validation: None,
         };

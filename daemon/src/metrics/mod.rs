@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     rejected: Family<Label, Counter>,
     waiting: Family<Label, Gauge>,
     work: Family<Label, Seconds>,
+    runs: Counter,
     delay: Histogram,
     scans: Counter,
     scan: Gauge<f64, AtomicU64>,
@@ -91,6 +92,11 @@ impl Metrics {
         for stage in Stage::ALL {
             drop(work.get_or_create(&[("stage", stage.name())]));
         }
+        let runs = plain(
+            ours,
+            "network_runs",
+            "Runs of the network, each on as many views as an image has",
+        );
         let delay = Histogram::new(DELAYS);
         ours.register_with_unit(
             "arrival_to_answer",
@@ -121,6 +127,7 @@ impl Metrics {
             rejected,
             waiting,
             work,
+            runs,
             delay,
             scans,
             scan,
@@ -160,6 +167,14 @@ impl Metrics {
         self.work
             .get_or_create(&[("stage", stage.name())])
             .inc_by(took.as_secs_f64());
+        if stage == Stage::Classify {
+            self.runs.inc();
+        }
+    }
+
+    /// How often the network was run.
+    pub(crate) fn runs(&self) -> u64 {
+        self.runs.get()
     }
 
     /// Counts a file that was seen to arrive, and was answered so long after.

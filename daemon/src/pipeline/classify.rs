@@ -5,7 +5,7 @@ use crossbeam::channel::{Receiver, Sender};
 
 use super::{Judged, Prepared};
 use crate::catalog::Verdict;
-use crate::classifier::Classifier;
+use crate::classifier::{Classifier, Outcome};
 use crate::heartbeat::{Activity, Pulse};
 use crate::progress::{Observer, Stage, timed};
 
@@ -18,26 +18,24 @@ pub(super) fn run(
     observer: &dyn Observer,
 ) {
     for batch in input {
-        let judged = batch
-            .into_iter()
-            .map(|image| {
-                let judge = || timed(observer, Stage::Classify, || judge(image, classifier));
-                pulse.during(Activity::Work, judge)
-            })
-            .collect();
+        let mut group = classifier.group(batch.iter().map(|image| &*image.views));
+        while group.is_open() {
+            let run = || timed(observer, Stage::Classify, || group.run());
+            pulse.during(Activity::Work, run);
+        }
+        let outcomes: Vec<Outcome> = group.outcomes().collect();
+        let judged = batch.into_iter().zip(outcomes).map(judged).collect();
         if output.send(judged).is_err() {
             return;
         }
     }
 }
 
-fn judge(image: Prepared, classifier: &mut Classifier) -> Judged {
+fn judged((image, outcome): (Prepared, Outcome)) -> Judged {
     let Prepared {
-        taken,
-        mut entry,
-        views,
+        taken, mut entry, ..
     } = image;
-    entry.verdict = match classifier.classify(&views) {
+    entry.verdict = match outcome {
         Ok(answer) => Verdict::Classified(answer),
         Err(refusal) => Verdict::rejected(refusal.kind(), &refusal.to_string()),
     };

@@ -106,11 +106,16 @@ impl Kernel {
 
     /// The fastest that this processor can run; `exact` leaves out those of less than f32.
     pub fn fastest(exact: bool) -> Self {
+        let is_supported = |kernel: &Self| kernel.is_supported();
+        Self::choose(exact, is_of_intel(), is_supported)
+    }
+
+    fn choose(exact: bool, is_of_intel: bool, is_supported: impl Fn(&Self) -> bool) -> Self {
         Self::ALL
             .into_iter()
             .filter(|kernel| !exact || kernel.number() == Number::F32)
-            .filter(|kernel| *kernel != Self::Avx512Bf16 || !is_of_intel())
-            .find(|kernel| kernel.is_supported())
+            .filter(|kernel| *kernel != Self::Avx512Bf16 || !is_of_intel)
+            .find(is_supported)
             .unwrap_or(Self::Portable)
     }
 
@@ -331,4 +336,24 @@ pub(crate) struct Tiles<'a> {
     pub(crate) sums: *mut f32,
     /// Whether to add to what is there.
     pub(crate) adds: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bf16_is_chosen_where_it_is_faster() {
+        let chosen = |exact, is_of_intel, missing: &[Kernel]| {
+            Kernel::choose(exact, is_of_intel, |kernel| !missing.contains(kernel))
+        };
+        for is_of_intel in [false, true] {
+            assert_eq!(chosen(false, is_of_intel, &[]), Kernel::AmxBf16);
+            assert_eq!(chosen(true, is_of_intel, &[]), Kernel::Avx512);
+        }
+        let no_tiles = [Kernel::AmxBf16];
+        assert_eq!(chosen(false, false, &no_tiles), Kernel::Avx512Bf16);
+        assert_eq!(chosen(false, true, &no_tiles), Kernel::Avx512);
+        assert_eq!(chosen(false, true, &Kernel::ALL), Kernel::Portable);
+    }
 }

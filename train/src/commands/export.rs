@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use galmorph_cutout::{ModelCard, Morphology, Preprocessing, Training};
+use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing, Training};
 use tch::Device;
 
 use crate::artefact;
@@ -70,6 +70,7 @@ fn card(name: String, state: &State) -> ModelCard {
         classes: Morphology::names().map(String::from).to_vec(),
         preprocessing: Preprocessing::default(),
         temperature: state.temperature.unwrap_or(1.0),
+        early_stop: EarlyStop::Never,
         training: Some(Training {
             images: settings.images,
             data_digest: settings.data_digest.clone(),
