@@ -7,7 +7,6 @@
 //! an image that makes the network fail or panic harms no other: those it shared a run with are tried
 //! again, each by itself.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use galmorph_cutout::{Average, EarlyStop, ModelCard, Morphology, Probabilities};
@@ -23,6 +22,8 @@ pub(crate) type Plan = Arc<TypedRunnableModel>;
 pub(crate) struct Classifier {
     plan: Plan,
     state: Option<TypedSimpleState>,
+    // What the network takes, used again for the next run.
+    input: Option<Tensor>,
     // Of what the network takes at once: views, channels, rows, columns.
     shape: [usize; 4],
     temperature: f32,
@@ -65,6 +66,7 @@ impl Classifier {
         Self {
             plan,
             state: None,
+            input: None,
             shape: [views, channels, height, width],
             temperature: card.temperature,
             early_stop: card.early_stop,
@@ -98,31 +100,41 @@ impl Classifier {
         }
     }
 
-    /// Runs the network on a batch of views.
-    fn run(&mut self, views: &[f32]) -> Result<Vec<Row>, String> {
-        // A state that went through a failure is not trusted again: it is put back only afterwards.
-        let state = self.state.take();
-        let (state, rows) = catch(|| self.compute(state, views))?.map_err(|e| format!("{e:#}"))?;
-        self.state = Some(state);
-        Ok(rows)
+    /// Runs the network on views, at most as many as it takes. The rest is black.
+    fn run(&mut self, views: &[&[f32]]) -> Result<Vec<Row>, String> {
+        catch(|| self.compute(views))?.map_err(|error| format!("{error:#}"))
     }
 
-    fn compute(
-        &self,
-        state: Option<TypedSimpleState>,
-        views: &[f32],
-    ) -> TractResult<(TypedSimpleState, Vec<Row>)> {
-        let mut state = match state {
+    fn compute(&mut self, views: &[&[f32]]) -> TractResult<Vec<Row>> {
+        let mut input = match self.input.take() {
+            Some(input) => input,
+            None => Tensor::zero::<f32>(&self.shape)?,
+        };
+        fill(input.try_as_plain_ram_mut()?.as_slice_mut()?, views);
+        // A state that went through a failure is not trusted again: it is put back only afterwards.
+        let mut state = match self.state.take() {
             Some(state) => state,
             None => self.plan.spawn()?,
         };
-        let input = Tensor::from_shape(&self.shape, views)?;
-        let outputs = state.run(tvec!(input.into()))?;
+        let input = input.into_tvalue();
+        let outputs = state.run(tvec!(input.clone()))?;
         let values = outputs[0].to_plain_array_view::<f32>()?;
         let flat: Vec<f32> = values.iter().copied().collect();
         let (rows, _) = flat.as_chunks();
-        Ok((state, rows.to_vec()))
+        self.state = Some(state);
+        self.input = Some(input.into_tensor());
+        Ok(rows.to_vec())
     }
+}
+
+/// Puts views one after the other, and zeros behind them.
+fn fill(mut places: &mut [f32], views: &[&[f32]]) {
+    for view in views {
+        let (place, rest) = places.split_at_mut(view.len());
+        place.copy_from_slice(view);
+        places = rest;
+    }
+    places.fill(0.0);
 }
 
 /// Images on their way to their answers.
@@ -193,29 +205,20 @@ impl<'a> Group<'a> {
         choices
     }
 
-    /// What the network is run on. There may be less than it takes: the rest is black.
-    fn views(&self, choices: &[Choice]) -> Result<Cow<'a, [f32]>, String> {
+    /// What the network is run on.
+    fn views(&self, choices: &[Choice]) -> Result<Vec<&'a [f32]>, String> {
         let [batch, view @ ..] = self.classifier.shape;
         let len: usize = view.iter().product();
-        for (image, _) in choices {
-            let found = self.images[*image].views.len();
-            if found != batch * len {
-                return Err(format!("{found} values are not {batch} views"));
+        let view = |(image, view): &Choice| {
+            let views = self.images[*image].views;
+            let found = views.len();
+            if found == batch * len {
+                Ok(&views[view * len..][..len])
+            } else {
+                Err(format!("{found} values are not {batch} views"))
             }
-        }
-        if let [(image, _), ..] = choices
-            && (0..batch)
-                .map(|view| (*image, view))
-                .eq(choices.iter().copied())
-        {
-            return Ok(Cow::Borrowed(self.images[*image].views));
-        }
-        let mut values = Vec::with_capacity(batch * len);
-        for (image, view) in choices {
-            values.extend_from_slice(&self.images[*image].views[view * len..][..len]);
-        }
-        values.resize(batch * len, 0.0);
-        Ok(Cow::Owned(values))
+        };
+        choices.iter().map(view).collect()
     }
 
     /// Takes in the network's answers. What was computed and not needed is not looked at.
@@ -312,11 +315,13 @@ mod tests {
         let full = model(EarlyStop::Never);
         let early = model(EarlyStop::Confident(0.6));
         let images = images(&full, 9);
+        let len = full.card.preprocessing.view_len();
         let mut classifier = full.classifier();
         let mut expected = Vec::new();
         for image in &images {
             let mut average = Average::new(full.card.temperature);
-            let rows = classifier.run(image).unwrap();
+            let views: Vec<&[f32]> = image.chunks(len).collect();
+            let rows = classifier.run(&views).unwrap();
             for view in [1, 2, 0, 3] {
                 average.add(&rows[view]);
                 if early.card.early_stop.is_enough(&average, 4) {

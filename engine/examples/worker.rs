@@ -35,9 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let values: Vec<f32> = (0..shape.iter().product())
         .map(|n: usize| (n * 7919 % 509) as f32 / 254.0 - 1.0)
         .collect();
-    let input = Tensor::from_shape(&shape, &values)?;
+    let input = Tensor::from_shape(&shape, &values)?.into_tvalue();
     for state in &mut states {
-        state.run(tvec!(input.clone().into()))?;
+        state.run(tvec!(input.clone()))?;
     }
     let load_seconds = began.elapsed().as_secs_f64();
     println!(
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         thread::scope(|scope| -> TractResult<()> {
             let work = |state: &mut TypedSimpleState| -> TractResult<()> {
                 for _ in 0..runs {
-                    state.run(tvec!(input.clone().into()))?;
+                    state.run(tvec!(input.clone()))?;
                 }
                 Ok(())
             };

@@ -10,7 +10,7 @@ use tract_onnx::tract_core::ops::cnn::{
 };
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::{Add, Max, Mul};
-use tract_onnx::tract_core::ops::nn::DataFormat;
+use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
 use crate::buffer::Border;
 use crate::constants::Constants;
@@ -66,6 +66,8 @@ pub(crate) fn look(constants: &Constants, node: &TypedNode) -> Looked {
         let window = window(model, &pool.pool_spec, inputs, &size)?;
         let found = Found::Pool { pooling, window };
         pool.normalize.then_some((found, inputs.to_vec()))?
+    } else if let Some(reduce) = op.downcast_ref::<Reduce>() {
+        sum_of_all(model, reduce, inputs)?
     } else if let Some(concat) = op.downcast_ref::<TypedConcat>() {
         let mut different = inputs.to_vec();
         different.sort();
@@ -230,6 +232,19 @@ fn window(model: &TypedModel, spec: &PoolSpec, inputs: &[OutletId], size: &Size)
         room >= window && (room - window) / stride + 1 == output && padding.pad_before < window
     });
     fits.then_some(window)
+}
+
+/// The sum of each channel: with a scale, what tract makes of a global mean.
+fn sum_of_all(model: &TypedModel, reduce: &Reduce, inputs: &[OutletId]) -> Looked {
+    let input = size(model.outlet_fact(*inputs.first()?).ok()?)?;
+    let window = Window {
+        size: [input.height, input.width],
+        strides: [1, 1],
+        padding: Border::default(),
+    };
+    let pooling = Pooling::Sum;
+    let is_ours = reduce.axes[..] == [2, 3] && reduce.reducer == Reducer::Sum;
+    is_ours.then(|| (Found::Pool { pooling, window }, inputs.to_vec()))
 }
 
 /// Sums, and scales, shifts and ReLU by constants.

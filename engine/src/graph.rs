@@ -27,6 +27,7 @@ pub(crate) struct Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pooling {
     Max,
+    Sum,
     /// Their mean; with the padding's zeros, or without.
     Mean {
         counts_padding: bool,

@@ -2,18 +2,19 @@
 //!
 //! tract loads a model, checks it, plans it, and runs every operator. Nearly all time goes to
 //! convolutions, and [`accelerate`] puts an operator of this crate in the place of those, and of what is
-//! between them: sums, batch normalisation, ReLU, poolings, concatenations. What it doesn't know stays
-//! tract's.
+//! between them: sums, batch normalisation, ReLU, poolings, concatenations; and a softmax, whose rows
+//! should not depend on where they are. What it doesn't know stays tract's.
 //!
 //! ```text
 //!   views, NCHW                                                    probabilities
 //!        |                                                               ^
 //!        v         one operator, one pass over memory a convolution      |  tract
 //!   .---------.   .-------.   .----------------------------------.   .---------.
-//!   | to NHWC |-->| 6 x 6 |-->| 1 x 1, 3 x 3, 1 x 1, + shortcut  |-->| pool,   |
-//!   '---------'   | pool  |   '----------------------------------'   | linear, |
-//!                 '-------'    ^ bias, ReLU, sum and the next        | softmax |
-//!                     ^          batch normalisation are done        '---------'
+//!   | to NHWC |-->| 6 x 6 |-->| 1 x 1, 3 x 3, 1 x 1, + shortcut  |-->| linear, |
+//!   '---------'   | pool  |   |----------------------------------|   | softmax |
+//!                 '-------'   | the mean of each channel         |   '---------'
+//!                     ^       '----------------------------------'
+//!                     |        ^ bias, ReLU, sum and the next batch normalisation are done
 //!                     |          while the sums are in the cache
 //!                     the greatest of 2 x 2 sums is kept, and only that is written
 //!

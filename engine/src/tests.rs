@@ -9,11 +9,12 @@ use tract_onnx::onnx;
 use tract_onnx::prelude::InferenceModelExt as _;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::TypedConcat;
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{
     Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool,
 };
 use tract_onnx::tract_core::ops::math::{add, max, mul};
-use tract_onnx::tract_core::ops::nn::{DataFormat, Softmax};
+use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer, Softmax};
 
 /// A model in the making.
 struct Maker {
@@ -320,9 +321,33 @@ fn the_small_networks_pooling_is_part_of_its_first_convolution() {
         .filter_map(|op| op.downcast_ref::<Convolutions>())
         .map(|region| format!("{region:?}"))
         .collect();
-    // Those take every second pixel of a sum, for a shortcut.
-    assert_eq!(regions, ["29 convolutions, 3 poolings"]);
+    // Three take every second pixel of a sum, for a shortcut; the last is the mean of the whole image.
+    assert_eq!(regions, ["29 convolutions, 4 poolings"]);
     compare_model(&model, &mut ChaCha8Rng::seed_from_u64(6));
+}
+
+#[test]
+fn the_mean_of_whole_images() {
+    let mut maker = Maker::new(12);
+    let x = views(&mut maker);
+    let y = maker.same(x, 3, 21);
+    let factor = Tensor::from_shape(&[1, 1, 1, 1], &[1.0_f32 / 340.0]).unwrap();
+    let factor = maker.model.add_const("factor", factor).unwrap();
+    let mut mean = |x| {
+        let sum = Reduce {
+            axes: tvec!(2, 3),
+            reducer: Reducer::Sum,
+        };
+        let sum = maker.wire("sum", sum, &[x]);
+        maker.wire("mean", mul(), &[sum, factor])
+    };
+    let (of_input, of_output) = (mean(x), mean(y));
+    let y = maker.same(of_output, 1, 4);
+    maker.model.select_output_outlets(&[of_input, y]).unwrap();
+    let (accelerated, _) = accelerate(&maker.model, Kernel::Portable).unwrap();
+    let is_tracts = |node: &TypedNode| node.op_is::<Reduce>() || node.op_is::<TypedBinOp>();
+    assert!(!accelerated.nodes().iter().any(is_tracts));
+    assert_eq!(compare(maker, &[of_input, y]), 2);
 }
 
 #[test]

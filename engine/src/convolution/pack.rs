@@ -277,30 +277,35 @@ impl Packing {
         let inputs = of_channel / (rows * columns);
         let as_number = self.kernel.number();
         let units = runs[0].units;
-        // A row of the window: its columns, each with all channels.
-        let mut row = vec![0.0; units * as_number.per_unit()];
+        let width = units * as_number.per_unit();
+        // A row of the window for each channel of a block: its columns, each with all inputs. What is packed
+        // is written from the first to the last then, a cache line at a time.
+        let mut of_block = vec![0.0; self.kernel.columns() * width];
         for (number, block) in blocks.iter().enumerate() {
-            let end = (block.first + block.columns).min(shape.channels);
-            for channel in block.first..end {
-                let weights = &weights[channel * of_channel..][..of_channel];
-                for row_number in 0..rows {
+            let channels = block.columns.min(shape.channels - block.first);
+            for row in 0..rows {
+                for (channel, to) in of_block.chunks_mut(width).take(channels).enumerate() {
+                    let channel = block.first + channel;
+                    let weights = &weights[channel * of_channel..][..of_channel];
                     for column in 0..columns {
-                        let from = weights[row_number * columns + column..].iter();
-                        let to = row[column * inputs..][..inputs].iter_mut();
+                        let from = weights[row * columns + column..].iter();
+                        let to = to[column * inputs..][..inputs].iter_mut();
                         for (to, from) in to.zip(from.step_by(rows * columns)) {
                             *to = from * scale[channel];
                         }
                     }
-                    for unit in 0..units {
-                        let of_window = row_number * units + unit;
-                        let (part, unit_of_part) = (of_window / self.most, of_window % self.most);
-                        let at = self.offset(number, part)
-                            + unit_of_part * block.columns
-                            + (channel - block.first);
-                        packed[at] = match as_number {
-                            Number::F32 => row[unit],
+                }
+                for unit in 0..units {
+                    let of_window = row * units + unit;
+                    let (part, of_part) = (of_window / self.most, of_window % self.most);
+                    let at = self.offset(number, part) + of_part * block.columns;
+                    let packed = packed[at..][..channels].iter_mut();
+                    for (packed, of_channel) in packed.zip(of_block.chunks(width)) {
+                        *packed = match as_number {
+                            Number::F32 => of_channel[unit],
                             Number::Bf16 => {
-                                let [low, high] = [0, 1].map(|half| to_bf16(row[2 * unit + half]));
+                                let [low, high] =
+                                    [0, 1].map(|half| to_bf16(of_channel[2 * unit + half]));
                                 f32::from_bits(u32::from(high) << 16 | u32::from(low))
                             }
                         };

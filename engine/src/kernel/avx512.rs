@@ -69,14 +69,14 @@ macro_rules! kernel {
                         }
                     }
                     let mut weights = tiles.weights;
-let mut next = Fetch::new(tiles.next, number, tiles.pixels.len() / ROWS);
+                    let mut next = Fetch::new(tiles.next, number, tiles.pixels.len() / ROWS);
                     for run in tiles.runs {
                         let mut inputs = [tiles.input.cast::<f32>(); ROWS];
                         for row in 0..ROWS {
                             inputs[row] = tiles.input.add(pixels[row] + run.offset).cast();
                         }
                         for unit in 0..run.units {
-next.one();
+                            next.one();
                             let mut of_channels = [_mm512_setzero_ps(); VECTORS];
                             for vector in 0..VECTORS {
                                 of_channels[vector] = _mm512_loadu_ps(weights.add(vector * LANES));

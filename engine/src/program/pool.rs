@@ -40,17 +40,21 @@ pub(super) fn pool<'a>(
                 raise(pooled, &values[starts[place]..]);
             }
         }
-        Pooling::Mean { counts_padding } => {
+        Pooling::Sum | Pooling::Mean { .. } => {
             pooled.fill(0.0);
             for place in places {
                 for (sum, value) in pooled.iter_mut().zip(&values[starts[place]..]) {
                     *sum += value;
                 }
             }
-            let count = if counts_padding {
-                window.size[0] * window.size[1]
-            } else {
-                inside
+            let count = match pooling {
+                Pooling::Mean {
+                    counts_padding: true,
+                } => window.size[0] * window.size[1],
+                Pooling::Mean {
+                    counts_padding: false,
+                } => inside,
+                Pooling::Max | Pooling::Sum => 1,
             };
             let part = 1.0 / count as f32;
             for sum in pooled.iter_mut() {
