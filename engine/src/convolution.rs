@@ -19,6 +19,9 @@
 //! input's buffer, one for each row of the window, and the same runs for every pixel. Tiles need more
 //! order than that, and get copies: `panel.rs`.
 //!
+//! A sum of convolutions is one with several inputs: the products of all are added up before anything is put
+//! away. So the projection of a residual unit costs no way to memory and back.
+//!
 //! Where only the greatest value of each pooling window is wanted, the pixels of one window are computed
 //! one after the other, so that their sums lie together and one value of them is put away.
 
@@ -27,6 +30,8 @@ mod pack;
 mod panel;
 mod vectors;
 
+use std::ops::Range;
+
 use crate::aligned::{Aligned, LINE};
 use crate::buffer::{Border, Layout, Numbers};
 use crate::kernel::{Kernel, Run};
@@ -34,6 +39,9 @@ pub(crate) use finish::{Finish, Finished};
 pub(crate) use pack::Block;
 pub(crate) use pack::Pooled;
 use pack::{Order, Packing};
+
+/// Weights lie in whole cache lines.
+const UNITS_A_LINE: usize = LINE / size_of::<f32>();
 
 /// The bytes of weights that stay in the second-level cache from one group of pixels to the next.
 const FEW_WEIGHTS: usize = 512 << 10;
@@ -80,12 +88,11 @@ pub(crate) fn can_pool([rows, columns]: [usize; 2]) -> bool {
     vectors::PIXELS.iter().chain(&panel::PIXELS).all(divides)
 }
 
-/// A convolution, ready to run on buffers of one layout. Its weights lie with those of all others.
+/// A convolution, or the sum of some, ready to run on buffers of one layout each. Its weights lie with those
+/// of all others.
 #[derive(Debug, Clone)]
 pub(crate) struct Convolution {
     kernel: Kernel,
-    // Channels of the input.
-    inputs: usize,
     output: Layout,
     // How many pixels are computed before the next ones are, and for how many blocks sums are kept then.
     group: usize,
@@ -93,15 +100,26 @@ pub(crate) struct Convolution {
     // Whether there are more weights than the cache keeps.
     is_heavy: bool,
     blocks: Vec<Block>,
-    packing: Packing,
     bias: Vec<f32>,
+    // What is added up.
+    terms: Vec<Term>,
+}
+
+/// A convolution of one input.
+#[derive(Debug, Clone)]
+struct Term {
     shape: Shape,
+    // Channels of the input.
+    inputs: usize,
     // The window's runs, and the same in parts.
     runs: Vec<Run>,
     parts: Vec<Vec<Run>>,
     order: Order,
     // The furthest byte that a kernel reads.
     end: usize,
+    packing: Packing,
+    // Where its weights begin among those of all terms.
+    weights: usize,
 }
 
 /// What a convolution uses while it runs.
@@ -114,103 +132,113 @@ pub(crate) struct Scratch {
 }
 
 impl Convolution {
-    /// Makes it ready for inputs of this layout, whose border must have room for the padding.
-    pub(crate) fn new(kernel: Kernel, shape: &Shape, input: Layout, bias: &[f32]) -> Self {
+    /// Makes it ready for inputs of these layouts, whose borders must have room for the padding. Where there
+    /// are several, their outputs have one size, and none is pooled.
+    pub(crate) fn new(kernel: Kernel, terms: &[(Shape, Layout)], bias: &[f32]) -> Self {
         // Its instructions would be unknown to the processor, and `run` relies on this.
         assert!(kernel.is_supported(), "this processor has no {kernel}");
-        assert_eq!(bias.len(), shape.channels);
-        assert!(can_pool(shape.pooling), "{:?} is pooled", shape.pooling);
-        let room = input.border.union(shape.padding);
-        assert_eq!(room, input.border, "the input's border is too narrow");
-
+        let (shape, input) = terms[0];
         let [height, width] = shape.output(input.height, input.width);
         let output = Layout::plain(input.batch, height, width, shape.channels);
-        let order = Order::new(kernel, shape, &input, &output);
-        // Tiles read whole steps of the input, of a panel whole steps of the copy.
-        let multiple = order.stride.map_or(1, |_| kernel.depth());
-        let runs = pack::runs(shape, &input, kernel.number(), multiple);
-        let reach = runs.iter().map(|run| run.offset + 4 * run.units).max();
-        let end = order
-            .pixels
-            .iter()
-            .max()
-            .zip(reach)
-            .map_or(0, |(pixel, reach)| pixel + reach);
-        let (groups, units, sums) = match kernel {
-            Kernel::AmxBf16 => (panel::PIXELS, panel::UNITS, panel::SUMS),
-            _ => (vectors::PIXELS, vectors::UNITS, vectors::SUMS),
+        assert_eq!(bias.len(), shape.channels);
+        let weights = |(shape, input): &(Shape, Layout)| {
+            let [rows, columns] = shape.window;
+            shape.channels * input.channels * rows * columns
         };
-        let [rows, columns] = shape.window;
-        let weights = shape.channels * input.channels * rows * columns;
+        let weights: usize = terms.iter().map(weights).sum();
         let is_heavy = kernel.number().bytes() * weights > FEW_WEIGHTS;
+        let (groups, sums) = match kernel {
+            Kernel::AmxBf16 => (panel::PIXELS, panel::SUMS),
+            _ => (vectors::PIXELS, vectors::SUMS),
+        };
         let group = if is_heavy { groups[0] } else { groups[1] };
-        let group = group.min(order.pixels.len().max(kernel.rows()));
-        let together = sums / (group * kernel.columns());
-        let (together, blocks) = (together.max(1), pack::blocks(kernel, shape.channels));
-        let parts = pack::parts(&runs, units);
-        let packing = Packing::new(kernel, &blocks, &parts, together);
+        let pixels = output.pixels() * shape.pooling[0] * shape.pooling[1];
+        let group = group.min(pixels.next_multiple_of(kernel.rows()));
+        let together = (sums / (group * kernel.columns())).max(1);
+        let blocks = pack::blocks(kernel, shape.channels);
+        let mut ready: Vec<Term> = Vec::new();
+        for (shape, input) in terms {
+            let mut term = Term::new(kernel, shape, input, &output, &blocks, together);
+            if let Some(last) = ready.last() {
+                assert_eq!(term.order.pooled, last.order.pooled, "it is not pooled");
+                assert_eq!(term.order.pixels.len(), last.order.pixels.len());
+                term.weights = last.weights + last.packing.len.next_multiple_of(UNITS_A_LINE);
+            }
+            ready.push(term);
+        }
         let columns = blocks.last().map_or(0, |last| last.first + last.columns);
         let mut padded = bias.to_vec();
         padded.resize(columns, 0.0);
         Self {
             kernel,
-            inputs: input.channels,
             output,
             group,
             together,
             is_heavy,
             blocks,
-            packing,
             bias: padded,
-            shape: *shape,
-            runs,
-            parts,
-            order,
-            end,
+            terms: ready,
         }
     }
 
     /// How many units of weights there are when they are packed, in whole cache lines.
     pub(crate) fn weights(&self) -> usize {
-        self.packing.len.next_multiple_of(LINE / size_of::<f32>())
+        let last = &self.terms[self.terms.len() - 1];
+        (last.weights + last.packing.len).next_multiple_of(UNITS_A_LINE)
     }
 
-    /// Packs the weights, `[channels][input channels][rows][columns]`, each times the scale of its channel,
-    /// into zeros.
-    pub(crate) fn pack(&self, weights: &[f32], scale: &[f32], packed: &mut [f32]) {
-        let [rows, columns] = self.shape.window;
-        let of_channel = self.inputs * rows * columns;
-        assert_eq!(weights.len(), self.shape.channels * of_channel);
-        self.packing.fill(
-            &self.shape,
+    /// Packs the weights of a term, `[channels][input channels][rows][columns]`, each times the scale of its
+    /// channel, into zeros.
+    pub(crate) fn pack(&self, term: usize, weights: &[f32], scale: &[f32], packed: &mut [f32]) {
+        let term = &self.terms[term];
+        let [rows, columns] = term.shape.window;
+        let of_channel = term.inputs * rows * columns;
+        assert_eq!(weights.len(), term.shape.channels * of_channel);
+        term.packing.fill(
+            &term.shape,
             &self.blocks,
-            &self.runs,
+            &term.runs,
             (weights, scale),
-            packed,
+            &mut packed[term.weights..],
         );
     }
 
-    /// Computes all pixels and channels. The packed weights are the first of `weights`; behind them may be
-    /// what is wanted next.
+    /// Computes all pixels and channels from an input for each term. The packed weights are the first of
+    /// `weights`; behind them may be what is wanted next.
     pub(crate) fn run(
         &self,
         weights: &[f32],
-        input: Numbers<'_>,
+        inputs: &[Numbers<'_>],
         scratch: &mut Scratch,
         finish: &mut Finish<'_>,
     ) {
-        assert!(weights.len() >= self.packing.len);
+        assert!(weights.len() >= self.weights() && inputs.len() == self.terms.len());
         let blocks = self.together.min(self.blocks.len());
         scratch
             .sums
             .grow(blocks * self.kernel.columns() * self.group);
         scratch.row.grow(blocks * self.kernel.columns());
-        match (self.kernel, input) {
-            (Kernel::AmxBf16, Numbers::Bf16(input)) => {
-                self.run_on_panels(weights, input, scratch, finish);
-            }
-            _ => self.run_in_place(weights, input, scratch, finish),
+        match self.kernel {
+            Kernel::AmxBf16 => self.run_on_panels(weights, inputs, scratch, finish),
+            _ => self.run_in_place(weights, inputs, scratch, finish),
         }
+    }
+
+    /// The parts of all terms, the one after the other: the number of the term, that of the part, and its
+    /// runs.
+    fn parts(&self) -> impl Iterator<Item = (usize, usize, &[Run])> {
+        let terms = self.terms.iter().enumerate();
+        terms.flat_map(|(number, term)| {
+            let parts = term.parts.iter().enumerate();
+            parts.map(move |(part, runs)| (number, part, runs.as_slice()))
+        })
+    }
+
+    /// The pixels of all groups: how many there are, and which of all they are.
+    fn groups(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let all = self.terms[0].order.pixels.len();
+        let starts = (0..all).step_by(self.group).enumerate();
+        starts.map(move |(number, start)| (number, start..(start + self.group).min(all)))
     }
 
     /// The blocks whose sums are kept at the same time, and the number of the first.
@@ -229,7 +257,7 @@ impl Convolution {
         scratch: &mut Scratch,
         finish: &mut Finish<'_>,
     ) {
-        let pooled = &self.order.pooled;
+        let pooled = &self.terms[0].order.pooled;
         let start = group * self.group / pooled.count();
         let end = (start + pixels / pooled.count()).min(self.output.pixels());
         let last = blocks[blocks.len() - 1];
@@ -245,6 +273,56 @@ impl Convolution {
             bias: &self.bias[columns],
         };
         self.kernel.finish(&mut finished, finish);
+    }
+}
+
+impl Term {
+    /// Where the weights of a block and part begin, among those of all terms.
+    fn weights_of(&self, block: usize, part: usize) -> usize {
+        self.weights + self.packing.offset(block, part)
+    }
+
+    fn new(
+        kernel: Kernel,
+        shape: &Shape,
+        input: &Layout,
+        output: &Layout,
+        blocks: &[Block],
+        together: usize,
+    ) -> Self {
+        assert!(can_pool(shape.pooling), "{:?} is pooled", shape.pooling);
+        let room = input.border.union(shape.padding);
+        assert_eq!(room, input.border, "the input's border is too narrow");
+        let [height, width] = shape.output(input.height, input.width);
+        let size = Layout::plain(input.batch, height, width, shape.channels);
+        assert_eq!(size, *output, "the terms are of different sizes");
+        let order = Order::new(kernel, shape, input, output);
+        // Tiles read whole steps of the input, of a panel whole steps of the copy.
+        let multiple = order.stride.map_or(1, |_| kernel.depth());
+        let runs = pack::runs(shape, input, kernel.number(), multiple);
+        let reach = runs.iter().map(|run| run.offset + 4 * run.units).max();
+        let end = order
+            .pixels
+            .iter()
+            .max()
+            .zip(reach)
+            .map_or(0, |(pixel, reach)| pixel + reach);
+        let units = match kernel {
+            Kernel::AmxBf16 => panel::UNITS,
+            _ => vectors::UNITS,
+        };
+        let parts = pack::parts(&runs, units);
+        let packing = Packing::new(kernel, blocks, &parts, together);
+        Self {
+            shape: *shape,
+            inputs: input.channels,
+            runs,
+            parts,
+            order,
+            end,
+            packing,
+            weights: 0,
+        }
     }
 }
 

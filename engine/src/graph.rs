@@ -77,19 +77,26 @@ pub(crate) struct Weights {
     pub(crate) turned: bool,
 }
 
-/// A convolution and what follows it.
+/// A convolution, or a sum of some, and what follows it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Convolve {
-    pub(crate) input: Id,
-    pub(crate) shape: Shape,
-    pub(crate) weights: Weights,
-    /// What the weights of each channel are multiplied with.
-    pub(crate) scale: Vec<f32>,
+    /// What is added up: of one size each, and but for a single one, not pooled.
+    pub(crate) terms: Vec<Term>,
     pub(crate) bias: Vec<f32>,
     /// What is added to it, where it was pooled.
     pub(crate) residual: Option<Id>,
     /// Whether negative values become zero then.
     pub(crate) relu: bool,
+}
+
+/// A convolution.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Term {
+    pub(crate) input: Id,
+    pub(crate) shape: Shape,
+    pub(crate) weights: Weights,
+    /// What the weights of each channel are multiplied with.
+    pub(crate) scale: Vec<f32>,
 }
 
 /// A node.
@@ -106,14 +113,22 @@ pub(crate) struct Graph {
     pub(crate) outputs: Vec<Id>,
 }
 
+impl Convolve {
+    /// Whether only the greatest values of windows are kept.
+    fn is_pooled(&self) -> bool {
+        self.terms.iter().any(|term| term.shape.pooling != [1, 1])
+    }
+}
+
 impl Work {
     /// The nodes that it needs.
     pub(crate) fn inputs(&self) -> Vec<Id> {
         match self {
             Self::Input(_) | Self::Gone => Vec::new(),
-            Self::Convolution(convolve) => std::iter::once(convolve.input)
-                .chain(convolve.residual)
-                .collect(),
+            Self::Convolution(convolve) => {
+                let inputs = convolve.terms.iter().map(|term| term.input);
+                inputs.chain(convolve.residual).collect()
+            }
             Self::Activate { input, .. } | Self::Pool { input, .. } => vec![*input],
             Self::Add { left, right } => vec![*left, *right],
             Self::Concat(inputs) => inputs.clone(),
@@ -203,12 +218,14 @@ impl Graph {
             return;
         }
         let keeps_order = activation.scale.iter().all(|scale| *scale >= 0.0);
-        if convolve.shape.pooling != [1, 1] && !keeps_order {
+        if convolve.is_pooled() && !keeps_order {
             return;
         }
         let mut convolve = convolve.clone();
         for (channel, scale) in activation.scale.iter().enumerate() {
-            convolve.scale[channel] *= scale;
+            for term in &mut convolve.terms {
+                term.scale[channel] *= scale;
+            }
             convolve.bias[channel] = convolve.bias[channel] * scale + activation.shift[channel];
         }
         convolve.relu = activation.relu;
@@ -231,12 +248,31 @@ impl Graph {
                 && self.is_of_one(one)
             {
                 let mut convolve = convolve.clone();
-                convolve.residual = Some(other);
+                if let Some(added) = self.as_terms(other, &convolve) {
+                    convolve.terms.extend(added.terms);
+                    for (bias, added) in convolve.bias.iter_mut().zip(added.bias) {
+                        *bias += added;
+                    }
+                    convolve.residual = added.residual;
+                    self.nodes[other].work = Work::Gone;
+                } else {
+                    convolve.residual = Some(other);
+                }
                 self.nodes[id].work = Work::Convolution(convolve);
                 self.nodes[one].work = Work::Gone;
                 return;
             }
         }
+    }
+
+    /// A convolution whose values are only wanted added to those of another, if both can be added up as they
+    /// are.
+    fn as_terms(&self, id: Id, to: &Convolve) -> Option<Convolve> {
+        let Work::Convolution(convolve) = &self.nodes[id].work else {
+            return None;
+        };
+        let is_plain = !convolve.relu && !convolve.is_pooled() && !to.is_pooled();
+        (is_plain && self.is_of_one(id)).then(|| (**convolve).clone())
     }
 
     /// A convolution of which only the greatest values of windows side by side are wanted keeps no others.
@@ -253,10 +289,12 @@ impl Graph {
             return;
         };
         let side_by_side = window.size == window.strides && window.padding == Border::default();
-        let is_plain = convolve.residual.is_none() && convolve.shape.pooling == [1, 1];
-        if side_by_side && can_pool(window.size) && is_plain && self.is_of_one(before) {
+        let is_plain = convolve.residual.is_none() && !convolve.is_pooled();
+        let is_single = convolve.terms.len() == 1;
+        if side_by_side && can_pool(window.size) && is_plain && is_single && self.is_of_one(before)
+        {
             let mut convolve = convolve.clone();
-            convolve.shape.pooling = window.size;
+            convolve.terms[0].shape.pooling = window.size;
             self.nodes[id].work = Work::Convolution(convolve);
             self.nodes[before].work = Work::Gone;
         }
@@ -275,7 +313,7 @@ mod tests {
     };
 
     fn convolution(input: Id) -> Work {
-        Work::Convolution(Box::new(Convolve {
+        let term = Term {
             input,
             shape: Shape {
                 window: [1, 1],
@@ -289,6 +327,9 @@ mod tests {
                 turned: false,
             },
             scale: vec![1.0],
+        };
+        Work::Convolution(Box::new(Convolve {
+            terms: vec![term],
             bias: vec![1.0],
             residual: None,
             relu: false,
@@ -325,10 +366,10 @@ mod tests {
         graph.simplify();
         let convolve = of(&graph, y);
         assert_eq!(
-            (convolve.scale[0], convolve.bias[0], convolve.relu),
+            (convolve.terms[0].scale[0], convolve.bias[0], convolve.relu),
             (2.0, 2.5, true)
         );
-        assert_eq!(convolve.input, x);
+        assert_eq!(convolve.terms[0].input, x);
     }
 
     #[test]
@@ -340,12 +381,59 @@ mod tests {
         let sum = graph.push(Work::Add { left: b, right: a }, SIZE);
         // Batch normalisation of the sum, which is wanted itself as well.
         let y = graph.push(activate(sum, 2.0, 0.0, true), SIZE);
-        graph.outputs.extend([sum, y]);
+        // And what is added is wanted as well.
+        graph.outputs.extend([a, sum, y]);
         graph.simplify();
         assert_eq!(of(&graph, sum).residual, Some(a));
         assert_eq!(of(&graph, a).residual, None);
         assert_eq!(graph.nodes[b].work, Work::Gone);
         assert!(matches!(graph.nodes[y].work, Work::Activate { .. }));
+    }
+
+    #[test]
+    fn convolutions_that_are_only_added_up_are_one() {
+        let mut graph = Graph::default();
+        let (image, other) = (
+            graph.push(Work::Input(0), SIZE),
+            graph.push(Work::Input(1), SIZE),
+        );
+        let one = graph.push(convolution(image), SIZE);
+        let two = graph.push(convolution(other), SIZE);
+        let sum = graph.push(
+            Work::Add {
+                left: one,
+                right: two,
+            },
+            SIZE,
+        );
+        let sum = graph.push(
+            Work::Add {
+                left: image,
+                right: sum,
+            },
+            SIZE,
+        );
+        let output = graph.push(activate(sum, 1.0, 0.5, true), SIZE);
+        graph.outputs.push(output);
+        graph.simplify();
+        let convolve = of(&graph, output);
+        let inputs: Vec<Id> = convolve.terms.iter().map(|term| term.input).collect();
+        assert_eq!(inputs, [other, image]);
+        assert_eq!((convolve.bias[0], convolve.residual), (2.5, Some(image)));
+        assert!(convolve.relu);
+        // One that is rectified is not what it was added up to.
+        let third = graph.push(convolution(other), SIZE);
+        let last = graph.push(
+            Work::Add {
+                left: output,
+                right: third,
+            },
+            SIZE,
+        );
+        graph.outputs = vec![last];
+        graph.simplify();
+        let convolve = of(&graph, last);
+        assert_eq!((convolve.terms.len(), convolve.residual), (1, Some(output)));
     }
 
     fn pool(input: Id, size: [usize; 2], strides: [usize; 2], padding: Border) -> Work {
@@ -371,8 +459,8 @@ mod tests {
         graph.outputs.push(y);
         graph.simplify();
         let convolve = of(&graph, y);
-        assert_eq!(convolve.shape.pooling, [2, 1]);
-        assert_eq!((convolve.scale[0], convolve.relu), (-2.0, true));
+        assert_eq!(convolve.terms[0].shape.pooling, [2, 1]);
+        assert_eq!((convolve.terms[0].scale[0], convolve.relu), (-2.0, true));
         // A second one would need values that are no longer there.
         let z = graph.push(pool(y, [2, 2], [2, 2], Border::default()), SIZE);
         graph.outputs = vec![z];
@@ -435,7 +523,7 @@ mod tests {
             graph.simplify();
             assert_eq!(graph.nodes[y].work == Work::Gone, is_part);
             let pooling = of(&graph, if is_part { sum } else { y - 1 });
-            assert_eq!(pooling.shape.pooling, [2, 2]);
+            assert_eq!(pooling.terms[0].shape.pooling, [2, 2]);
             assert_eq!(pooling.residual, is_part.then_some(other));
         }
     }

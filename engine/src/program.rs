@@ -67,7 +67,8 @@ enum Action {
         convolution: Box<Convolution>,
         // Where its weights begin.
         weights: usize,
-        input: usize,
+        // One for each of its terms.
+        inputs: Vec<usize>,
         residual: Option<usize>,
         relu: bool,
     },
@@ -91,8 +92,11 @@ pub(crate) struct Memory {
 impl Program {
     /// How many convolutions there are.
     pub(crate) fn convolutions(&self) -> usize {
-        let is_one = |step: &&Step| matches!(step.action, Action::Convolution { .. });
-        self.steps.iter().filter(is_one).count()
+        let of_step = |step: &Step| match &step.action {
+            Action::Convolution { inputs, .. } => inputs.len(),
+            _ => 0,
+        };
+        self.steps.iter().map(of_step).sum()
     }
 
     /// How many poolings there are that no convolution does.
@@ -200,18 +204,14 @@ impl Program {
         match &step.action {
             Action::Load(input) => {
                 let all = &inputs[*input][images.start * channels * area..];
-                for (image, values) in all.chunks(channels * area).take(images.len()).enumerate() {
-                    for (channel, values) in values.chunks(area).enumerate() {
-                        for output in &mut outputs {
-                            output.put_channel(image * area, channel, values);
-                        }
-                    }
-                }
+                let all = all.chunks(channels * area).take(images.len());
+                all.enumerate()
+                    .for_each(|(image, values)| load(&mut outputs, image * area, area, values));
             }
             Action::Convolution {
                 convolution,
                 weights,
-                input,
+                inputs,
                 residual,
                 relu,
             } => {
@@ -221,7 +221,8 @@ impl Program {
                     outputs,
                 };
                 let weights = &self.weights[*weights..];
-                convolution.run(weights, read(*input), scratch, &mut finish);
+                let inputs: TVec<Numbers<'_>> = inputs.iter().map(|input| read(*input)).collect();
+                convolution.run(weights, &inputs, scratch, &mut finish);
             }
             Action::Copy(input) => {
                 let (values, starts) = plain(*input);
@@ -261,13 +262,22 @@ impl Program {
     }
 }
 
+/// Puts the channels of an image, one after the other, where its pixels are, of which this is the first.
+fn load(outputs: &mut [Output<'_>], first: usize, area: usize, values: &[f32]) {
+    for (channel, values) in values.chunks(area).enumerate() {
+        for output in &mut *outputs {
+            output.put_channel(first, channel, values);
+        }
+    }
+}
+
 impl Step {
     fn reads(&self) -> Vec<usize> {
         match &self.action {
             Action::Load(_) => Vec::new(),
             Action::Convolution {
-                input, residual, ..
-            } => std::iter::once(*input).chain(*residual).collect(),
+                inputs, residual, ..
+            } => inputs.iter().copied().chain(*residual).collect(),
             Action::Copy(input) | Action::Pool { input, .. } => vec![*input],
             Action::Add(left, right) => vec![*left, *right],
         }

@@ -12,7 +12,7 @@ use tract_onnx::tract_core::internal::*;
 
 use crate::constants::Constants;
 use crate::find::{self, Found};
-use crate::graph::{Convolve, Graph, Work};
+use crate::graph::{Convolve, Graph, Term, Work};
 use crate::kernel::Kernel;
 use crate::op::Convolutions;
 use crate::program::Program;
@@ -200,10 +200,12 @@ fn work(found: &Found, images: &[usize]) -> Work {
             weights,
             bias,
         } => Work::Convolution(Box::new(Convolve {
-            input: images[0],
-            shape: *shape,
-            weights: *weights,
-            scale: vec![1.0; shape.channels],
+            terms: vec![Term {
+                input: images[0],
+                shape: *shape,
+                weights: *weights,
+                scale: vec![1.0; shape.channels],
+            }],
             bias: bias.clone(),
             residual: None,
             relu: false,

@@ -15,6 +15,7 @@
 
 use super::pack::units;
 use super::{Convolution, Finish, Scratch};
+use crate::buffer::Numbers;
 use crate::kernel::Run;
 use crate::kernel::tiles::{COLUMNS, DEPTH, Panel, ROWS, Registers, SIDE};
 
@@ -40,7 +41,7 @@ impl Convolution {
     pub(super) fn run_on_panels(
         &self,
         weights: &[f32],
-        input: &[u16],
+        inputs: &[Numbers<'_>],
         scratch: &mut Scratch,
         finish: &mut Finish<'_>,
     ) {
@@ -51,15 +52,21 @@ impl Convolution {
             ..
         } = scratch;
         let (mut panel, mut starts) = (std::mem::take(panel), std::mem::take(starts));
-        for (group, pixels) in self.order.pixels.chunks(self.group).enumerate() {
+        for (group, pixels) in self.groups() {
             for (first, blocks) in self.blocks_together() {
-                for (part, runs) in self.parts.iter().enumerate() {
+                let mut adds = false;
+                for (term, part, runs) in self.parts() {
+                    let Numbers::Bf16(input) = inputs[term] else {
+                        unreachable!("what tiles multiply is bf16")
+                    };
+                    let term = &self.terms[term];
+                    let pixels = &term.order.pixels[pixels.clone()];
                     let units = units(runs, self.kernel);
                     let copied = [Run { offset: 0, units }];
-                    let (inputs, stride, runs) = if let Some(stride) = self.order.stride {
+                    let (inputs, stride, runs) = if let Some(stride) = term.order.stride {
                         starts.clear();
                         starts.extend(pixels.iter().step_by(SIDE));
-                        (input, stride, runs.as_slice())
+                        (input, stride, runs)
                     } else {
                         let stride = stride(units);
                         panel.grow(pixels.len() * stride + COPIED);
@@ -75,7 +82,7 @@ impl Convolution {
                     for (number, block) in blocks.iter().enumerate() {
                         let sums =
                             &mut scratch.sums[(block.first - blocks[0].first) * self.group..];
-                        let weights = &weights[self.packing.offset(first + number, part)..];
+                        let weights = &weights[term.weights_of(first + number, part)..];
                         let (weights, next) = weights.split_at(units * COLUMNS);
                         tiles.multiply(&mut Panel {
                             inputs,
@@ -85,9 +92,10 @@ impl Convolution {
                             weights,
                             next: if self.is_heavy { next } else { &[] },
                             sums: &mut sums[..pixels.len() * COLUMNS],
-                            adds: part > 0,
+                            adds,
                         });
                     }
+                    adds = true;
                 }
                 self.finish(group, pixels.len(), blocks, scratch, finish);
             }

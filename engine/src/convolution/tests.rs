@@ -1,7 +1,7 @@
 //! Every kernel that this processor has against the sums written down naively, in f64.
 
 use super::*;
-use crate::buffer::{from_bf16, to_bf16};
+use crate::buffer::{NumbersMut, from_bf16, to_bf16};
 use crate::kernel::Number;
 use crate::memory::Buffers;
 use crate::output::{Activation, Output, Place, store};
@@ -224,10 +224,32 @@ impl Case {
     }
 
     fn run(&self, kernel: Kernel) -> (Vec<f32>, Vec<f32>) {
-        let convolution = Convolution::new(kernel, &self.shape, self.input, &self.bias);
+        let all = 0..self.input.channels;
+        self.run_in_terms(kernel, std::slice::from_ref(&all))
+    }
+
+    /// The same as a sum over some of the input's channels each.
+    fn run_in_terms(&self, kernel: Kernel, terms: &[Range<usize>]) -> (Vec<f32>, Vec<f32>) {
+        let input = |channels: &Range<usize>| Layout {
+            channels: channels.len(),
+            ..self.input
+        };
+        let shapes: Vec<_> = terms.iter().map(|term| (self.shape, input(term))).collect();
+        let convolution = Convolution::new(kernel, &shapes, &self.bias);
         let mut weights = Aligned::default();
         weights.grow(convolution.weights());
-        convolution.pack(&self.weights, &self.scale, &mut weights);
+        let all = self.input.channels;
+        let window = self.shape.window[0] * self.shape.window[1];
+        for (number, channels) in terms.iter().enumerate() {
+            let of_output =
+                |weights: &[f32]| weights[channels.start * window..channels.end * window].to_vec();
+            let some: Vec<f32> = self
+                .weights
+                .chunks(all * window)
+                .flat_map(of_output)
+                .collect();
+            convolution.pack(number, &some, &self.scale, &mut weights);
+        }
         let layout = convolution.output;
         let padded = Layout {
             border: Border {
@@ -238,19 +260,25 @@ impl Case {
             },
             ..layout
         };
-        let buffers = Buffers::new(&[
-            (self.input, kernel.number()),
-            (padded, Number::F32),
-            (layout, Number::F32),
-        ]);
+        let mut layouts: Vec<_> = terms
+            .iter()
+            .map(|term| (input(term), kernel.number()))
+            .collect();
+        let count = layouts.len();
+        layouts.extend([(padded, Number::F32), (layout, Number::F32)]);
+        let buffers = Buffers::new(&layouts);
         let mut arena = buffers.arena();
-        let mut apart = arena.apart(&buffers, &[0, 1, 2]);
-        let [mut input, plain, activated] = [0, 1, 2].map(|buffer| apart.take(buffer));
+        let names: Vec<usize> = (0..layouts.len()).collect();
+        let mut apart = arena.apart(&buffers, &names);
+        let mut inputs: Vec<NumbersMut<'_>> = (0..count).map(|buffer| apart.take(buffer)).collect();
+        let [plain, activated] = [count, count + 1].map(|buffer| apart.take(buffer));
         drop(apart);
-        let channels = self.input.channels;
-        for (start, values) in self.input.starts().zip(self.image.chunks(channels)) {
-            store(&mut input, start, values);
+        for (input, (channels, (layout, _))) in inputs.iter_mut().zip(terms.iter().zip(&layouts)) {
+            for (start, values) in layout.starts().zip(self.image.chunks(all)) {
+                store(input, start, &values[channels.clone()]);
+            }
         }
+        let inputs: Vec<Numbers<'_>> = inputs.iter().map(NumbersMut::shared).collect();
         let starts = |layout: Layout| layout.starts().collect::<Vec<usize>>();
         let (at, at_padded) = (starts(layout), starts(padded));
         let places = |activation| {
@@ -275,7 +303,7 @@ impl Case {
         ];
         convolution.run(
             &weights,
-            input.shared(),
+            &inputs,
             &mut Scratch::default(),
             &mut Finish {
                 residual: Some((&self.residual, &at)),
@@ -283,7 +311,7 @@ impl Case {
                 outputs,
             },
         );
-        let apart = arena.apart(&buffers, &[1, 2]);
+        let apart = arena.apart(&buffers, &[count, count + 1]);
         let values = |buffer: usize| -> Vec<f32> {
             let Numbers::F32(values) = apart.get(buffer) else {
                 unreachable!("made as f32 above")
@@ -291,7 +319,7 @@ impl Case {
             let of_pixel = |start: usize| values[start..][..layout.channels].to_vec();
             buffers.layout(buffer).starts().flat_map(of_pixel).collect()
         };
-        (values(1), values(2))
+        (values(count), values(count + 1))
     }
 }
 
@@ -328,6 +356,36 @@ fn every_kernel_gives_the_sums_of_the_definition() {
             );
         }
     }
+}
+
+#[test]
+fn a_sum_of_convolutions_is_that_over_the_inputs_of_all() {
+    let mut some = 0;
+    for seed in 0..100 {
+        let case = Case::some(seed);
+        let channels = case.input.channels;
+        if case.shape.pooling != [1, 1] || channels < 3 {
+            continue;
+        }
+        some += 1;
+        let (plain, activated) = case.expected();
+        let (first, second) = (1 + channels / 5, channels / 2 + 1);
+        let terms = [0..first, first..second, second..channels];
+        for kernel in Kernel::ALL
+            .into_iter()
+            .filter(|kernel| kernel.is_supported())
+        {
+            let found = case.run_in_terms(kernel, &terms);
+            assert_near(kernel, &format!("seed {seed}: plain"), &found.0, &plain);
+            assert_near(
+                kernel,
+                &format!("seed {seed}: activated"),
+                &found.1,
+                &activated,
+            );
+        }
+    }
+    assert!(some > 5, "{some} cases");
 }
 
 #[test]
@@ -403,5 +461,9 @@ fn an_input_without_room_for_the_padding_is_refused() {
         channels: 1,
         pooling: [1, 1],
     };
-    let _ = Convolution::new(Kernel::Portable, &shape, Layout::plain(1, 4, 4, 1), &[0.0]);
+    let _ = Convolution::new(
+        Kernel::Portable,
+        &[(shape, Layout::plain(1, 4, 4, 1))],
+        &[0.0],
+    );
 }

@@ -20,34 +20,38 @@ impl Convolution {
     pub(super) fn run_in_place(
         &self,
         weights: &[f32],
-        input: Numbers<'_>,
+        inputs: &[Numbers<'_>],
         scratch: &mut Scratch,
         finish: &mut Finish<'_>,
     ) {
         // What the kernels rely on.
-        assert!(self.end <= input.bytes());
         let rows = self.kernel.rows();
-        assert!(self.order.pixels.len().is_multiple_of(rows) && self.group.is_multiple_of(rows));
-        for (group, pixels) in self.order.pixels.chunks(self.group).enumerate() {
+        for (term, input) in self.terms.iter().zip(inputs) {
+            assert!(term.end <= input.bytes() && term.order.pixels.len().is_multiple_of(rows));
+        }
+        assert!(self.group.is_multiple_of(rows));
+        for (group, pixels) in self.groups() {
             for (first, blocks) in self.blocks_together() {
                 for (number, block) in blocks.iter().enumerate() {
                     let columns = block.columns;
                     let sums = &mut scratch.sums[(block.first - blocks[0].first) * self.group..];
-                    for (part, runs) in self.parts.iter().enumerate() {
-                        let weights = &weights[self.packing.offset(first + number, part)..];
+                    assert!(sums.len() >= pixels.len() * columns);
+                    let mut adds = false;
+                    for (term, part, runs) in self.parts() {
+                        let (input, term) = (inputs[term], &self.terms[term]);
+                        let weights = &weights[term.weights_of(first + number, part)..];
                         let (weights, next) = weights.split_at(units(runs, self.kernel) * columns);
                         // While these are in use, as many as these are fetched of those behind them.
                         let next = &next[..next.len().min(weights.len())];
-                        assert!(sums.len() >= pixels.len() * columns);
                         let tiles = Tiles {
                             input: input.as_ptr(),
-                            pixels,
+                            pixels: &term.order.pixels[pixels.clone()],
                             runs,
                             weights: weights.as_ptr(),
                             columns,
                             next: if self.is_heavy { next } else { &[] },
                             sums: sums.as_mut_ptr(),
-                            adds: part > 0,
+                            adds,
                         };
                         // SAFETY: `new` saw that the processor supports the kernel. The furthest byte of the
                         // furthest pixel's furthest run is `end`, which lies in the input; the weights have
@@ -57,6 +61,7 @@ impl Convolution {
                         unsafe {
                             self.kernel.run(&tiles);
                         }
+                        adds = true;
                     }
                 }
                 self.finish(group, pixels.len(), blocks, scratch, finish);

@@ -10,7 +10,7 @@ use super::{Action, Program, Step, Target, key};
 use crate::aligned::Aligned;
 use crate::buffer::{Border, Layout};
 use crate::convolution::Convolution;
-use crate::graph::{Graph, Id, Size, Work};
+use crate::graph::{Graph, Id, Size, Term, Work};
 use crate::kernel::{Kernel, Number};
 use crate::memory::Buffers;
 use crate::output::Place;
@@ -145,9 +145,11 @@ impl Step {
         match &mut self.action {
             Action::Load(_) => {}
             Action::Convolution {
-                input, residual, ..
+                inputs, residual, ..
             } => {
-                *input = names[*input];
+                for input in inputs {
+                    *input = names[*input];
+                }
                 *residual = residual.map(|residual| names[residual]);
             }
             Action::Copy(input) | Action::Pool { input, .. } => *input = names[*input],
@@ -183,9 +185,9 @@ impl Builder<'_> {
         for user in self.graph.users(id) {
             match &self.graph.nodes[user].work {
                 Work::Convolution(convolve) => {
-                    if convolve.input == id {
+                    for term in convolve.terms.iter().filter(|term| term.input == id) {
                         is_multiplied = true;
-                        border = border.union(convolve.shape.padding);
+                        border = border.union(term.shape.padding);
                     }
                     is_plain |= convolve.residual == Some(id);
                 }
@@ -304,17 +306,17 @@ impl Builder<'_> {
                 Work::Convolution(convolve),
             ) = (&step.action, &self.graph.nodes[*id].work)
             {
-                let weights = (self.read)(convolve.weights.outlet)?;
-                let weights = if convolve.weights.turned {
-                    turned(&weights)?
-                } else {
-                    weights
-                };
-                convolution.pack(
-                    weights.try_as_plain_ram()?.as_slice::<f32>()?,
-                    &convolve.scale,
-                    &mut packed[*first..],
-                );
+                for (number, term) in convolve.terms.iter().enumerate() {
+                    let weights = (self.read)(term.weights.outlet)?;
+                    let weights = if term.weights.turned {
+                        turned(&weights)?
+                    } else {
+                        weights
+                    };
+                    let weights = weights.try_as_plain_ram()?;
+                    let weights = weights.as_slice::<f32>()?;
+                    convolution.pack(number, weights, &term.scale, &mut packed[*first..]);
+                }
             }
         }
         Ok(packed)
@@ -327,17 +329,19 @@ impl Builder<'_> {
         let action = match &node.work {
             Work::Input(number) => Action::Load(*number),
             Work::Convolution(convolve) => {
-                let input = self.wants[convolve.input].multiplied.unwrap_or_default();
-                let layout = Layout {
+                let buffer = |term: &Term| self.wants[term.input].multiplied.unwrap_or_default();
+                let inputs: Vec<usize> = convolve.terms.iter().map(buffer).collect();
+                let layout = |input: &usize| Layout {
                     batch: if id < self.split { 1 } else { node.size.batch },
-                    ..self.buffers[input].0
+                    ..self.buffers[*input].0
                 };
-                let convolution =
-                    Convolution::new(self.kernel, &convolve.shape, layout, &convolve.bias);
+                let shapes = convolve.terms.iter().map(|term| term.shape);
+                let terms: Vec<_> = shapes.zip(inputs.iter().map(layout)).collect();
+                let convolution = Convolution::new(self.kernel, &terms, &convolve.bias);
                 Action::Convolution {
                     convolution: Box::new(convolution),
                     weights: 0,
-                    input,
+                    inputs,
                     residual: convolve.residual.map(plain),
                     relu: convolve.relu,
                 }
@@ -380,10 +384,14 @@ fn split(graph: &Graph) -> Id {
     };
     let is_heavy = |id: &Id| match &graph.nodes[*id].work {
         Work::Convolution(convolve) => {
-            let [rows, columns] = convolve.shape.window;
-            let inputs = graph.nodes[convolve.input].size.channels;
-            let weights = convolve.shape.channels * inputs * rows * columns;
-            weights > of_image(convolve.input) + of_image(*id)
+            let weights = |term: &Term| {
+                let [rows, columns] = term.shape.window;
+                let inputs = graph.nodes[term.input].size.channels;
+                term.shape.channels * inputs * rows * columns
+            };
+            let weights: usize = convolve.terms.iter().map(weights).sum();
+            let inputs = convolve.terms.iter().map(|term| of_image(term.input));
+            weights > inputs.sum::<usize>() + of_image(*id)
         }
         _ => false,
     };
