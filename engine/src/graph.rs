@@ -2,8 +2,9 @@
 //!
 //! Nodes stand in an order in which each comes after those it needs. The simplifications keep what is
 //! computed, up to rounding, and leave fewer passes over memory: a scale and shift becomes part of the
-//! convolution before it, a sum part of the convolution that computes one of its terms, and of what is
-//! pooled, all but the greatest values are never written.
+//! convolution before it, a sum of convolutions is one with several inputs, and another sum part of the
+//! convolution that computes one of its terms; and of what is pooled, all but the greatest values are never
+//! written.
 
 use tract_onnx::prelude::OutletId;
 
