@@ -22,11 +22,11 @@ pub enum EarlyStop {
     /// All views are averaged.
     #[default]
     Never,
-    /// Enough is what the views to come can't give another label, whatever they show. The
-    /// probabilities are those of the average so far.
+    /// Enough is what the views to come can't give another label, whatever probabilities they have. The
+    /// image's are those of the average so far.
     Settled,
-    /// The same, and a confidence of at least this, above 0.5 and below 1. It is as honest as the
-    /// model's confidence is.
+    /// Enough is that too, or already a confidence of at least this, above 0.5 and below 1. It is as
+    /// honest as the model's confidence is.
     Confident(f64),
 }
 
@@ -60,15 +60,15 @@ impl EarlyStop {
         if average.seen() == 0 {
             return false;
         }
-        let [second, first] = average.leaders();
+        let Some([second, first]) = average.leaders() else {
+            return false;
+        };
         // Each view to come adds at most 1 to a sum; a softmax may be a little off.
-        let is_settled = first - second > rest as f32 * 1.0001;
+        let is_settled = first - second > rest as f64 * 1.0001;
         match self {
             Self::Never => false,
             Self::Settled => is_settled,
-            Self::Confident(least) => {
-                is_settled || f64::from(first) >= least * average.seen() as f64
-            }
+            Self::Confident(least) => is_settled || first >= least * average.seen() as f64,
         }
     }
 
@@ -209,8 +209,10 @@ mod tests {
     #[test]
     fn what_is_not_a_number_is_never_enough() {
         for stop in [EarlyStop::Settled, EarlyStop::Confident(0.6)] {
-            assert!(!stop.is_enough(&seen(&[[f32::NAN, 1.0, 0.0, 0.0, 0.0]]), 2));
-            assert!(!stop.is_enough(&seen(&[[f32::NAN; 5]]), 2));
+            for odd in [f32::NAN, -f32::NAN, f32::INFINITY] {
+                assert!(!stop.is_enough(&seen(&[[odd, 1.0, 0.0, 0.0, 0.0]]), 2));
+                assert!(!stop.is_enough(&seen(&[[odd; 5]]), 2));
+            }
         }
     }
 }

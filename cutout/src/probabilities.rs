@@ -9,7 +9,8 @@ pub struct Probabilities([f32; Morphology::COUNT]);
 /// The average of an image's views so far.
 #[derive(Debug, Clone)]
 pub struct Average {
-    sum: [f32; Morphology::COUNT],
+    // In f64, so that it is the same in whatever order views come.
+    sum: [f64; Morphology::COUNT],
     seen: usize,
     temperature: f32,
 }
@@ -27,7 +28,7 @@ impl Average {
     /// Takes in one more view, a row of the softmax.
     pub fn add(&mut self, row: &[f32; Morphology::COUNT]) {
         for (total, value) in self.sum.iter_mut().zip(soften(row, self.temperature)) {
-            *total += value;
+            *total += f64::from(value);
         }
         self.seen += 1;
     }
@@ -37,17 +38,18 @@ impl Average {
         self.seen
     }
 
-    /// The sums of the second and of the most probable class.
-    pub(crate) fn leaders(&self) -> [f32; 2] {
+    /// The sums of the second and of the most probable class; none if one of all sums is not finite.
+    pub(crate) fn leaders(&self) -> Option<[f64; 2]> {
         let mut sums = self.sum;
-        sums.sort_unstable_by(f32::total_cmp);
+        sums.sort_unstable_by(f64::total_cmp);
         let [.., second, first] = sums;
-        [second, first]
+        let are_numbers = sums.iter().all(|sum| sum.is_finite());
+        are_numbers.then_some([second, first])
     }
 
     /// The answer from what was seen; none if that is nothing, or has a value that is not finite.
     pub fn answer(&self) -> Option<Probabilities> {
-        let mean = self.sum.map(|total| total / self.seen as f32);
+        let mean = self.sum.map(|total| (total / self.seen as f64) as f32);
         let is_one = mean.iter().all(|p| p.is_finite());
         is_one.then_some(Probabilities(mean))
     }

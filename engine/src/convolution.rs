@@ -101,6 +101,8 @@ pub(crate) struct Convolution {
     is_heavy: bool,
     blocks: Vec<Block>,
     bias: Vec<f32>,
+    // How many units of weights there are.
+    weights: usize,
     // What is added up.
     terms: Vec<Term>,
 }
@@ -118,8 +120,6 @@ struct Term {
     // The furthest byte that a kernel reads.
     end: usize,
     packing: Packing,
-    // Where its weights begin among those of all terms.
-    weights: usize,
 }
 
 /// What a convolution uses while it runs.
@@ -153,19 +153,24 @@ impl Convolution {
         };
         let group = if is_heavy { groups[0] } else { groups[1] };
         let pixels = output.pixels() * shape.pooling[0] * shape.pooling[1];
-        let group = group.min(pixels.next_multiple_of(kernel.rows()));
+        let rows = kernel.rows();
+        let group = group.min(pixels.next_multiple_of(rows)).max(rows);
         let together = (sums / (group * kernel.columns())).max(1);
         let blocks = pack::blocks(kernel, shape.channels);
-        let mut ready: Vec<Term> = Vec::new();
-        for (shape, input) in terms {
-            let mut term = Term::new(kernel, shape, input, &output, &blocks, together);
-            if let Some(last) = ready.last() {
-                assert_eq!(term.order.pooled, last.order.pooled, "it is not pooled");
-                assert_eq!(term.order.pixels.len(), last.order.pixels.len());
-                term.weights = last.weights + last.packing.len.next_multiple_of(UNITS_A_LINE);
-            }
-            ready.push(term);
-        }
+        let is_pooled = |(shape, _): &(Shape, Layout)| shape.pooling != [1, 1];
+        assert!(terms.len() == 1 || !terms.iter().any(is_pooled));
+        let term = |(shape, input): &(Shape, Layout)| {
+            Term::new(kernel, shape, input, &output, blocks.len())
+        };
+        let mut terms: Vec<Term> = terms.iter().map(term).collect();
+        let count = terms[0].order.pixels.len();
+        assert!(terms.iter().all(|term| term.order.pixels.len() == count));
+        // Tiles take a part of all blocks, vectors all parts of a block.
+        let at_once = match kernel {
+            Kernel::AmxBf16 => together,
+            _ => 1,
+        };
+        let weights = pack::place(kernel, &blocks, &mut terms, at_once);
         let columns = blocks.last().map_or(0, |last| last.first + last.columns);
         let mut padded = bias.to_vec();
         padded.resize(columns, 0.0);
@@ -177,14 +182,14 @@ impl Convolution {
             is_heavy,
             blocks,
             bias: padded,
-            terms: ready,
+            weights: weights.next_multiple_of(UNITS_A_LINE),
+            terms,
         }
     }
 
     /// How many units of weights there are when they are packed, in whole cache lines.
-    pub(crate) fn weights(&self) -> usize {
-        let last = &self.terms[self.terms.len() - 1];
-        (last.weights + last.packing.len).next_multiple_of(UNITS_A_LINE)
+    pub(crate) const fn weights(&self) -> usize {
+        self.weights
     }
 
     /// Packs the weights of a term, `[channels][input channels][rows][columns]`, each times the scale of its
@@ -199,7 +204,7 @@ impl Convolution {
             &self.blocks,
             &term.runs,
             (weights, scale),
-            &mut packed[term.weights..],
+            packed,
         );
     }
 
@@ -212,7 +217,7 @@ impl Convolution {
         scratch: &mut Scratch,
         finish: &mut Finish<'_>,
     ) {
-        assert!(weights.len() >= self.weights() && inputs.len() == self.terms.len());
+        assert!(weights.len() >= self.weights && inputs.len() == self.terms.len());
         let blocks = self.together.min(self.blocks.len());
         scratch
             .sums
@@ -277,19 +282,7 @@ impl Convolution {
 }
 
 impl Term {
-    /// Where the weights of a block and part begin, among those of all terms.
-    fn weights_of(&self, block: usize, part: usize) -> usize {
-        self.weights + self.packing.offset(block, part)
-    }
-
-    fn new(
-        kernel: Kernel,
-        shape: &Shape,
-        input: &Layout,
-        output: &Layout,
-        blocks: &[Block],
-        together: usize,
-    ) -> Self {
+    fn new(kernel: Kernel, shape: &Shape, input: &Layout, output: &Layout, blocks: usize) -> Self {
         assert!(can_pool(shape.pooling), "{:?} is pooled", shape.pooling);
         let room = input.border.union(shape.padding);
         assert_eq!(room, input.border, "the input's border is too narrow");
@@ -312,7 +305,7 @@ impl Term {
             _ => vectors::UNITS,
         };
         let parts = pack::parts(&runs, units);
-        let packing = Packing::new(kernel, blocks, &parts, together);
+        let packing = Packing::new(kernel, blocks, &parts);
         Self {
             shape: *shape,
             inputs: input.channels,
@@ -321,7 +314,6 @@ impl Term {
             order,
             end,
             packing,
-            weights: 0,
         }
     }
 }

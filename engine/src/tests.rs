@@ -255,6 +255,31 @@ fn residual_units_with_a_projection_and_with_a_stride() {
 }
 
 #[test]
+fn sums_of_convolutions_with_other_windows_and_strides() {
+    let mut maker = Maker::new(7);
+    // Its pixels fill whole tiles where there is no border between them, and none where there is.
+    let fact = f32::fact([2, 3, 8, 8]);
+    let x = maker.model.add_source("views", fact).unwrap();
+    let y = maker.same(x, 3, 20);
+    let y = maker.relu(y);
+    let y = maker.same(y, 3, 30);
+    let projection = maker.same(x, 1, 10);
+    let projection = maker.relu(projection);
+    let projection = maker.same(projection, 1, 30);
+    let sum = maker.wire("sum", add(), &[projection, y]);
+    let x = maker.relu(sum);
+    let mut halves = [1, 3, 5].map(|side| {
+        let mut spec = maker.spec(x, side, 2, 40);
+        spec.padding = PaddingSpec::SameUpper;
+        maker.convolution(x, spec)
+    });
+    halves.rotate_left(1);
+    let sum = maker.wire("sum", add(), &halves[..2]);
+    let sum = maker.wire("sum", add(), &[sum, halves[2]]);
+    assert_eq!(compare(maker, &[sum]), 7);
+}
+
+#[test]
 fn a_scale_after_a_relu_stays_after_it() {
     let mut maker = Maker::new(4);
     let x = views(&mut maker);

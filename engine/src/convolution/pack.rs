@@ -1,7 +1,7 @@
 //! What of a convolution is known before it runs: its blocks of channels, the runs of a window, where each
 //! pixel's window begins, and the weights in the order in which they are read.
 
-use super::{Border, Layout, Shape, panel};
+use super::{Border, Layout, Shape, Term, panel};
 use crate::buffer::to_bf16;
 use crate::kernel::tiles::SIDE;
 use crate::kernel::{Kernel, Number, Run};
@@ -213,12 +213,10 @@ pub(super) fn units(runs: &[Run], kernel: Kernel) -> usize {
     units.next_multiple_of(kernel.depth())
 }
 
-/// Where weights are, as a kernel reads them: for each block and part, for each unit the weights of all the
-/// block's channels, then zeros to whole steps.
+/// Where a term's weights are, as a kernel reads them: for each block and part, for each unit the weights of
+/// all the block's channels, then zeros to whole steps.
 #[derive(Debug, Clone)]
 pub(super) struct Packing {
-    /// How many units there are.
-    pub(super) len: usize,
     kernel: Kernel,
     // Where those of each block and part begin.
     offsets: Vec<usize>,
@@ -228,33 +226,14 @@ pub(super) struct Packing {
 }
 
 impl Packing {
-    /// Room for weights: `together` blocks at a time have those of a part one after the other, and then
-    /// those of the next part.
-    pub(super) fn new(
-        kernel: Kernel,
-        blocks: &[Block],
-        parts: &[Vec<Run>],
-        together: usize,
-    ) -> Self {
-        let mut packing = Self {
-            len: 0,
+    /// Places for the weights of so many blocks, which [`place`] says.
+    pub(super) fn new(kernel: Kernel, blocks: usize, parts: &[Vec<Run>]) -> Self {
+        Self {
             kernel,
-            offsets: vec![0; blocks.len() * parts.len()],
+            offsets: vec![0; blocks * parts.len()],
             parts: parts.len(),
             most: parts[0].iter().map(|run| run.units).sum(),
-        };
-        let (mut end, mut first) = (0, 0);
-        for blocks in blocks.chunks(together) {
-            for (part, runs) in parts.iter().enumerate() {
-                for (number, block) in blocks.iter().enumerate() {
-                    packing.offsets[(first + number) * parts.len() + part] = end;
-                    end += units(runs, kernel) * block.columns;
-                }
-            }
-            first += blocks.len();
         }
-        packing.len = end;
-        packing
     }
 
     /// Where the weights of a block and part begin.
@@ -314,6 +293,31 @@ impl Packing {
             }
         }
     }
+}
+
+/// Makes room for the weights of all terms, in the order in which they are read: `together` blocks at a time
+/// have those of a part one after the other, then those of the next part, then those of the next term.
+/// Returns how many units there are.
+pub(super) fn place(
+    kernel: Kernel,
+    blocks: &[Block],
+    terms: &mut [Term],
+    together: usize,
+) -> usize {
+    let (mut end, mut first) = (0, 0);
+    for blocks in blocks.chunks(together) {
+        for term in &mut *terms {
+            for (part, runs) in term.parts.iter().enumerate() {
+                for (number, block) in blocks.iter().enumerate() {
+                    let place = (first + number) * term.parts.len() + part;
+                    term.packing.offsets[place] = end;
+                    end += units(runs, kernel) * block.columns;
+                }
+            }
+        }
+        first += blocks.len();
+    }
+    end
 }
 
 #[cfg(test)]

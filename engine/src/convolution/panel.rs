@@ -82,7 +82,7 @@ impl Convolution {
                     for (number, block) in blocks.iter().enumerate() {
                         let sums =
                             &mut scratch.sums[(block.first - blocks[0].first) * self.group..];
-                        let weights = &weights[term.weights_of(first + number, part)..];
+                        let weights = &weights[term.packing.offset(first + number, part)..];
                         let (weights, next) = weights.split_at(units * COLUMNS);
                         tiles.multiply(&mut Panel {
                             inputs,

@@ -39,7 +39,7 @@ impl Convolution {
                     let mut adds = false;
                     for (term, part, runs) in self.parts() {
                         let (input, term) = (inputs[term], &self.terms[term]);
-                        let weights = &weights[term.weights_of(first + number, part)..];
+                        let weights = &weights[term.packing.offset(first + number, part)..];
                         let (weights, next) = weights.split_at(units(runs, self.kernel) * columns);
                         // While these are in use, as many as these are fetched of those behind them.
                         let next = &next[..next.len().min(weights.len())];
