@@ -69,8 +69,8 @@ settings! {
     /// keeps three digits of a weight), or "f32".
     precision: Precision = Precision::Auto, anything;
     /// When to leave out test scales of an image: "never"; "settled", when they can't change its label
-    /// any more; or 0.95 or the like, when that is its confidence as well. Default: the model's own, "never"
-    /// for those that ship.
+    /// any more; or 0.95 or the like, when that is its confidence already, settled or not. Default: the
+    /// model's own, "never" for those that ship.
     early_stop: Option<EarlyStop> = None, anything;
     /// Threads that run the network; 0 for one per core.
     workers: usize = 0, at_most(1024);

@@ -134,6 +134,15 @@ impl Model {
         Ok(model)
     }
 
+    /// What an answer is the average of, for people.
+    pub(crate) fn averages(&self) -> String {
+        let scales = &self.card.preprocessing.test_scales;
+        match self.card.early_stop {
+            EarlyStop::Never => format!("test scales {scales:?}"),
+            stop => format!("test scales {scales:?}, early stop {stop}"),
+        }
+    }
+
     /// One who runs the network: a thread's own, since a run needs scratch space.
     pub(crate) fn classifier(&self) -> Classifier {
         Classifier::new(Arc::clone(&self.plan), &self.card)
@@ -192,9 +201,8 @@ fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
 
 /// Compiles the network for one image at a time, all its views together.
 ///
-/// tract runs a fixed batch some 12 % faster than a symbolic one, and gains nothing from a larger
-/// one. One image a run also makes an answer independent of whatever else is in the batch, by
-/// construction.
+/// tract runs a fixed batch some 12 % faster than a symbolic one, and gains nothing from a larger one. So
+/// where all views are averaged, an answer depends on nothing else, by construction.
 fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, Fault> {
     let views = card.preprocessing.view_count();
     let mut network = galmorph_engine::reader().model_for_proto_model(&proto)?;

@@ -233,10 +233,15 @@ fn an_early_stop_is_another_model_and_says_what_it_saved() {
     for seed in 0..8 {
         dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
     }
+    let shown = "SELECT group_concat(object_id || ' ' || confidence, char(10))
+                 FROM (SELECT object_id, confidence FROM catalog ORDER BY object_id)";
     dir.drain().exits(0);
-    let ran = dir
-        .run(&["watch", "inbox", "--drain", "--early-stop", "0.51"])
-        .exits(0);
+    let before: String = dir.ask(shown);
+    // They are of one batch.
+    dir.config("max_delay_seconds = 60\nbatch = 8\nearly_stop = 0.51");
+    let early = ["watch", "inbox", "--drain", "--config", "galmorph.toml"];
+    let ran = dir.run(&early).exits(0);
+    assert_ne!(dir.ask::<String>(shown), before);
     assert_eq!((dir.count("model"), dir.count("classification")), (2, 16));
     let newest = "SELECT json_extract(card, '$.early_stop') FROM model WHERE id = 2";
     assert_eq!(dir.ask::<f64>(newest), 0.51);
@@ -251,6 +256,7 @@ fn an_early_stop_is_another_model_and_says_what_it_saved() {
         .run(&["watch", "inbox", "--drain", "--early-stop", "never"])
         .exits(0);
     assert!(again.stdout.contains("already in the catalog: 8"));
+    assert_eq!(dir.ask::<String>(shown), before);
     dir.run(&["watch", "inbox", "--drain", "--early-stop", "soon"])
         .exits(2);
 }

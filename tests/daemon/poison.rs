@@ -257,6 +257,15 @@ fn damaged_files_are_classified_or_rejected_and_panic_nobody() {
 
 #[test]
 fn a_network_that_panics_on_an_image_rejects_that_one_and_lives_on() {
+    network_that_panics(&[]);
+}
+
+#[test]
+fn a_network_that_panics_in_a_run_that_images_share_rejects_one_of_them() {
+    network_that_panics(&["--scales", "62,64", "--early-stop", "settled"]);
+}
+
+fn network_that_panics(options: &[&str]) {
     let dir = Dir::new();
     tiny::write_one_that_panics(&dir.path("tiny.onnx"));
     // Of a half of bright pixels the whitened maximum is 1, of a thirty-second it is 5.6.
@@ -266,13 +275,18 @@ fn a_network_that_panics_on_an_image_rejects_that_one_and_lives_on() {
         });
         encoded(image, ImageFormat::Png)
     };
-    for seed in 0..9 {
+    for seed in 0..15 {
         dir.old_file(format!("good-{seed}.png"), &dotted(2, seed));
     }
     dir.old_file("good-4-poison.png", &dotted(32, 0));
-    let ran = Ran::from(dir.galmorph(DRAIN).output().unwrap()).exits(1);
+    // All are of one batch, which they fill.
+    dir.config("max_delay_seconds = 60");
+    let config = ["--config", "galmorph.toml"];
+    let mut drain = dir.galmorph(DRAIN);
+    let drain = drain.args(options).args(config);
+    let ran = Ran::from(drain.output().unwrap()).exits(1);
     assert!(
-        ran.stdout.contains("classified 9 cutouts"),
+        ran.stdout.contains("classified 15 cutouts"),
         "{}",
         ran.stdout
     );
@@ -288,6 +302,6 @@ fn a_network_that_panics_on_an_image_rejects_that_one_and_lives_on() {
         ran.stderr
     );
     // It isn't read again.
-    Ran::from(dir.galmorph(DRAIN).output().unwrap()).exits(0);
+    Ran::from(drain.output().unwrap()).exits(0);
     dir.assert_sound();
 }

@@ -24,18 +24,23 @@ struct Disk {
 }
 
 impl Disk {
-    /// None, and a line that says so, where we may not mount.
+    /// None, and a line that says so, where a disk can't be made.
     fn new(place: &Dir) -> Option<Self> {
         let (image, folder) = (place.path("disk.img"), place.path("disk"));
         fs::create_dir(&folder).unwrap();
         let file = fs::File::create(&image).unwrap();
         file.set_len(64 << 20).unwrap();
         let disk = Self { image, folder };
-        let made = succeeds("mkfs.ext4", &["-q".as_ref(), &disk.image]);
-        if made && disk.mount() && succeeds("python3", &["--version".as_ref()]) {
+        let why = if !succeeds("mkfs.ext4", &["-q".as_ref(), &disk.image]) {
+            "no mkfs.ext4 here"
+        } else if !succeeds("python3", &["--version".as_ref()]) {
+            "no python3 here"
+        } else if !disk.mount() {
+            "no right to mount a disk here"
+        } else {
             return Some(disk);
-        }
-        let _ = writeln!(io::stderr(), "skipped: no right to mount a disk here");
+        };
+        let _ = writeln!(io::stderr(), "skipped: {why}");
         None
     }
 

@@ -17,7 +17,8 @@ pub(crate) struct Filter {
     pub(crate) label: Option<Morphology>,
     /// Only answers at least so confident.
     pub(crate) min_confidence: Option<f64>,
-    /// The answers of this model, not the newest; of several of this name, the newest's.
+    /// The answers of this model, not the newest; of several of this name, those of the one in use, else
+    /// the newest.
     pub(crate) model: Option<String>,
     /// At most so many rows.
     pub(crate) limit: Option<u64>,

@@ -4,10 +4,10 @@
 //! may be added at the end in a later version and never change. The names of the classes come from
 //! [`Morphology`], so the schema can't disagree with the network.
 //!
-//! The *newest* model of the `catalog` view is the one that this catalog met last (the highest
-//! `model.id`): a model that is used again after another keeps its place. Other test scales make another
-//! model of the same file, so a trial with `--scales` outranks the default for the files that it saw,
-//! whatever is run later: trials belong into a catalog of their own.
+//! The *newest* answer of the `catalog` view is that of the model in use: the one of the last
+//! `galmorph watch`. Where that one has none, it is that of the model that this catalog met last (the
+//! highest `model.id`). So who goes back to an earlier model, or has tried other test scales (another
+//! model of the same file), sees what they saw before.
 //!
 //! The tables aren't `STRICT`: a reader's SQLite would have to be 3.37 for it, and long-lived
 //! distributions have older ones (RHEL 9: 3.34).
@@ -19,10 +19,10 @@ use rusqlite::{Connection, Transaction};
 pub(super) const APPLICATION_ID: i32 = 0x676C_6D72;
 
 /// The version that this program writes; `user_version` in the file.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// What leads from each version to the next, beginning with an empty file.
-const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2, version_3];
+const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2, version_3, version_4];
 
 /// Brings a catalog of `version` up to date, in one transaction.
 pub(super) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
@@ -42,7 +42,6 @@ fn version_1() -> String {
     let labels = Morphology::names()
         .map(|name| format!("'{name}'"))
         .join(", ");
-    let wide = wide("");
     let long = Morphology::ALL.map(probability_of).join("UNION ALL\n");
     format!(
         "CREATE TABLE model (
@@ -84,9 +83,6 @@ CREATE TABLE classification (
 {probabilities}    classified_at TEXT NOT NULL,
     PRIMARY KEY (digest, model)
 ) WITHOUT ROWID;
-
-CREATE VIEW catalog AS
-{wide};
 
 CREATE VIEW probability AS
 {long};
@@ -136,6 +132,17 @@ ALTER TABLE watch ADD COLUMN follow_links INTEGER NOT NULL DEFAULT 0;
     .to_owned()
 }
 
+/// The view `catalog` asks for the model in use first, which the first version didn't know.
+fn version_4() -> String {
+    format!(
+        "DROP VIEW IF EXISTS catalog;
+CREATE VIEW catalog AS
+{};
+",
+        wide("")
+    )
+}
+
 /// The wide form: each cutout with its newest answer, among those that `which` (a condition on
 /// `newest`, a row of `classification`, beginning with AND) leaves; without one, its columns are NULL.
 /// Content that was answered for once may be rejected later, under other limits: then it has no answer.
@@ -151,8 +158,10 @@ FROM cutout
 LEFT JOIN classification ON classification.digest = cutout.digest
     AND cutout.state = 'classified'
     AND classification.model =
-        (SELECT max(newest.model) FROM classification AS newest
-         WHERE newest.digest = cutout.digest {which})
+        (SELECT newest.model FROM classification AS newest
+         WHERE newest.digest = cutout.digest {which}
+         ORDER BY newest.model = (SELECT watch.model FROM watch) DESC, newest.model DESC
+         LIMIT 1)
 LEFT JOIN model ON model.id = classification.model"
     )
 }

@@ -3,7 +3,6 @@
 use std::io::{self, Write as _};
 
 use clap::Args;
-use galmorph_cutout::EarlyStop;
 
 use super::settings::{Examined, Settings};
 use super::{Outcome, deep};
@@ -69,14 +68,10 @@ fn sound(examined: &Examined) -> Vec<String> {
         .collect();
     lines.extend(examined.model.as_ref().map(|model| {
         format!(
-            "model '{}' ({}), test scales {:?}{}",
+            "model '{}' ({}), {}",
             model.card.name,
             model.card.network,
-            model.card.preprocessing.test_scales,
-            match model.card.early_stop {
-                EarlyStop::Never => String::new(),
-                stop => format!(", early stop {stop}"),
-            }
+            model.averages()
         )
     }));
     lines.extend(examined.condition.map(|condition| {

@@ -44,7 +44,11 @@ pub(super) struct QueryArguments {
 impl QueryArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let path = catalog_path(self.catalog.as_deref(), &Config::default());
-        let catalog = Reader::open(&path)?;
+        let catalog = match self.model {
+            // Which of those of a name is in use, only the current version knows.
+            Some(_) => Reader::open_current(&path)?,
+            None => Reader::open(&path)?,
+        };
         let query = if self.rejected {
             Query::rejected(self.limit)
         } else {

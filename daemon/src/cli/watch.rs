@@ -143,10 +143,11 @@ fn enter(setup: &Setup) -> Result<Writer, CatalogError> {
     }
     log::info!(
         model = model.card.name;
-        "model '{}' ({}, {}), catalog '{}', {} workers",
+        "model '{}' ({}, {}), {}, catalog '{}', {} workers",
         model.card.name,
         model.card.network,
         model.kernel,
+        model.averages(),
         setup.catalog.display(),
         config.worker_count()
     );

@@ -18,6 +18,30 @@ fn watched(folder: &str) -> Watched {
 }
 
 #[test]
+fn the_view_shows_the_answers_of_the_model_in_use_where_there_are_some() {
+    let fixture = Fixture::new();
+    let limits = galmorph_cutout::Limits::default();
+    let shown = "SELECT group_concat(path || ' ' || model, ', ')
+                 FROM (SELECT path, model FROM catalog ORDER BY path)";
+    for (name, digests, expected) in [
+        ("first", vec!["d1", "d2"], "/d1 first, /d2 first"),
+        ("second", vec!["d1"], "/d1 second, /d2 first"),
+        ("third", vec!["d1"], "/d1 third, /d2 first"),
+        ("second", vec![], "/d1 second, /d2 first"),
+        ("first", vec![], "/d1 first, /d2 first"),
+        ("fourth", vec![], "/d1 third, /d2 first"),
+    ] {
+        let mut writer = fixture.writer(name);
+        writer.enter(&watched("/in"), &limits).unwrap();
+        for digest in digests {
+            let entry = entry(&format!("/{digest}"), digest, classified(ANSWER));
+            writer.record(&[entry]).unwrap();
+        }
+        assert_eq!(fixture.ask::<String>(shown), expected, "{name}");
+    }
+}
+
+#[test]
 fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
     let fixture = Fixture::new();
     let limits = galmorph_cutout::Limits::default();
