@@ -1,6 +1,10 @@
 //! Whole models, with this engine and with tract alone. They are here and not in a crate of their own, since
 //! AMX is emulated in this crate's tests alone.
 
+mod maker;
+
+use maker::Maker;
+
 use crate::op::Convolutions;
 use crate::{Kernel, Number, accelerate};
 use rand::{Rng as _, SeedableRng as _};
@@ -10,154 +14,9 @@ use tract_onnx::prelude::InferenceModelExt as _;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
-use tract_onnx::tract_core::ops::cnn::{
-    Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool,
-};
-use tract_onnx::tract_core::ops::math::{add, max, mul};
-use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer, Softmax};
-
-/// A model in the making.
-struct Maker {
-    model: TypedModel,
-    random: ChaCha8Rng,
-    count: usize,
-}
-
-impl Maker {
-    fn new(seed: u64) -> Self {
-        Self {
-            model: TypedModel::default(),
-            random: ChaCha8Rng::seed_from_u64(seed),
-            count: 0,
-        }
-    }
-
-    fn name(&mut self, what: &str) -> String {
-        self.count += 1;
-        format!("{what}-{}", self.count)
-    }
-
-    fn channels(&self, x: OutletId) -> usize {
-        self.model
-            .outlet_fact(x)
-            .unwrap()
-            .shape
-            .as_concrete()
-            .unwrap()[1]
-    }
-
-    fn constant(&mut self, shape: &[usize], scale: f32) -> OutletId {
-        let count = shape.iter().product();
-        let values: Vec<f32> = (0..count)
-            .map(|_| self.random.random_range(-scale..scale))
-            .collect();
-        let name = self.name("constant");
-        let tensor = Tensor::from_shape(shape, &values).unwrap();
-        self.model.add_const(name, tensor).unwrap()
-    }
-
-    fn wire(
-        &mut self,
-        what: &str,
-        op: impl Into<Box<dyn TypedOp>>,
-        inputs: &[OutletId],
-    ) -> OutletId {
-        let name = self.name(what);
-        self.model.wire_node(name, op, inputs).unwrap()[0]
-    }
-
-    fn spec(&mut self, x: OutletId, side: usize, stride: usize, outputs: usize) -> PoolSpec {
-        let before = self.random.random_range(0..side);
-        let after = self.random.random_range(0..side);
-        PoolSpec {
-            data_format: DataFormat::NCHW,
-            kernel_shape: tvec!(side, side),
-            padding: PaddingSpec::Explicit(tvec!(before, after), tvec!(after, before)),
-            dilations: None,
-            strides: Some(tvec!(stride, stride)),
-            input_channels: self.channels(x),
-            output_channels: outputs,
-        }
-    }
-
-    fn convolution(&mut self, x: OutletId, spec: PoolSpec) -> OutletId {
-        let (inputs, outputs, side) = (
-            spec.input_channels,
-            spec.output_channels,
-            spec.kernel_shape[0],
-        );
-        let scale = 1.0 / ((inputs * side * side) as f32).sqrt();
-        let weights = self.constant(&[outputs, inputs, side, side], scale);
-        let bias = self.constant(&[outputs], 1.0);
-        let conv = Conv {
-            pool_spec: spec,
-            kernel_fmt: KernelFormat::OIHW,
-            group: 1,
-            q_params: None,
-        };
-        self.wire("conv", conv, &[x, weights, bias])
-    }
-
-    /// One that keeps the size.
-    fn same(&mut self, x: OutletId, side: usize, outputs: usize) -> OutletId {
-        let mut spec = self.spec(x, side, 1, outputs);
-        spec.padding = PaddingSpec::SameUpper;
-        self.convolution(x, spec)
-    }
-
-    fn normalise(&mut self, x: OutletId) -> OutletId {
-        let channels = self.channels(x);
-        let (scale, shift) = (
-            self.constant(&[1, channels, 1, 1], 2.0),
-            self.constant(&[1, channels, 1, 1], 1.0),
-        );
-        let x = self.wire("scale", mul(), &[x, scale]);
-        self.wire("shift", add(), &[x, shift])
-    }
-
-    fn relu(&mut self, x: OutletId) -> OutletId {
-        let name = self.name("zero");
-        let zero = Tensor::zero::<f32>(&[1, 1, 1, 1]).unwrap();
-        let zero = self.model.add_const(name, zero).unwrap();
-        self.wire("relu", max(), &[x, zero])
-    }
-
-    /// The greatest values of windows side by side.
-    fn pool_apart(&mut self, x: OutletId, side: usize) -> OutletId {
-        let channels = self.channels(x);
-        let mut pool_spec = self.spec(x, side, side, channels);
-        pool_spec.padding = PaddingSpec::Valid;
-        let pool = MaxPool {
-            pool_spec,
-            with_index_outputs: None,
-        };
-        self.wire("max", pool, &[x])
-    }
-
-    fn pool(&mut self, x: OutletId, is_max: bool) -> OutletId {
-        let channels = self.channels(x);
-        let pool_spec = self.spec(x, 3, 2, channels);
-        if is_max {
-            let with_index_outputs = None;
-            self.wire(
-                "max",
-                MaxPool {
-                    pool_spec,
-                    with_index_outputs,
-                },
-                &[x],
-            )
-        } else {
-            let count_include_pad = self.random.random();
-            let pool = SumPool {
-                pool_spec,
-                count_include_pad,
-                normalize: true,
-            };
-            self.wire("mean", pool, &[x])
-        }
-    }
-}
+use tract_onnx::tract_core::ops::cnn::PaddingSpec;
+use tract_onnx::tract_core::ops::math::{add, mul};
+use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Softmax};
 
 fn run(model: TypedModel, input: &Tensor) -> Vec<Vec<f32>> {
     let plan = model.into_optimized().unwrap().into_runnable().unwrap();
