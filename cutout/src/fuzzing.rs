@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn every_bit_of_a_jpeg_can_be_flipped() {
         for name in ["baseline", "progressive", "cmyk"] {
-            let path = format!("../tests/daemon/data/{name}.jpg");
+            let path = format!("../daemon/tests/daemon/data/{name}.jpg");
             let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
             for bit in 0..whole.len() * 8 {
                 let mut damaged = whole.clone();

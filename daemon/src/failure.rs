@@ -6,7 +6,7 @@
 
 use std::io;
 
-use crate::catalog::CatalogError;
+use galmorph_catalog::CatalogError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 //! input that once did harm.
 
 use crate::config::Config;
-use crate::model::{Model, Options};
+use galmorph_inference::{Model, Options};
 
 /// A configuration is read or refused in words, and one that was read can be used.
 pub fn configuration(bytes: &[u8]) {

@@ -10,29 +10,14 @@
 //! crate moves files through a network and keeps the catalog. Only [`cli`] is public: the program is
 //! the interface, and the catalog's views are the other one.
 
-mod catalog;
-mod classifier;
 pub mod cli;
-mod clock;
 mod config;
-mod errors;
 mod failure;
-mod folder;
+mod file;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod heartbeat;
 mod intake;
-mod metrics;
-mod model;
-mod npy;
-mod output;
-mod panics;
-mod path_text;
+mod observe;
 mod pipeline;
-mod progress;
-mod retry;
-mod stop;
-mod systemd;
-mod taken;
-mod tally;
+mod shutdown;

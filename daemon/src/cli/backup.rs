@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Outcome, catalog_path};
-use crate::catalog::{BackupError, Reader};
+use super::Outcome;
 use crate::config::Config;
+use crate::config::catalog_path;
 use crate::failure::Failure;
+use galmorph_catalog::{BackupError, Reader};
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {

@@ -4,10 +4,10 @@ use std::io::{self, Write as _};
 
 use clap::Args;
 
-use super::settings::{Examined, Settings};
 use super::{Outcome, deep};
-use crate::catalog::Condition;
+use crate::config::{Examined, Settings};
 use crate::failure::Failure;
+use galmorph_catalog::Condition;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {

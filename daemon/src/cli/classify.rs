@@ -8,13 +8,13 @@ use clap::Args;
 use galmorph_cutout::{Limits, Probabilities, RgbImage};
 
 use super::{FormatArguments, ModelArguments, Outcome, write_rows};
-use crate::catalog::{probability_columns, shortest};
-use crate::classifier::Classifier;
 use crate::failure::Failure;
-use crate::model::Model;
-use crate::output::Value;
-use crate::path_text::path_text;
 use crate::pipeline::decode;
+use galmorph_catalog::export::Value;
+use galmorph_catalog::path_text;
+use galmorph_catalog::{probability_columns, shortest};
+use galmorph_inference::Classifier;
+use galmorph_inference::Model;
 
 #[derive(Debug, Args)]
 pub(super) struct Classify {

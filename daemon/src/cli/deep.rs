@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
-use crate::catalog::{Reader, Standing, Watch, Why};
 use crate::config::Config;
+use crate::config::Folder;
 use crate::failure::Failure;
-use crate::folder::Folder;
 use crate::intake::{Found, Selection, survey};
-use crate::taken::stamp;
+use galmorph_catalog::Stamp;
+use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch};
 
 /// How many files of one sort are named.
 const NAMED: usize = 5;
@@ -86,13 +86,13 @@ impl Reconciliation {
                 Found::File(path, metadata) => (path, metadata),
                 Found::Fault(fault) => return found.faults.push(fault),
             };
-            match catalog.standing(&path, &stamp(&metadata), watch.wanted()) {
-                Ok(Standing::Done) => found.agree += 1,
-                Ok(Standing::New) => found.new.add(&path),
-                Ok(Standing::Again { why, .. }) => match why {
-                    Why::Changed => found.changed.add(&path),
-                    Why::Retry => found.retry.add(&path),
-                    Why::OtherModel => found.other_model.add(&path),
+            match catalog.file_status(&path, Stamp::of(&metadata), watch.required_model()) {
+                Ok(FileStatus::Done) => found.agree += 1,
+                Ok(FileStatus::New) => found.new.add(&path),
+                Ok(FileStatus::Stale { reason, .. }) => match reason {
+                    StaleReason::Changed => found.changed.add(&path),
+                    StaleReason::Retry => found.retry.add(&path),
+                    StaleReason::OtherModel => found.other_model.add(&path),
                 },
                 Err(error) => outcome = Err(error),
             }

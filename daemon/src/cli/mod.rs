@@ -6,31 +6,27 @@ mod backup;
 mod check;
 mod classify;
 mod deep;
+mod npy;
 mod query;
 mod retry;
-mod settings;
 mod status;
 mod summary;
 mod views;
 mod watch;
 
-use std::env;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use galmorph_cutout::EarlyStop;
 use indicatif::MultiProgress;
 
-use crate::config::{Config, meaning, scales};
-use crate::errors::LastError;
+use crate::config::{choice, load_model, meaning, scales};
 pub use crate::failure::Failure;
-use crate::model::{Model, Options, Precision};
-use crate::output::{Export, Format};
-use crate::progress::LogLines;
-
-/// The catalog's name where none is given.
-const DEFAULT_CATALOG: &str = "galmorph.sqlite";
+use crate::observe::LastError;
+use crate::observe::LogLines;
+use galmorph_catalog::export::{Export, Format};
+use galmorph_inference::{Model, Options, Precision};
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 some inputs were rejected, 2 usage or configuration, \
                           3 the catalog or the model can't be used.";
@@ -80,7 +76,7 @@ struct ModelArguments {
     #[arg(long, value_name = "PIXELS", value_delimiter = ',', help = meaning("scales"))]
     scales: Vec<u32>,
 
-    #[arg(long, value_enum, default_value_t, help = meaning("precision"))]
+    #[arg(long, value_parser = choice(&Precision::ALL, Precision::name), default_value = "auto", help = meaning("precision"))]
     precision: Precision,
 
     #[arg(long, value_name = "WHEN", help = meaning("early_stop"))]
@@ -95,7 +91,7 @@ impl ModelArguments {
             early_stop: self.early_stop,
             precision: self.precision,
         };
-        load(self.model.as_deref(), options)
+        load_model(self.model.as_deref(), options)
     }
 }
 
@@ -103,7 +99,7 @@ impl ModelArguments {
 #[derive(Debug, Args)]
 struct FormatArguments {
     /// How to write the rows
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_parser = choice(Format::ALL, Format::name), default_value = "table")]
     format: Format,
 }
 
@@ -152,24 +148,6 @@ fn start_log(arguments: &Arguments, screen: &MultiProgress) -> LastError {
     last_error
 }
 
-/// Where the catalog is: as named, or in systemd's state directory, or in the current folder.
-fn catalog_path(flag: Option<&Path>, config: &Config) -> PathBuf {
-    if let Some(path) = flag.or(config.catalog.as_deref()) {
-        return path.to_owned();
-    }
-    // systemd separates several state directories by colons; the first is the unit's own.
-    env::var_os("STATE_DIRECTORY")
-        .and_then(|folders| env::split_paths(&folders).next())
-        .map_or_else(
-            || PathBuf::from(DEFAULT_CATALOG),
-            |folder| folder.join(DEFAULT_CATALOG),
-        )
-}
-
-fn load(path: Option<&Path>, options: Options<'_>) -> Result<Model, Failure> {
-    Model::load(path, options).map_err(|error| Failure::Unusable(error.to_string()))
-}
-
 /// Writes rows to standard output. A reader that has seen enough (`head`) is not a fault.
 fn write_rows(
     format: Format,
@@ -195,15 +173,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn a_flag_goes_before_the_configuration() {
-        let mut config = Config::default();
-        assert_eq!(catalog_path(None, &config), Path::new(DEFAULT_CATALOG));
-        config.catalog = Some("/configured".into());
-        assert_eq!(catalog_path(None, &config), Path::new("/configured"));
-        let flag = Path::new("/flag");
-        assert_eq!(catalog_path(Some(flag), &config), flag);
     }
 }

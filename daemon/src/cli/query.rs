@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use galmorph_cutout::Morphology;
 
-use super::{FormatArguments, Outcome, catalog_path, write_rows};
-use crate::catalog::{Filter, Query, Reader};
+use super::{FormatArguments, Outcome, write_rows};
 use crate::config::Config;
+use crate::config::catalog_path;
 use crate::failure::Failure;
+use galmorph_catalog::{Filter, Query, Reader};
 
 #[derive(Debug, Args)]
 pub(super) struct QueryArguments {

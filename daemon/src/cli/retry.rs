@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Outcome, catalog_path};
-use crate::catalog::{in_use, retry};
+use super::Outcome;
 use crate::config::Config;
+use crate::config::catalog_path;
 use crate::failure::Failure;
+use galmorph_catalog::{in_use, retry};
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {

@@ -13,13 +13,14 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::Outcome;
-use crate::catalog::{Reader, Standing, Watch, in_use, sizes};
-use crate::clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::failure::Failure;
+use crate::file::changed;
 use crate::intake::{Found, Selection, survey};
-use crate::path_text::path_text;
-use crate::taken::{changed, stamp};
+use galmorph_catalog::Stamp;
+use galmorph_catalog::path_text;
+use galmorph_catalog::time;
+use galmorph_catalog::{FileStatus, Reader, Watch, in_use, sizes};
 
 /// Says what the JSON means: a later version only adds fields, or counts on.
 const FORMAT: u32 = 1;
@@ -105,7 +106,7 @@ struct LastError {
 
 impl StatusArguments {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
-        let path = super::catalog_path(self.catalog.as_deref(), &Config::default());
+        let path = crate::config::catalog_path(self.catalog.as_deref(), &Config::default());
         let status = Status::of(&path)?;
         let text = match self.format {
             StatusFormat::Table => status.table(),
@@ -151,7 +152,7 @@ impl Status {
                 rejected: rows.by_reason,
                 oldest_waiting: waiting.oldest.map(|(since, path)| Oldest {
                     path: path_text(&path),
-                    since: clock::to_millisecond(since),
+                    since: time::to_millisecond(time::nearest(since)),
                 }),
                 rate: Rate {
                     minute: rate(1)?,
@@ -162,7 +163,7 @@ impl Status {
                 wal_bytes,
                 last_error: watch.error.map(|error| LastError {
                     message: error.message,
-                    at: error.at,
+                    at: time::to_millisecond(error.at),
                 }),
             })
         })
@@ -258,7 +259,8 @@ impl Waiting {
         };
         let mut by_folder: BTreeMap<PathBuf, (u64, Option<String>)> = BTreeMap::new();
         let mut outcome = Ok(());
-        let selection = Selection::new(folders.clone(), watch.watched.extensions.clone())
+        let watched = folders.iter().cloned().map(config::Folder::from).collect();
+        let selection = Selection::new(watched, watch.watched.extensions.clone())
             .with_links(watch.watched.follow_links);
         survey(&selection, |folder, found| {
             let (count, first_fault) = by_folder.entry(folder.to_owned()).or_default();
@@ -269,11 +271,11 @@ impl Waiting {
                     return;
                 }
             };
-            match catalog.standing(&path, &stamp(&metadata), watch.wanted()) {
-                Ok(Standing::Done) => return,
-                Ok(Standing::New) => waiting.new += 1,
-                Ok(Standing::Again { rejected: true, .. }) => waiting.rejected += 1,
-                Ok(Standing::Again { .. }) => waiting.classified += 1,
+            match catalog.file_status(&path, Stamp::of(&metadata), watch.required_model()) {
+                Ok(FileStatus::Done) => return,
+                Ok(FileStatus::New) => waiting.new += 1,
+                Ok(FileStatus::Stale { rejected: true, .. }) => waiting.rejected += 1,
+                Ok(FileStatus::Stale { .. }) => waiting.classified += 1,
                 Err(error) => {
                     outcome = Err(error);
                     return;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use galmorph_cutout::{EarlyStop, Morphology};
 
-use super::DEFAULT_CATALOG;
+use crate::config::DEFAULT_CATALOG;
 use crate::pipeline::Report;
 
 /// What a drain did, for the person who asked for it. `runs` says how often the network was run where
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_next_command_asks_for_what_is_there() {
-        let default = Path::new(crate::cli::DEFAULT_CATALOG);
+        let default = Path::new(crate::config::DEFAULT_CATALOG);
         assert_eq!(next_command([0; 5], default), "galmorph query --limit 10");
         assert_eq!(
             next_command([1, 0, 7, 0, 0], Path::new("/a b")),

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use galmorph_cutout::{Limits, Preprocessing};
 
+use super::Outcome;
 use super::classify::{read_image, report};
-use super::{Outcome, load};
+use super::npy;
+use crate::config::load_model;
 use crate::failure::Failure;
-use crate::model::Options;
-use crate::npy;
+use galmorph_inference::Options;
 
 #[derive(Debug, Args)]
 pub(super) struct Views {
@@ -32,7 +33,11 @@ pub(super) struct Views {
 impl Views {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let preprocessing = match &self.model {
-            Some(model) => load(Some(model), Options::default())?.card.preprocessing,
+            Some(model) => {
+                load_model(Some(model), Options::default())?
+                    .card
+                    .preprocessing
+            }
             None => Preprocessing::default(),
         };
         let image = match read_image(&self.file, &Limits::default()) {

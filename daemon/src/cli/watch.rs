@@ -16,19 +16,19 @@ use crossbeam::select;
 use indicatif::MultiProgress;
 
 use super::Outcome;
-use super::settings::{Settings, Setup};
 use super::summary::summary;
-use crate::catalog::{CatalogError, Watched, Writer, bell};
-use crate::errors::LastError;
+use crate::config::{Settings, Setup};
 use crate::failure::Failure;
-use crate::intake::{Plan, Selection};
-use crate::metrics::{Endpoint, Metrics, Server};
-use crate::pipeline::{self, Job, Report};
-use crate::progress::Progress;
-use crate::retry::Backoff;
-use crate::stop::Stop;
-use crate::systemd::Service;
-use crate::tally::Tally;
+use crate::intake::{IntakeOptions, Selection};
+use crate::observe::LastError;
+use crate::observe::Progress;
+use crate::observe::Tally;
+use crate::observe::metrics::{Endpoint, Metrics, Server};
+use crate::observe::systemd::Service;
+use crate::pipeline::backoff::Backoff;
+use crate::pipeline::{self, PipelineContext, Report};
+use crate::shutdown::Shutdown;
+use galmorph_catalog::{CatalogError, ModelInUse, Watched, WatchedFolder, Writer, wake_file};
 
 #[derive(Debug, Args)]
 pub(super) struct Watch {
@@ -47,7 +47,7 @@ impl Watch {
         last_error: &LastError,
     ) -> Result<Outcome, Failure> {
         // Before the slow things, so that an early signal is already a request and not an abortion.
-        let (exit, wishes) = Stop::on_signals(!self.drain)
+        let (exit, wishes) = Shutdown::on_signals(!self.drain)
             .map_err(|error| Failure::Usage(format!("cannot handle signals: {error}")))?;
         let setup = self.settings.set_up()?;
         let service = Service::start()
@@ -55,7 +55,7 @@ impl Watch {
         let Some(writer) = self.open(&setup, &exit)? else {
             return Ok(Outcome::Fine);
         };
-        let metrics = Metrics::new(service.heart().clone(), last_error.clone());
+        let metrics = Metrics::new(service.monitor().clone(), last_error.clone());
         let progress = Progress::new(screen, &service, &metrics);
         let began = Instant::now();
         let daemon = Daemon {
@@ -91,10 +91,10 @@ impl Watch {
     }
 
     /// Opens the catalog, and waits where a fault may pass. None if the end is asked for meanwhile.
-    fn open(&self, setup: &Setup, exit: &Stop) -> Result<Option<Writer>, Failure> {
+    fn open(&self, setup: &Setup, exit: &Shutdown) -> Result<Option<Writer>, Failure> {
         let mut backoff = Backoff::new(self.drain);
         loop {
-            match enter(setup) {
+            match open_catalog(setup) {
                 Ok(writer) => return Ok(Some(writer)),
                 Err(CatalogError::Transient(fault)) if !exit.requested() => {
                     backoff.wait(&fault, exit)?;
@@ -108,10 +108,10 @@ impl Watch {
         }
     }
 
-    fn plan(&self, setup: &Setup) -> Plan {
+    fn plan(&self, setup: &Setup) -> IntakeOptions {
         let config = &setup.config;
-        let bell = bell(&setup.catalog);
-        Plan {
+        let wake_file = wake_file(&setup.catalog);
+        IntakeOptions {
             selection: Selection::new(setup.folders.clone(), config.extensions.clone())
                 .with_links(config.follow_links),
             settle: config.settle(),
@@ -120,22 +120,29 @@ impl Watch {
             poll: config.poll,
             drain: self.drain,
             // As the kernel calls it.
-            bell: bell.canonicalize().unwrap_or(bell),
+            wake_file: wake_file.canonicalize().unwrap_or(wake_file),
         }
     }
 }
 
-/// Opens the catalog, and enters what is watched.
-fn enter(setup: &Setup) -> Result<Writer, CatalogError> {
+/// Opens the catalog, and records what is watched.
+fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
     let (config, model) = (&setup.config, &setup.model);
-    let writer = Writer::open(&setup.catalog, &model.digest, &model.card)?;
+    let writer = Writer::open(
+        &setup.catalog,
+        &ModelInUse {
+            name: model.card.name.clone(),
+            digest: model.digest,
+            card: model.card_in_use(),
+        },
+    )?;
     let watched = Watched {
-        folders: setup.folders.clone(),
+        folders: setup.folders.iter().map(WatchedFolder::from).collect(),
         extensions: config.extensions.clone(),
         reclassify: config.reclassify,
         follow_links: config.follow_links,
     };
-    let rejected = writer.enter(&watched, &config.limits())?;
+    let rejected = writer.record_watch(&watched, &config.limits())?;
     if rejected > 0 {
         log::warn!(
             "{rejected} files are rejected under other limits than today's (galmorph retry --reason too_large --reason too_small tries them again)"
@@ -157,7 +164,7 @@ fn enter(setup: &Setup) -> Result<Writer, CatalogError> {
 /// The pipelines, one after the other.
 struct Daemon<'a> {
     watch: &'a Watch,
-    exit: Stop,
+    exit: Shutdown,
     wishes: Receiver<()>,
     service: &'a Service,
     progress: &'a Progress<'a>,
@@ -234,15 +241,15 @@ impl Daemon<'_> {
         writer: Writer,
         tally: Tally,
     ) -> Result<(Report, Option<Setup>), Failure> {
-        let stop = self.exit.part();
-        let job = Job {
+        let stop = self.exit.child();
+        let job = PipelineContext {
             config: &setup.config,
             model: &setup.model,
             stop: &stop,
             exit: &self.exit,
             observer: self.progress,
             last_error: self.last_error,
-            heart: self.service.heart(),
+            monitor: self.service.monitor(),
         };
         let plan = self.watch.plan(setup);
         let (alive, ended) = bounded::<Infallible>(0);

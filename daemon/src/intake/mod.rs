@@ -8,13 +8,13 @@
 //! A scan goes on while the pipeline works, whenever there is nothing else to do, so that the
 //! [`queue`] knows of all that waits before it chooses.
 
-mod consider;
+mod decide;
+mod delay;
+mod departures;
 mod notify;
 mod queue;
-mod returns;
 mod scan;
 mod selection;
-mod settle;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
@@ -24,22 +24,22 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, bounded, never};
 use crossbeam::select;
 
-use crate::catalog::{Reader, Wanted};
-use crate::heartbeat::{Activity, Pulse};
-use crate::progress::{Observer, Place};
-use crate::stop::Stop;
-use crate::taken::{FinishedFile, Taken};
-use consider::Cause;
+use crate::file::{DepartedFile, TakenFile};
+use crate::observe::watchdog::{Activity, ThreadMark};
+use crate::observe::{Observer, WaitingPlace};
+use crate::shutdown::Shutdown;
+use decide::Cause;
+use delay::{DelayQueue, Delayed};
+use galmorph_catalog::{Reader, RequiredModel};
 use notify::{Hint, Listener};
 pub(crate) use queue::Order;
 use queue::Queue;
 use scan::Scan;
 pub(crate) use scan::{Found, survey};
 pub(crate) use selection::Selection;
-use settle::{Wait, WaitingRoom};
 
 /// How many files may wait to settle; the others are found by a later scan.
-const WAITING_ROOM: usize = 65_536;
+const DELAYED: usize = 65_536;
 /// How many files that arrived may be ready to go before hints are left in their queue.
 const READY: usize = 1024;
 /// How many files that scans found may be ready to go; the others are found by a later scan.
@@ -53,7 +53,7 @@ const PAUSE: u32 = 9;
 
 /// What to take, and when to end.
 #[derive(Debug, Clone)]
-pub(crate) struct Plan {
+pub(crate) struct IntakeOptions {
     /// The folders and the names.
     pub(crate) selection: Selection,
     /// How long a file must be left alone.
@@ -67,7 +67,7 @@ pub(crate) struct Plan {
     /// End when everything that the first scan found is done.
     pub(crate) drain: bool,
     /// The file that is written to when the catalog was marked for another try.
-    pub(crate) bell: PathBuf,
+    pub(crate) wake_file: PathBuf,
 }
 
 /// What the intake saw.
@@ -82,43 +82,60 @@ pub(crate) struct IntakeReport {
 }
 
 /// What the intake and the pipeline say to each other by.
-pub(crate) struct Channels {
+pub(crate) struct IntakeChannels {
     /// Files to be answered for.
-    pub(crate) output: Sender<Taken>,
+    pub(crate) output: Sender<TakenFile>,
     /// Those that left the pipeline.
-    pub(crate) finished: Receiver<FinishedFile>,
+    pub(crate) finished: Receiver<DepartedFile>,
     /// That a scan begins.
     pub(crate) scans: Sender<()>,
 }
 
 /// The first stage.
 pub(crate) struct Intake<'a> {
-    plan: Plan,
+    options: IntakeOptions,
     catalog: Reader,
-    wanted: Wanted,
-    output: Sender<Taken>,
-    finished: Receiver<FinishedFile>,
+    wanted: RequiredModel,
+    output: Sender<TakenFile>,
+    finished: Receiver<DepartedFile>,
     scans: Sender<()>,
-    stop: Stop,
+    stop: Shutdown,
     observer: &'a dyn Observer,
     listener: Option<Listener>,
-    pulse: Pulse,
+    mark: ThreadMark,
 
-    scan: Option<Scan>,
-    scan_began: Instant,
+    scan: Option<RunningScan>,
     // What happened since the scan had its turn.
     events: u32,
     full_scans: u32,
     next_scan: Option<Instant>,
     folders_to_scan: VecDeque<(Instant, PathBuf)>,
     ready: Queue,
-    waiting: WaitingRoom,
-    under_way: HashMap<PathBuf, Wait>,
+    waiting: DelayQueue,
+    under_way: HashMap<PathBuf, Delayed>,
     // Files under way that something happened to, and what it was last.
     touched: HashMap<PathBuf, Cause>,
     // What a drain gave up on, and is not to begin anew with.
     given_up: HashSet<PathBuf>,
     report: IntakeReport,
+}
+
+/// A scan that is going on.
+struct RunningScan {
+    entries: Scan,
+    began: Instant,
+    // Of all watched folders, not of one that has just appeared.
+    is_full: bool,
+}
+
+impl RunningScan {
+    fn new(folders: impl IntoIterator<Item = PathBuf>, is_full: bool) -> Self {
+        Self {
+            entries: Scan::new(folders),
+            began: Instant::now(),
+            is_full,
+        }
+    }
 }
 
 /// What a turn of the loop came to.
@@ -134,21 +151,21 @@ enum Turn {
 
 impl<'a> Intake<'a> {
     pub(crate) fn new(
-        plan: Plan,
+        options: IntakeOptions,
         catalog: Reader,
-        wanted: Wanted,
-        channels: Channels,
-        stop: Stop,
+        wanted: RequiredModel,
+        channels: IntakeChannels,
+        stop: Shutdown,
         observer: &'a dyn Observer,
     ) -> Self {
-        let Channels {
+        let IntakeChannels {
             output,
             finished,
             scans,
         } = channels;
-        let ready = Queue::new(plan.order, BACKLOG);
+        let ready = Queue::new(options.order, BACKLOG);
         Self {
-            plan,
+            options,
             catalog,
             wanted,
             output,
@@ -157,15 +174,14 @@ impl<'a> Intake<'a> {
             stop,
             observer,
             listener: None,
-            pulse: Pulse::unfelt(),
+            mark: ThreadMark::unmonitored(),
             scan: None,
-            scan_began: Instant::now(),
             events: 0,
             full_scans: 0,
             next_scan: None,
             folders_to_scan: VecDeque::new(),
             ready,
-            waiting: WaitingRoom::new(WAITING_ROOM),
+            waiting: DelayQueue::new(DELAYED),
             under_way: HashMap::new(),
             touched: HashMap::new(),
             given_up: HashSet::new(),
@@ -173,9 +189,9 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// With a pulse that someone feels.
-    pub(crate) fn with_pulse(mut self, pulse: Pulse) -> Self {
-        self.pulse = pulse;
+    /// With a mark that someone feels.
+    pub(crate) fn with_mark(mut self, mark: ThreadMark) -> Self {
+        self.mark = mark;
         self
     }
 
@@ -186,11 +202,11 @@ impl<'a> Intake<'a> {
         self.begin_scan();
         self.observer.started();
         while !self.stop.requested() {
-            let _turn = self.pulse.begin(Activity::Work);
-            self.pulse.carries(!self.under_way.is_empty());
+            let _turn = self.mark.begin(Activity::Work);
+            self.mark.carries(!self.under_way.is_empty());
             self.take_stock();
             self.count();
-            if self.plan.drain && self.is_idle() {
+            if self.options.drain && self.is_idle() {
                 return self.report;
             }
             let turn = self.step();
@@ -208,22 +224,24 @@ impl<'a> Intake<'a> {
     }
 
     fn count(&self) {
-        self.observer.waits(Place::Settling, self.waiting.len());
-        self.observer.waits(Place::Queue, self.ready.len());
-        self.observer.waits(Place::UnderWay, self.under_way.len());
+        self.observer
+            .waits(WaitingPlace::Settling, self.waiting.len());
+        self.observer.waits(WaitingPlace::Queue, self.ready.len());
+        self.observer
+            .waits(WaitingPlace::UnderWay, self.under_way.len());
     }
 
     fn listen(&mut self) {
-        let _files = self.pulse.begin(Activity::Files);
-        if self.plan.drain {
+        let _files = self.mark.begin(Activity::Files);
+        if self.options.drain {
             return;
         }
-        let folders: Vec<PathBuf> = if self.plan.poll {
+        let folders: Vec<PathBuf> = if self.options.poll {
             Vec::new()
         } else {
-            self.plan.selection.paths().collect()
+            self.options.selection.paths().collect()
         };
-        match Listener::new(&folders, &self.plan.bell) {
+        match Listener::new(&folders, &self.options.wake_file) {
             Ok(listener) => self.listener = Some(listener),
             Err(error) => log::warn!("no notifications from the kernel: {error}; relying on scans"),
         }
@@ -237,8 +255,7 @@ impl<'a> Intake<'a> {
         }
         // Nobody need know twice.
         let _ = self.scans.try_send(());
-        self.scan = Some(Scan::new(self.plan.selection.paths()));
-        self.scan_began = Instant::now();
+        self.scan = Some(RunningScan::new(self.options.selection.paths(), true));
         self.full_scans += 1;
         self.next_scan = None;
         self.ready.scan_begins();
@@ -256,12 +273,12 @@ impl<'a> Intake<'a> {
 
     /// Sees to what is due.
     fn take_stock(&mut self) {
-        let _files = self.pulse.begin(Activity::Files);
+        let _files = self.mark.begin(Activity::Files);
         let now = Instant::now();
         while self.ready.fresh() < READY
-            && let Some((path, wait)) = self.waiting.due(now)
+            && let Some((path, delayed)) = self.waiting.due(now)
         {
-            self.look_again(path, wait);
+            self.recheck(path, delayed);
         }
         if self.scan.is_none() {
             if self.next_scan.is_some_and(|moment| moment <= now) || self.ready.wants_scan() {
@@ -272,7 +289,7 @@ impl<'a> Intake<'a> {
                 .is_some_and(|(moment, _)| *moment <= now)
                 && let Some((_, folder)) = self.folders_to_scan.pop_front()
             {
-                self.scan = Some(Scan::new([folder]));
+                self.scan = Some(RunningScan::new([folder], false));
             }
         }
     }
@@ -280,33 +297,36 @@ impl<'a> Intake<'a> {
     /// Whether there is a scan to go on with. A drain, which has no later scan, finds no more files than
     /// may wait.
     fn may_scan(&self) -> bool {
-        self.scan.is_some() && !(self.plan.drain && self.waiting.is_full())
+        self.scan.is_some() && !(self.options.drain && self.waiting.is_full())
     }
 
     fn advance_scan(&mut self) {
-        let _files = self.pulse.begin(Activity::Files);
+        let _files = self.mark.begin(Activity::Files);
         let Some(mut scan) = self.scan.take() else {
             return;
         };
         for _ in 0..SCAN_STEP {
-            match scan.next(&self.plan.selection) {
-                None => return self.end_scan(),
+            match scan.entries.next(&self.options.selection) {
+                None => return self.end_scan(&scan),
                 Some(Found::File(path, metadata)) => self.consider(path, &metadata, Cause::Found),
                 Some(Found::Fault(fault)) => self.scan_fault(fault),
             }
-            if self.plan.drain && self.waiting.is_full() {
+            if self.options.drain && self.waiting.is_full() {
                 break;
             }
         }
         self.scan = Some(scan);
     }
 
-    fn end_scan(&mut self) {
-        let took = self.scan_began.elapsed();
+    fn end_scan(&mut self, scan: &RunningScan) {
+        let took = scan.began.elapsed();
         log::debug!("scan ends after {:.3} s", took.as_secs_f64());
+        if !scan.is_full {
+            return;
+        }
         self.observer.scanned(took);
-        if !self.plan.drain {
-            self.scan_by(Instant::now() + self.plan.rescan_interval.max(took * PAUSE));
+        if !self.options.drain {
+            self.scan_by(Instant::now() + self.options.rescan_interval.max(took * PAUSE));
         }
     }
 
@@ -314,7 +334,7 @@ impl<'a> Intake<'a> {
     /// has no next scan.
     fn scan_fault(&mut self, fault: String) {
         log::warn!("{fault}");
-        if self.plan.drain {
+        if self.options.drain {
             self.report.abandoned.push(fault);
         }
     }
@@ -333,7 +353,7 @@ impl<'a> Intake<'a> {
         let patience = if self.may_scan() {
             Duration::ZERO
         } else {
-            self.patience().min(self.pulse.turn())
+            self.patience().min(self.mark.turn())
         };
         let hints = match &self.listener {
             Some(listener) if self.ready.fresh() < READY => listener.hints(),
@@ -348,7 +368,7 @@ impl<'a> Intake<'a> {
         select! {
             recv(self.stop.receiver()) -> _ => return Turn::Over,
             recv(self.finished) -> news => match news {
-                Ok((path, how)) => self.welcome_back(path, how),
+                Ok((path, how)) => self.on_departure(path, how),
                 Err(_) => return Turn::Over,
             },
             recv(losses) -> _ => {
@@ -368,14 +388,15 @@ impl<'a> Intake<'a> {
     }
 
     /// The next file of the queue, which is not empty.
-    fn next_file(&mut self) -> Taken {
-        let file = self.ready.pop().unwrap_or_default();
+    fn next_file(&mut self) -> TakenFile {
+        let file = self
+            .ready
+            .pop()
+            .expect("a file is sent only while the queue has one");
         log::debug!("takes '{}'", file.path.display());
-        let known = Wait {
+        let known = Delayed {
             stamp: None,
-            first_seen: file.first_seen.clone(),
-            arrived: file.arrived,
-            failures: file.failures,
+            origin: file.origin,
         };
         self.under_way.insert(file.path.clone(), known);
         file
@@ -400,7 +421,7 @@ impl<'a> Intake<'a> {
     }
 
     fn follow(&mut self, moment: Instant, hint: Hint) {
-        let _files = self.pulse.begin(Activity::Files);
+        let _files = self.mark.begin(Activity::Files);
         let (path, cause) = match hint {
             Hint::Complete(path) => (path, Cause::Complete(moment)),
             Hint::Appeared(path) => (path, Cause::Young),
@@ -412,14 +433,14 @@ impl<'a> Intake<'a> {
         let Ok(metadata) = fs::symlink_metadata(&path) else {
             return;
         };
-        if metadata.is_dir() && self.plan.selection.enters(&path) {
+        if metadata.is_dir() && self.options.selection.enters(&path) {
             // At once, and again when the kernel surely listens to it: it may be filled meanwhile.
             let now = Instant::now();
             self.folders_to_scan.push_front((now, path.clone()));
             self.folders_to_scan
-                .push_back((now + self.plan.settle, path));
-        } else if self.plan.selection.takes(&path)
-            && let Ok(Some(metadata)) = self.plan.selection.look(&path)
+                .push_back((now + self.options.settle, path));
+        } else if self.options.selection.takes(&path)
+            && let Ok(Some(metadata)) = self.options.selection.look(&path)
         {
             self.consider(path, &metadata, cause);
         }

@@ -36,12 +36,12 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Listens to `folders` with all their sub-folders, and to `bell`, a file that is written to when
+    /// Listens to `folders` with all their sub-folders, and to `wake_file`, a file that is written to when
     /// the catalog was marked. What can't be listened to is a warning: scans do without.
-    pub(super) fn new(folders: &[PathBuf], bell: &Path) -> notify::Result<Self> {
+    pub(super) fn new(folders: &[PathBuf], wake_file: &Path) -> notify::Result<Self> {
         let (sender, hints) = bounded(QUEUE);
         let (lost, losses) = bounded(1);
-        let rung = bell.to_owned();
+        let rung = wake_file.to_owned();
         let handler = move |event: notify::Result<Event>| {
             if !pass_on(event, &rung, &sender) {
                 // One is enough for any number of losses.
@@ -59,8 +59,8 @@ impl Listener {
                 warn(folder, &error);
             }
         }
-        if let Err(error) = watcher.watch(bell, RecursiveMode::NonRecursive) {
-            warn(bell, &error);
+        if let Err(error) = watcher.watch(wake_file, RecursiveMode::NonRecursive) {
+            warn(wake_file, &error);
         }
         Ok(Self {
             hints,
@@ -105,10 +105,14 @@ fn warn(folder: &Path, error: &notify::Error) {
 }
 
 /// Returns false when something is lost.
-fn pass_on(event: notify::Result<Event>, bell: &Path, sender: &Sender<(Instant, Hint)>) -> bool {
+fn pass_on(
+    event: notify::Result<Event>,
+    wake_file: &Path,
+    sender: &Sender<(Instant, Hint)>,
+) -> bool {
     match event {
         Ok(event) if event.need_rescan() => false,
-        Ok(event) => match hint(event, bell) {
+        Ok(event) => match hint(event, wake_file) {
             Some(hint) => sender.try_send((Instant::now(), hint)).is_ok(),
             None => true,
         },
@@ -119,12 +123,12 @@ fn pass_on(event: notify::Result<Event>, bell: &Path, sender: &Sender<(Instant, 
     }
 }
 
-fn hint(mut event: Event, bell: &Path) -> Option<Hint> {
+fn hint(mut event: Event, wake_file: &Path) -> Option<Hint> {
     let path = event.paths.pop()?;
     match event.kind {
-        EventKind::Modify(ModifyKind::Data(_)) if path == bell => Some(Hint::Marked),
+        EventKind::Modify(ModifyKind::Data(_)) if path == wake_file => Some(Hint::Marked),
         // Who only looks at it opens and closes it, too.
-        _ if path == bell => None,
+        _ if path == wake_file => None,
         EventKind::Access(AccessKind::Close(AccessMode::Write))
         | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Hint::Complete(path)),
         EventKind::Create(CreateKind::File | CreateKind::Folder | CreateKind::Any) => {
@@ -144,8 +148,8 @@ mod tests {
     fn closing_and_renaming_complete_a_file() {
         let folder = tempfile::TempDir::new().unwrap();
         let elsewhere = tempfile::NamedTempFile::new().unwrap();
-        let bell = elsewhere.path().to_owned();
-        let listener = Listener::new(&[folder.path().to_owned()], &bell).unwrap();
+        let wake_file = elsewhere.path().to_owned();
+        let listener = Listener::new(&[folder.path().to_owned()], &wake_file).unwrap();
         let next = || {
             listener
                 .hints()
@@ -160,7 +164,12 @@ mod tests {
         std::fs::rename(&written, &renamed).unwrap();
         assert_eq!(next(), Hint::Complete(renamed));
         // To open it is not to ring.
-        drop(std::fs::File::options().append(true).open(&bell).unwrap());
+        drop(
+            std::fs::File::options()
+                .append(true)
+                .open(&wake_file)
+                .unwrap(),
+        );
         std::fs::write(&written, "x").unwrap();
         assert_eq!(next(), Hint::Appeared(written.clone()));
         assert_eq!(next(), Hint::Complete(written));
@@ -173,10 +182,10 @@ mod tests {
     fn what_the_kernel_or_the_queue_lost_is_an_overflow() {
         let (sender, _hints) = bounded(1);
         let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
-        let bell = Path::new("/bell");
-        assert!(!pass_on(Ok(lost), bell, &sender));
+        let wake_file = Path::new("/wake_file");
+        assert!(!pass_on(Ok(lost), wake_file, &sender));
         let created = || Ok(Event::new(EventKind::Create(CreateKind::File)).add_path("/a".into()));
-        assert!(pass_on(created(), bell, &sender));
-        assert!(!pass_on(created(), bell, &sender));
+        assert!(pass_on(created(), wake_file, &sender));
+        assert!(!pass_on(created(), wake_file, &sender));
     }
 }

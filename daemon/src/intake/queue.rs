@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use crate::taken::Taken;
+use crate::file::TakenFile;
 
 /// Of so many files in a row, one is of the backlog, however many arrive meanwhile.
 const SHARE: u32 = 4;
@@ -38,9 +38,9 @@ pub(super) enum Lane {
     Answered,
 }
 
-/// A file's place: the least goes first.
+/// A file's position: the least goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Position {
     lane: Lane,
     rank: i128,
     // Of equals, the one that came first.
@@ -50,8 +50,8 @@ struct Place {
 /// The queue.
 #[derive(Debug)]
 pub(super) struct Queue {
-    files: BTreeMap<Place, Taken>,
-    places: HashMap<PathBuf, Place>,
+    files: BTreeMap<Position, TakenFile>,
+    positions: HashMap<PathBuf, Position>,
     order: Order,
     capacity: usize,
     fresh: usize,
@@ -65,7 +65,7 @@ impl Queue {
     pub(super) fn new(order: Order, capacity: usize) -> Self {
         Self {
             files: BTreeMap::new(),
-            places: HashMap::new(),
+            positions: HashMap::new(),
             order,
             capacity,
             fresh: 0,
@@ -76,7 +76,7 @@ impl Queue {
     }
 
     /// Adds a file that is not in the queue and came to be where it is at `since`.
-    pub(super) fn push(&mut self, file: Taken, lane: Lane, since: SystemTime) {
+    pub(super) fn push(&mut self, file: TakenFile, lane: Lane, since: SystemTime) {
         let rank = match (lane, self.order) {
             (Lane::Fresh, _) => 0,
             (_, Order::Newest) => -nanoseconds(since),
@@ -85,49 +85,49 @@ impl Queue {
         let number = self.number;
         self.number += 1;
         self.fresh += usize::from(lane == Lane::Fresh);
-        let place = Place { lane, rank, number };
-        self.places.insert(file.path.clone(), place);
-        self.files.insert(place, file);
+        let position = Position { lane, rank, number };
+        self.positions.insert(file.path.clone(), position);
+        self.files.insert(position, file);
         if self.found() > self.capacity
             && let Some((_, last)) = self.files.pop_last()
         {
-            self.places.remove(&last.path);
+            self.positions.remove(&last.path);
             self.forgot = true;
         }
     }
 
     /// Takes out the next file.
-    pub(super) fn pop(&mut self) -> Option<Taken> {
+    pub(super) fn pop(&mut self) -> Option<TakenFile> {
         self.turn += 1;
-        let of_backlog = Place {
+        let of_backlog = Position {
             lane: Lane::Backlog,
             rank: i128::MIN,
             number: 0,
         };
         let backlog_has_its_turn = self.turn.is_multiple_of(SHARE);
-        let place = match self.files.range(of_backlog..).next() {
-            Some((place, _)) if backlog_has_its_turn => *place,
+        let position = match self.files.range(of_backlog..).next() {
+            Some((position, _)) if backlog_has_its_turn => *position,
             _ => *self.files.first_key_value()?.0,
         };
-        self.take_out(place)
+        self.take_out(position)
     }
 
     /// Takes out this file, if it is in the queue.
-    pub(super) fn remove(&mut self, path: &Path) -> Option<Taken> {
-        let place = *self.places.get(path)?;
-        self.take_out(place)
+    pub(super) fn remove(&mut self, path: &Path) -> Option<TakenFile> {
+        let position = *self.positions.get(path)?;
+        self.take_out(position)
     }
 
-    fn take_out(&mut self, place: Place) -> Option<Taken> {
-        let file = self.files.remove(&place)?;
-        self.places.remove(&file.path);
-        self.fresh -= usize::from(place.lane == Lane::Fresh);
+    fn take_out(&mut self, position: Position) -> Option<TakenFile> {
+        let file = self.files.remove(&position)?;
+        self.positions.remove(&file.path);
+        self.fresh -= usize::from(position.lane == Lane::Fresh);
         Some(file)
     }
 
     /// Whether a file is in the queue.
     pub(super) fn contains(&self, path: &Path) -> bool {
-        self.places.contains_key(path)
+        self.positions.contains_key(path)
     }
 
     /// How many files were seen to arrive.
@@ -175,16 +175,19 @@ fn nanoseconds(time: SystemTime) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::Origin;
+    use galmorph_catalog::Stamp;
     use std::time::Duration;
 
     fn at(second: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(second)
     }
 
-    fn file(name: &str) -> Taken {
-        Taken {
+    fn file(name: &str) -> TakenFile {
+        TakenFile {
             path: name.into(),
-            ..Taken::default()
+            stamp: Stamp::default(),
+            origin: Origin::now(),
         }
     }
 

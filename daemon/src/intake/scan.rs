@@ -102,7 +102,7 @@ fn describe(error: &walkdir::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::Folder;
+    use crate::config::Folder;
     use std::fs;
 
     fn selection(folder: &Path) -> Selection {

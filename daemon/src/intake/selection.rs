@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use crate::folder::Folder;
+use crate::config::Folder;
 
 /// Which paths under the watched folders are ours to take.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ impl Selection {
         self.covers(path)
             && !self
                 .folder_of(path)
-                .is_some_and(|folder| folder.is_filed(path))
+                .is_some_and(|folder| folder.is_relocated(path))
     }
 
     /// What there is to know of the file that a path leads to; none if it is no regular file. A link

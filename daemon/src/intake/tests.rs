@@ -3,19 +3,16 @@
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
-use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing};
 use tempfile::TempDir;
 
+use super::delay::Delayed;
+use super::departures::DRAIN_ATTEMPTS;
 use super::queue::Lane;
-use super::returns::DRAIN_ATTEMPTS;
-use super::settle::Wait;
 use super::*;
-use crate::catalog::{Entry, Verdict, Writer};
-use crate::clock;
-use crate::path_text::path_text;
-use crate::progress::Stage;
-use crate::taken::{Finished, stamp};
-use crate::tally::Tally;
+use crate::file::{Departure, Origin};
+use crate::observe::Stage;
+use crate::observe::Tally;
+use galmorph_catalog::{Entry, ModelInUse, Stamp, Verdict, Writer};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -26,7 +23,7 @@ impl Observer for Nobody {
     fn recorded(&self, _: &[Entry], _: &Tally) {}
     fn worked(&self, _: Stage, _: Duration) {}
     fn answered(&self, _: Duration) {}
-    fn waits(&self, _: Place, _: usize) {}
+    fn waits(&self, _: WaitingPlace, _: usize) {}
     fn scanned(&self, _: Duration) {}
     fn lost(&self) {}
 }
@@ -35,8 +32,8 @@ impl Observer for Nobody {
 struct Fixture<I = JoinHandle<IntakeReport>> {
     folder: TempDir,
     writer: Writer,
-    taken: Receiver<Taken>,
-    finished: Sender<FinishedFile>,
+    taken: Receiver<TakenFile>,
+    finished: Sender<DepartedFile>,
     intake: I,
 }
 
@@ -48,42 +45,36 @@ impl Fixture<Intake<'static>> {
             let file = fs::File::create(folder.path().join(name)).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         }
-        let card = ModelCard {
-            format: ModelCard::FORMAT,
-            name: "m".into(),
-            network: "none".into(),
-            classes: Morphology::names().map(String::from).to_vec(),
-            preprocessing: Preprocessing::default(),
-            temperature: 1.0,
-            early_stop: EarlyStop::Never,
-            training: None,
-            validation: None,
-        };
         let catalog = folder.path().join("c.sqlite");
-        let writer = Writer::open(&catalog, "00", &card).unwrap();
-        let plan = Plan {
+        let model = ModelInUse {
+            name: "m".into(),
+            digest: blake3::hash(b"model"),
+            card: "{}".into(),
+        };
+        let writer = Writer::open(&catalog, &model).unwrap();
+        let options = IntakeOptions {
             selection: Selection::new(vec![folder.path().to_owned().into()], vec!["jpg".into()]),
             settle: Duration::from_millis(20),
             rescan_interval: Duration::from_hours(1),
             order: Order::Newest,
             poll: true,
             drain: true,
-            bell: folder.path().join("c.sqlite.lock"),
+            wake_file: folder.path().join("c.sqlite.lock"),
         };
         let (output, taken) = bounded(100);
         let (finished, returned) = bounded(100);
         let (scans, _) = bounded(1);
         let reader = Reader::open(&catalog).unwrap();
-        let wanted = Wanted {
+        let wanted = RequiredModel {
             model: writer.model(),
             reclassify: true,
         };
-        let channels = Channels {
+        let channels = IntakeChannels {
             output,
             finished: returned,
             scans,
         };
-        let intake = Intake::new(plan, reader, wanted, channels, Stop::new(), &Nobody);
+        let intake = Intake::new(options, reader, wanted, channels, Shutdown::new(), &Nobody);
         Self {
             folder,
             writer,
@@ -110,17 +101,17 @@ impl Fixture {
         Fixture::new(files).run()
     }
 
-    fn next(&self) -> Taken {
+    fn next(&self) -> TakenFile {
         self.taken.recv_timeout(DEADLINE).unwrap()
     }
 
-    fn finish(&self, file: &Taken, how: Finished) {
+    fn finish(&self, file: &TakenFile, how: Departure) {
         self.finished.send((file.path.clone(), how)).unwrap();
     }
 
-    fn finish_recorded(&mut self, file: &Taken) {
+    fn finish_recorded(&mut self, file: &TakenFile) {
         self.record(file);
-        self.finish(file, Finished::Recorded);
+        self.finish(file, Departure::Recorded);
     }
 
     fn end(self) -> IntakeReport {
@@ -133,16 +124,15 @@ impl Fixture {
 }
 
 impl<I> Fixture<I> {
-    fn record(&mut self, file: &Taken) {
+    fn record(&mut self, file: &TakenFile) {
         let entry = Entry {
-            path: path_text(&file.path),
+            path: file.path.clone(),
+            stamp: file.stamp,
             digest: None,
-            bytes: file.stamp.bytes,
-            modified: file.stamp.modified.clone(),
             dimensions: None,
             object_id: "x".into(),
-            attempts: file.failures + 1,
-            first_seen: file.first_seen.clone(),
+            attempts: file.origin.failures + 1,
+            first_seen: file.origin.first_seen,
             verdict: Verdict::rejected("broken", "by the test"),
             move_to: None,
         };
@@ -167,8 +157,8 @@ fn a_file_that_cannot_be_read_comes_again_and_a_drain_gives_up_in_the_end() {
     let fixture = Fixture::drain(&["a.jpg"]);
     for failures in 0..DRAIN_ATTEMPTS {
         let file = fixture.next();
-        assert_eq!(file.failures, failures);
-        fixture.finish(&file, Finished::Transient("cannot read it".into()));
+        assert_eq!(file.origin.failures, failures);
+        fixture.finish(&file, Departure::Transient("cannot read it".into()));
     }
     assert_eq!(fixture.end().abandoned, ["cannot read it"]);
 }
@@ -178,18 +168,18 @@ fn a_file_that_changed_settles_again_and_one_that_is_gone_is_forgotten() {
     let mut fixture = Fixture::drain(&["a.jpg"]);
     let first = fixture.next();
     fs::write(&first.path, "more").unwrap();
-    fixture.finish(&first, Finished::Changed);
+    fixture.finish(&first, Departure::Changed);
     let second = fixture.next();
     assert_eq!(second.path, first.path);
-    assert_eq!((second.stamp.bytes, second.failures), (4, 0));
-    assert_eq!(second.first_seen, first.first_seen);
+    assert_eq!((second.stamp.bytes, second.origin.failures), (4, 0));
+    assert_eq!(second.origin.first_seen, first.origin.first_seen);
     fixture.finish_recorded(&second);
     fixture.end();
 
     let fixture = Fixture::drain(&["a.jpg"]);
     let file = fixture.next();
     fs::remove_file(&file.path).unwrap();
-    fixture.finish(&file, Finished::Gone);
+    fixture.finish(&file, Departure::Gone);
     assert!(fixture.end().abandoned.is_empty());
 }
 
@@ -200,20 +190,20 @@ fn a_file_that_changed_and_cannot_be_looked_at_just_now_is_not_lost_to_a_drain()
     let folder = fixture.folder.path().join("loop");
     std::os::unix::fs::symlink(&folder, &folder).unwrap();
     let path = folder.join("a.jpg");
-    let wait = Wait {
+    let delayed = Delayed {
         stamp: None,
-        first_seen: clock::now(),
-        arrived: None,
-        failures: 0,
+        origin: Origin::now(),
     };
-    fixture.intake.handle(path.clone(), Finished::Changed, wait);
+    fixture
+        .intake
+        .handle(path.clone(), Departure::Changed, delayed);
     assert!(fixture.intake.waiting.contains(&path));
 }
 
 #[test]
 fn a_drain_with_more_files_than_may_wait_tries_them_all_and_ends() {
     let mut fixture = Fixture::new(&["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"]);
-    fixture.intake.waiting = WaitingRoom::new(2);
+    fixture.intake.waiting = DelayQueue::new(2);
     let mut fixture = fixture.run();
     // One can be read, and is not to be counted as done before.
     let good = fixture.next();
@@ -221,7 +211,7 @@ fn a_drain_with_more_files_than_may_wait_tries_them_all_and_ends() {
     for _ in 0..4 * DRAIN_ATTEMPTS {
         let file = fixture.next();
         assert_ne!(file.path, good.path);
-        fixture.finish(&file, Finished::Transient("cannot read it".into()));
+        fixture.finish(&file, Departure::Transient("cannot read it".into()));
     }
     let report = fixture.end();
     assert_eq!((report.abandoned.len(), report.unchanged), (4, 0));
@@ -253,24 +243,23 @@ fn what_can_not_be_seen_to_now_is_no_reason_to_wake() {
         folder, mut intake, ..
     } = Fixture::new(&[]);
     let past = Instant::now();
-    let wait = || Wait {
+    let delayed = || Delayed {
         stamp: None,
-        first_seen: String::new(),
-        arrived: None,
-        failures: 0,
+        origin: Origin::now(),
     };
     intake.scan_by(past);
     intake.folders_to_scan.push_back((past, "/a".into()));
     assert_eq!(intake.patience(), Duration::ZERO);
-    intake.scan = Some(Scan::new([folder.path().to_owned()]));
+    intake.scan = Some(RunningScan::new([folder.path().to_owned()], false));
     assert!(intake.patience() > Duration::ZERO, "a scan is under way");
 
-    intake.let_wait("/b".into(), past, wait());
+    intake.delay("/b".into(), past, delayed());
     assert_eq!(intake.patience(), Duration::ZERO);
     for number in 0..READY {
-        let file = Taken {
+        let file = TakenFile {
             path: number.to_string().into(),
-            ..Taken::default()
+            stamp: Stamp::default(),
+            origin: Origin::now(),
         };
         intake.ready.push(file, Lane::Fresh, SystemTime::now());
     }
@@ -282,10 +271,10 @@ fn what_was_just_written_is_taken_even_if_its_size_and_time_are_the_old_ones() {
     let mut fixture = Fixture::new(&["a.jpg"]);
     let path = fixture.folder.path().join("a.jpg");
     let metadata = fs::symlink_metadata(&path).unwrap();
-    fixture.record(&Taken {
+    fixture.record(&TakenFile {
         path: path.clone(),
-        stamp: stamp(&metadata),
-        ..Taken::default()
+        stamp: Stamp::of(&metadata),
+        origin: Origin::now(),
     });
     let mut intake = fixture.intake;
     intake.consider(path.clone(), &metadata, Cause::Found);
@@ -294,8 +283,8 @@ fn what_was_just_written_is_taken_even_if_its_size_and_time_are_the_old_ones() {
     assert_eq!(intake.next_file().path, path);
 
     // It can't be read at first: that makes it no older.
-    intake.welcome_back(path.clone(), Finished::Transient("cannot read it".into()));
-    let (path, wait) = intake.waiting.due(Instant::now() + DEADLINE).unwrap();
-    intake.look_again(path.clone(), wait);
+    intake.on_departure(path.clone(), Departure::Transient("cannot read it".into()));
+    let (path, delayed) = intake.waiting.due(Instant::now() + DEADLINE).unwrap();
+    intake.recheck(path.clone(), delayed);
     assert_eq!(intake.next_file().path, path);
 }

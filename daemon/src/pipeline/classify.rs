@@ -1,27 +1,27 @@
 //! Runs the network on batches. An image that the network can't answer for is rejected alone: see
-//! [`classifier`](crate::classifier).
+//! `galmorph-inference`.
 
 use crossbeam::channel::{Receiver, Sender};
 
 use super::{Judged, Prepared};
-use crate::catalog::Verdict;
-use crate::classifier::{Classifier, Outcome};
-use crate::heartbeat::{Activity, Pulse};
-use crate::progress::{Observer, Stage, timed};
+use crate::observe::watchdog::{Activity, ThreadMark};
+use crate::observe::{Observer, Stage, timed};
+use galmorph_catalog::Verdict;
+use galmorph_inference::{Classifier, Outcome};
 
 /// One thread of the pool.
 pub(super) fn run(
     input: &Receiver<Vec<Prepared>>,
     output: &Sender<Vec<Judged>>,
     classifier: &mut Classifier,
-    pulse: &Pulse,
+    mark: &ThreadMark,
     observer: &dyn Observer,
 ) {
     for batch in input {
         let mut group = classifier.group(batch.iter().map(|image| &*image.views));
         while group.is_open() {
             let run = || timed(observer, Stage::Classify, || group.run());
-            pulse.during(Activity::Work, run);
+            mark.during(Activity::Work, run);
         }
         let outcomes: Vec<Outcome> = group.outcomes().collect();
         let judged = batch.into_iter().zip(outcomes).map(judged).collect();

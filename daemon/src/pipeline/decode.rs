@@ -7,19 +7,21 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use blake3::Hash;
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
 
-use super::known::Pending;
+use super::pending::Pending;
 use super::{Judged, Prepared};
-use crate::catalog::{CatalogError, Entry, Reader, Verdict};
-use crate::heartbeat::{Activity, Pulse};
+use crate::file::{DepartedFile, Departure, TakenFile, io_fault};
 use crate::intake::Selection;
-use crate::panics::catch;
-use crate::path_text::path_text;
-use crate::progress::{Observer, Stage, timed};
-use crate::stop::Stop;
-use crate::taken::{Finished, FinishedFile, Taken, io_fault, stamp};
+use crate::observe::watchdog::{Activity, ThreadMark};
+use crate::observe::{Observer, Stage, timed};
+use crate::shutdown::Shutdown;
+use galmorph_catalog::Stamp;
+use galmorph_catalog::path_text;
+use galmorph_catalog::{CatalogError, Entry, Reader, Verdict};
+use galmorph_inference::catch;
 
 /// One thread of the pool.
 pub(super) struct Worker<'a> {
@@ -29,19 +31,19 @@ pub(super) struct Worker<'a> {
     pub(super) catalog: Reader,
     pub(super) model: i64,
     pub(super) pending: &'a Pending,
-    pub(super) stop: Stop,
+    pub(super) stop: Shutdown,
     pub(super) observer: &'a dyn Observer,
-    pub(super) pulse: Pulse,
-    pub(super) input: Receiver<Taken>,
+    pub(super) mark: ThreadMark,
+    pub(super) input: Receiver<TakenFile>,
     pub(super) images: Sender<Prepared>,
     pub(super) verdicts: Sender<Vec<Judged>>,
-    pub(super) finished: Sender<FinishedFile>,
+    pub(super) finished: Sender<DepartedFile>,
 }
 
 /// Why a file did not become network inputs.
 enum Fault {
     /// It goes back to the intake.
-    Back(Finished),
+    Back(Departure),
     /// Its content is at fault.
     Rejected { kind: &'static str, message: String },
 }
@@ -65,7 +67,7 @@ impl Worker<'_> {
         }
     }
 
-    fn handle(&self, taken: Taken) -> Result<(), Ended> {
+    fn handle(&self, taken: TakenFile) -> Result<(), Ended> {
         let mut entry = blank_entry(&taken);
         let bytes = match self.files(Stage::Read, || read(&taken, self.selection, &self.limits)) {
             Ok(bytes) => bytes,
@@ -75,10 +77,10 @@ impl Worker<'_> {
                 return self.judge(Judged { taken, entry });
             }
         };
-        let digest = self.work(Stage::Decode, || blake3::hash(&bytes).to_hex().to_string());
-        entry.digest = Some(digest.clone());
+        let digest = self.work(Stage::Decode, || blake3::hash(&bytes));
+        entry.digest = Some(digest);
         let waiting = |(taken, entry)| Judged { taken, entry };
-        let Some((taken, mut entry)) = self.pending.lead_or_wait(&digest, (taken, entry), waiting)
+        let Some((taken, mut entry)) = self.pending.lead_or_wait(digest, (taken, entry), waiting)
         else {
             return Ok(());
         };
@@ -91,7 +93,7 @@ impl Worker<'_> {
             }
         };
         entry.dimensions = Some(image.dimensions());
-        if self.is_known(&digest) {
+        if self.is_known(digest) {
             return self.judge(Judged { taken, entry });
         }
         let views = || catch(|| self.preprocessing.views(&image));
@@ -110,9 +112,9 @@ impl Worker<'_> {
     }
 
     /// A catalog that can't be asked costs a computation, no more: the answer is written once anyway.
-    fn is_known(&self, digest: &str) -> bool {
-        let ask = || self.catalog.has_answer(digest, self.model);
-        self.pulse
+    fn is_known(&self, digest: Hash) -> bool {
+        let ask = || self.catalog.has_answer(&digest, self.model);
+        self.mark
             .during(Activity::Catalog, ask)
             .unwrap_or_else(|error: CatalogError| {
                 log::warn!("{error}");
@@ -122,34 +124,33 @@ impl Worker<'_> {
 
     fn work<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
         let work = || timed(self.observer, stage, work);
-        self.pulse.during(Activity::Work, work)
+        self.mark.during(Activity::Work, work)
     }
 
     fn files<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
         let work = || timed(self.observer, stage, work);
-        self.pulse.during(Activity::Files, work)
+        self.mark.during(Activity::Files, work)
     }
 
     fn judge(&self, judged: Judged) -> Result<(), Ended> {
         Ok(self.verdicts.send(vec![judged])?)
     }
 
-    fn give_back(&self, taken: Taken, how: Finished) -> Result<(), Ended> {
+    fn give_back(&self, taken: TakenFile, how: Departure) -> Result<(), Ended> {
         Ok(self.finished.send((taken.path, how))?)
     }
 }
 
 /// What is known of a file before it is read. The verdict stands if the catalog has the answer.
-pub(super) fn blank_entry(taken: &Taken) -> Entry {
+pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
     Entry {
-        path: path_text(&taken.path),
+        path: taken.path.clone(),
+        stamp: taken.stamp,
         digest: None,
-        bytes: taken.stamp.bytes,
-        modified: taken.stamp.modified.clone(),
         dimensions: None,
         object_id: object_id(&taken.path),
-        attempts: taken.failures + 1,
-        first_seen: taken.first_seen.clone(),
+        attempts: taken.origin.failures + 1,
+        first_seen: taken.origin.first_seen,
         verdict: Verdict::Known,
         move_to: None,
     }
@@ -162,15 +163,15 @@ fn object_id(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-fn read(taken: &Taken, selection: &Selection, limits: &Limits) -> Result<Vec<u8>, Fault> {
+fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec<u8>, Fault> {
     let io = |error: io::Error| Fault::Back(io_fault(&taken.path, &error));
-    let changed = || Fault::Back(Finished::Changed);
+    let changed = || Fault::Back(Departure::Changed);
     let mut file = selection
         .open(&taken.path)
         .map_err(io)?
         .ok_or_else(changed)?;
     let before = file.metadata().map_err(io)?;
-    if !before.is_file() || stamp(&before) != taken.stamp {
+    if !before.is_file() || Stamp::of(&before) != taken.stamp {
         return Err(changed());
     }
     if before.len() > limits.max_bytes {
@@ -190,8 +191,8 @@ fn read(taken: &Taken, selection: &Selection, limits: &Limits) -> Result<Vec<u8>
     // By name as well: it may have been replaced, and this handle be the old one's.
     let after = selection.look(&taken.path).map_err(io)?;
     let unchanged = bytes.len() as u64 == before.len()
-        && stamp(&file.metadata().map_err(io)?) == taken.stamp
-        && after.is_some_and(|after| stamp(&after) == taken.stamp);
+        && Stamp::of(&file.metadata().map_err(io)?) == taken.stamp
+        && after.is_some_and(|after| Stamp::of(&after) == taken.stamp);
     if unchanged { Ok(bytes) } else { Err(changed()) }
 }
 
@@ -210,16 +211,14 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
+    use crate::file::Origin;
     use std::fs::{self, File};
 
-    fn taken(path: &Path) -> Taken {
-        Taken {
+    fn taken(path: &Path) -> TakenFile {
+        TakenFile {
             path: path.to_owned(),
-            stamp: stamp(&fs::metadata(path).unwrap()),
-            first_seen: clock::now(),
-            arrived: None,
-            failures: 0,
+            stamp: Stamp::of(&fs::metadata(path).unwrap()),
+            origin: Origin::now(),
         }
     }
 
@@ -239,10 +238,10 @@ mod tests {
         );
         fs::write(&path, "some more").unwrap();
         let fault = read(&file, &selection(folder.path()), &Limits::default()).err();
-        assert!(matches!(fault, Some(Fault::Back(Finished::Changed))));
+        assert!(matches!(fault, Some(Fault::Back(Departure::Changed))));
         fs::remove_file(&path).unwrap();
         let fault = read(&file, &selection(folder.path()), &Limits::default()).err();
-        assert!(matches!(fault, Some(Fault::Back(Finished::Gone))));
+        assert!(matches!(fault, Some(Fault::Back(Departure::Gone))));
     }
 
     #[test]

@@ -11,38 +11,39 @@
 //! channel without a bound, since a bound there could close the circle on itself: what it holds is
 //! bounded all the same, one message for each file that is under way.
 //!
-//! A file that is under way ends in exactly one message to the intake: [`Finished::Recorded`](crate::taken::Finished::Recorded) after
+//! A file that is under way ends in exactly one message to the intake: [`Departure::Recorded`](crate::file::Departure::Recorded) after
 //! the commit, or one of the reasons why it must come again. When the end is asked for, the intake
 //! stops giving, files that were not read yet are let go (they are found again), and everything that
 //! was read is classified and recorded.
 
+pub(crate) mod backoff;
 mod batch;
 mod classify;
 mod decode;
-mod filing;
-mod known;
+mod pending;
 mod record;
+mod relocate;
 
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
-use crate::catalog::{CatalogError, Entry, Reader, Wanted, Writer};
 use crate::config::Config;
-use crate::errors::LastError;
 use crate::failure::Failure;
-use crate::heartbeat::Heart;
-use crate::intake::{Channels, Intake, IntakeReport, Plan};
-use crate::model::Model;
-use crate::panics::catch;
-use crate::progress::Observer;
-use crate::retry::patiently;
-use crate::stop::Stop;
-use crate::taken::{FinishedFile, Taken};
-use crate::tally::Tally;
+use crate::file::{DepartedFile, TakenFile};
+use crate::intake::{Intake, IntakeChannels, IntakeOptions, IntakeReport};
+use crate::observe::LastError;
+use crate::observe::Observer;
+use crate::observe::Tally;
+use crate::observe::watchdog::Monitor;
+use crate::pipeline::backoff::patiently;
+use crate::shutdown::Shutdown;
 pub(crate) use decode::decode;
-use filing::Filing;
-use known::Pending;
+use galmorph_catalog::{CatalogError, Entry, Reader, RequiredModel, Writer};
+use galmorph_inference::Model;
+use galmorph_inference::catch;
+use pending::Pending;
+use relocate::Relocator;
 
 /// More decoders than this only take the disk from each other.
 const MOST_DECODERS: usize = 16;
@@ -50,7 +51,7 @@ const MOST_DECODERS: usize = 16;
 /// An image with its network inputs, under way to a classifier.
 #[derive(Debug)]
 struct Prepared {
-    taken: Taken,
+    taken: TakenFile,
     entry: Entry,
     views: Vec<f32>,
 }
@@ -58,7 +59,7 @@ struct Prepared {
 /// A file with its verdict, under way to the recorder.
 #[derive(Debug)]
 struct Judged {
-    taken: Taken,
+    taken: TakenFile,
     entry: Entry,
 }
 
@@ -73,26 +74,26 @@ pub(crate) struct Report {
 
 /// What a pipeline runs on.
 #[derive(Clone, Copy)]
-pub(crate) struct Job<'a> {
+pub(crate) struct PipelineContext<'a> {
     /// The settings.
     pub(crate) config: &'a Config,
     /// The network.
     pub(crate) model: &'a Model,
     /// The end of this pipeline.
-    pub(crate) stop: &'a Stop,
+    pub(crate) stop: &'a Shutdown,
     /// The end of everything.
-    pub(crate) exit: &'a Stop,
+    pub(crate) exit: &'a Shutdown,
     /// Who is told how it goes.
     pub(crate) observer: &'a dyn Observer,
     /// What was logged last.
     pub(crate) last_error: &'a LastError,
     /// Who feels whether the threads get on.
-    pub(crate) heart: &'a Heart,
+    pub(crate) monitor: &'a Monitor,
 }
 
-impl<'a> Job<'a> {
-    fn surroundings(&self, drain: bool) -> record::Surroundings<'a> {
-        record::Surroundings {
+impl<'a> PipelineContext<'a> {
+    fn context(&self, drain: bool) -> record::RecorderContext<'a> {
+        record::RecorderContext {
             exit: self.exit,
             drain,
             observer: self.observer,
@@ -114,10 +115,10 @@ impl<'a> Job<'a> {
         for number in 0..workers {
             let (input, output) = (input.clone(), output.clone());
             let name = format!("classify-{number}");
-            let pulse = self.heart.pulse(&*name);
+            let mark = self.monitor.register(&*name);
             spawn(scope, &name, move || {
                 let mut classifier = self.model.classifier();
-                classify::run(&input, &output, &mut classifier, &pulse, self.observer);
+                classify::run(&input, &output, &mut classifier, &mark, self.observer);
             })?;
         }
         Ok(())
@@ -127,24 +128,24 @@ impl<'a> Job<'a> {
 /// Runs the daemon until it is asked to end or, with `plan.drain`, until the backlog is done. Counts on
 /// from `tally`. To be called on a thread that may become the intake's.
 pub(crate) fn run(
-    job: &Job<'_>,
-    plan: Plan,
+    job: &PipelineContext<'_>,
+    plan: IntakeOptions,
     writer: Writer,
     tally: Tally,
 ) -> Result<Report, Failure> {
-    let Job {
+    let PipelineContext {
         config,
         model,
         stop,
         exit,
-        heart,
+        monitor,
         ..
     } = *job;
     let workers = config.worker_count();
     // Decoding is a tenth of the work and less, and a thread of it must not starve behind the network.
     let decoders = workers.div_ceil(4).min(MOST_DECODERS);
     let model_id = writer.model();
-    let wanted = Wanted {
+    let wanted = RequiredModel {
         model: model_id,
         reclassify: config.reclassify,
     };
@@ -152,21 +153,21 @@ pub(crate) fn run(
     let catalog = writer.path().to_owned();
     let reader = || patiently(exit, drain, || Reader::open(&catalog));
 
-    let (taken_out, taken_in) = bounded::<Taken>(2 * config.batch);
+    let (taken_out, taken_in) = bounded::<TakenFile>(2 * config.batch);
     let (prepared_out, prepared_in) = bounded::<Prepared>(config.batch);
     let (batch_out, batch_in) = bounded::<Vec<Prepared>>(1);
     let (judged_out, judged_in) = bounded::<Vec<Judged>>(workers + 1);
-    let (finished_out, finished_in) = unbounded::<FinishedFile>();
+    let (finished_out, finished_in) = unbounded::<DepartedFile>();
     let (scan_out, scan_in) = bounded::<()>(1);
     let pending = Pending::default();
 
     let selection = plan.selection.clone();
-    let filing = Filing::new(selection.clone());
+    let relocator = Relocator::new(selection.clone());
     let intake = Intake::new(
         plan,
         reader()?,
         wanted,
-        Channels {
+        IntakeChannels {
             output: taken_out,
             finished: finished_in,
             scans: scan_out,
@@ -174,7 +175,7 @@ pub(crate) fn run(
         stop.clone(),
         job.observer,
     )
-    .with_pulse(heart.pulse("intake"));
+    .with_mark(monitor.register("intake"));
     let mut decode_workers = Vec::new();
     for number in 0..decoders {
         decode_workers.push(decode::Worker {
@@ -186,7 +187,7 @@ pub(crate) fn run(
             pending: &pending,
             stop: stop.clone(),
             observer: job.observer,
-            pulse: heart.pulse(format!("decode-{number}")),
+            mark: monitor.register(format!("decode-{number}")),
             input: taken_in.clone(),
             images: prepared_out.clone(),
             verdicts: judged_out.clone(),
@@ -199,10 +200,10 @@ pub(crate) fn run(
         writer,
         &pending,
         finished_out.clone(),
-        heart.pulse("record"),
-        filing,
+        monitor.register("record"),
+        relocator,
         tally,
-        job.surroundings(drain),
+        job.context(drain),
     );
     // Before the first scan, so that it finds each file where its row says.
     recorder.put_in_order()?;
@@ -234,7 +235,7 @@ pub(crate) fn run(
             .unwrap_or_else(|_| Err(CatalogError::Unusable("the recorder failed".into())))?;
         Ok(Report { tally, intake })
     });
-    heart.carries(false);
+    monitor.carries(false);
     report
 }
 

@@ -16,17 +16,16 @@ use crossbeam::channel::{Receiver, Sender, never};
 use crossbeam::select;
 
 use super::Judged;
-use super::filing::{Filing, Names, write_down};
-use super::known::Pending;
-use crate::catalog::{CatalogError, Entry, Move, Verdict, Writer};
-use crate::errors::{LastError, LoggedError};
-use crate::heartbeat::{Activity, Pulse};
-use crate::path_text::path_text;
-use crate::progress::{Observer, Stage, timed};
-use crate::retry::patiently;
-use crate::stop::Stop;
-use crate::taken::{Finished, FinishedFile, Taken};
-use crate::tally::Tally;
+use super::pending::Pending;
+use super::relocate::{Names, Relocator, write_down};
+use crate::file::{DepartedFile, Departure, TakenFile};
+use crate::observe::LastError;
+use crate::observe::Tally;
+use crate::observe::watchdog::{Activity, ThreadMark};
+use crate::observe::{Observer, Stage, timed};
+use crate::pipeline::backoff::patiently;
+use crate::shutdown::Shutdown;
+use galmorph_catalog::{CatalogError, Entry, LoggedError, Move, Verdict, Writer, path_text};
 
 /// The most files that one transaction records.
 const GROUP: usize = 256;
@@ -40,10 +39,10 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 pub(super) struct Recorder<'a> {
     writer: Writer,
     pending: &'a Pending,
-    finished: Sender<FinishedFile>,
-    pulse: Pulse,
-    filing: Filing,
-    surroundings: Surroundings<'a>,
+    finished: Sender<DepartedFile>,
+    mark: ThreadMark,
+    relocator: Relocator,
+    context: RecorderContext<'a>,
     written_error: Option<LoggedError>,
     tally: Tally,
     // When it is time to tidy up, and how long the pause before was; none if all is tidy.
@@ -52,10 +51,10 @@ pub(super) struct Recorder<'a> {
 
 /// Whom the recorder has to do with.
 #[derive(Clone, Copy)]
-pub(super) struct Surroundings<'a> {
+pub(super) struct RecorderContext<'a> {
     /// The end of everything, not of this pipeline alone: who only makes room for the next pipeline has
     /// time to wait for a catalog.
-    pub(super) exit: &'a Stop,
+    pub(super) exit: &'a Shutdown,
     pub(super) drain: bool,
     pub(super) observer: &'a dyn Observer,
     pub(super) last_error: &'a LastError,
@@ -65,19 +64,19 @@ impl<'a> Recorder<'a> {
     pub(super) fn new(
         writer: Writer,
         pending: &'a Pending,
-        finished: Sender<FinishedFile>,
-        pulse: Pulse,
-        filing: Filing,
+        finished: Sender<DepartedFile>,
+        mark: ThreadMark,
+        relocator: Relocator,
         tally: Tally,
-        surroundings: Surroundings<'a>,
+        context: RecorderContext<'a>,
     ) -> Self {
         Self {
             writer,
             pending,
             finished,
-            pulse,
-            filing,
-            surroundings,
+            mark,
+            relocator,
+            context,
             written_error: None,
             tally,
             // Whoever was here before may have been killed.
@@ -87,11 +86,11 @@ impl<'a> Recorder<'a> {
 
     /// Finishes the moves that were begun, and puts back what is to be tried again.
     pub(super) fn put_in_order(&mut self) -> Result<(), CatalogError> {
-        let _files = self.pulse.begin(Activity::Files);
-        let Surroundings { exit, drain, .. } = self.surroundings;
+        let _files = self.mark.begin(Activity::Files);
+        let RecorderContext { exit, drain, .. } = self.context;
         patiently(exit, drain, || {
-            Filing::recover(&mut self.writer)?;
-            self.filing.put_back(&mut self.writer)
+            Relocator::recover(&mut self.writer)?;
+            self.relocator.put_back(&mut self.writer)
         })
     }
 
@@ -113,11 +112,11 @@ impl<'a> Recorder<'a> {
                     Err(_) => break,
                 },
                 recv(scans) -> news => match news {
-                    Ok(()) => self.put_in_order().inspect_err(|_| self.surroundings.exit.request())?,
+                    Ok(()) => self.put_in_order().inspect_err(|_| self.context.exit.request())?,
                     // The intake has ended before us.
                     Err(_) => scans = never(),
                 },
-                recv(self.surroundings.last_error.news()) -> _ => {
+                recv(self.context.last_error.news()) -> _ => {
                     self.untidy.get_or_insert((Instant::now() + MOMENT, MOMENT));
                 }
                 default(patience) => self.tidy_up(),
@@ -139,10 +138,10 @@ impl<'a> Recorder<'a> {
         }
         while !group.is_empty() {
             let rest = group.split_off(group.len().min(GROUP));
-            let pulse = self.pulse.clone();
-            let recorded = pulse
+            let mark = self.mark.clone();
+            let recorded = mark
                 .during(Activity::Catalog, || self.commit(group))
-                .inspect_err(|_| self.surroundings.exit.request())?;
+                .inspect_err(|_| self.context.exit.request())?;
             group = rest;
             group.extend(self.follow_up(recorded));
         }
@@ -157,7 +156,7 @@ impl<'a> Recorder<'a> {
         let Some((_, pause)) = self.untidy.take() else {
             return;
         };
-        let _catalog = self.pulse.begin(Activity::Catalog);
+        let _catalog = self.mark.begin(Activity::Catalog);
         let is_tidy = self.write_error() && self.empty_log();
         if !is_tidy {
             let pause = (pause * 2).min(LONGEST_PAUSE);
@@ -166,7 +165,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn write_error(&mut self) -> bool {
-        let last = self.surroundings.last_error.get();
+        let last = self.context.last_error.get();
         if let Some(error) = &last
             && last != self.written_error
         {
@@ -198,30 +197,31 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records, and moves what is to be moved. Returns what the intake is to hear of each file.
-    fn commit(&mut self, group: Vec<Judged>) -> Result<Vec<(Judged, Finished)>, CatalogError> {
+    fn commit(&mut self, group: Vec<Judged>) -> Result<Vec<(Judged, Departure)>, CatalogError> {
         let began = Instant::now();
         let (files, mut entries): (Vec<_>, Vec<_>) = group
             .into_iter()
             .map(|judged| (judged.taken, judged.entry))
             .unzip();
-        let Surroundings {
+        let RecorderContext {
             exit,
             drain,
             observer,
             ..
-        } = self.surroundings;
+        } = self.context;
         let moves = patiently(exit, drain, || self.plan_moves(&files, &mut entries))?;
         let record = || patiently(exit, drain, || self.writer.record(&entries));
         timed(observer, Stage::Record, record)?;
-        for arrived in files.iter().filter_map(|file| file.arrived) {
+        for arrived in files.iter().filter_map(|file| file.origin.arrived) {
             observer.answered(arrived.elapsed());
         }
         for entry in &entries {
             self.tally.add(entry);
             if let Verdict::Rejected { kind, message } = &entry.verdict {
+                let path = path_text(&entry.path);
                 log::info!(
-                    path = entry.path, reason = *kind;
-                    "rejected '{}': {kind}: {message}", entry.path
+                    path = path, reason = *kind;
+                    "rejected '{path}': {kind}: {message}"
                 );
             }
         }
@@ -233,15 +233,15 @@ impl<'a> Recorder<'a> {
             self.tally.rejected_total()
         );
         observer.recorded(&entries, &self.tally);
-        let mut outcomes: HashMap<PathBuf, Finished> = HashMap::new();
+        let mut outcomes: HashMap<PathBuf, Departure> = HashMap::new();
         if !moves.is_empty() {
-            let carry_out = || Filing::carry_out(moves);
-            let done = self.pulse.during(Activity::Files, carry_out);
+            let carry_out = || Relocator::carry_out(moves);
+            let done = self.mark.during(Activity::Files, carry_out);
             patiently(exit, drain, || write_down(&mut self.writer, &done))?;
             outcomes.extend(done.into_iter().map(|(file, how)| (file.from, how)));
         }
-        let join = |(taken, entry): (Taken, Entry)| {
-            let how = outcomes.remove(&taken.path).unwrap_or(Finished::Recorded);
+        let join = |(taken, entry): (TakenFile, Entry)| {
+            let how = outcomes.remove(&taken.path).unwrap_or(Departure::Recorded);
             (Judged { taken, entry }, how)
         };
         Ok(files.into_iter().zip(entries).map(join).collect())
@@ -250,34 +250,33 @@ impl<'a> Recorder<'a> {
     /// Decides which files go where, and has their entries say so.
     fn plan_moves(
         &self,
-        files: &[Taken],
+        files: &[TakenFile],
         entries: &mut [Entry],
     ) -> Result<Vec<Move>, CatalogError> {
         let mut names = Names::default();
         let mut moves = Vec::new();
         for (file, entry) in files.iter().zip(entries) {
             let is_rejected = matches!(entry.verdict, Verdict::Rejected { .. });
-            let Some(place) = self.filing.place(&file.path, is_rejected) else {
+            let Some(place) = self.relocator.place(&file.path, is_rejected) else {
                 continue;
             };
             let to = names.free(&self.writer, &place)?;
-            entry.move_to = Some(path_text(&to));
+            entry.move_to = Some(to.clone());
             moves.push(Move {
                 from: file.path.clone(),
                 to,
-                stamp: file.stamp.clone(),
+                stamp: file.stamp,
             });
         }
         Ok(moves)
     }
 
     /// Tells the intake, and gives the verdict to those who waited for the same content.
-    fn follow_up(&self, recorded: Vec<(Judged, Finished)>) -> Vec<Judged> {
+    fn follow_up(&self, recorded: Vec<(Judged, Departure)>) -> Vec<Judged> {
         let mut waiting = Vec::new();
         for (Judged { taken, entry }, how) in recorded {
             let followers = entry
                 .digest
-                .as_deref()
                 .map_or_else(Vec::new, |digest| self.pending.settle(digest));
             for mut follower in followers {
                 follower.entry.dimensions = entry.dimensions;

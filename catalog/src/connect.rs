@@ -1,0 +1,74 @@
+//! What every connection checks before it is trusted: the library, the file, its version.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::error::opening_fault;
+use crate::{CatalogError, schema};
+
+/// The first SQLite whose WAL mode can't lose commits.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long SQLite itself waits for a lock before it reports one.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) fn no_catalog(path: &Path) -> CatalogError {
+    CatalogError::Unusable(format!(
+        "no catalog '{}' (galmorph watch makes it; --catalog names another)",
+        path.display()
+    ))
+}
+
+/// For those who need what the current version has: only the daemon migrates.
+pub(crate) fn require_current(version: i32, path: &Path) -> Result<(), CatalogError> {
+    if version < schema::VERSION {
+        return Err(CatalogError::Unusable(format!(
+            "catalog '{}' has version {version}, and this needs version {} (start galmorph watch once; it brings the catalog up to date)",
+            path.display(),
+            schema::VERSION
+        )));
+    }
+    Ok(())
+}
+
+/// The version of a catalog: 0 for an empty file, an error for one that isn't ours or is too new.
+pub(crate) fn check_version(connection: &Connection, path: &Path) -> Result<i32, CatalogError> {
+    check_library(rusqlite::version_number())?;
+    let pragma = |name: &str| -> Result<i32, CatalogError> {
+        connection
+            .pragma_query_value(None, name, |row| row.get(0))
+            .map_err(|error| opening_fault(path, &error))
+    };
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let file = path.display();
+    if application != schema::APPLICATION_ID {
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(|error| opening_fault(path, &error))?;
+        return if tables == 0 && version == 0 {
+            Ok(0)
+        } else {
+            Err(CatalogError::Unusable(format!(
+                "'{file}' is a database of another program, not a galmorph catalog"
+            )))
+        };
+    }
+    if version > schema::VERSION {
+        return Err(CatalogError::Unusable(format!(
+            "catalog '{file}' has version {version}, and this program knows versions up to {} (update galmorph)",
+            schema::VERSION
+        )));
+    }
+    Ok(version)
+}
+
+pub(crate) fn check_library(version: i32) -> Result<(), CatalogError> {
+    if version < OLDEST_SQLITE {
+        return Err(CatalogError::Unusable(format!(
+            "built with SQLite {version}, which can lose commits in WAL mode; {OLDEST_SQLITE} or later is needed"
+        )));
+    }
+    Ok(())
+}

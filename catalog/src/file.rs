@@ -1,0 +1,183 @@
+//! A catalog as a file: who may write it, and who does.
+//!
+//! A lock file beside the catalog keeps a second daemon out, which SQLite itself would let in.
+
+use std::fs::{File, TryLockError};
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::connect::{BUSY_TIMEOUT, check_version};
+use crate::error::opening_fault;
+use crate::{CatalogError, path_text};
+
+/// "Input/output error", which Rust has no name for.
+const EIO: i32 = 5;
+
+/// In what condition `galmorph watch` would find a catalog that it can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Not there, or empty: it would be made.
+    New,
+    /// Made by this program.
+    Ready,
+    /// A daemon has it open right now.
+    InUse,
+}
+
+/// Looks at a catalog as `galmorph watch` would, without changing anything.
+pub fn inspect(path: &Path) -> Result<Condition, CatalogError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // It has no name there at any time. SQLite needs room for its own files beside the catalog.
+    tempfile::tempfile_in(folder)
+        .map_err(|error| refusal(path, "its folder takes no files", &error))?;
+    let in_use = File::options()
+        .append(true)
+        .open(beside(path, ".lock"))
+        .map_or_else(absent, |lock| Ok(is_locked(&lock)))
+        .map_err(|error| refusal(path, "its lock file", &error))?;
+    if let Err(error) = File::options().append(true).open(path) {
+        return match error.kind() {
+            ErrorKind::NotFound => Ok(Condition::New),
+            _ => Err(refusal(path, "it can't be opened for writing", &error)),
+        };
+    }
+    let connection = open_quietly(path)?;
+    Ok(match check_version(&connection, path)? {
+        _ if in_use => Condition::InUse,
+        0 => Condition::New,
+        _ => Condition::Ready,
+    })
+}
+
+/// Whether a daemon has a catalog open.
+pub fn in_use(path: &Path) -> std::io::Result<bool> {
+    File::open(beside(path, ".lock")).map_or_else(absent, |lock| Ok(is_locked(&lock)))
+}
+
+fn is_locked(lock: &File) -> bool {
+    // Shared, so that two who look don't see each other.
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Nobody locks a file that isn't there.
+fn absent(error: Error) -> std::io::Result<bool> {
+    match error.kind() {
+        ErrorKind::NotFound => Ok(false),
+        _ => Err(error),
+    }
+}
+
+/// The bytes of a catalog, and of the write-ahead log beside it.
+pub fn sizes(path: &Path) -> (u64, u64) {
+    let bytes = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    (bytes(&full), bytes(&beside(&full, "-wal")))
+}
+
+/// Opens a catalog to read. SQLite makes a -wal and a -shm file beside it for this, and a connection that
+/// can't write leaves them there; one that takes the file for immutable does not.
+fn open_quietly(path: &Path) -> Result<Connection, CatalogError> {
+    // SQLite puts its files beside the catalog itself, not beside a link to it.
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if !beside(&full, "-wal").exists() {
+        return open_immutable(path);
+    }
+    let fault = |error| opening_fault(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    Ok(connection)
+}
+
+/// Opens a catalog that nobody writes to. What is in the -wal file remains unknown to such a connection,
+/// so it will do if there is nothing in it.
+pub(crate) fn open_immutable(path: &Path) -> Result<Connection, CatalogError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = path_text(&full).replace('?', "%3f").replace('#', "%23");
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+        .map_err(|error| opening_fault(path, &error))
+}
+
+/// Makes the catalog's file if need be, and sees to it that it can be written: SQLite would open a
+/// read-only one without a word, and fail at the first row.
+///
+/// SQLite makes files that only their owner can write, whatever the umask, and gives its other files
+/// the catalog's mode. Made here, a catalog is as open to a group as the umask says.
+pub(crate) fn make(path: &Path) -> Result<(), CatalogError> {
+    // Before SQLite opens it: closing a file takes this process's locks on it away.
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map(drop)
+        .map_err(|error| refusal(path, "it can't be opened for writing", &error))
+}
+
+/// Keeps a second daemon out for as long as the file is held.
+pub(crate) fn lock(catalog: &Path) -> Result<File, CatalogError> {
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(beside(catalog, ".lock"))
+        .map_err(|error| refusal(catalog, "its folder refuses a lock file", &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(CatalogError::Unusable(format!(
+            "catalog '{}' is in use by another galmorph watch (stop it, or name another with --catalog)",
+            catalog.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(refusal(catalog, "it can't be locked", &error)),
+    }
+}
+
+/// The name of a file that belongs to a catalog.
+pub(crate) fn beside(catalog: &Path, ending: &str) -> PathBuf {
+    let mut name = catalog.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Disks fill and mounts fail for a while; what may not be written stays so until someone sees to it.
+fn refusal(catalog: &Path, what: &str, error: &Error) -> CatalogError {
+    let message = format!(
+        "cannot write to catalog '{}': {what}: {error}",
+        catalog.display()
+    );
+    let passes = matches!(
+        error.kind(),
+        ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::StaleNetworkFileHandle
+            | ErrorKind::TimedOut
+            | ErrorKind::Interrupted
+    );
+    if passes || error.raw_os_error() == Some(EIO) {
+        CatalogError::Transient(message)
+    } else {
+        CatalogError::Unusable(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_may_pass_and_a_forbidden_file_does_not() {
+        let path = Path::new("c.sqlite");
+        let is_transient =
+            |error: Error| matches!(refusal(path, "x", &error), CatalogError::Transient(_));
+        assert!(is_transient(ErrorKind::StorageFull.into()));
+        assert!(is_transient(Error::from_raw_os_error(EIO)));
+        assert!(!is_transient(ErrorKind::PermissionDenied.into()));
+        assert!(!is_transient(ErrorKind::ReadOnlyFilesystem.into()));
+    }
+}

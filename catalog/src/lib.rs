@@ -1,0 +1,40 @@
+//! The catalog: an SQLite file with one writer and any number of readers.
+//!
+//! SQLite keeps the promise that this program makes: a row that was recorded survives a crash, and
+//! anything that speaks SQLite can read it at any time. In WAL mode, readers and the writer do not
+//! block each other. With `synchronous = FULL`, a commit is on the disk.
+//!
+//! | module | |
+//! |---|---|
+//! | [`schema`] | tables, views, and the way from one version to the next |
+//! | `writer` | the daemon's connection: verdicts, moves, what is watched |
+//! | `reader` | is a file done, counts, queries, checks, backups |
+//! | [`retry`](retry()) | the one thing that is written beside the daemon |
+//! | [`export`] | rows as a table, CSV, JSON lines: one format a file |
+//!
+//! The catalog knows none of its readers: it imports nothing from the daemon.
+
+mod connect;
+mod error;
+pub mod export;
+mod file;
+mod path_text;
+mod reader;
+mod retry;
+mod schema;
+mod stamp;
+#[cfg(test)]
+mod tests;
+pub mod time;
+mod watch;
+mod writer;
+
+pub use error::CatalogError;
+pub use file::{Condition, in_use, inspect, sizes};
+pub use path_text::{path_text, text_path};
+pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
+pub use retry::{ByReason, retry, wake_file};
+pub use schema::probability_columns;
+pub use stamp::Stamp;
+pub use watch::{LoggedError, Watch, Watched, WatchedFolder};
+pub use writer::{Entry, ModelInUse, Move, Verdict, Writer, shortest};

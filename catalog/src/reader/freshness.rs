@@ -1,0 +1,153 @@
+//! How a file stands with the catalog, and the catalog counted.
+//!
+//! There is one answer to whether a file is done, for the intake that takes what is not, and for those
+//! who count what waits. So what `galmorph status` calls waiting is what the next scan would take.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
+
+use super::Reader;
+use crate::error::fault;
+use crate::retry::KIND;
+use crate::writer::sql_bytes;
+use crate::{ByReason, CatalogError, Stamp, path_text, time};
+
+/// How a file stands with the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileStatus {
+    /// It has no row.
+    New,
+    /// It was rejected, or has the answer that is wanted, as it now is.
+    Done,
+    /// It has a row, and is to be taken again.
+    Stale {
+        /// Whether the row says that it was rejected.
+        rejected: bool,
+        /// Why it is taken again.
+        reason: StaleReason,
+    },
+}
+
+/// Why a file with a row is taken again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaleReason {
+    /// Its size or time is another.
+    Changed,
+    /// It was rejected, and someone asked for another try.
+    Retry,
+    /// The model has not answered for it.
+    OtherModel,
+}
+
+/// Whose answer makes a file done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequiredModel {
+    /// The model in use.
+    pub model: i64,
+    /// Whether another model's answer is not enough.
+    pub reclassify: bool,
+}
+
+/// The rows of files, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Of files with an answer.
+    pub classified: u64,
+    /// Of rejected files.
+    pub rejected: u64,
+    /// The rejected ones by their kind of fault.
+    pub by_reason: ByReason,
+}
+
+impl Reader {
+    /// How a file stands that now has this size and time.
+    pub fn file_status(
+        &self,
+        path: &Path,
+        stamp: Stamp,
+        wanted: RequiredModel,
+    ) -> Result<FileStatus, CatalogError> {
+        let find = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT state = 'rejected', bytes = ?2 AND modified = ?3, retry IS NOT NULL,
+                     EXISTS (SELECT 1 FROM classification
+                             WHERE classification.digest = cutout.digest AND classification.model = ?4)
+                 FROM cutout WHERE path = ?1",
+            )?;
+            let values = params![
+                path_text(path),
+                sql_bytes(stamp.bytes),
+                time::exact(stamp.modified),
+                wanted.model
+            ];
+            let found: Option<(bool, bool, bool, bool)> = statement
+                .query_row(values, |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })
+                .optional()?;
+            let Some((rejected, unchanged, retry, answered)) = found else {
+                return Ok(FileStatus::New);
+            };
+            let reason = match (unchanged, rejected) {
+                (false, _) => StaleReason::Changed,
+                (true, true) if retry => StaleReason::Retry,
+                (true, false) if !answered && wanted.reclassify => StaleReason::OtherModel,
+                (true, _) => return Ok(FileStatus::Done),
+            };
+            Ok(FileStatus::Stale { rejected, reason })
+        };
+        find().map_err(|error| fault(&self.path, "read", &error))
+    }
+
+    /// Counts the rows of files.
+    pub fn rows(&self) -> Result<Rows, CatalogError> {
+        let work = || {
+            let total = count(&self.connection, "SELECT count(*) FROM cutout", [])?;
+            let by_reason = self
+                .connection
+                .prepare(&format!(
+                    "SELECT {KIND}, count(*) FROM cutout WHERE state = 'rejected' GROUP BY 1"
+                ))?
+                .query_map([], |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+                })?
+                .collect::<rusqlite::Result<ByReason>>()?;
+            let rejected = by_reason.values().sum();
+            Ok(Rows {
+                classified: total - rejected,
+                rejected,
+                by_reason,
+            })
+        };
+        work().map_err(|error| fault(&self.path, "read", &error))
+    }
+
+    /// How many answers the network gave in the last `period`, per second.
+    pub fn rate(&self, period: Duration) -> Result<f64, CatalogError> {
+        let since = time::to_millisecond(time::nearest(SystemTime::now() - period));
+        let statement = "SELECT count(*) FROM classification WHERE classified_at > ?1";
+        let count = count(&self.connection, statement, [since])
+            .map_err(|error| fault(&self.path, "read", &error))?;
+        Ok(count as f64 / period.as_secs_f64())
+    }
+
+    /// The name and the digest of a model.
+    pub fn model(&self, id: i64) -> Result<(String, String), CatalogError> {
+        let statement = "SELECT name, digest FROM model WHERE id = ?1";
+        self.connection
+            .query_row(statement, [id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(|error| fault(&self.path, "read", &error))
+    }
+}
+
+/// The number that a statement counts.
+pub(crate) fn count(
+    connection: &Connection,
+    statement: &str,
+    values: impl Params,
+) -> rusqlite::Result<u64> {
+    let count: i64 = connection.query_row(statement, values, |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}

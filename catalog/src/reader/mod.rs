@@ -1,0 +1,109 @@
+//! Connections that only read.
+
+mod backup;
+mod check;
+pub(crate) mod freshness;
+mod query;
+
+use std::path::{Path, PathBuf};
+
+use blake3::Hash;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+
+use crate::CatalogError;
+use crate::connect::{BUSY_TIMEOUT, check_version, no_catalog, require_current};
+use crate::error::{fault, opening_fault};
+use crate::file::{open_immutable, sizes};
+pub use backup::BackupError;
+pub use freshness::{FileStatus, RequiredModel, StaleReason};
+pub use query::{Filter, Query};
+
+/// One who reads.
+#[derive(Debug)]
+pub struct Reader {
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
+}
+
+impl Reader {
+    /// Opens a catalog that is there, without ever changing it.
+    pub fn open(path: &Path) -> Result<Self, CatalogError> {
+        Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// Opens a catalog of the version that this program writes, to check it. SQLite doesn't check the
+    /// constraints of tables that a connection can't write to, so this one could, and is told not to.
+    pub fn open_to_check(path: &Path) -> Result<Self, CatalogError> {
+        let reader = Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        reader
+            .connection
+            .pragma_update(None, "query_only", true)
+            .map_err(|error| opening_fault(path, &error))?;
+        require_current(check_version(&reader.connection, path)?, path)?;
+        Ok(reader)
+    }
+
+    fn open_with(path: &Path, mode: OpenFlags) -> Result<Self, CatalogError> {
+        let fault = |error| opening_fault(path, &error);
+        if !path.exists() {
+            return Err(no_catalog(path));
+        }
+        let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        let look = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        if look.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen))
+            && sizes(path).1 == 0
+        {
+            // On a read-only mount SQLite can't make the files that it reads a WAL catalog with, and
+            // needs none of them to read one that nobody writes to.
+            connection = open_immutable(path)?;
+        }
+        if check_version(&connection, path)? == 0 {
+            return Err(CatalogError::Unusable(format!(
+                "'{}' is empty, not a galmorph catalog",
+                path.display()
+            )));
+        }
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens a catalog of the version that this program writes.
+    pub fn open_current(path: &Path) -> Result<Self, CatalogError> {
+        let reader = Self::open(path)?;
+        require_current(check_version(&reader.connection, path)?, path)?;
+        Ok(reader)
+    }
+
+    /// Has everything that `work` reads be of one moment.
+    pub fn at_one_moment<T, E: From<CatalogError>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        // Ended by its drop: there is nothing to commit.
+        let _transaction = self
+            .connection
+            .unchecked_transaction()
+            .map_err(|error| fault(&self.path, "read", &error))?;
+        work()
+    }
+
+    /// Whether `model` has answered for this content.
+    pub fn has_answer(&self, digest: &Hash, model: i64) -> Result<bool, CatalogError> {
+        let statement = "SELECT 1 FROM classification WHERE digest = ?1 AND model = ?2";
+        self.exists(statement, params![digest.to_hex().as_str(), model])
+    }
+
+    fn exists(&self, statement: &str, values: impl rusqlite::Params) -> Result<bool, CatalogError> {
+        let find = || {
+            let mut statement = self.connection.prepare_cached(statement)?;
+            statement.query_row(values, |_| Ok(())).optional()
+        };
+        find()
+            .map(|found| found.is_some())
+            .map_err(|error| fault(&self.path, "read", &error))
+    }
+}

@@ -1,0 +1,213 @@
+//! What `status`, `retry` and the daemon's idle moments need of the catalog, and its second version.
+
+use super::*;
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::time::{Duration, SystemTime};
+
+use crate::{LoggedError, WatchedFolder};
+
+fn watched(folder: &str) -> Watched {
+    Watched {
+        folders: vec![WatchedFolder {
+            path: folder.into(),
+            moves: false,
+        }],
+        extensions: vec!["jpg".into()],
+        reclassify: true,
+        follow_links: false,
+    }
+}
+
+#[test]
+fn the_view_shows_the_answers_of_the_model_in_use_where_there_are_some() {
+    let fixture = Fixture::new();
+    let limits = galmorph_cutout::Limits::default();
+    let shown = "SELECT group_concat(path || ' ' || model, ', ')
+                 FROM (SELECT path, model FROM catalog ORDER BY path)";
+    for (name, digests, expected) in [
+        ("first", vec!["d1", "d2"], "/d1 first, /d2 first"),
+        ("second", vec!["d1"], "/d1 second, /d2 first"),
+        ("third", vec!["d1"], "/d1 third, /d2 first"),
+        ("second", vec![], "/d1 second, /d2 first"),
+        ("first", vec![], "/d1 first, /d2 first"),
+        ("fourth", vec![], "/d1 third, /d2 first"),
+    ] {
+        let mut writer = fixture.writer(name);
+        writer.record_watch(&watched("/in"), &limits).unwrap();
+        for digest in digests {
+            let entry = entry(&format!("/{digest}"), digest, classified(ANSWER));
+            writer.record(&[entry]).unwrap();
+        }
+        assert_eq!(fixture.ask::<String>(shown), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
+    let fixture = Fixture::new();
+    let limits = galmorph_cutout::Limits::default();
+    let writer = fixture.writer("m");
+    let reader = Reader::open_current(&fixture.path()).unwrap();
+    assert_eq!(reader.watch().unwrap(), None);
+    // Names that are not UTF-8 come back as they went.
+    let odd = std::ffi::OsStr::from_bytes(b"/in/\xFF%25");
+    for folder in [Path::new("/in"), Path::new(odd)] {
+        let watched = Watched {
+            folders: vec![WatchedFolder {
+                path: folder.to_owned(),
+                moves: true,
+            }],
+            follow_links: true,
+            ..watched("")
+        };
+        assert_eq!(writer.record_watch(&watched, &limits).unwrap(), 0);
+        let expected = Watch {
+            model: writer.model(),
+            watched,
+            error: None,
+        };
+        assert_eq!(reader.watch().unwrap(), Some(expected));
+    }
+    let error = LoggedError {
+        message: "no".into(),
+        at: "2026-01-01T00:00:00.123Z".parse().unwrap(),
+    };
+    writer.note_error(&error).unwrap();
+    writer.record_watch(&watched("/a"), &limits).unwrap();
+    assert_eq!(reader.watch().unwrap().unwrap().error, Some(error));
+
+    let mut holder = Connection::open(fixture.path()).unwrap();
+    let lock = holder
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .unwrap();
+    writer.record_watch(&watched("/a"), &limits).unwrap();
+    let error = writer.record_watch(&watched("/b"), &limits).unwrap_err();
+    assert!(matches!(error, CatalogError::Transient(_)), "{error}");
+    drop(lock);
+}
+
+#[test]
+fn a_start_under_other_limits_counts_what_was_rejected_under_the_old_ones_once() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    let limits = galmorph_cutout::Limits::default();
+    let wider = galmorph_cutout::Limits {
+        max_side: 10_000,
+        ..limits
+    };
+    writer.record_watch(&watched("/a"), &limits).unwrap();
+    let rejected = |kind| Verdict::rejected(kind, "it is");
+    writer
+        .record(&[
+            entry("/a", "d1", rejected("too_large")),
+            entry("/b", "d2", rejected("too_small")),
+            entry("/c", "d3", rejected("broken")),
+        ])
+        .unwrap();
+    let count = |limits| writer.record_watch(&watched("/a"), limits).unwrap();
+    assert_eq!([count(&limits), count(&wider), count(&wider)], [0, 2, 0]);
+}
+
+#[test]
+fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    let broken = || entry("/in/b", "d2", Verdict::rejected("broken", "it is"));
+    writer
+        .record(&[entry("/in/a", "d1", classified(ANSWER)), broken()])
+        .unwrap();
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let standing = |path: &str| {
+        let path = Path::new(path);
+        reader
+            .file_status(path, stamp(), required_model(writer.model()))
+            .unwrap()
+    };
+    assert_eq!(standing("/in/b"), FileStatus::Done);
+    let put_back = retry(&fixture.path(), &[], &["/in".into()]).unwrap();
+    assert_eq!(put_back, ByReason::from([("broken".to_owned(), 1)]));
+    let again = FileStatus::Stale {
+        rejected: true,
+        reason: StaleReason::Retry,
+    };
+    assert_eq!(
+        ["/in/a", "/in/b", "/in/c"].map(standing),
+        [FileStatus::Done, again, FileStatus::New]
+    );
+    let rows = reader.rows().unwrap();
+    assert_eq!((rows.classified, rows.rejected), (1, 1));
+    writer.record(&[broken()]).unwrap();
+    let stands = reader.file_status(Path::new("/in/b"), stamp(), required_model(writer.model()));
+    assert_eq!(stands.unwrap(), FileStatus::Done);
+}
+
+#[test]
+fn a_rate_counts_the_answers_of_its_period_alone() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    let answered = |name: &str| entry(name, name, classified(ANSWER));
+    writer
+        .record(&[answered("/a"), answered("/b"), answered("/c")])
+        .unwrap();
+    for (digest, minutes) in [("/b", 3), ("/c", 30)] {
+        let ago = SystemTime::now() - Duration::from_mins(minutes);
+        writer
+            .connection
+            .execute(
+                "UPDATE classification SET classified_at = ?1 WHERE digest = ?2",
+                params![
+                    crate::time::to_millisecond(crate::time::nearest(ago)),
+                    hash(digest).to_hex().as_str()
+                ],
+            )
+            .unwrap();
+    }
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let answers = |minutes| {
+        let period = Duration::from_mins(minutes);
+        (reader.rate(period).unwrap() * period.as_secs_f64()).round()
+    };
+    assert_eq!([1, 5, 60].map(answers), [1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn the_log_is_emptied_unless_a_reader_needs_it_and_waits_for_nobody() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    let log = |fixture: &Fixture| sizes(&fixture.path()).1;
+    let mut holder = Connection::open(fixture.path()).unwrap();
+    let snapshot = holder.transaction().unwrap();
+    let count: i64 = snapshot
+        .query_row("SELECT count(*) FROM cutout", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(count, 0);
+    writer
+        .record(&[entry("/a", "d1", classified(ANSWER))])
+        .unwrap();
+    assert!(!writer.empty_log().unwrap());
+    assert!(log(&fixture) > 0);
+    drop(snapshot);
+    assert!(writer.empty_log().unwrap());
+    assert_eq!(log(&fixture), 0);
+    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM cutout"), 1);
+}
+
+#[test]
+fn the_first_version_comes_to_be_what_a_new_catalog_is() {
+    let (old, new) = (Fixture::new(), Fixture::new());
+    Connection::open(old.path())
+        .unwrap()
+        .execute_batch(include_str!("../../../tests/corpus/catalog/version-1.sql"))
+        .unwrap();
+    assert_eq!(old.ask::<i64>("PRAGMA user_version"), 1);
+    drop((old.writer("m"), new.writer("m")));
+    let schema = "SELECT group_concat(type || ' ' || name || ' ' || ifnull(sql, ''), char(10))
+                  FROM (SELECT * FROM sqlite_schema ORDER BY type, name)";
+    assert_eq!(old.ask::<String>(schema), new.ask::<String>(schema));
+    let columns = "SELECT group_concat(name, ' ') FROM pragma_table_info('cutout')";
+    assert!(
+        old.ask::<String>(columns)
+            .ends_with("updated retry move_to")
+    );
+}

@@ -1,0 +1,257 @@
+//! What the last `galmorph watch` watches, and what went wrong: one row, for those who look at the
+//! catalog from outside.
+//!
+//! The daemon writes no state of each file that it has seen: which files wait follows from the folders
+//! and from what is committed, and stays true when the daemon is killed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use galmorph_cutout::Limits;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use crate::connect::BUSY_TIMEOUT;
+use crate::error::fault;
+use crate::reader::freshness::{RequiredModel, count};
+use crate::retry::KIND;
+use crate::{CatalogError, Reader, Writer, path_text, text_path, time};
+
+/// What is watched, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The folders, by their true names.
+    pub folders: Vec<WatchedFolder>,
+    /// Which files are taken, by the end of their name.
+    pub extensions: Vec<String>,
+    /// Whether files are taken that only another model has answered for.
+    pub reclassify: bool,
+    /// Whether links to files are taken.
+    pub follow_links: bool,
+}
+
+/// A folder that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchedFolder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether files are moved when they have their answer.
+    pub moves: bool,
+}
+
+/// A warning or an error that the daemon logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedError {
+    /// What was wrong.
+    pub message: String,
+    /// When it was logged.
+    pub at: Timestamp,
+}
+
+/// The row of what is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The model in use.
+    pub model: i64,
+    /// What is watched.
+    pub watched: Watched,
+    /// The last error or warning that the daemon logged.
+    pub error: Option<LoggedError>,
+}
+
+impl Watch {
+    /// Whose answer makes a file done.
+    pub fn required_model(&self) -> RequiredModel {
+        RequiredModel {
+            model: self.model,
+            reclassify: self.watched.reclassify,
+        }
+    }
+}
+
+impl Writer {
+    /// Records what is watched. A start that changes nothing only reads, so that it needn't wait for
+    /// a lock on the catalog.
+    ///
+    /// Returns how many files are rejected under limits that were changed since: a rejection stands
+    /// until someone asks for another try.
+    pub fn record_watch(&self, watched: &Watched, limits: &Limits) -> Result<u64, CatalogError> {
+        let after = WatchRow::new(self.model, watched, limits);
+        let work = || {
+            let before = WatchRow::read(&self.connection)?;
+            let rejected_under_other_limits = match &before {
+                Some(before) if before.limits != after.limits => {
+                    let statement = format!(
+                        "SELECT count(*) FROM cutout WHERE state = 'rejected' AND retry IS NULL
+                             AND {KIND} IN ('too_large', 'too_small')"
+                    );
+                    count(&self.connection, &statement, [])?
+                }
+                _ => 0,
+            };
+            if before.as_ref() != Some(&after) {
+                after.write(&self.connection)?;
+            }
+            Ok(rejected_under_other_limits)
+        };
+        work().map_err(|error| fault(&self.path, "write to", &error))
+    }
+
+    /// Writes down the last error.
+    pub fn note_error(&self, error: &LoggedError) -> Result<(), CatalogError> {
+        self.connection
+            .execute(
+                "UPDATE watch SET error = ?1, error_at = ?2",
+                params![error.message, time::to_millisecond(error.at)],
+            )
+            .map(drop)
+            .map_err(|error| fault(&self.path, "write to", &error))
+    }
+
+    /// Moves what is in the write-ahead log into the catalog and empties the log's file; false if a
+    /// reader still needs what is in it. It waits for nobody.
+    pub fn empty_log(&self) -> Result<bool, CatalogError> {
+        let work = || {
+            self.connection.busy_timeout(Duration::ZERO)?;
+            let busy = self
+                .connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                    row.get::<_, bool>(0)
+                });
+            self.connection.busy_timeout(BUSY_TIMEOUT)?;
+            busy
+        };
+        work()
+            .map(|busy| !busy)
+            .map_err(|error| fault(&self.path, "tidy up", &error))
+    }
+}
+
+impl Reader {
+    /// What is watched; `None` when nothing ever was.
+    pub fn watch(&self) -> Result<Option<Watch>, CatalogError> {
+        let work = || {
+            let Some(row) = WatchRow::read(&self.connection)? else {
+                return Ok(None);
+            };
+            let error = self.connection.query_row(
+                "SELECT error, error_at FROM watch WHERE error IS NOT NULL",
+                [],
+                |row| {
+                    Ok(LoggedError {
+                        message: row.get(0)?,
+                        at: time::parse(row, 1)?,
+                    })
+                },
+            );
+            Ok(Some((row, error.optional()?)))
+        };
+        let found = work().map_err(|error| fault(&self.path, "read", &error))?;
+        let Some((row, error)) = found else {
+            return Ok(None);
+        };
+        let damaged = |error: serde_json::Error| {
+            let path = self.path.display();
+            CatalogError::Unusable(format!(
+                "catalog '{path}': its table watch is damaged: {error} (the next start of galmorph watch mends it)"
+            ))
+        };
+        Ok(Some(Watch {
+            model: row.model,
+            watched: row.watched().map_err(damaged)?,
+            error,
+        }))
+    }
+}
+
+/// The columns of `watch` that say what is watched, as they are stored. Lists are JSON arrays of text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WatchRow {
+    model: i64,
+    folders: String,
+    extensions: String,
+    reclassify: bool,
+    moving: String,
+    limits: String,
+    follow_links: bool,
+}
+
+impl WatchRow {
+    fn new(model: i64, watched: &Watched, limits: &Limits) -> Self {
+        let names = |wanted: fn(&WatchedFolder) -> bool| {
+            let wanted = watched.folders.iter().filter(|folder| wanted(folder));
+            let names: Vec<String> = wanted.map(|folder| path_text(&folder.path)).collect();
+            serde_json::json!(names).to_string()
+        };
+        Self {
+            model,
+            folders: names(|_| true),
+            extensions: serde_json::json!(watched.extensions).to_string(),
+            reclassify: watched.reclassify,
+            moving: names(|folder| folder.moves),
+            limits: serde_json::json!({
+                "max_bytes": limits.max_bytes,
+                "max_side": limits.max_side,
+                "max_pixels": limits.max_pixels,
+                "min_side": limits.min_side,
+            })
+            .to_string(),
+            follow_links: watched.follow_links,
+        }
+    }
+
+    fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        let statement =
+            "SELECT model, folders, extensions, reclassify, moving, limits, follow_links
+                         FROM watch";
+        connection
+            .query_row(statement, [], |row: &Row| {
+                Ok(Self {
+                    model: row.get("model")?,
+                    folders: row.get("folders")?,
+                    extensions: row.get("extensions")?,
+                    reclassify: row.get("reclassify")?,
+                    moving: row.get("moving")?,
+                    limits: row.get("limits")?,
+                    follow_links: row.get("follow_links")?,
+                })
+            })
+            .optional()
+    }
+
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute(
+            "INSERT INTO watch (id, model, folders, extensions, reclassify, moving, limits, follow_links)
+             VALUES (1, :model, :folders, :extensions, :reclassify, :moving, :limits, :follow_links)
+             ON CONFLICT (id) DO UPDATE SET model = excluded.model,
+                 folders = excluded.folders, extensions = excluded.extensions,
+                 reclassify = excluded.reclassify, moving = excluded.moving,
+                 limits = excluded.limits, follow_links = excluded.follow_links",
+            named_params! {
+                ":model": self.model,
+                ":folders": self.folders,
+                ":extensions": self.extensions,
+                ":reclassify": self.reclassify,
+                ":moving": self.moving,
+                ":limits": self.limits,
+                ":follow_links": self.follow_links,
+            },
+        )?;
+        Ok(())
+    }
+
+    fn watched(&self) -> serde_json::Result<Watched> {
+        let list = |text: &str| serde_json::from_str::<Vec<String>>(text);
+        let moving = list(&self.moving)?;
+        let folder = |name: String| WatchedFolder {
+            path: text_path(&name),
+            moves: moving.contains(&name),
+        };
+        Ok(Watched {
+            folders: list(&self.folders)?.into_iter().map(folder).collect(),
+            extensions: list(&self.extensions)?,
+            reclassify: self.reclassify,
+            follow_links: self.follow_links,
+        })
+    }
+}

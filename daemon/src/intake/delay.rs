@@ -1,0 +1,195 @@
+//! Files that are not to be taken yet: still being written, as far as we can tell, or to be tried again.
+//!
+//! Each has a moment at which it is looked at again. There is room for a bounded number; who is turned
+//! away is found by a later scan. A drain turns nobody away, so that it knows whom it gave up on: its
+//! scan waits instead, and only those who come back from the pipeline go beyond the bound.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::Intake;
+use super::queue::Lane;
+use crate::file::{Origin, changed, io_fault};
+use galmorph_catalog::Stamp;
+
+/// A file that waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delayed {
+    /// How it was when it was last looked at; none if it is to be taken however it is.
+    pub(super) stamp: Option<Stamp>,
+    /// What is known of its way so far.
+    pub(super) origin: Origin,
+}
+
+/// All files that wait, by the moment at which each is looked at again.
+#[derive(Debug)]
+pub(super) struct DelayQueue {
+    files: HashMap<PathBuf, (Instant, Delayed)>,
+    // May name a file that has left, or has another moment by now: the map decides.
+    by_moment: BinaryHeap<Reverse<(Instant, PathBuf)>>,
+    capacity: usize,
+}
+
+impl DelayQueue {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            files: HashMap::new(),
+            by_moment: BinaryHeap::new(),
+            capacity,
+        }
+    }
+
+    /// Lets a file wait until `moment`; false when there is no room.
+    fn admit(&mut self, path: PathBuf, moment: Instant, delayed: Delayed) -> bool {
+        if self.is_full() && !self.files.contains_key(&path) {
+            return false;
+        }
+        self.insert(path, moment, delayed);
+        true
+    }
+
+    /// Lets a file wait until `moment`, room or no room.
+    fn insert(&mut self, path: PathBuf, moment: Instant, delayed: Delayed) {
+        self.by_moment.push(Reverse((moment, path.clone())));
+        self.files.insert(path, (moment, delayed));
+    }
+
+    /// Whether nobody else is let in.
+    pub(super) fn is_full(&self) -> bool {
+        self.files.len() >= self.capacity
+    }
+
+    /// Takes a file out before its moment.
+    pub(super) fn remove(&mut self, path: &Path) -> Option<Delayed> {
+        self.files.remove(path).map(|(_, delayed)| delayed)
+    }
+
+    /// Whether a file waits.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    /// A file whose moment has come.
+    pub(super) fn due(&mut self, now: Instant) -> Option<(PathBuf, Delayed)> {
+        loop {
+            let moment = self.next_moment()?;
+            if moment > now {
+                return None;
+            }
+            let Reverse((_, path)) = self.by_moment.pop()?;
+            if let Some((_, delayed)) = self.files.remove(&path) {
+                return Some((path, delayed));
+            }
+        }
+    }
+
+    /// When the next file is due.
+    pub(super) fn next_moment(&mut self) -> Option<Instant> {
+        loop {
+            let Reverse((moment, path)) = self.by_moment.peek()?;
+            if self.files.get(path).is_some_and(|(due, _)| due == moment) {
+                return Some(*moment);
+            }
+            self.by_moment.pop();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+}
+
+impl Intake<'_> {
+    /// Lets a file wait, or another scan find it.
+    pub(super) fn delay(&mut self, path: PathBuf, moment: Instant, delayed: Delayed) {
+        if self.options.drain {
+            self.waiting.insert(path, moment, delayed);
+        } else if !self.waiting.admit(path, moment, delayed) {
+            self.scan_by(moment);
+        }
+    }
+
+    /// Lets a file wait to see whether it changes.
+    pub(super) fn delay_until_settled(&mut self, path: PathBuf, stamp: Stamp, delayed: Delayed) {
+        let moment = Instant::now() + self.options.settle;
+        let delayed = Delayed {
+            stamp: Some(stamp),
+            ..delayed
+        };
+        self.delay(path, moment, delayed);
+    }
+
+    /// A file that waited: gone, changed again, or to be taken.
+    pub(super) fn recheck(&mut self, path: PathBuf, delayed: Delayed) {
+        let metadata = match self.options.selection.look(&path) {
+            Ok(Some(metadata)) => metadata,
+            Ok(None) => return,
+            Err(error) => {
+                let fault = io_fault(&path, &error);
+                return self.handle(path, fault, delayed);
+            }
+        };
+        let now = Stamp::of(&metadata);
+        let settled = match &delayed.stamp {
+            // It could not be read; that it was to be read was known before.
+            None => true,
+            Some(_) if self.lane(&path, now).is_none() => return,
+            Some(before) => *before == now,
+        };
+        if settled {
+            self.take(path, now, delayed, Lane::Fresh, changed(&metadata));
+        } else {
+            self.delay_until_settled(path, now, delayed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn delayed(failures: u32) -> Delayed {
+        Delayed {
+            stamp: None,
+            origin: Origin {
+                failures,
+                ..Origin::now()
+            },
+        }
+    }
+
+    #[test]
+    fn files_come_out_at_their_latest_moment_and_in_order() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut room = DelayQueue::new(10);
+        room.admit("/a".into(), at(1), delayed(0));
+        room.admit("/b".into(), at(2), delayed(0));
+        room.admit("/c".into(), at(3), delayed(0));
+        room.admit("/a".into(), at(4), delayed(7));
+        assert!(room.remove(Path::new("/c")).is_some());
+        assert_eq!(room.next_moment(), Some(at(2)));
+        assert!(room.due(at(1)).is_none());
+        let (path, _) = room.due(at(9)).unwrap();
+        assert_eq!(path, Path::new("/b"));
+        let (path, last) = room.due(at(9)).unwrap();
+        assert_eq!((path.as_path(), last.origin.failures), (Path::new("/a"), 7));
+        assert!(room.due(at(9)).is_none() && room.is_empty());
+    }
+
+    #[test]
+    fn a_full_room_turns_newcomers_away_and_keeps_its_own() {
+        let mut room = DelayQueue::new(1);
+        let now = Instant::now();
+        assert!(room.admit("/a".into(), now, delayed(0)));
+        assert!(!room.admit("/b".into(), now, delayed(0)));
+        assert!(room.admit("/a".into(), now, delayed(1)));
+    }
+}

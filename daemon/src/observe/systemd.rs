@@ -1,0 +1,276 @@
+//! What systemd is told: that we are ready, how the work goes, and that we are alive.
+//!
+//! One thread does it, whether or not systemd listens: it also looks at the [`Monitor`] and logs who
+//! doesn't get on. It feeds the watchdog at a quarter of the unit's `WatchdogSec`, and only while no
+//! thread hangs; a thread hangs when it has been at one thing for all of `WatchdogSec`. So a hang is
+//! ended after one to two times `WatchdogSec`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use sd_notify::NotifyState;
+
+use crate::observe::Tally;
+use crate::observe::watchdog::{Health, Monitor};
+
+/// The time between two status lines, and after the last work until it is called idle.
+const STATUS_PAUSE: Duration = Duration::from_secs(1);
+
+/// What passes for `WatchdogSec` where there is none: the log is all that comes of it then.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// The longest time between two looks at the threads, and how long one may wait for others before it is
+/// mentioned.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// systemd, or nobody.
+pub(crate) struct Service {
+    monitor: Monitor,
+    counts: Arc<Mutex<Counts>>,
+    news: Sender<()>,
+}
+
+/// What the status says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    classified: u64,
+    rejected: u64,
+}
+
+impl Service {
+    /// Starts to look at the threads. Its thread ends with this.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let limit = sd_notify::watchdog_enabled().unwrap_or(LIMIT);
+        let monitor = Monitor::new(limit);
+        let counts = Arc::<Mutex<Counts>>::default();
+        let (sender, news) = bounded(1);
+        let teller = Teller {
+            monitor: monitor.clone(),
+            counts: Arc::clone(&counts),
+            news,
+            pace: (limit / 4).min(LOOK),
+            patience: limit.min(LOOK),
+            health: Health::Well,
+            rate: Rate::default(),
+        };
+        thread::Builder::new()
+            .name("watchdog".into())
+            .spawn(move || teller.run())?;
+        Ok(Self {
+            monitor,
+            counts,
+            news: sender,
+        })
+    }
+
+    /// Who is asked before the watchdog is fed.
+    pub(crate) fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// The first scan has begun, or a reload is over.
+    pub(crate) fn ready(&self) {
+        let status = text(read(&self.counts), None, &Health::Well);
+        tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    }
+
+    /// The configuration is read again.
+    pub(crate) fn reloading(&self) {
+        // systemd takes the one for a mistake without the other.
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => {
+                let status =
+                    text(read(&self.counts), None, &Health::Well) + "; reads its settings again";
+                tell(&[NotifyState::Reloading, now, NotifyState::Status(&status)]);
+            }
+            Err(error) => log::debug!("cannot tell systemd: {error}"),
+        }
+    }
+
+    /// More files were recorded.
+    pub(crate) fn recorded(&self, tally: &Tally) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = Counts {
+            classified: tally.classified_total() + tally.known,
+            rejected: tally.rejected_total(),
+        };
+        // If it rang already, one ring will do for both.
+        let _ = self.news.try_send(());
+    }
+
+    /// The work is over.
+    pub(crate) fn stopping(&self) {
+        let status = text(read(&self.counts), None, &Health::Well);
+        tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);
+    }
+}
+
+/// The thread.
+struct Teller {
+    monitor: Monitor,
+    counts: Arc<Mutex<Counts>>,
+    news: Receiver<()>,
+    pace: Duration,
+    patience: Duration,
+    health: Health,
+    rate: Rate,
+}
+
+impl Teller {
+    fn run(mut self) {
+        let mut next_look = Instant::now();
+        let mut next_status = None;
+        let mut told = next_look;
+        loop {
+            let now = Instant::now();
+            if next_look <= now {
+                next_look = now + self.pace;
+                if self.look() {
+                    next_status.get_or_insert(now.max(told + STATUS_PAUSE));
+                }
+            }
+            if next_status.is_some_and(|moment| moment <= now) {
+                told = now;
+                let counts = read(&self.counts);
+                let rate = self.rate.measure(now, counts);
+                tell(&[NotifyState::Status(&text(counts, rate, &self.health))]);
+                // Once more after the last work, to say that it was the last.
+                next_status = rate.map(|_| now + STATUS_PAUSE);
+            }
+            let moment = next_status.map_or(next_look, |moment| moment.min(next_look));
+            match self.news.recv_deadline(moment) {
+                Ok(()) if next_status.is_none() => {
+                    let now = Instant::now();
+                    self.rate.begin(now);
+                    next_status = Some(now + STATUS_PAUSE);
+                }
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Looks at the threads, and feeds the watchdog if they get on. True if there is something to say.
+    fn look(&mut self) -> bool {
+        let health = self.monitor.health(self.patience);
+        if !matches!(health, Health::Hung(_)) {
+            tell(&[NotifyState::Watchdog]);
+        }
+        let is_new = std::mem::discriminant(&health) != std::mem::discriminant(&self.health);
+        match &health {
+            Health::Hung(text) if is_new => log::error!("{text}; the watchdog is not fed"),
+            Health::Waiting(text) if is_new => log::warn!("{text}; it goes on when that answers"),
+            Health::Well if is_new => log::info!("all threads get on again"),
+            _ => {}
+        }
+        let changed = health != self.health;
+        self.health = health;
+        changed
+    }
+}
+
+/// Files per second since the status before.
+#[derive(Debug, Default)]
+struct Rate {
+    since: Option<Instant>,
+    counts: Counts,
+}
+
+impl Rate {
+    /// Work begins.
+    fn begin(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    /// The rate since the last measurement; none if there was no work.
+    fn measure(&mut self, now: Instant, counts: Counts) -> Option<f64> {
+        let files = |counts: Counts| counts.classified + counts.rejected;
+        let more = files(counts) - files(self.counts);
+        let seconds = self.since.map(|since| (now - since).as_secs_f64());
+        (self.since, self.counts) = (Some(now), counts);
+        (more > 0).then(|| more as f64 / seconds.unwrap_or_default().max(1e-3))
+    }
+}
+
+fn read(counts: &Mutex<Counts>) -> Counts {
+    *counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The status line.
+fn text(counts: Counts, rate: Option<f64>, health: &Health) -> String {
+    let rate = rate.map_or_else(|| "idle".to_owned(), |rate| format!("{rate:.1} images/s"));
+    let text = format!(
+        "{} classified, {} rejected, {rate}",
+        grouped(counts.classified),
+        grouped(counts.rejected)
+    );
+    match health {
+        Health::Well => text,
+        Health::Waiting(thread) | Health::Hung(thread) => format!("{text}; {thread}"),
+    }
+}
+
+/// A number as people read it: `12 345`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Does nothing where systemd did not start us.
+fn tell(state: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(state) {
+        log::debug!("cannot tell systemd: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(classified: u64, rejected: u64) -> Counts {
+        Counts {
+            classified,
+            rejected,
+        }
+    }
+
+    #[test]
+    fn a_status_is_read_by_people() {
+        let status = |counts, rate| text(counts, rate, &Health::Well);
+        assert_eq!(
+            status(counts(12_345, 3), Some(38.24)),
+            "12 345 classified, 3 rejected, 38.2 images/s"
+        );
+        assert_eq!(
+            status(counts(1_000_000, 999), None),
+            "1 000 000 classified, 999 rejected, idle"
+        );
+        let waiting = Health::Waiting("decode-0 has waited for a file system for 20 s".into());
+        assert_eq!(
+            text(counts(0, 0), None, &waiting),
+            "0 classified, 0 rejected, idle; decode-0 has waited for a file system for 20 s"
+        );
+    }
+
+    #[test]
+    fn a_rate_is_of_the_time_since_the_last() {
+        let start = Instant::now();
+        let later = |seconds| start + Duration::from_secs(seconds);
+        let mut rate = Rate::default();
+        rate.begin(start);
+        assert_eq!(rate.measure(later(1), counts(10, 2)), Some(12.0));
+        assert_eq!(rate.measure(later(3), counts(30, 2)), Some(10.0));
+        assert_eq!(rate.measure(later(4), counts(30, 2)), None);
+        // The hours without work don't count.
+        rate.begin(later(9_000));
+        assert_eq!(rate.measure(later(9_001), counts(35, 2)), Some(5.0));
+    }
+}

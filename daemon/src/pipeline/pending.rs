@@ -1,0 +1,115 @@
+//! The same bytes are computed once, even when two files hold them at the same moment.
+//!
+//! The catalog knows what was computed before; this knows what is being computed now. The first file
+//! with some content leads; those that come while it is under way wait for its verdict, and are
+//! recorded after it.
+//!
+//! Only so many wait: while the catalog is locked, a million copies of a file would pile up here, past
+//! every channel's bound. Those beyond go the whole way as a leader does, which costs a computation and
+//! harms nothing: an answer that is there already is left as it is.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use blake3::Hash;
+
+use super::Judged;
+
+/// How many files may wait, of all contents together.
+const ROOM: usize = 1024;
+
+/// The contents that are under way, and who waits for each.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    contents: Mutex<Contents>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    by_digest: HashMap<Hash, Vec<Judged>>,
+    waiting: usize,
+}
+
+impl Pending {
+    /// Lets a file go on, as a leader of its content, and gives it back, or keeps it waiting for one.
+    pub(super) fn lead_or_wait<T>(
+        &self,
+        digest: Hash,
+        file: T,
+        waiting: impl FnOnce(T) -> Judged,
+    ) -> Option<T> {
+        let contents = &mut *self.lock();
+        let Some(followers) = contents.by_digest.get_mut(&digest) else {
+            contents.by_digest.insert(digest, Vec::new());
+            return Some(file);
+        };
+        if contents.waiting >= ROOM {
+            return Some(file);
+        }
+        contents.waiting += 1;
+        followers.push(waiting(file));
+        None
+    }
+
+    /// Gives those who wait for this content; to be called after a verdict on it is committed. It
+    /// doesn't matter which of several leaders comes first: their verdicts are the same.
+    pub(super) fn settle(&self, digest: Hash) -> Vec<Judged> {
+        let mut contents = self.lock();
+        let followers = contents.by_digest.remove(&digest).unwrap_or_default();
+        contents.waiting -= followers.len();
+        followers
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode::blank_entry;
+    use super::super::{Judged, TakenFile};
+    use super::*;
+    use crate::file::Origin;
+    use galmorph_catalog::Stamp;
+
+    fn file() -> TakenFile {
+        TakenFile {
+            path: "a".into(),
+            stamp: Stamp::default(),
+            origin: Origin::now(),
+        }
+    }
+
+    fn hash(content: &str) -> Hash {
+        blake3::hash(content.as_bytes())
+    }
+
+    fn waits(pending: &Pending, content: &str) -> bool {
+        let judged = |taken: TakenFile| Judged {
+            entry: blank_entry(&taken),
+            taken,
+        };
+        let file = file();
+        pending.lead_or_wait(hash(content), file, judged).is_none()
+    }
+
+    #[test]
+    fn those_who_find_no_room_go_on_and_everyone_is_let_go_once() {
+        let pending = Pending::default();
+        assert!(!waits(&pending, "a") && !waits(&pending, "b"));
+        assert!(waits(&pending, "b"));
+        assert_eq!(
+            (1..2 * ROOM).filter(|_| waits(&pending, "a")).count(),
+            ROOM - 1
+        );
+        assert!(!waits(&pending, "b"));
+
+        // The two leaders of "b" end one after the other.
+        assert_eq!(pending.settle(hash("b")).len(), 1);
+        assert_eq!(pending.settle(hash("b")).len(), 0);
+        assert!(waits(&pending, "a"), "there is room again");
+        assert_eq!(pending.settle(hash("a")).len(), ROOM);
+        assert!(!waits(&pending, "a"), "the next one leads");
+    }
+}

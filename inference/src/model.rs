@@ -1,0 +1,408 @@
+//! A model file, read and made ready to run.
+//!
+//! A model comes from outside, so everything in it is doubted: the card must be one that we follow,
+//! the input and output must be the contract's, and the network must answer once before it is
+//! trusted with an image.
+//!
+//! A different set of test scales gives a different answer, and so does leaving out some of them, so a
+//! model is identified by the digest of its file *and* the card as it is used.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use blake3::Hash;
+use galmorph_cutout::{CardError, EarlyStop, ModelCard, Morphology, PreprocessingError};
+use galmorph_engine::{Kernel, Number};
+use serde::{Deserialize, Serialize};
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::*;
+
+use crate::catch;
+use crate::classifier::{Classifier, Plan};
+
+/// The model that is used when none is named.
+const EMBEDDED: &[u8] = include_bytes!("../../models/zhu2019-small.onnx");
+
+/// The names of the contract between `galmorph-train export` and the daemon.
+const INPUT: &str = "views";
+const OUTPUT: &str = "probabilities";
+
+/// Which numbers convolutions may multiply. They add in f32 in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// bf16 where the processor is faster with it, f32 elsewhere
+    #[default]
+    Auto,
+    /// f32 everywhere
+    F32,
+}
+
+impl Precision {
+    /// Every choice, in the order of the help.
+    pub const ALL: [Self; 2] = [Self::Auto, Self::F32];
+
+    /// Its name on the command line and in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+        }
+    }
+}
+
+/// Which numbers a model's convolutions do multiply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arithmetic {
+    /// 32-bit floating point.
+    F32,
+    /// bf16: eight bits of exponent, eight of precision.
+    Bf16,
+}
+
+impl Arithmetic {
+    fn of(kernel: Kernel) -> Self {
+        match kernel.number() {
+            Number::F32 => Self::F32,
+            Number::Bf16 => Self::Bf16,
+        }
+    }
+
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
+/// The card as a catalog keeps it: with all that changes an answer. f32 is what a card means that says
+/// nothing of it.
+#[derive(Debug, Serialize)]
+struct CardInUse<'a> {
+    #[serde(flatten)]
+    card: &'a ModelCard,
+    #[serde(skip_serializing_if = "Arithmetic::is_f32")]
+    arithmetic: Arithmetic,
+}
+
+/// How a model is to be run. What is not said here is said by the model itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Test scales in place of its own, unless there are none.
+    pub scales: &'a [u32],
+    /// When to leave out scales.
+    pub early_stop: Option<EarlyStop>,
+    /// What numbers are multiplied.
+    pub precision: Precision,
+}
+
+/// A network that is ready to run, and what is known of it.
+#[derive(Debug)]
+pub struct Model {
+    /// What the file says of itself, with the test scales in use, and when some are left out.
+    pub card: ModelCard,
+    /// The BLAKE3 digest of the file.
+    pub digest: Hash,
+    /// What computes its convolutions.
+    pub kernel: Kernel,
+    plan: Plan,
+}
+
+/// Why a model can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {file}: {fault}")]
+pub struct ModelError {
+    verb: &'static str,
+    file: String,
+    fault: Fault,
+}
+
+/// What is wrong with it.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The file can't be read.
+    #[error("{0}")]
+    Read(#[from] std::io::Error),
+    /// It is no ONNX file.
+    #[error("not an ONNX file")]
+    NotOnnx,
+    /// Its card can't be used.
+    #[error("{}", one_line(.0))]
+    Card(#[from] CardError),
+    /// The test scales that were asked for make no views.
+    #[error("{0}")]
+    Scales(#[from] PreprocessingError),
+    /// Its inputs, outputs or answers are not what the card promises.
+    #[error("{}", one_line(.0))]
+    Contract(String),
+    /// tract can't run it.
+    #[error("{}", one_line(.0))]
+    Network(#[from] TractError),
+}
+
+impl Model {
+    /// Reads a model, or the embedded one.
+    pub fn load(path: Option<&Path>, options: Options<'_>) -> Result<Self, ModelError> {
+        let file = path.map_or_else(
+            || "the embedded model".to_owned(),
+            |path| format!("model '{}'", path.display()),
+        );
+        let fail = |verb, fault| ModelError {
+            verb,
+            file: file.clone(),
+            fault,
+        };
+        match path {
+            Some(path) => {
+                let bytes = fs::read(path).map_err(|error| fail("read", error.into()))?;
+                Self::from_bytes(bytes, options)
+            }
+            None => Self::from_bytes(EMBEDDED, options),
+        }
+        .map_err(|fault| fail("use", fault))
+    }
+
+    /// Nothing that was made of a file stays longer than it is needed: a large network's weights would be
+    /// there as often as there are steps.
+    pub fn from_bytes(bytes: impl AsRef<[u8]>, options: Options<'_>) -> Result<Self, Fault> {
+        let proto = catch(|| onnx().proto_model_for_read(&mut bytes.as_ref()))
+            .map_err(Fault::Contract)?
+            .ok()
+            .filter(|proto| proto.graph.is_some())
+            .ok_or(Fault::NotOnnx)?;
+        let card = card_in_use(&proto, options)?;
+        check_interface(&proto)?;
+        let digest = blake3::hash(bytes.as_ref());
+        drop(bytes);
+        let kernel = Kernel::fastest(options.precision == Precision::F32);
+        let plan = catch(|| prepare(proto, &card, kernel)).map_err(Fault::Contract)??;
+        let model = Self {
+            card,
+            digest,
+            kernel,
+            plan,
+        };
+        model.try_out()?;
+        Ok(model)
+    }
+
+    /// Which numbers its convolutions multiply.
+    pub fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::of(self.kernel)
+    }
+
+    /// The card with all settings in use that change an answer, as JSON. With the digest of the file, it
+    /// identifies the model in a catalog.
+    pub fn card_in_use(&self) -> String {
+        let card = CardInUse {
+            card: &self.card,
+            arithmetic: self.arithmetic(),
+        };
+        serde_json::to_string(&card).expect("a card is a tree of plain values")
+    }
+
+    /// What an answer is the average of, for people.
+    pub fn averages(&self) -> String {
+        let scales = &self.card.preprocessing.test_scales;
+        match self.card.early_stop {
+            EarlyStop::Never => format!("test scales {scales:?}"),
+            stop => format!("test scales {scales:?}, early stop {stop}"),
+        }
+    }
+
+    /// One who runs the network: a thread's own, since a run needs scratch space.
+    pub fn classifier(&self) -> Classifier {
+        Classifier::new(Arc::clone(&self.plan), &self.card)
+    }
+
+    /// A network that can't answer for a black image can't answer at all. It also makes the first real
+    /// image as quick as the others.
+    fn try_out(&self) -> Result<(), Fault> {
+        let preprocessing = &self.card.preprocessing;
+        let black = vec![0.0; preprocessing.view_count() * preprocessing.view_len()];
+        self.classifier()
+            .classify(&black)
+            .map(|_| ())
+            .map_err(|refusal| Fault::Contract(refusal.to_string()))
+    }
+}
+
+/// A model's own words may have line ends in them.
+fn one_line(fault: &impl ToString) -> String {
+    fault.to_string().replace(['\n', '\r'], " ")
+}
+
+fn card_in_use(proto: &ModelProto, options: Options<'_>) -> Result<ModelCard, Fault> {
+    let properties = proto
+        .metadata_props
+        .iter()
+        .map(|entry| (entry.key.as_str(), entry.value.as_str()));
+    let mut card = ModelCard::from_metadata(properties)?;
+    if !options.scales.is_empty() {
+        card.preprocessing.test_scales = options.scales.to_vec();
+        card.preprocessing.validate()?;
+    }
+    if let Some(early_stop) = options.early_stop {
+        card.early_stop = early_stop;
+    }
+    // Of a single scale there is nothing to leave out: it is the same model.
+    if card.preprocessing.view_count() == 1 {
+        card.early_stop = EarlyStop::Never;
+    }
+    Ok(card)
+}
+
+/// The contract names one input and one output; the network's weights may be listed as inputs too.
+fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
+    let Some(graph) = &proto.graph else {
+        return Err(Fault::NotOnnx);
+    };
+    if !graph.input.iter().any(|input| input.name == INPUT) {
+        return Err(Fault::Contract(format!("it has no input '{INPUT}'")));
+    }
+    if !graph.output.iter().any(|output| output.name == OUTPUT) {
+        return Err(Fault::Contract(format!("it has no output '{OUTPUT}'")));
+    }
+    Ok(())
+}
+
+/// Compiles the network for one image at a time, all its views together.
+///
+/// tract runs a fixed batch some 12 % faster than a symbolic one, and gains nothing from a larger one. So
+/// where all views are averaged, an answer depends on nothing else, by construction.
+fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, Fault> {
+    let views = card.preprocessing.view_count();
+    let mut network = galmorph_engine::reader().model_for_proto_model(&proto)?;
+    drop(proto);
+    // By name: what is not an input of the graph proper has a value, and is none here either.
+    let input = network
+        .input_outlets()?
+        .iter()
+        .position(|outlet| network.node(outlet.node).name == INPUT);
+    if network.input_outlets()?.len() != 1 || input != Some(0) {
+        return Err(Fault::Contract(format!("'{INPUT}' is not its only input")));
+    }
+    network.select_outputs_by_name([OUTPUT])?;
+    let network = galmorph_engine::for_batches(network, views, card.preprocessing.view_shape())?;
+    let (accelerated, _) = galmorph_engine::accelerate(&network, kernel)?;
+    drop(network);
+    let network = accelerated.into_optimized()?;
+    let output = network.output_fact(0)?.clone();
+    if output.shape.as_concrete() != Some(&[views, Morphology::COUNT]) {
+        return Err(Fault::Contract(format!(
+            "its output is {output:?}, not {views} x {} probabilities",
+            Morphology::COUNT
+        )));
+    }
+    Ok(network.into_runnable()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use tract_onnx::pb;
+
+    fn fault(bytes: &[u8]) -> String {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        Model::load(Some(file.path()), Options::default())
+            .unwrap_err()
+            .to_string()
+    }
+
+    fn changed(change: impl FnOnce(&mut pb::ModelProto)) -> Vec<u8> {
+        let mut proto = onnx().proto_model_for_read(&mut &*EMBEDDED).unwrap();
+        change(&mut proto);
+        encode(&proto)
+    }
+
+    fn encode(proto: &pb::ModelProto) -> Vec<u8> {
+        use prost::Message as _;
+        proto.encode_to_vec()
+    }
+
+    /// The same tensor with nothing but NaN in it, if its values are floats.
+    fn not_a_number(tensor: &pb::TensorProto) -> pb::TensorProto {
+        let mut poisoned = tensor.clone();
+        if tensor.data_type == pb::tensor_proto::DataType::Float as i32 {
+            let count = usize::try_from(tensor.dims.iter().product::<i64>()).unwrap();
+            poisoned.float_data = Vec::new();
+            poisoned.raw_data = f32::NAN.to_le_bytes().repeat(count);
+        }
+        poisoned
+    }
+
+    #[test]
+    fn the_embedded_model_answers_with_probabilities() {
+        let model = Model::load(None, Options::default()).unwrap();
+        let preprocessing = &model.card.preprocessing;
+        let views = vec![0.5; preprocessing.view_count() * preprocessing.view_len()];
+        let answer = model.classifier().classify(&views).unwrap();
+        let total: f32 = answer.values().iter().sum();
+        assert!((total - 1.0).abs() < 1e-5, "{total}");
+    }
+
+    #[test]
+    fn other_scales_are_another_card_of_the_same_file() {
+        let scales = |scales| Options {
+            scales,
+            early_stop: Some(EarlyStop::Settled),
+            ..Options::default()
+        };
+        let model = Model::load(None, scales(&[200])).unwrap();
+        assert_eq!(model.card.preprocessing.test_scales, [200]);
+        assert_eq!(model.card.early_stop, EarlyStop::Never);
+        let several = Model::load(None, scales(&[])).unwrap();
+        assert_eq!(several.card.early_stop, EarlyStop::Settled);
+        assert_eq!(
+            model.digest,
+            Model::load(None, Options::default()).unwrap().digest
+        );
+        let error = Model::load(None, scales(&[0])).unwrap_err().to_string();
+        assert!(error.contains("a side of 0 pixels"), "{error}");
+    }
+
+    #[test]
+    fn the_numbers_that_are_multiplied_are_part_of_the_model_in_use() {
+        let model = |precision| {
+            let options = Options {
+                precision,
+                ..Options::default()
+            };
+            Model::load(None, options).unwrap()
+        };
+        let (exact, fastest) = (model(Precision::F32), model(Precision::Auto));
+        assert_eq!(exact.arithmetic(), Arithmetic::F32);
+        // As it was written before there was another: answers of then keep their model.
+        assert_eq!(exact.card_in_use(), exact.card.to_json().unwrap());
+        assert_eq!(exact.digest, fastest.digest);
+        let is_bf16 = fastest.arithmetic() == Arithmetic::Bf16;
+        assert_eq!(exact.card_in_use() != fastest.card_in_use(), is_bf16);
+        let card: serde_json::Value = serde_json::from_str(&fastest.card_in_use()).unwrap();
+        assert_eq!(card.get("arithmetic").is_some(), is_bf16);
+    }
+
+    #[test]
+    fn files_that_are_no_model_of_ours_are_refused_with_the_reason() {
+        assert!(fault(b"<html>not found</html>").ends_with("not an ONNX file"));
+        assert!(fault(b"").ends_with("not an ONNX file"));
+        assert!(fault(&EMBEDDED[..EMBEDDED.len() / 2]).ends_with("not an ONNX file"));
+        let bare = changed(|model| model.metadata_props.clear());
+        assert!(fault(&bare).contains("no galmorph card in its metadata"));
+        let renamed = changed(|model| model.graph.as_mut().unwrap().output[0].name = "y".into());
+        assert!(fault(&renamed).contains("no output 'probabilities'"));
+        let poisoned = changed(|model| {
+            for weights in &mut model.graph.as_mut().unwrap().initializer {
+                *weights = not_a_number(weights);
+            }
+        });
+        assert!(fault(&poisoned).ends_with("the network's answer is not finite"));
+        let headless = changed(|model| model.graph.as_mut().unwrap().node.clear());
+        assert!(fault(&headless).starts_with("cannot use model '"));
+    }
+}
