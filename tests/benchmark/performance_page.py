@@ -1,6 +1,6 @@
-"""What the benchmark measured, as tables of docs/performance.md and as a plot beside it.
+"""Writes the benchmark's measurements as the tables and the plot of docs/performance.md.
 
-usage: performance_page.py performance.json PAGE.md     (writes the page's tables again, and its plot)
+usage: performance_page.py performance.json PAGE.md     (rewrites the tables of the page, and the plot next to it)
 """
 
 import json
@@ -21,13 +21,13 @@ IN_PYTHON = {
     "openvino-bf16": "OpenVINO, bf16",
     "torch": "PyTorch, f32",
 }
-# The same, kept from knowing of AVX-512 and AMX.
+# The same runtimes with AVX-512 and AMX hidden from them.
 WITHOUT_AVX512 = {
-    "onnxruntime-avx2": "ONNX Runtime, f32, AVX2 alone",
-    "openvino-f32-avx2": "OpenVINO, f32, AVX2 alone",
+    "onnxruntime-avx2": "ONNX Runtime, f32, AVX2 only",
+    "openvino-f32-avx2": "OpenVINO, f32, AVX2 only",
 }
-RUNTIMES = OURS | {"tract": "tract as it comes, f32"} | IN_PYTHON | WITHOUT_AVX512
-# What the speed of the others is a multiple of, where it ran.
+RUNTIMES = OURS | {"tract": "tract alone, f32"} | IN_PYTHON | WITHOUT_AVX512
+# The runtime that the others' speed is relative to, if it ran.
 REFERENCE = "onnxruntime"
 BEGIN, END = "<!-- scripts/bench writes from here -->", "<!-- to here -->"
 PLOTTED_BATCH, PLOTTED_THREADS = 4, 1
@@ -38,7 +38,7 @@ def plural(count, noun):
 
 
 def spread(values, digits):
-    """The median, and the least and the greatest."""
+    """The median, with the minimum and the maximum."""
     middle, least, most = statistics.median(values), min(values), max(values)
     return f"{middle:.{digits}f} ({least:.{digits}f} to {most:.{digits}f})"
 
@@ -52,7 +52,7 @@ def reference_of(results):
 
 
 def speeds(results, name):
-    """How many times as fast as the reference, by processor time, in each round."""
+    """Speed relative to the reference, by processor time, in each round."""
     reference = of(results[reference_of(results)], "cpu_seconds")
     return [r / t for r, t in zip(reference, of(results[name], "cpu_seconds"))]
 
@@ -70,7 +70,7 @@ def network_table(run):
     if not results:
         return ""
     reference = RUNTIMES[reference_of(results)]
-    lines = heading("runtime", f"speed ({reference} = 1)", "CPU ms a view", "views/s", "load, s", "peak memory, MB")
+    lines = heading("runtime", f"speed ({reference} = 1)", "CPU ms per view", "views/s", "load, s", "peak memory, MB")
     for name, measured in results.items():
         rates = [1 / seconds for seconds in of(measured, "wall_seconds")]
         lines.append(
@@ -88,8 +88,8 @@ def network_table(run):
 
 def pipeline_table(run):
     lines = heading(
-        "kernel", "workers", "images/s", "of the network's own rate", "speed (one worker = 1)",
-        "decode and views, CPU ms an image", "database, % of CPU", "load, s", "peak memory, MB",
+        "kernel", "workers", "images/s", "share of the network's rate", "speed (one worker = 1)",
+        "decoding and views, CPU ms per image", "database, % of CPU", "load, s", "peak memory, MB",
     )  # fmt: skip
     one = {}
     for result in run["results"]:
@@ -121,12 +121,12 @@ def machine_lines(machine, rounds):
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     return (
         f"Processor: {machine['processor']}, {plural(machine['cores'], 'core')}, {machine['system']}.\n"
-        f"It offers: {offers}.\nFrom PyPI: {packages}. {plural(rounds, 'round')}."
+        f"Instruction sets: {offers}.\nPackages from PyPI: {packages}. {plural(rounds, 'round')}."
     )
 
 
 def left_out(networks):
-    """Which runtimes did not run, each with why: a line for each reason."""
+    """The runtimes that did not run and the reason, one line each."""
     reasons = {}
     for run in networks:
         for name, fault in run["missing"].items():
@@ -139,17 +139,17 @@ def tables(measured, plot):
     if absent := left_out(measured["networks"]):
         parts.append(absent)
     if measured["networks"]:
-        parts.append(f"![Processor time a view of each runtime]({plot})")
+        parts.append(f"![Processor time per view for each runtime]({plot})")
     for run in measured["pipelines"]:
-        parts += [f"### {run['model']}: the whole pipeline", pipeline_table(run)]
+        parts += [f"### {run['model']}: whole pipeline", pipeline_table(run)]
     for run in measured["networks"]:
         views, threads = plural(run["batch"], "view"), plural(run["threads"], "thread")
-        parts += [f"### {run['model']}: the network alone, {views} a run, {threads}", network_table(run)]
+        parts += [f"### {run['model']}: network only, {views} per run, {threads}", network_table(run)]
     return "\n\n".join(parts)
 
 
 def draw(measured, path):
-    """Processor time a view by runtime, a panel for each model: SVG or PNG, by the file's name."""
+    """Processor time per view by runtime, one panel per model: SVG or PNG, by the file's name."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -181,14 +181,14 @@ def draw(measured, path):
         panel.set_xlim(left=0)
         panel.spines[["top", "right"]].set_visible(False)
         views, threads = plural(run["batch"], "view"), plural(run["threads"], "thread")
-        panel.set_title(f"{run['model']}: {views} a run, {threads}", loc="left")
-    panels[-1, 0].set_xlabel("CPU ms a view; less is faster (median, and the range of the rounds)")
+        panel.set_title(f"{run['model']}: {views} per run, {threads}", loc="left")
+    panels[-1, 0].set_xlabel("CPU ms per view, lower is better (median and range of the rounds)")
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)
 
 
 def write(measured, page):
-    """Puts the tables between the page's marks, and the plot beside the page."""
+    """Writes the tables between the page's marks, and the plot next to the page."""
     text = page.read_text() if page.exists() else f"{BEGIN}\n{END}\n"
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
