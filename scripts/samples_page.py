@@ -5,7 +5,7 @@ It needs only matplotlib, in the version of scripts/requirements-bench.txt:
     cargo build --release
     scripts/setup bench && .venv-bench/bin/python scripts/samples_page.py
 
-It fails when a label is not the one that the file's name promises.
+It fails when the label of any sample is not the one that its file name promises.
 """
 
 import argparse
@@ -46,12 +46,12 @@ def centre(file):
     return pixels[top : top + SIDE, left : left + SIDE]
 
 
-def page(files, found):
-    """A figure with a column for each class."""
+def page(found):
+    """A figure with a column for each class, from the label and probability of each file."""
     width = len(CLASSES) * (SIDE + MARGIN) + MARGIN
     height = ROWS * (SIDE + CAPTION) + MARGIN
     figure = pyplot.figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=BACKGROUND)
-    for number, (file, (label, probability)) in enumerate(zip(files, found, strict=True)):
+    for number, (file, (label, probability)) in enumerate(found.items()):
         row, column = divmod(number, len(CLASSES))
         left = MARGIN + column * (SIDE + MARGIN)
         # Matplotlib counts from the bottom.
@@ -71,23 +71,26 @@ def page(files, found):
 
 def main():
     parser = argparse.ArgumentParser(description="A page of the sample cutouts and their labels")
-    parser.add_argument("--galmorph", default=ROOT / "target/release/galmorph", help="the program that labels them")
+    parser.add_argument(
+        "--galmorph", default=ROOT / "target/release/galmorph", help="the program that labels them"
+    )
     parser.add_argument("--output", default=ROOT / "docs/samples.jpg", help="the JPEG file to write")
     arguments = parser.parse_args()
 
     folder = ROOT / "data/cutouts"
-    # In the order of the page: row by row.
-    files = [folder / f"{name}-{number}.jpg" for number in range(1, ROWS + 1) for name in CLASSES]
-    found = answers(arguments.galmorph, files)
+    files = sorted(folder.glob("*.jpg"))
+    found = dict(zip(files, answers(arguments.galmorph, files), strict=True))
     wrong = [
         f"{file.name} is labelled {label}"
-        for file, (label, _) in zip(files, found, strict=True)
+        for file, (label, _) in found.items()
         if file.stem.rpartition("-")[0] != label
     ]
     if wrong:
         sys.exit("\n".join(wrong))
 
-    figure = page(files, found)
+    # In the order of the page: row by row.
+    shown = [folder / f"{name}-{number}.jpg" for number in range(1, ROWS + 1) for name in CLASSES]
+    figure = page({file: found[file] for file in shown})
     figure.savefig(arguments.output, dpi=DPI, pil_kwargs={"quality": 85, "optimize": True})
     print(f"wrote {arguments.output}, {Path(arguments.output).stat().st_size // 1000} kB")
 

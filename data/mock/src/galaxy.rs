@@ -1,4 +1,4 @@
-//! What a galaxy of each class is made of, and the dice for it.
+//! What a galaxy of each class is made of, and the random draws of its parameters.
 //!
 //! Lengths are in pixels of a cutout of [`Mock::SIDE`](crate::Mock::SIDE); [`Scene::zoom`] says how
 //! many of them a camera pixel takes. Brightness is in units of the sky noise.
@@ -85,7 +85,7 @@ impl Scene {
             Morphology::EdgeOn => Galaxy::EdgeOn(EdgeOn::draw(angle, rng)),
             Morphology::Spiral => Galaxy::Spiral(Box::new(Spiral::draw(angle, rng))),
         };
-        // Arms and dust are seen in what is near, and needs little enlargement.
+        // Arms and dust are seen in nearby galaxies, which need little enlargement.
         let zoom = match class {
             Morphology::EdgeOn => 1.2..1.8,
             Morphology::Spiral => 1.4..2.4,

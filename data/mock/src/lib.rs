@@ -1,12 +1,12 @@
 //! Mock galaxy cutouts: for trying the program out, and for its tests.
 //!
-//! Real cutouts are other people's, so the repository holds none. These are drawn from the simple
-//! photometric models that astronomers fit to galaxies, far enough like SDSS's that a network trained
-//! on the real ones has something to recognise. No figure of ours rests on them: what a network is
-//! worth is measured on real galaxies.
+//! Real cutouts belong to others, so the repository holds none. The mock galaxies are drawn from the
+//! simple photometric models that astronomers fit to galaxies. They are enough like SDSS's cutouts for
+//! a network that was trained on real ones to recognise them. No result of ours depends on them: the
+//! accuracy of a network is measured on real galaxies.
 //!
-//! Every image is a function of the seed, its class and its number alone, whatever was drawn before.
-//! On another processor or with another mathematical library single pixels may differ by a level.
+//! An image depends on the seed, its class and its number, and on nothing else. On another processor
+//! or with another mathematical library a few pixels may differ by one level.
 //!
 //! ```
 //! use galmorph_mock::{Mock, Morphology, jpeg};
