@@ -244,7 +244,8 @@ mod tests {
         let mut queue = Queue::new(Order::Oldest, 3);
         queue.push(file("a"), Lane::Backlog, at(1));
         queue.push(file("b"), Lane::Fresh, at(1));
-        assert_eq!(queue.remove(Path::new("b")), Some(file("b")));
+        let taken_out = queue.remove(Path::new("b")).unwrap();
+        assert_eq!(taken_out.path, Path::new("b"));
         assert_eq!(queue.fresh(), 0);
         queue.push(file("b"), Lane::Backlog, at(0));
         assert_eq!(names(&mut queue), ["b", "a"]);
