@@ -7,7 +7,7 @@
 
 use std::io::Cursor;
 
-use crate::jpeg;
+use crate::{RejectReason, jpeg};
 use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 /// What an image may cost before it is refused.
@@ -61,14 +61,13 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// A short name for the kind of fault, stable enough to query by: `not_an_image`, `broken`,
-    /// `too_large` or `too_small`.
-    pub const fn kind(&self) -> &'static str {
+    /// The reason for which the file is rejected.
+    pub const fn reason(&self) -> RejectReason {
         match self {
-            Self::NotAnImage => "not_an_image",
-            Self::Broken(_) => "broken",
-            Self::TooLarge(_) => "too_large",
-            Self::TooSmall { .. } => "too_small",
+            Self::NotAnImage => RejectReason::NotAnImage,
+            Self::Broken(_) => RejectReason::Broken,
+            Self::TooLarge(_) => RejectReason::TooLarge,
+            Self::TooSmall { .. } => RejectReason::TooSmall,
         }
     }
 }
@@ -167,7 +166,7 @@ mod tests {
     }
 
     fn kind(bytes: &[u8], limits: &Limits) -> &'static str {
-        decode(bytes, limits).unwrap_err().kind()
+        decode(bytes, limits).unwrap_err().reason().as_str()
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod jpeg;
 mod morphology;
 mod preprocessing;
 mod probabilities;
+mod reject_reason;
 mod resize;
 
 pub use card::{
@@ -30,4 +31,5 @@ pub use image::RgbImage;
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening, whiten};
 pub use probabilities::{Average, Probabilities};
+pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};

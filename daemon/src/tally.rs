@@ -38,7 +38,7 @@ impl Tally {
         match &entry.verdict {
             Verdict::Classified(answer) => self.classified[answer.label().id()] += 1,
             Verdict::Known => self.known += 1,
-            Verdict::Rejected { kind, .. } => *self.rejected.entry(kind).or_default() += 1,
+            Verdict::Rejected { kind, .. } => *self.rejected.entry(kind.as_str()).or_default() += 1,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What became of a file, and how that is written down.
 
-use galmorph_cutout::{ModelCard, Probabilities};
+use galmorph_cutout::{ModelCard, Probabilities, RejectReason};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::schema::probability_columns;
@@ -40,8 +40,8 @@ pub(crate) enum Verdict {
     Known,
     /// It is not one that we classify.
     Rejected {
-        /// The kind of fault: a short name, stable enough to query by.
-        kind: &'static str,
+        /// The kind of fault.
+        kind: RejectReason,
         /// The fault, for people.
         message: String,
     },
@@ -49,7 +49,7 @@ pub(crate) enum Verdict {
 
 impl Verdict {
     /// A rejection; a message of several lines becomes one.
-    pub(crate) fn rejected(kind: &'static str, message: &str) -> Self {
+    pub(crate) fn rejected(kind: RejectReason, message: &str) -> Self {
         let words: Vec<&str> = message.split_whitespace().collect();
         Self::Rejected {
             kind,

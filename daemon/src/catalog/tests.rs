@@ -2,7 +2,7 @@ mod operations;
 
 use super::*;
 
-use galmorph_cutout::{EarlyStop, Morphology, Preprocessing, Probabilities};
+use galmorph_cutout::{EarlyStop, Morphology, Preprocessing, Probabilities, RejectReason};
 use tempfile::TempDir;
 
 use crate::taken::Stamp;
@@ -110,7 +110,7 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
     let rejected = Verdict::Rejected {
-        kind: "broken",
+        kind: RejectReason::Broken,
         message: "it is".into(),
     };
     writer
@@ -209,7 +209,7 @@ fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_an
                 "/b",
                 "d2",
                 Verdict::Rejected {
-                    kind: "broken",
+                    kind: RejectReason::Broken,
                     message: String::new(),
                 },
             ),
@@ -243,7 +243,7 @@ fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_an
 fn content_that_is_rejected_now_has_no_answer_though_it_had_one() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
-    let rejected = Verdict::rejected("too_small", "under new limits");
+    let rejected = Verdict::rejected(RejectReason::TooSmall, "under new limits");
     writer
         .record(&[
             entry("/a", "d1", classified(ANSWER)),

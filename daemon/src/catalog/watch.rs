@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use galmorph_cutout::Limits;
+use galmorph_cutout::{Limits, RejectReason};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::retry::KIND;
@@ -94,11 +94,14 @@ impl Writer {
                 .optional()?;
             let judged_otherwise = match &before {
                 Some(before) if before.5 != limits => {
+                    let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
+                    let reasons: Vec<&str> = reasons.map(|reason| reason.as_str()).collect();
                     let statement = format!(
                         "SELECT count(*) FROM cutout WHERE state = 'rejected' AND retry IS NULL
-                             AND {KIND} IN ('too_large', 'too_small')"
+                             AND {KIND} IN (SELECT value FROM json_each(?1))"
                     );
-                    count(&self.connection, &statement, [])?
+                    let reasons = serde_json::json!(reasons).to_string();
+                    count(&self.connection, &statement, [reasons])?
                 }
                 _ => 0,
             };

@@ -3,7 +3,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
-use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing};
+use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing, RejectReason};
 use tempfile::TempDir;
 
 use super::queue::Lane;
@@ -143,7 +143,7 @@ impl<I> Fixture<I> {
             object_id: "x".into(),
             attempts: file.failures + 1,
             first_seen: file.first_seen.clone(),
-            verdict: Verdict::rejected("broken", "by the test"),
+            verdict: Verdict::rejected(RejectReason::Broken, "by the test"),
             move_to: None,
         };
         self.writer.record(&[entry]).unwrap();

@@ -157,7 +157,9 @@ impl Metrics {
                 self.known.inc();
             }
             Verdict::Rejected { kind, .. } => {
-                self.rejected.get_or_create(&[("reason", *kind)]).inc();
+                self.rejected
+                    .get_or_create(&[("reason", kind.as_str())])
+                    .inc();
             }
         }
     }

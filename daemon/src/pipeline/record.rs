@@ -220,7 +220,7 @@ impl<'a> Recorder<'a> {
             self.tally.add(entry);
             if let Verdict::Rejected { kind, message } = &entry.verdict {
                 log::info!(
-                    path = entry.path, reason = *kind;
+                    path = entry.path, reason = kind.as_str();
                     "rejected '{}': {kind}: {message}", entry.path
                 );
             }
