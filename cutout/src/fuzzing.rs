@@ -36,42 +36,28 @@ pub fn card(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::path::Path;
+#[path = "../../tests/corpus.rs"]
+mod corpus;
 
-    /// Every file of a target's corpus; there are some.
-    fn each(target: &str, feed: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../tests/corpus")
-            .join(target);
-        let mut count = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            feed(&fs::read(entry.unwrap().path()).unwrap());
-            count += 1;
-        }
-        assert!(count > 0);
-    }
+#[cfg(test)]
+mod tests {
+    use super::corpus::{feed_corpus, flip_bits};
+    use super::*;
 
     #[test]
     fn fuzzing_inputs_that_did_harm_do_none() {
-        each("decode", decode);
-        each("jpeg", jpeg);
-        each("card", card);
+        feed_corpus("decode", decode);
+        feed_corpus("jpeg", jpeg);
+        feed_corpus("card", card);
     }
 
     #[test]
     fn every_bit_of_a_jpeg_can_be_flipped() {
         for name in ["baseline", "progressive", "cmyk"] {
-            let path = format!("../tests/daemon/data/{name}.jpg");
-            let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-            for bit in 0..whole.len() * 8 {
-                let mut damaged = whole.clone();
-                damaged[bit / 8] ^= 1 << (bit % 8);
-                decode(&damaged);
-                jpeg(&damaged);
-            }
+            flip_bits(&format!("daemon/data/{name}.jpg"), 1, |damaged| {
+                decode(damaged);
+                jpeg(damaged);
+            });
         }
     }
 }
