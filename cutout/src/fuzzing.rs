@@ -1,7 +1,8 @@
 //! What must hold for any bytes at all: the fuzz targets (`fuzz/`), and the test that feeds them every
 //! input that once did harm.
 
-use crate::{Limits, ModelCard, jpeg as markers};
+use crate::format::jpeg as markers;
+use crate::{Limits, ModelCard};
 
 /// An image is decoded or refused, and keeps within its limits.
 pub fn decode(bytes: &[u8]) {

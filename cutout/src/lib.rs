@@ -10,12 +10,11 @@
 //! classification with deep convolutional neural networks*, Astrophysics and Space Science 364, 55.
 
 mod card;
-mod decode;
 mod early_stop;
+mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod jpeg;
 mod morphology;
 mod preprocessing;
 mod probabilities;
@@ -25,8 +24,8 @@ mod resize;
 pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
-pub use decode::{DecodeError, Limits, decode};
 pub use early_stop::{EarlyStop, EarlyStopError};
+pub use format::{DecodeError, Limits, decode};
 pub use image::RgbImage;
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening, whiten};

@@ -5,9 +5,11 @@
 //! before a pixel of it is decoded, and each way to fail has its own error, since the catalog records
 //! which it was.
 
+pub(crate) mod jpeg;
+
 use std::io::Cursor;
 
-use crate::{RejectReason, jpeg};
+use crate::RejectReason;
 use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 /// What an image may cost before it is refused.
