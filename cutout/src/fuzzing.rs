@@ -1,10 +1,10 @@
-//! What must hold for any bytes at all: the fuzz targets (`fuzz/`), and the test that feeds them every
-//! input that once did harm.
+//! What must hold for any bytes at all. The fuzz targets (`fuzz/`) call these functions, and a test feeds
+//! them every input that once did harm.
 
-use crate::format::jpeg as markers;
-use crate::{Limits, ModelCard};
+use crate::format::jpeg::is_whole;
+use crate::{Format, Limits, ModelCard};
 
-/// An image is decoded or refused, and keeps within its limits.
+/// An image is decoded or rejected, and an image that is decoded is within the limits.
 pub fn decode(bytes: &[u8]) {
     let limits = Limits {
         max_side: 512,
@@ -15,19 +15,21 @@ pub fn decode(bytes: &[u8]) {
         let (width, height) = image.dimensions();
         assert!(width.max(height) <= limits.max_side && width.min(height) >= limits.min_side);
         assert!(u64::from(width) * u64::from(height) <= limits.max_pixels);
+        assert_eq!(image.origin().map(|o| o.format), Format::of(bytes));
     }
 }
 
-/// What follows the end of an image doesn't matter, and before the end there is none.
+/// A JPEG ends with its end marker. Any shorter beginning is not whole, and bytes after it change
+/// nothing.
 pub fn jpeg(bytes: &[u8]) {
-    let Some(end) = (0..=bytes.len()).find(|end| markers::is_whole(&bytes[..*end])) else {
-        return assert!(!markers::is_whole(bytes));
+    let Some(end) = (0..=bytes.len()).find(|end| is_whole(&bytes[..*end])) else {
+        return assert!(!is_whole(bytes));
     };
     assert!(bytes[..end].ends_with(&[0xFF, 0xD9]));
-    assert!(markers::is_whole(bytes));
+    assert!(is_whole(bytes));
 }
 
-/// A card is read or refused, and one that was read survives the journey.
+/// A card is read or refused, and a card that was read is the same when it is written and read again.
 pub fn card(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(card) = ModelCard::from_json(&text) {

@@ -1,41 +1,30 @@
-//! Bytes to pixels, within limits.
+//! Bytes to an image, within limits.
 //!
-//! A daemon that runs for years is handed everything sooner or later: truncated transfers, HTML error
-//! pages named `.jpg`, images that unpack to gigabytes. The size that an image claims is checked
-//! before a pixel of it is decoded, and each way to fail has its own error, since the catalog records
-//! which it was.
+//! A daemon that runs for years receives everything sooner or later: truncated transfers, HTML error
+//! pages named `.jpg`, images that unpack to gigabytes. So the size that an image claims is checked
+//! before any pixel is decoded, and each way to fail has its own [`RejectReason`], which the catalog
+//! records.
+//!
+//! Each format is one file here, which knows the format's first bytes and decodes it. To add a format,
+//! add its file, its variant of [`Format`], and its line in [`decode`].
 
 pub(crate) mod jpeg;
+mod limits;
+mod png;
+mod raster;
 
-use std::io::Cursor;
+pub use limits::Limits;
 
-use crate::RejectReason;
-use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use crate::{Image, RejectReason};
 
-/// What an image may cost before it is refused.
+/// A file format that [`decode`] reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// The largest file, in bytes.
-    pub max_bytes: u64,
-    /// The largest width or height, in pixels.
-    pub max_side: u32,
-    /// The largest width times height, in pixels.
-    pub max_pixels: u64,
-    /// The smallest width or height, in pixels.
-    pub min_side: u32,
-}
-
-impl Default for Limits {
-    /// Generous for a cutout (the paper's are 424 x 424 pixels and some 12 kB) and harmless for a
-    /// machine: at most 48 MB of pixels an image.
-    fn default() -> Self {
-        Self {
-            max_bytes: 32 << 20,
-            max_side: 8192,
-            max_pixels: 16_000_000,
-            min_side: 16,
-        }
-    }
+#[non_exhaustive]
+pub enum Format {
+    /// JPEG, 8 bits a sample.
+    Jpeg,
+    /// PNG, up to 16 bits a sample.
+    Png,
 }
 
 /// Why some bytes are not an image that we classify.
@@ -44,13 +33,13 @@ pub enum DecodeError {
     /// The bytes are no JPEG and no PNG, whatever the file is called.
     #[error("not an image we read (JPEG or PNG)")]
     NotAnImage,
-    /// It begins like an image, and can't be decoded to its end.
+    /// They begin like an image, but can't be decoded to its end.
     #[error("broken image: {0}")]
     Broken(String),
-    /// Over one of the [`Limits`].
+    /// The file or the image is over one of the [`Limits`].
     #[error("too large: {0}")]
     TooLarge(String),
-    /// Under [`Limits::min_side`].
+    /// The image is under [`Limits::min_side`].
     #[error("too small: {width} x {height} pixels, under {min_side} on a side")]
     TooSmall {
         /// Width in pixels.
@@ -74,75 +63,39 @@ impl DecodeError {
     }
 }
 
-/// Decodes a whole JPEG or PNG file to 8-bit RGB.
+impl Format {
+    /// The format of a file, found from its first bytes; `None` when we don't read it.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let signatures = [(Self::Jpeg, jpeg::SIGNATURE), (Self::Png, png::SIGNATURE)];
+        let mut known = signatures.into_iter();
+        let (format, _) = known.find(|(_, signature)| bytes.starts_with(signature))?;
+        Some(format)
+    }
+}
+
+/// Decodes a whole file, JPEG or PNG.
 ///
-/// The format is found from the content, never from a name. Greyscale is repeated in all three
-/// channels, 16-bit samples are scaled to 8 bits, and an alpha channel is dropped.
+/// The format is found from the content, never from a name. A greyscale image has one plane, a colour
+/// image three. Samples of 16 bits keep them. An alpha channel is dropped.
 ///
 /// # Errors
-/// See [`DecodeError`]; nothing is allocated for an image that is over `limits`.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
-    if bytes.len() as u64 > limits.max_bytes {
-        return Err(DecodeError::TooLarge(format!(
-            "{} bytes, over {}",
-            bytes.len(),
-            limits.max_bytes
-        )));
-    }
-    let Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) = image::guess_format(bytes) else {
-        return Err(DecodeError::NotAnImage);
-    };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut allocation = image::Limits::default();
-    // Four channels of two bytes is the most that a PNG pixel can take while it is decoded.
-    allocation.max_alloc = Some(limits.max_pixels.saturating_mul(8));
-    reader.limits(allocation);
-
-    let decoder = reader.into_decoder().map_err(broken)?;
-    let (width, height) = decoder.dimensions();
-    check_dimensions(width, height, limits)?;
-    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
-        return Err(DecodeError::Broken("the JPEG ends early".into()));
-    }
-    let image = image::DynamicImage::from_decoder(decoder).map_err(broken)?;
-    Ok(image.into_rgb8())
-}
-
-fn check_dimensions(width: u32, height: u32, limits: &Limits) -> Result<(), DecodeError> {
-    if width.max(height) > limits.max_side {
-        return Err(DecodeError::TooLarge(format!(
-            "{width} x {height} pixels, over {} on a side",
-            limits.max_side
-        )));
-    }
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
-        return Err(DecodeError::TooLarge(format!(
-            "{width} x {height} pixels, over {} in all",
-            limits.max_pixels
-        )));
-    }
-    if width.min(height) < limits.min_side {
-        return Err(DecodeError::TooSmall {
-            width,
-            height,
-            min_side: limits.min_side,
-        });
-    }
-    Ok(())
-}
-
-fn broken(error: ImageError) -> DecodeError {
-    match error {
-        ImageError::Limits(limit) => DecodeError::TooLarge(limit.to_string()),
-        other => DecodeError::Broken(other.to_string()),
+/// See [`DecodeError`]. No pixel is decoded of an image that is over `limits`.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
+    limits.check_bytes(bytes.len() as u64)?;
+    match Format::of(bytes).ok_or(DecodeError::NotAnImage)? {
+        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Png => png::decode(bytes, limits),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Cursor;
+
     use image::codecs::jpeg::JpegEncoder;
-    use image::{DynamicImage, GrayImage, ImageBuffer, Rgba};
+    use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, RgbImage, Rgba};
+
+    use super::*;
 
     fn gradient(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| {
@@ -167,7 +120,7 @@ mod tests {
         bytes
     }
 
-    fn kind(bytes: &[u8], limits: &Limits) -> &'static str {
+    fn reason(bytes: &[u8], limits: &Limits) -> &'static str {
         decode(bytes, limits).unwrap_err().reason().as_str()
     }
 
@@ -175,7 +128,7 @@ mod tests {
     fn a_png_keeps_its_pixels() {
         let image = gradient(40, 30);
         let decoded = decode(&png(image.clone()), &Limits::default()).unwrap();
-        assert_eq!(decoded, image);
+        assert_eq!(decoded.to_rgb8(), image);
     }
 
     #[test]
@@ -185,7 +138,7 @@ mod tests {
         assert_eq!(decoded.dimensions(), (64, 48));
         let worst = image
             .iter()
-            .zip(decoded.iter())
+            .zip(decoded.to_rgb8().iter())
             .map(|(a, b)| a.abs_diff(*b))
             .max();
         assert!(worst <= Some(40), "{worst:?}");
@@ -195,39 +148,39 @@ mod tests {
     fn greyscale_fills_all_channels_and_alpha_is_dropped() {
         let grey = GrayImage::from_pixel(20, 20, image::Luma([77]));
         let decoded = decode(&png(grey), &Limits::default()).unwrap();
-        assert_eq!(decoded.get_pixel(3, 4).0, [77, 77, 77]);
+        assert_eq!(decoded.to_rgb8().get_pixel(3, 4).0, [77, 77, 77]);
 
         let alpha: ImageBuffer<Rgba<u8>, _> =
             ImageBuffer::from_pixel(20, 20, Rgba([10, 20, 30, 0]));
         let decoded = decode(&png(alpha), &Limits::default()).unwrap();
-        assert_eq!(decoded.get_pixel(3, 4).0, [10, 20, 30]);
+        assert_eq!(decoded.to_rgb8().get_pixel(3, 4).0, [10, 20, 30]);
     }
 
     #[test]
-    fn each_fault_has_its_kind() {
+    fn each_fault_has_its_reason() {
         let limits = Limits::default();
-        assert_eq!(kind(b"", &limits), "not_an_image");
-        assert_eq!(kind(b"<html>404</html>", &limits), "not_an_image");
-        assert_eq!(kind(b"GIF89a", &limits), "not_an_image");
+        assert_eq!(reason(b"", &limits), "not_an_image");
+        assert_eq!(reason(b"<html>404</html>", &limits), "not_an_image");
+        assert_eq!(reason(b"GIF89a", &limits), "not_an_image");
 
         let whole = png(gradient(64, 64));
-        assert_eq!(kind(&whole[..whole.len() / 2], &limits), "broken");
+        assert_eq!(reason(&whole[..whole.len() / 2], &limits), "broken");
         let whole = jpeg(&gradient(64, 64));
         for part in [8, 4, 2] {
-            assert_eq!(kind(&whole[..whole.len() / part], &limits), "broken");
+            assert_eq!(reason(&whole[..whole.len() / part], &limits), "broken");
         }
 
-        assert_eq!(kind(&png(gradient(15, 64)), &limits), "too_small");
-        assert_eq!(kind(&png(gradient(8193, 16)), &limits), "too_large");
+        assert_eq!(reason(&png(gradient(15, 64)), &limits), "too_small");
+        assert_eq!(reason(&png(gradient(8193, 16)), &limits), "too_large");
         let few_pixels = Limits {
             max_pixels: 4095,
             ..limits
         };
-        assert_eq!(kind(&png(gradient(64, 64)), &few_pixels), "too_large");
+        assert_eq!(reason(&png(gradient(64, 64)), &few_pixels), "too_large");
         let few_bytes = Limits {
             max_bytes: 100,
             ..limits
         };
-        assert_eq!(kind(&whole, &few_bytes), "too_large");
+        assert_eq!(reason(&whole, &few_bytes), "too_large");
     }
 }

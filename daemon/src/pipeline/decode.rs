@@ -8,7 +8,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
-use galmorph_cutout::{DecodeError, Limits, Preprocessing, RejectReason, RgbImage};
+use galmorph_cutout::{DecodeError, Image, Limits, Preprocessing, RejectReason};
 
 use super::known::Pending;
 use super::{Judged, Prepared};
@@ -176,9 +176,7 @@ fn read(taken: &Taken, selection: &Selection, limits: &Limits) -> Result<Vec<u8>
     if !before.is_file() || stamp(&before) != taken.stamp {
         return Err(changed());
     }
-    if before.len() > limits.max_bytes {
-        let error =
-            DecodeError::TooLarge(format!("{} bytes, over {}", before.len(), limits.max_bytes));
+    if let Err(error) = limits.check_bytes(before.len()) {
         return Err(Fault::Rejected {
             reason: error.reason(),
             message: error.to_string(),
@@ -199,7 +197,7 @@ fn read(taken: &Taken, selection: &Selection, limits: &Limits) -> Result<Vec<u8>
 }
 
 /// Decodes an image; a fault is its reason and its message. A decoder that panics has met a broken image.
-pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (RejectReason, String)> {
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, (RejectReason, String)> {
     match catch(|| galmorph_cutout::decode(bytes, limits)) {
         Ok(Ok(image)) => Ok(image),
         Ok(Err(error)) => Err((error.reason(), error.to_string())),
