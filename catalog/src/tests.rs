@@ -5,7 +5,7 @@ use super::*;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
-use galmorph_cutout::{Morphology, Probabilities};
+use galmorph_cutout::{Morphology, Probabilities, RejectReason};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -121,7 +121,7 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
     let rejected = Verdict::Rejected {
-        kind: "broken",
+        reason: RejectReason::Broken,
         message: "it is".into(),
     };
     writer
@@ -217,7 +217,7 @@ fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_an
                 "/b",
                 "d2",
                 Verdict::Rejected {
-                    kind: "broken",
+                    reason: RejectReason::Broken,
                     message: String::new(),
                 },
             ),
@@ -251,7 +251,7 @@ fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_an
 fn content_that_is_rejected_now_has_no_answer_though_it_had_one() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
-    let rejected = Verdict::rejected("too_small", "under new limits");
+    let rejected = Verdict::rejected(RejectReason::TooSmall, "under new limits");
     writer
         .record(&[
             entry("/a", "d1", classified(ANSWER)),

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use galmorph_cutout::Limits;
+use galmorph_cutout::{Limits, RejectReason};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
@@ -81,11 +81,14 @@ impl Writer {
             let before = WatchRow::read(&self.connection)?;
             let rejected_under_other_limits = match &before {
                 Some(before) if before.limits != after.limits => {
+                    let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
+                    let reasons: Vec<&str> = reasons.map(|reason| reason.as_str()).collect();
                     let statement = format!(
                         "SELECT count(*) FROM cutout WHERE state = 'rejected' AND retry IS NULL
-                             AND {KIND} IN ('too_large', 'too_small')"
+                             AND {KIND} IN (SELECT value FROM json_each(?1))"
                     );
-                    count(&self.connection, &statement, [])?
+                    let reasons = serde_json::json!(reasons).to_string();
+                    count(&self.connection, &statement, [reasons])?
                 }
                 _ => 0,
             };

@@ -34,45 +34,26 @@ pub fn model(bytes: &[u8]) {
 }
 
 #[cfg(test)]
+#[path = "../../tests/corpus.rs"]
+mod corpus;
+
+#[cfg(test)]
 mod tests {
+    use super::corpus::{feed_corpus, flip_bits};
     use super::*;
-    use std::fs;
-    use std::path::Path;
 
-    /// Of the bits, a prime share: every place in a byte has its turn.
+    /// Every 13th bit: a prime, so that every position within a byte has its turn.
     const STRIDE: usize = 13;
-
-    /// Every file of a target's corpus; there are some.
-    fn each(target: &str, feed: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../tests/corpus")
-            .join(target);
-        let mut count = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            feed(&fs::read(entry.unwrap().path()).unwrap());
-            count += 1;
-        }
-        assert!(count > 0);
-    }
 
     #[test]
     fn fuzzing_inputs_that_did_harm_do_none() {
-        each("configuration", configuration);
-        each("model", model);
+        feed_corpus("configuration", configuration);
+        feed_corpus("model", model);
     }
 
     #[test]
     fn any_bit_of_a_model_and_of_a_configuration_can_be_flipped() {
-        let flip = |target: &str, name: &str, feed: fn(&[u8])| {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus");
-            let whole = fs::read(path.join(target).join(name)).unwrap();
-            for bit in (0..whole.len() * 8).step_by(STRIDE) {
-                let mut damaged = whole.clone();
-                damaged[bit / 8] ^= 1 << (bit % 8);
-                feed(&damaged);
-            }
-        };
-        flip("model", "tiny.onnx", model);
-        flip("configuration", "example.toml", configuration);
+        flip_bits("corpus/model/tiny.onnx", STRIDE, model);
+        flip_bits("corpus/configuration/example.toml", STRIDE, configuration);
     }
 }

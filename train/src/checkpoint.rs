@@ -195,6 +195,10 @@ impl Run {
             .and_then(|entries| entries.get(KEY))
             .ok_or("it was not written by galmorph-train")?;
         let state: State = serde_json::from_str(state).map_err(|error| error.to_string())?;
+        let preprocessing = &state.settings.preprocessing;
+        preprocessing
+            .validate()
+            .map_err(|error| error.to_string())?;
         let network = state.settings.network.describe();
 
         let file = SafeTensors::deserialize(bytes).map_err(text)?;

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, bounded};
+use galmorph_cutout::Preprocessing;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::augmentation::{Augmentation, Key, VIEW_LEN};
+use crate::augmentation::{Augmentation, Key};
 use crate::data::Dataset;
 
 /// How many batches a worker makes ahead.
@@ -18,7 +19,7 @@ const AHEAD: usize = 2;
 
 /// Training views and their classes.
 pub struct Batch {
-    /// `[batch, 3, 64, 64]`, row-major.
+    /// `[batch, 3, crop, crop]`, row-major.
     pub views: Vec<f32>,
     /// The classes' ids.
     pub classes: Vec<i64>,
@@ -31,7 +32,9 @@ pub struct Batch {
 pub struct Recipe {
     /// The images.
     pub dataset: Arc<Dataset>,
-    /// What is done to them.
+    /// How they become views.
+    pub preprocessing: Preprocessing,
+    /// How their views differ from test views.
     pub augmentation: Augmentation,
     /// How many in a batch.
     pub batch: usize,
@@ -80,15 +83,17 @@ impl Recipe {
     }
 
     fn make(&self, epoch: u32, images: &[usize]) -> Batch {
-        let mut views = vec![0.0; images.len() * VIEW_LEN];
-        for (image, view) in images.iter().zip(views.chunks_exact_mut(VIEW_LEN)) {
+        let view_len = self.preprocessing.view_len();
+        let mut views = vec![0.0; images.len() * view_len];
+        for (image, view) in images.iter().zip(views.chunks_exact_mut(view_len)) {
             let key = Key {
                 seed: self.seed,
                 epoch,
                 image: *image,
             };
+            let image = &self.dataset.images[*image];
             self.augmentation
-                .view_into(&self.dataset.images[*image], key, view);
+                .view_into(&self.preprocessing, image, key, view);
         }
         let classes = images
             .iter()
@@ -130,7 +135,7 @@ mod tests {
 
     fn recipe() -> Recipe {
         let image = |n: u32| {
-            RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * n) as u8, y as u8, n as u8]))
+            RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * n) as u8, y as u8, n as u8])).into()
         };
         let dataset = Dataset {
             ids: (0..11).map(|n| n.to_string()).collect(),
@@ -141,6 +146,7 @@ mod tests {
         };
         Recipe {
             dataset: Arc::new(dataset),
+            preprocessing: Preprocessing::default(),
             augmentation: Augmentation::default(),
             batch: 2,
             seed: 7,

@@ -1,5 +1,6 @@
 //! What a run is: everything that its result depends on.
 
+use galmorph_cutout::Preprocessing;
 use serde::{Deserialize, Serialize};
 
 use crate::augmentation::Augmentation;
@@ -43,7 +44,11 @@ pub struct Settings {
     pub average_decay: f64,
     /// The kind of number to compute with.
     pub precision: Precision,
-    /// What is done to the images.
+    /// How an image becomes a view, in training and in validation; the model's card repeats it.
+    /// Checkpoints from before it was recorded were trained with the default.
+    #[serde(default)]
+    pub preprocessing: Preprocessing,
+    /// How training views differ from test views.
     pub augmentation: Augmentation,
 }
 
@@ -63,5 +68,60 @@ impl Settings {
                 format!("{name} ({value} here, {there} there)")
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A short run of a small network, with views that are not the default ones.
+    pub(crate) fn settings() -> Settings {
+        Settings {
+            network: "zhu2019 k=0.1 N=1".parse().unwrap(),
+            start: None,
+            data_digest: "d1".into(),
+            validation_digest: "d2".into(),
+            images: 10,
+            seed: 1,
+            epochs: 1,
+            batch: 2,
+            schedule: Schedule::OneCycle,
+            rate: 0.1,
+            weight_decay: 1e-4,
+            targets: Targets::Labels,
+            label_smoothing: 0.0,
+            average_decay: 0.9,
+            precision: Precision::F32,
+            preprocessing: Preprocessing {
+                test_scales: vec![190, 210],
+                resize: 72,
+                ..Preprocessing::default()
+            },
+            augmentation: Augmentation::default(),
+        }
+    }
+
+    #[test]
+    fn settings_from_before_preprocessing_was_recorded_have_the_default() {
+        let mut value = serde_json::to_value(settings()).unwrap();
+        value.as_object_mut().unwrap().remove("preprocessing");
+        let read: Settings = serde_json::from_value(value).unwrap();
+        assert_eq!(read.preprocessing, Preprocessing::default());
+        let differences = settings().differences(&read);
+        assert!(
+            matches!(&differences[..], [one] if one.starts_with("preprocessing (")),
+            "{differences:?}"
+        );
+    }
+
+    #[test]
+    fn every_network_takes_the_views_of_the_default() {
+        let wanted = Preprocessing::default().crop as usize;
+        for name in Architecture::NAMES {
+            let network = name.parse::<Architecture>().unwrap().describe();
+            let shape = network.nodes[0].shape;
+            assert_eq!((shape.width, shape.height), (wanted, wanted), "{name}");
+        }
     }
 }

@@ -26,7 +26,7 @@ pub struct Trained {
     pub network: Network,
     /// The averaged weights, f32.
     pub weights: Weights,
-    /// What the network is to be shown.
+    /// How an image becomes the network's inputs.
     pub preprocessing: Preprocessing,
     /// The temperature of its outputs; 1 when they were not calibrated.
     pub temperature: f32,
@@ -72,7 +72,7 @@ impl Trained {
             architecture: state.settings.network,
             network,
             weights: run.average,
-            preprocessing: Preprocessing::default(),
+            preprocessing: state.settings.preprocessing,
             temperature: state.temperature.unwrap_or(1.0),
             fitted_on: (state.temperature).map(|_| state.settings.validation_digest),
             history: state.history,

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use galmorph_cutout::{Morphology, Preprocessing};
+use galmorph_cutout::Morphology;
 use tch::{Device, Kind, Tensor};
 
-use crate::augmentation::VIEW_LEN;
 use crate::checkpoint::{EpochRecord, Run, Running};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -76,7 +75,7 @@ impl Trainer<'_> {
         if run.state.result.is_none() || run.state.temperature.is_none() {
             // What ships computes in f32, so that is what is recorded.
             let classifier = self.classifier(&run, &network, Precision::F32);
-            let answers = self.validate(classifier);
+            let answers = self.validate(classifier, &run.state.settings);
             let (temperature, result) = answers.calibrate();
             run.state.temperature = Some(temperature);
             run.state.result = Some(result);
@@ -121,6 +120,7 @@ impl Trainer<'_> {
     fn recipe(&self, settings: &Settings) -> Result<Recipe> {
         let recipe = Recipe {
             dataset: Arc::clone(&self.training),
+            preprocessing: settings.preprocessing.clone(),
             augmentation: settings.augmentation.clone(),
             batch: settings.batch,
             seed: settings.seed,
@@ -180,7 +180,7 @@ impl Trainer<'_> {
         // Dropout draws from torch's generator; seeded here, it resumes with the rest.
         tch::manual_seed((settings.seed.rotate_left(32) ^ (step + 1)) as i64);
 
-        let views = self.views(batch);
+        let views = self.views(recipe, batch);
         let classes = Tensor::from_slice(&batch.classes).to_device(self.device);
         let mode = Mode::Training {
             statistics_decay: warm_decay(BATCH_NORM_DECAY, step),
@@ -217,10 +217,10 @@ impl Trainer<'_> {
     }
 
     /// A batch's views as a tensor.
-    fn views(&self, batch: &Batch) -> Tensor {
-        let side = ((VIEW_LEN / 3) as f64).sqrt() as i64;
+    fn views(&self, recipe: &Recipe, batch: &Batch) -> Tensor {
+        let [channels, height, width] = recipe.preprocessing.view_shape().map(|n| n as i64);
         Tensor::from_slice(&batch.views)
-            .view([-1, 3, side, side])
+            .view([-1, channels, height, width])
             .to_device(self.device)
     }
 
@@ -234,7 +234,8 @@ impl Trainer<'_> {
                 // The mean over all batches so far.
                 statistics_decay: number as f64 / (number + 1) as f64,
             };
-            let (views, precision) = (self.views(&batch), run.state.settings.precision);
+            let views = self.views(recipe, &batch);
+            let precision = run.state.settings.precision;
             let _ = tch::no_grad(|| forward(network, &run.average, &views, precision, mode));
         }
     }
@@ -243,7 +244,7 @@ impl Trainer<'_> {
         self.observe_statistics(run, network, recipe);
         let settings = &run.state.settings;
         let classifier = self.classifier(run, network, settings.precision);
-        let validation = self.validate(classifier).measurement(1.0);
+        let validation = self.validate(classifier, settings).measurement(1.0);
         let steps_an_epoch = run.state.batch as u64;
         let total = steps_an_epoch * u64::from(settings.epochs);
         let running = run.state.running;
@@ -267,9 +268,9 @@ impl Trainer<'_> {
         run.save(&self.folder.join(CHECKPOINT))
     }
 
-    fn validate(&self, classifier: Classifier) -> Answers {
-        let preprocessing = Preprocessing::default();
-        classifier.evaluate(self.validation, &preprocessing, Symmetries::Identity)
+    fn validate(&self, classifier: Classifier, settings: &Settings) -> Answers {
+        let preprocessing = &settings.preprocessing;
+        classifier.evaluate(self.validation, preprocessing, Symmetries::Identity)
     }
 
     fn classifier<'a>(

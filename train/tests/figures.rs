@@ -131,7 +131,7 @@ fn a_sample_grid_has_a_row_a_class_and_says_where_there_is_none() {
 
 #[test]
 fn preprocessing_shows_every_step_and_training_views() {
-    let figure = preprocessing("237308", &galaxy(Morphology::Spiral, 1), 100, 1);
+    let figure = preprocessing("237308", &galaxy(Morphology::Spiral, 1).into(), 100, 1);
     assert_says(
         &figure,
         &[
@@ -145,11 +145,11 @@ fn preprocessing_shows_every_step_and_training_views() {
         &["resized, 80 × 80", "whitened, 64 × 64", "rotation and flip"],
     );
     assert_eq!(pictures(&figure), 15);
-    let other = preprocessing("237308", &galaxy(Morphology::Round, 1), 100, 1);
+    let other = preprocessing("237308", &galaxy(Morphology::Round, 1).into(), 100, 1);
     assert_ne!(figure.svg(), other.svg());
     let uniform = RgbImage::from_pixel(20, 30, image::Rgb([9; 3]));
     assert_says(
-        &preprocessing("1", &uniform, 220, 1),
+        &preprocessing("1", &uniform.into(), 220, 1),
         &["original, 20 × 30"],
     );
 }

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing};
+use galmorph_cutout::{ModelCard, Preprocessing};
 use galmorph_train::evaluation::Classifier;
 use galmorph_train::network::{
     Architecture, Builder, Convolution, LocalResponseNorm, Network, Pool, Role,
@@ -70,17 +70,7 @@ fn random_weights(network: &Network) -> Weights {
 }
 
 fn card() -> ModelCard {
-    ModelCard {
-        format: ModelCard::FORMAT,
-        name: "random".into(),
-        network: "random".into(),
-        classes: Morphology::names().map(String::from).to_vec(),
-        preprocessing: Preprocessing::default(),
-        temperature: 1.0,
-        early_stop: EarlyStop::Never,
-        training: None,
-        validation: None,
-    }
+    ModelCard::new("random", "random", Preprocessing::default())
 }
 
 /// With the batch fixed, as the daemon does, or left symbolic.

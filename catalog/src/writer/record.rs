@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use blake3::Hash;
-use galmorph_cutout::Probabilities;
+use galmorph_cutout::{Probabilities, RejectReason};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -42,8 +42,8 @@ pub enum Verdict {
     Known,
     /// It is not one that we classify.
     Rejected {
-        /// The kind of fault: a short name, stable enough to query by.
-        kind: &'static str,
+        /// Why.
+        reason: RejectReason,
         /// The fault, for people.
         message: String,
     },
@@ -51,10 +51,10 @@ pub enum Verdict {
 
 impl Verdict {
     /// A rejection; a message of several lines becomes one.
-    pub fn rejected(kind: &'static str, message: &str) -> Self {
+    pub fn rejected(reason: RejectReason, message: &str) -> Self {
         let words: Vec<&str> = message.split_whitespace().collect();
         Self::Rejected {
-            kind,
+            reason,
             message: words.join(" "),
         }
     }
@@ -68,7 +68,7 @@ impl Verdict {
 
     fn reason(&self) -> Option<String> {
         match self {
-            Self::Rejected { kind, message } => Some(format!("{kind}: {message}")),
+            Self::Rejected { reason, message } => Some(format!("{reason}: {message}")),
             _ => None,
         }
     }

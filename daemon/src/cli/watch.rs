@@ -13,6 +13,7 @@ use std::time::Instant;
 use clap::Args;
 use crossbeam::channel::{Receiver, bounded, never};
 use crossbeam::select;
+use galmorph_cutout::RejectReason;
 use indicatif::MultiProgress;
 
 use super::Outcome;
@@ -144,8 +145,11 @@ fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
     };
     let rejected = writer.record_watch(&watched, &config.limits())?;
     if rejected > 0 {
+        let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
+        let options: Vec<String> = reasons.map(|r| format!("--reason {r}")).collect();
         log::warn!(
-            "{rejected} files are rejected under other limits than today's (galmorph retry --reason too_large --reason too_small tries them again)"
+            "{rejected} files are rejected under other limits than today's (galmorph retry {} tries them again)",
+            options.join(" ")
         );
     }
     log::info!(

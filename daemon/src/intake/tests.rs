@@ -3,6 +3,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
+use galmorph_cutout::RejectReason;
 use tempfile::TempDir;
 
 use super::delay::Delayed;
@@ -133,7 +134,7 @@ impl<I> Fixture<I> {
             object_id: "x".into(),
             attempts: file.origin.failures + 1,
             first_seen: file.origin.first_seen,
-            verdict: Verdict::rejected("broken", "by the test"),
+            verdict: Verdict::rejected(RejectReason::Broken, "by the test"),
             move_to: None,
         };
         self.writer.record(&[entry]).unwrap();

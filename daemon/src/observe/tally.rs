@@ -38,7 +38,9 @@ impl Tally {
         match &entry.verdict {
             Verdict::Classified(answer) => self.classified[answer.label().id()] += 1,
             Verdict::Known => self.known += 1,
-            Verdict::Rejected { kind, .. } => *self.rejected.entry(kind).or_default() += 1,
+            Verdict::Rejected { reason, .. } => {
+                *self.rejected.entry(reason.as_str()).or_default() += 1;
+            }
         }
     }
 }

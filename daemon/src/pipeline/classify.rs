@@ -37,7 +37,7 @@ fn judged((image, outcome): (Prepared, Outcome)) -> Judged {
     } = image;
     entry.verdict = match outcome {
         Ok(answer) => Verdict::Classified(answer),
-        Err(refusal) => Verdict::rejected(refusal.kind(), &refusal.to_string()),
+        Err(refusal) => Verdict::rejected(refusal.reason(), &refusal.to_string()),
     };
     Judged { taken, entry }
 }

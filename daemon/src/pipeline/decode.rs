@@ -9,7 +9,7 @@ use std::path::Path;
 
 use blake3::Hash;
 use crossbeam::channel::{Receiver, SendError, Sender};
-use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
+use galmorph_cutout::{DecodeError, Image, Limits, Preprocessing, RejectReason};
 
 use super::pending::Pending;
 use super::{Judged, Prepared};
@@ -45,7 +45,10 @@ enum Fault {
     /// It goes back to the intake.
     Back(Departure),
     /// Its content is at fault.
-    Rejected { kind: &'static str, message: String },
+    Rejected {
+        reason: RejectReason,
+        message: String,
+    },
 }
 
 /// Later stages end first only after a fault that ends everything.
@@ -72,8 +75,8 @@ impl Worker<'_> {
         let bytes = match self.files(Stage::Read, || read(&taken, self.selection, &self.limits)) {
             Ok(bytes) => bytes,
             Err(Fault::Back(how)) => return self.give_back(taken, how),
-            Err(Fault::Rejected { kind, message }) => {
-                entry.verdict = Verdict::rejected(kind, &message);
+            Err(Fault::Rejected { reason, message }) => {
+                entry.verdict = Verdict::rejected(reason, &message);
                 return self.judge(Judged { taken, entry });
             }
         };
@@ -87,8 +90,8 @@ impl Worker<'_> {
 
         let image = match self.work(Stage::Decode, || decode(&bytes, &self.limits)) {
             Ok(image) => image,
-            Err((kind, message)) => {
-                entry.verdict = Verdict::rejected(kind, &message);
+            Err((reason, message)) => {
+                entry.verdict = Verdict::rejected(reason, &message);
                 return self.judge(Judged { taken, entry });
             }
         };
@@ -104,7 +107,7 @@ impl Worker<'_> {
                 views,
             })?,
             Err(message) => {
-                entry.verdict = Verdict::rejected("preprocessing", &message);
+                entry.verdict = Verdict::rejected(RejectReason::Preprocessing, &message);
                 self.judge(Judged { taken, entry })?;
             }
         }
@@ -174,11 +177,9 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
     if !before.is_file() || Stamp::of(&before) != taken.stamp {
         return Err(changed());
     }
-    if before.len() > limits.max_bytes {
-        let error =
-            DecodeError::TooLarge(format!("{} bytes, over {}", before.len(), limits.max_bytes));
+    if let Err(error) = limits.check_bytes(before.len()) {
         return Err(Fault::Rejected {
-            kind: error.kind(),
+            reason: error.reason(),
             message: error.to_string(),
         });
     }
@@ -196,14 +197,14 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
     if unchanged { Ok(bytes) } else { Err(changed()) }
 }
 
-/// Decodes an image; a fault is its kind and its message. A decoder that panics has met a broken image.
-pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (&'static str, String)> {
+/// Decodes an image; a fault is its reason and its message. A decoder that panics has met a broken image.
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, (RejectReason, String)> {
     match catch(|| galmorph_cutout::decode(bytes, limits)) {
         Ok(Ok(image)) => Ok(image),
-        Ok(Err(error)) => Err((error.kind(), error.to_string())),
+        Ok(Err(error)) => Err((error.reason(), error.to_string())),
         Err(panic) => {
             let error = DecodeError::Broken(panic);
-            Err((error.kind(), error.to_string()))
+            Err((error.reason(), error.to_string()))
         }
     }
 }
@@ -253,7 +254,7 @@ mod tests {
         assert!(matches!(
             fault,
             Some(Fault::Rejected {
-                kind: "too_large",
+                reason: RejectReason::TooLarge,
                 ..
             })
         ));

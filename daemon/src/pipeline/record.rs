@@ -217,11 +217,11 @@ impl<'a> Recorder<'a> {
         }
         for entry in &entries {
             self.tally.add(entry);
-            if let Verdict::Rejected { kind, message } = &entry.verdict {
+            if let Verdict::Rejected { reason, message } = &entry.verdict {
                 let path = path_text(&entry.path);
                 log::info!(
-                    path = path, reason = *kind;
-                    "rejected '{path}': {kind}: {message}"
+                    path = path, reason = reason.as_str();
+                    "rejected '{path}': {reason}: {message}"
                 );
             }
         }

@@ -43,10 +43,9 @@ pub(super) struct EvaluateArgs {
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let device = args.machine.device()?;
     let trained = Trained::load(&args.model, device)?;
-    let largest = trained.preprocessing.test_scales.iter().max();
     let dataset = args.data.source().load(
         args.split,
-        largest.copied().unwrap_or_default(),
+        trained.preprocessing.largest_scale(),
         args.machine.threads(),
     )?;
     let classifier = Classifier {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing, Training};
+use galmorph_cutout::{ModelCard, Training};
 use tch::Device;
 
 use crate::artefact;
@@ -49,7 +49,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
             run.state.settings.epochs
         );
     }
-    let card = card(name, &run.state);
+    let card = card(&name, &run.state);
     let bytes = onnx::encode(&network, &run.average, &card, args.weights)
         .map_err(|error| Error::Artefact(error.to_string()))?;
     artefact::write(&args.output, &bytes)?;
@@ -61,16 +61,11 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     Ok(())
 }
 
-fn card(name: String, state: &State) -> ModelCard {
+fn card(name: &str, state: &State) -> ModelCard {
     let settings = &state.settings;
+    let network = settings.network.to_string();
     ModelCard {
-        format: ModelCard::FORMAT,
-        name,
-        network: settings.network.to_string(),
-        classes: Morphology::names().map(String::from).to_vec(),
-        preprocessing: Preprocessing::default(),
         temperature: state.temperature.unwrap_or(1.0),
-        early_stop: EarlyStop::Never,
         training: Some(Training {
             images: settings.images,
             data_digest: settings.data_digest.clone(),
@@ -81,5 +76,39 @@ fn card(name: String, state: &State) -> ModelCard {
             command: state.command.clone(),
         }),
         validation: state.result.clone(),
+        ..ModelCard::new(name, &network, settings.preprocessing.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::tests::settings;
+    use crate::trained::Trained;
+
+    #[test]
+    fn a_model_has_the_preprocessing_that_it_was_trained_with() {
+        tch::set_num_threads(1);
+        let folder = tempfile::tempdir().unwrap();
+        let (checkpoint, model) = (
+            folder.path().join("run.safetensors"),
+            folder.path().join("model.onnx"),
+        );
+        let network = settings().network.describe();
+        Run::start(settings(), &network, Device::Cpu)
+            .save(&checkpoint)
+            .unwrap();
+        run(&ExportArgs {
+            checkpoint: checkpoint.clone(),
+            output: model.clone(),
+            weights: Storage::default(),
+            name: None,
+        })
+        .unwrap();
+        // As evaluate and visualise read them.
+        for file in [checkpoint, model] {
+            let trained = Trained::load(&file, Device::Cpu).unwrap();
+            assert_eq!(trained.preprocessing, settings().preprocessing);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use galmorph_cutout::{Morphology, RgbImage};
+use galmorph_cutout::{Image, Morphology};
 use tch::Device;
 
 use crate::artefact;
@@ -53,7 +53,7 @@ const SCALE: u32 = 220;
 struct Galaxies {
     labels: Labels,
     images: Option<ImageIndex>,
-    chosen: Vec<(String, RgbImage)>,
+    chosen: Vec<(String, Image)>,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Preprocessing};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{DataArgs, MachineArgs};
@@ -82,12 +82,14 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         .as_deref()
         .map(|path| Trained::load(path, device))
         .transpose()?;
+    let preprocessing = Preprocessing::default();
     let augmentation = Augmentation::default();
     let source = Source {
         targets: args.targets,
         ..args.data.source()
     };
-    let load = |split| source.load(split, augmentation.largest_crop(), threads);
+    let largest_crop = (augmentation.largest_crop()).max(preprocessing.largest_scale());
+    let load = |split| source.load(split, largest_crop, threads);
     let validation = load(Split::Validation)?;
     let training = load(Split::Train)?;
     for (split, dataset) in [(Split::Train, &training), (Split::Validation, &validation)] {
@@ -119,6 +121,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         label_smoothing: args.label_smoothing,
         average_decay: args.average_decay,
         precision: args.precision,
+        preprocessing,
         augmentation,
     };
     let network = settings.network.describe();

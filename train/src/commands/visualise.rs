@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use galmorph_cutout::RgbImage;
+use galmorph_cutout::Image;
 use tch::Device;
 
 use super::DataArgs;
@@ -247,7 +247,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
 }
 
 impl GalaxyArgs {
-    fn image(&self) -> Result<RgbImage> {
+    fn image(&self) -> Result<Image> {
         ImageIndex::open(&self.images)?.decode(&self.galaxy)
     }
 }

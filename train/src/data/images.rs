@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::{Limits, RgbImage, decode};
+use galmorph_cutout::{Image, Limits, decode};
 
 use crate::error::{Error, Result};
 
@@ -95,7 +95,7 @@ impl ImageIndex {
     ///
     /// # Errors
     /// Names the galaxy, and the file where there is one.
-    pub fn decode(&self, id: &str) -> Result<RgbImage> {
+    pub fn decode(&self, id: &str) -> Result<Image> {
         let place = self.find(id).ok_or_else(|| {
             Error::Input(format!("galaxy {id} has no image in {}", self.describe()))
         })?;

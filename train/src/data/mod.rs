@@ -10,8 +10,7 @@ mod labels;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use galmorph_cutout::{Limits, Morphology, RgbImage, decode};
-use image::imageops;
+use galmorph_cutout::{Image, Limits, Morphology, decode};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -29,7 +28,7 @@ pub struct Dataset {
     /// The volunteers' votes for the classes, which sum to 1, where they are learned from.
     pub votes: Option<Vec<[f32; Morphology::COUNT]>>,
     /// Their pixels: the central part that the largest crop needs.
-    pub images: Vec<RgbImage>,
+    pub images: Vec<Image>,
     /// The BLAKE3 digest, in hexadecimal, over ids, classes, votes (where they are learned from) and
     /// image files, in the order of the ids.
     pub digest: String,
@@ -71,7 +70,7 @@ impl Source {
             .collect::<Result<Vec<_>>>()?;
 
         let progress = Progress::new(&format!("decoding {split}"), labels.len() as u64, "images");
-        let decode_one = |number: usize| -> Result<(RgbImage, blake3::Hash)> {
+        let decode_one = |number: usize| -> Result<(Image, blake3::Hash)> {
             let bytes = index.read(places[number])?;
             let image = decode(&bytes, &Limits::default()).map_err(|fault| {
                 Error::Input(format!(
@@ -83,7 +82,7 @@ impl Source {
                 ))
             })?;
             progress.advance(1);
-            Ok((keep_centre(&image, largest_crop), blake3::hash(&bytes)))
+            Ok((image.keep_centre(largest_crop), blake3::hash(&bytes)))
         };
         let decoded = in_parallel(labels.len(), threads, decode_one)?;
         progress.finish();
@@ -109,19 +108,6 @@ impl Dataset {
     pub fn is_empty(&self) -> bool {
         self.images.is_empty()
     }
-}
-
-/// The central `crop` pixels of each side that is longer; one more where the surplus is odd, so that
-/// every smaller centre crop of the result is that of the whole.
-fn keep_centre(image: &RgbImage, crop: u32) -> RgbImage {
-    let (width, height) = image.dimensions();
-    let kept = |length: u32| match length.checked_sub(crop) {
-        Some(surplus) => crop + surplus % 2,
-        None => length,
-    };
-    let (kept_width, kept_height) = (kept(width), kept(height));
-    let (left, top) = ((width - kept_width) / 2, (height - kept_height) / 2);
-    imageops::crop_imm(image, left, top, kept_width, kept_height).to_image()
 }
 
 /// Computes `count` values on some threads, in order. The first failure by number is the one
@@ -179,20 +165,6 @@ fn digest<'a>(labels: &[Label], hashes: impl Iterator<Item = &'a blake3::Hash>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use galmorph_cutout::Preprocessing;
-
-    #[test]
-    fn what_is_kept_gives_the_views_of_the_whole() {
-        for (width, height) in [(424, 424), (425, 301), (240, 260), (200, 431)] {
-            let image = RgbImage::from_fn(width, height, |x, y| {
-                image::Rgb([(x * 7) as u8, (y * 3) as u8, (x * y) as u8])
-            });
-            let kept = keep_centre(&image, 240);
-            assert!(kept.width() <= 241 && kept.height() <= 241);
-            let preprocessing = Preprocessing::default();
-            assert!(preprocessing.views(&kept) == preprocessing.views(&image));
-        }
-    }
 
     #[test]
     fn parallel_results_are_in_order_and_the_first_failure_is_reported() {

@@ -1,6 +1,6 @@
 //! Figures from labels, images and networks: what `visualise` and `report` share.
 
-use galmorph_cutout::{Morphology, RgbImage};
+use galmorph_cutout::{Image, Morphology};
 use tch::Tensor;
 
 use super::{
@@ -45,7 +45,7 @@ pub fn draw_samples(
             let samples = chosen.into_iter().map(|label| {
                 Ok(Sample {
                     id: label.id.clone(),
-                    image: images.decode(&label.id)?,
+                    image: images.decode(&label.id)?.to_rgb8(),
                 })
             });
             let samples = samples.collect::<Result<_>>()?;
@@ -80,7 +80,7 @@ pub fn filters_of(trained: &Trained, layers: &[String]) -> Result<Figure> {
 pub fn feature_maps_of(
     trained: &Trained,
     layers: &[String],
-    (id, image): (&str, &RgbImage),
+    (id, image): (&str, &Image),
     scale: u32,
 ) -> Result<Figure> {
     let network = &trained.network;

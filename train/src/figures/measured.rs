@@ -118,7 +118,7 @@ impl Evaluated {
         let surest = self.wrong_answers()?.into_iter().take(count);
         let mistakes = surest.map(|answer| {
             Ok(Mistake {
-                image: images.decode(&answer.id)?,
+                image: images.decode(&answer.id)?.to_rgb8(),
                 id: answer.id,
                 truth: answer.truth,
                 answer: answer.answer,

@@ -156,8 +156,10 @@ impl Metrics {
             Verdict::Known => {
                 self.known.inc();
             }
-            Verdict::Rejected { kind, .. } => {
-                self.rejected.get_or_create(&[("reason", *kind)]).inc();
+            Verdict::Rejected { reason, .. } => {
+                self.rejected
+                    .get_or_create(&[("reason", reason.as_str())])
+                    .inc();
             }
         }
     }

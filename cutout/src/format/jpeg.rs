@@ -1,9 +1,17 @@
-//! Is a JPEG there to its end?
+//! JPEG, and whether a file is there to its end.
 //!
-//! The decoder fills what is missing with grey and says nothing, so that half a transfer would become
-//! half a galaxy with a confident class. A whole file ends with the marker EOI, and that can be seen
+//! The decoder fills what is missing with grey and says nothing, so half a transfer would become half a
+//! galaxy with a confident class. A whole file ends with the marker EOI, and that marker can be found
 //! without decoding: within the compressed data 0xFF is always followed by a zero or a restart marker,
 //! and everything else states its length (ITU-T T.81, annex B).
+
+use image::ImageFormat;
+
+use super::{DecodeError, Format, Limits, raster};
+use crate::Image;
+
+/// What every JPEG file begins with: the marker SOI, and the first byte of the next marker.
+pub(super) const SIGNATURE: &[u8] = &[0xFF, SOI, 0xFF];
 
 /// Start of image.
 const SOI: u8 = 0xD8;
@@ -12,23 +20,31 @@ const EOI: u8 = 0xD9;
 /// Start of scan: compressed data follows its header.
 const SOS: u8 = 0xDA;
 
-/// Whether the file's markers lead from its start to the end of the image. What follows that is not
-/// looked at.
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
+    let decoder = raster::open(bytes, ImageFormat::Jpeg, limits)?;
+    if !is_whole(bytes) {
+        return Err(DecodeError::Broken("the JPEG ends early".into()));
+    }
+    raster::read(decoder, Format::Jpeg)
+}
+
+/// Whether the file's markers lead from its start to the end of the image. Bytes after that end are
+/// ignored.
 pub(crate) fn is_whole(bytes: &[u8]) -> bool {
     walk(bytes) == Some(())
 }
 
-/// `None` when the bytes end, or make no sense, before the end of the image.
+/// Follows the markers to the end of the image. `None` when the bytes end or make no sense before it.
 fn walk(bytes: &[u8]) -> Option<()> {
     let mut position = 0;
     loop {
-        // Between segments any number of 0xFF may stand; other bytes may not, and decoders skip them.
+        // Any number of 0xFF may stand between two segments. Other bytes may not, but decoders skip them.
         position += marker_position(bytes.get(position..)?)?;
         let marker = bytes[position + 1];
         position += 2;
         match marker {
             EOI => return Some(()),
-            // Markers without a length: SOI, TEM, and restarts that stand alone.
+            // Markers without a length: SOI, TEM, and restart markers.
             SOI | 0x01 | 0xD0..=0xD7 => {}
             _ => {
                 let length = bytes.get(position..position + 2)?;
@@ -41,14 +57,14 @@ fn walk(bytes: &[u8]) -> Option<()> {
     }
 }
 
-/// Where the next marker is.
+/// The position of the next marker.
 fn marker_position(bytes: &[u8]) -> Option<usize> {
     bytes
         .windows(2)
         .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))
 }
 
-/// Where the first marker after the compressed data at `start` is.
+/// The position of the first marker after the compressed data that begins at `start`.
 fn end_of_scan(bytes: &[u8], start: usize) -> Option<usize> {
     let data = bytes.get(start..)?;
     let length = data
@@ -84,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_after_the_end_does_not_matter() {
+    fn bytes_after_the_end_are_ignored() {
         let mut bytes = jpeg();
         bytes.extend_from_slice(b"written by an instrument that pads its files\0\0\0");
         assert!(is_whole(&bytes));
