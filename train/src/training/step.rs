@@ -81,6 +81,10 @@ impl Trainer<'_> {
         network: &Network,
         recipe: &Recipe,
     ) -> Result<()> {
+        // Dropout draws here, too, and a resumed run may come here without a step before. The complement
+        // keeps this seed apart from those of all steps.
+        let seed = run.state.settings.seed.rotate_left(32) ^ !run.state.step;
+        tch::manual_seed(seed as i64);
         let batches = recipe.epoch(run.state.epoch, 0, self.workers);
         for (number, batch) in batches.take(STATISTICS_BATCHES).enumerate() {
             let mode = Mode::Training {
