@@ -14,6 +14,14 @@ pub enum Error {
     /// the place in it and the fix.
     #[error("{0}")]
     Input(String),
+    /// A part of the input is wrong: correct it.
+    #[error("{place}: {source}")]
+    InputAt {
+        /// The file and the place in it, or what could not be done.
+        place: String,
+        /// What is wrong there.
+        source: Cause,
+    },
     /// An input file can't be read at all, or is not of the kind that it should be.
     #[error("cannot read {what} '{}': {source}", path.display())]
     InputFile {
@@ -78,6 +86,14 @@ impl Error {
         }
     }
 
+    /// Adds where the input is wrong.
+    pub(crate) fn input_at<E: Into<Cause>>(place: String) -> impl FnOnce(E) -> Self {
+        move |source| Self::InputAt {
+            place,
+            source: source.into(),
+        }
+    }
+
     /// Adds which input file can't be read.
     pub(crate) fn input_file<E: Into<Cause>>(
         what: &'static str,
@@ -111,7 +127,7 @@ impl Error {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Diverged { .. } => 1,
-            Self::Input(_) | Self::InputFile { .. } => 2,
+            Self::Input(_) | Self::InputAt { .. } | Self::InputFile { .. } => 2,
             Self::UnusableFile { .. } | Self::Io { .. } | Self::Output(_) => 3,
             Self::Internal { .. } => Self::INTERNAL,
             Self::Interrupted(_) => 130,

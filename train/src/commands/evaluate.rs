@@ -26,7 +26,7 @@ pub(super) struct EvaluateArgs {
     /// Split to measure on
     #[arg(long, value_enum, default_value_t = Split::Validation)]
     split: Split,
-    /// Number type of the arithmetic
+    /// Arithmetic precision
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
     /// Average each view over its eight rotations and mirror images. This is eight times the work,

@@ -57,7 +57,7 @@ pub(super) struct TrainArgs {
     /// Fraction of the averaged weights that each step keeps
     #[arg(long, default_value_t = 0.999, value_parser = fraction)]
     average_decay: f64,
-    /// Number type of the arithmetic
+    /// Arithmetic precision
     #[arg(long, value_enum, default_value_t = Precision::Bf16)]
     precision: Precision,
     /// Seed of all random numbers

@@ -102,8 +102,10 @@ impl ImageIndex {
     /// Names the galaxy, and the file if there is one.
     pub(crate) fn decode(&self, id: &str) -> Result<RgbImage> {
         let place = self.require(id)?;
-        decode(&self.read(place)?, &Limits::default())
-            .map_err(|fault| Error::Input(format!("galaxy {id}: {}: {fault}", self.name(place))))
+        decode(&self.read(place)?, &Limits::default()).map_err(Error::input_at(format!(
+            "galaxy {id}: {}",
+            self.name(place)
+        )))
     }
 
     /// An image's name, for messages.

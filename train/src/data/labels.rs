@@ -7,7 +7,7 @@ use std::path::Path;
 use galmorph_cutout::Morphology;
 
 use super::Targets;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 
 /// What a galaxy is used for. A split is of galaxies, never of images: an augmented twin of a validation
 /// galaxy among the training images would make every measurement worthless.
@@ -132,20 +132,17 @@ fn parse<R: std::io::Read>(
         let record = record.map_err(Error::input_file("labels", path))?;
         let row = record.position().map_or(0, csv::Position::line);
         let fault = |message: String| Error::Input(format!("'{file}' row {row}: {message}"));
-        let fault_in = |column: &str, message: String| {
-            let place = format!("row {row}, column '{column}'");
-            Error::Input(format!("'{file}' {place}: {message}"))
-        };
+        let place = |column: &str| format!("'{file}' row {row}, column '{column}'");
         // The reader refuses a record that lacks a field of the header.
         let field = |index: usize| record.get(index).unwrap_or_default();
         let label = Label {
             id: field(id).to_owned(),
-            class: class(field(label)).map_err(|message| fault_in("label", message))?,
-            split: parse_split(field(split)).map_err(|message| fault_in("split", message))?,
+            class: class(field(label)).map_err(Error::input_at(place("label")))?,
+            split: parse_split(field(split)).map_err(Error::input_at(place("split")))?,
             votes: match votes {
                 Some(columns) => {
                     let parsed = parse_votes(columns.map(field));
-                    Some(parsed.map_err(|(column, message)| fault_in(&column, message))?)
+                    Some(parsed.map_err(|(column, fault)| Error::input_at(place(&column))(fault))?)
                 }
                 None => None,
             },
@@ -206,10 +203,12 @@ fn parse_votes(
     Ok(votes)
 }
 
-fn class(text: &str) -> std::result::Result<Morphology, String> {
+fn class(text: &str) -> std::result::Result<Morphology, Cause> {
     match text.parse::<usize>() {
-        Ok(id) => Morphology::from_id(id).ok_or_else(|| format!("unknown class {id} (0 to 4)")),
-        Err(_) => text.parse().map_err(|error| format!("{error}")),
+        Ok(id) => {
+            Morphology::from_id(id).ok_or_else(|| format!("unknown class {id} (0 to 4)").into())
+        }
+        Err(_) => Ok(text.parse::<Morphology>()?),
     }
 }
 

@@ -125,13 +125,14 @@ impl LabelledImages {
             let place = self.index.require(&label.id)?;
             let bytes = self.index.read(place)?;
             let image = decode(&bytes, &Limits::default()).map_err(|fault| {
-                Error::Input(format!(
-                    "'{}' row {}: galaxy {}: {}: {fault}",
+                let place = format!(
+                    "'{}' row {}: galaxy {}: {}",
                     self.source.labels.display(),
                     label.row,
                     label.id,
                     self.index.name(place)
-                ))
+                );
+                Error::input_at(place)(fault)
             })?;
             progress.advance(1);
             Ok((keep_centre(&image, largest_crop), blake3::hash(&bytes)))

@@ -27,14 +27,14 @@ pub struct Classifier<'a> {
     pub network: &'a Network,
     /// Its weights.
     pub weights: &'a Weights,
-    /// The number type of the arithmetic.
+    /// The precision of the arithmetic.
     pub precision: Precision,
     /// The device that holds the weights.
     pub device: Device,
 }
 
 /// The outputs of one network for one set of labelled images.
-pub struct Answers {
+pub(crate) struct Answers {
     ids: Vec<String>,
     classes: Vec<Morphology>,
     scales: Vec<u32>,

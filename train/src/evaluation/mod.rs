@@ -23,8 +23,8 @@ mod symmetry;
 pub mod tables;
 
 pub(crate) use agreement::agreement;
-pub(crate) use answers::table;
-pub use answers::{Answers, Classifier, Row};
+pub(crate) use answers::{Answers, table};
+pub use answers::{Classifier, Row};
 pub use epoch::EpochRecord;
 pub use output::EVALUATION;
 pub(crate) use output::write;

@@ -64,7 +64,7 @@ pub struct Subject {
     pub(crate) multiply_adds: usize,
     /// The temperature of the outputs.
     pub(crate) temperature: f32,
-    /// The number type of the arithmetic.
+    /// The precision of the arithmetic.
     pub(crate) precision: Precision,
 }
 

@@ -37,7 +37,7 @@ pub enum Layer {
     Input,
     /// A 2-D convolution.
     Convolution(Convolution),
-    /// Batch normalisation over each channel, with a scale and a shift; see [`BATCH_NORM_EPSILON`].
+    /// Batch normalisation over each channel, with a scale and a shift; see `BATCH_NORM_EPSILON`.
     BatchNorm,
     /// `max(x, 0)`.
     Relu,
@@ -71,13 +71,13 @@ pub enum Layer {
         pieces: usize,
     },
     /// A square image rotated counterclockwise about its centre, with bilinear interpolation; see
-    /// [`viewpoint`](super::viewpoint).
+    /// `viewpoint.rs`.
     Rotate {
         /// The angle, in degrees.
         degrees: f64,
     },
     /// Eight viewpoints of each input, cut from the four corners of the square image and of its mirror
-    /// image; see [`viewpoint`](super::viewpoint). They become the batch: `[viewpoints x N, channels,
+    /// image; see `viewpoint.rs`. They become the batch: `[viewpoints x N, channels,
     /// crop, crop]`. The viewpoints of one image follow one another.
     Viewpoints {
         /// The side of a viewpoint, in pixels.

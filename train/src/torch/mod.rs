@@ -19,7 +19,7 @@ use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Para
 pub(crate) use device::DeviceChoice;
 use layers::channels_last;
 
-/// The number type of the network's arithmetic.
+/// The precision of the network's arithmetic.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
 )]

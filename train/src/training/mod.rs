@@ -115,12 +115,10 @@ impl Trainer<'_> {
             return Ok(Run::start(settings, network, self.device));
         };
         tch::manual_seed(settings.seed as i64);
-        let weights = start.widened_to(network).map_err(|fault| {
-            Error::Input(format!(
-                "cannot start {} from '{}': {fault}",
-                settings.network, start.name
-            ))
-        })?;
+        let attempt = format!("cannot start {} from '{}'", settings.network, start.name);
+        let weights = start
+            .widened_to(network)
+            .map_err(Error::input_at(attempt))?;
         Ok(Run::start_from(settings, weights.to_device(self.device)))
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Settings {
     pub(crate) label_smoothing: f64,
     /// The fraction of the averaged weights that each step keeps.
     pub(crate) average_decay: f64,
-    /// The number type of the network's arithmetic.
+    /// The precision of the network's arithmetic.
     pub(crate) precision: Precision,
     /// The random changes to the training images.
     pub(crate) augmentation: Augmentation,

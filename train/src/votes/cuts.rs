@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, UnknownMorphology};
 use serde::Deserialize;
 
 use super::tree::Answer;
@@ -78,8 +78,9 @@ impl Cuts {
         let mut classes = [const { Vec::new() }; Morphology::COUNT];
         for (class, conditions) in &parsed {
             let fault = |fault: String| Error::Input(format!("'{name}' [{class}]: {fault}"));
-            let class: Morphology =
-                (class.parse()).map_err(|error| Error::Input(format!("'{name}': {error}")))?;
+            let class: Morphology = class
+                .parse()
+                .map_err(Error::input_at::<UnknownMorphology>(format!("'{name}'")))?;
             for (answer, bounds) in conditions {
                 classes[class.id()].push(condition(answer, bounds).map_err(fault)?);
             }

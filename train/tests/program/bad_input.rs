@@ -91,6 +91,18 @@ fn too_few_images_for_a_batch_are_counted() {
 }
 
 #[test]
+fn diverged_training_is_no_fault_of_the_input_and_has_its_own_exit_code() {
+    let dir = Dir::with_galaxies();
+    let output = run(dir.train("run", 1).args(["--rate", "1e30"]), 1);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("training diverged: the loss is"),
+        "{message}"
+    );
+    assert!(message.contains("try a smaller --rate"), "{message}");
+}
+
+#[test]
 fn what_is_no_checkpoint_is_not_exported() {
     let dir = Dir::with_galaxies();
     let file = dir.path("checkpoint.safetensors");
