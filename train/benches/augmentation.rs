@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use galmorph_cutout::{Image, Morphology, Preprocessing};
 use galmorph_mock::Mock;
-use galmorph_train::augmentation::{Augmentation, Key};
+use galmorph_train::training::{Augmentation, Key};
 
 fn view(criterion: &mut Criterion) {
     let image = Image::from(Mock::new(1).with_side(240).galaxy(Morphology::Spiral, 1));

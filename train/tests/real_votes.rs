@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use galmorph_cutout::Morphology;
-use galmorph_train::data::Split;
+use galmorph_train::Split;
 use galmorph_train::votes::{Answer, Convention, Cuts, Sample, Splitter, VoteReader, Votes};
 
 fn shared(name: &str) -> Option<PathBuf> {
@@ -26,7 +26,7 @@ fn shared(name: &str) -> Option<PathBuf> {
 }
 
 fn select(path: &Path) -> Sample {
-    Sample::select(path, &Cuts::zhu2019().unwrap(), true, None).unwrap()
+    Sample::select(path, &Cuts::zhu2019(), true, None).unwrap()
 }
 
 /// The number of galaxies of each class.

@@ -1,73 +1,75 @@
-//! What a run is: everything that its result depends on.
+//! The settings of a run: everything that its result depends on.
 
 use galmorph_cutout::Preprocessing;
 use serde::{Deserialize, Serialize};
 
-use crate::augmentation::Augmentation;
+use super::augmentation::Augmentation;
+use super::schedule::Schedule;
+use crate::data::Targets;
 use crate::network::Architecture;
-use crate::schedule::Schedule;
-use crate::targets::Targets;
 use crate::torch::Precision;
 
-/// The settings of a run. A checkpoint can be resumed with the same settings only.
+/// The settings of a run. A checkpoint resumes with equal settings only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The network.
-    pub network: Architecture,
-    /// The BLAKE3 digest of the file with the weights that it started from; none when they were random.
+    pub(crate) network: Architecture,
+    /// The BLAKE3 digest of the file that the first weights came from; `None` for random weights.
     #[serde(default)]
-    pub start: Option<String>,
-    /// The [digest](crate::data::Dataset::digest) of the images that it learns from.
-    pub data_digest: String,
-    /// The digest of the images that it is measured on.
-    pub validation_digest: String,
-    /// How many it learns from.
-    pub images: usize,
-    /// The seed of everything random.
-    pub seed: u64,
-    /// Passes over the images.
-    pub epochs: u32,
+    pub(crate) start: Option<String>,
+    /// The [digest](crate::data::Dataset::digest) of the training images.
+    pub(crate) data_digest: String,
+    /// The digest of the validation images.
+    pub(crate) validation_digest: String,
+    /// The number of training images.
+    pub(crate) images: usize,
+    /// The seed of all random numbers.
+    pub(crate) seed: u64,
+    /// Passes over the training images.
+    pub(crate) epochs: u32,
     /// Images in a batch.
-    pub batch: usize,
+    pub(crate) batch: usize,
     /// How the learning rate changes.
-    pub schedule: Schedule,
+    pub(crate) schedule: Schedule,
     /// The largest learning rate.
-    pub rate: f64,
-    /// The gradient's share of each weight: L2 regularisation.
-    pub weight_decay: f64,
-    /// What it learns to answer; checkpoints that do not say are of labels.
+    pub(crate) rate: f64,
+    /// The factor of each weight that is added to its gradient: L2 regularisation.
+    pub(crate) weight_decay: f64,
+    /// What the network learns to predict. Checkpoints that don't say are of labels.
     #[serde(default)]
-    pub targets: Targets,
+    pub(crate) targets: Targets,
     /// The probability that is taken from the true class and spread over all (Szegedy et al. 2016).
-    pub label_smoothing: f64,
-    /// The part of the averaged weights that is kept each step.
-    pub average_decay: f64,
-    /// The kind of number to compute with.
-    pub precision: Precision,
+    pub(crate) label_smoothing: f64,
+    /// The fraction of the averaged weights that each step keeps.
+    pub(crate) average_decay: f64,
+    /// The precision of the network's arithmetic.
+    pub(crate) precision: Precision,
     /// How an image becomes a view, in training and in validation; the model's card repeats it.
     /// Checkpoints from before it was recorded were trained with the default.
     #[serde(default)]
-    pub preprocessing: Preprocessing,
-    /// How training views differ from test views.
-    pub augmentation: Augmentation,
+    pub(crate) preprocessing: Preprocessing,
+    /// The random changes to the training images.
+    pub(crate) augmentation: Augmentation,
 }
 
 impl Settings {
-    /// The names of the settings in which two runs differ.
-    pub fn differences(&self, other: &Self) -> Vec<String> {
-        let fields = |settings: &Self| match serde_json::to_value(settings) {
-            Ok(serde_json::Value::Object(fields)) => fields,
-            _ => serde_json::Map::new(),
-        };
-        let theirs = fields(other);
-        fields(self)
+    /// The settings in which two runs differ, each as `name (value here, value there)`.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
+        let theirs = other.fields();
+        self.fields()
             .into_iter()
             .filter(|(name, value)| theirs.get(name) != Some(value))
-            .map(|(name, value)| {
-                let there = theirs.get(&name).cloned().unwrap_or_default();
-                format!("{name} ({value} here, {there} there)")
-            })
+            .map(|(name, value)| format!("{name} ({value} here, {} there)", theirs[&name]))
             .collect()
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "a struct of numbers and strings has a JSON object"
+    )]
+    fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
+        let value = serde_json::to_value(self).expect("settings can be written as JSON");
+        value.as_object().expect("a struct is an object").clone()
     }
 }
 
@@ -118,10 +120,14 @@ pub(crate) mod tests {
     #[test]
     fn every_network_takes_the_views_of_the_default() {
         let wanted = Preprocessing::default().crop as usize;
-        for name in Architecture::NAMES {
-            let network = name.parse::<Architecture>().unwrap().describe();
+        for architecture in Architecture::all() {
+            let network = architecture.describe();
             let shape = network.nodes[0].shape;
-            assert_eq!((shape.width, shape.height), (wanted, wanted), "{name}");
+            assert_eq!(
+                (shape.width, shape.height),
+                (wanted, wanted),
+                "{architecture}"
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Makes the batches of an epoch ahead of time, on threads of their own.
 //!
-//! Worker `w` of `n` makes the batches `w`, `w + n`, `w + 2n`, ... into its own short queue, and the
-//! trainer takes from the queues in turn: the order is that of the epoch however the threads run.
+//! Worker `w` of `n` makes the batches `w`, `w + n`, `w + 2n`, ... and puts them into its own short
+//! queue. The training loop takes from the queues in turn. So the batches come in the epoch's order,
+//! whatever the threads' timing.
 
 use std::sync::Arc;
 
@@ -11,45 +12,47 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::augmentation::{Augmentation, Key};
+use super::augmentation::{Augmentation, Key};
 use crate::data::Dataset;
+use crate::error::{Error, Result};
 
-/// How many batches a worker makes ahead.
+/// How many finished batches a worker's queue holds.
 const AHEAD: usize = 2;
 
 /// Training views and their classes.
-pub struct Batch {
+pub(super) struct Batch {
     /// `[batch, 3, crop, crop]`, row-major.
-    pub views: Vec<f32>,
-    /// The classes' ids.
-    pub classes: Vec<i64>,
-    /// The votes `[batch, 5]`, row-major, where they are learned from.
-    pub votes: Option<Vec<f32>>,
+    pub(super) views: Vec<f32>,
+    /// The classes' ids, `[batch]`.
+    pub(super) classes: Vec<i64>,
+    /// The vote fractions `[batch, 5]`, row-major, if the network learns from votes.
+    pub(super) votes: Option<Vec<f32>>,
 }
 
-/// What batches are made of.
+/// How the batches of a run are made.
 #[derive(Clone)]
-pub struct Recipe {
-    /// The images.
-    pub dataset: Arc<Dataset>,
+pub(super) struct Recipe {
+    /// The training images.
+    pub(super) dataset: Arc<Dataset>,
     /// How they become views.
-    pub preprocessing: Preprocessing,
-    /// How their views differ from test views.
-    pub augmentation: Augmentation,
-    /// How many in a batch.
-    pub batch: usize,
+    pub(super) preprocessing: Preprocessing,
+    /// The random changes to each image.
+    pub(super) augmentation: Augmentation,
+    /// Images in a batch.
+    pub(super) batch: usize,
     /// The run's seed.
-    pub seed: u64,
+    pub(super) seed: u64,
 }
 
 impl Recipe {
-    /// How many whole batches an epoch has; the images left over change with every epoch.
-    pub fn batches(&self) -> usize {
+    /// The number of whole batches in an epoch. Images that fill no batch are left out; each epoch leaves
+    /// out others.
+    pub(super) fn batches(&self) -> usize {
         self.dataset.len() / self.batch
     }
 
-    /// Starts to make the batches of an epoch from number `first` on.
-    pub fn epoch(&self, epoch: u32, first: usize, workers: usize) -> Batches {
+    /// Starts to make the batches of an epoch, beginning with batch number `first`.
+    pub(super) fn epoch(&self, epoch: u32, first: usize, workers: usize) -> Batches {
         let order = Arc::new(self.order(epoch));
         let queues = (0..workers)
             .map(|worker| {
@@ -58,7 +61,7 @@ impl Recipe {
                 std::thread::spawn(move || {
                     for number in (first + worker..recipe.batches()).step_by(workers) {
                         let images = &order[number * recipe.batch..][..recipe.batch];
-                        // A closed queue means that the trainer was interrupted.
+                        // The training loop closed the queue: it was interrupted.
                         if sender.send(recipe.make(epoch, images)).is_err() {
                             return;
                         }
@@ -67,16 +70,20 @@ impl Recipe {
                 queue
             })
             .collect();
-        Batches { queues, next: 0 }
+        Batches {
+            queues,
+            next: 0,
+            remaining: self.batches() - first,
+        }
     }
 
-    /// The images in this epoch's order.
+    /// The images' indices in this epoch's random order.
     fn order(&self, epoch: u32) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.dataset.len()).collect();
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_le_bytes());
         seed[8..12].copy_from_slice(&epoch.to_le_bytes());
-        // Sets this generator apart from those of the images.
+        // Augmentation seeds from the same bytes; this one keeps the two generators apart.
         seed[31] = 1;
         order.shuffle(&mut ChaCha8Rng::from_seed(seed));
         order
@@ -112,19 +119,23 @@ impl Recipe {
 }
 
 /// The batches of an epoch, in order.
-pub struct Batches {
+pub(super) struct Batches {
     queues: Vec<Receiver<Batch>>,
+    /// The queue whose turn it is.
     next: usize,
+    /// Batches that are still to come.
+    remaining: usize,
 }
 
 impl Iterator for Batches {
-    type Item = Batch;
+    /// An error means that a worker panicked.
+    type Item = Result<Batch>;
 
-    fn next(&mut self) -> Option<Batch> {
-        // The queue whose turn it is closes only after its last batch, and so after the epoch's.
-        let batch = self.queues[self.next].recv().ok();
+    fn next(&mut self) -> Option<Self::Item> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let batch = self.queues[self.next].recv();
         self.next = (self.next + 1) % self.queues.len();
-        batch
+        Some(batch.map_err(Error::internal("make training views")))
     }
 }
 
@@ -154,7 +165,7 @@ mod tests {
     }
 
     fn classes(batches: Batches) -> Vec<Vec<i64>> {
-        batches.map(|batch| batch.classes).collect()
+        batches.map(|batch| batch.unwrap().classes).collect()
     }
 
     #[test]
@@ -173,7 +184,7 @@ mod tests {
         let order = recipe.order(0);
         for (batch, images) in recipe.epoch(0, 0, 1).zip(order.chunks(2)) {
             let wanted: Vec<f32> = (images.iter()).flat_map(|n| [*n as f32; 5]).collect();
-            assert_eq!(batch.votes, Some(wanted));
+            assert_eq!(batch.unwrap().votes, Some(wanted));
         }
     }
 

@@ -1,19 +1,14 @@
-//! Every figure is a valid drawing that says what was given to it, also where there is little to say.
-
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! Every figure is a valid drawing that shows its data, even if there are few or none.
 
 use galmorph_cutout::{Measurement, Morphology, RgbImage};
 use galmorph_mock::Mock;
-use galmorph_train::checkpoint::EpochRecord;
-use galmorph_train::figures::{
-    Bin, ClassSamples, FeatureMaps, Figure, Filters, Mistake, Reliability, Roc, Sample,
-    SplitCounts, class_counts, convolutions, feature_layers, feature_maps, filters, preprocessing,
-    reliability, roc, sample_grid, training_curves, wrong,
-};
-use galmorph_train::network::{Architecture, Network};
-use galmorph_train::torch::{Weights, activations};
 use roxmltree::Document;
 use tch::{Device, Kind, Tensor};
+
+use super::*;
+use crate::evaluation::EpochRecord;
+use crate::network::{Architecture, Network};
+use crate::torch::{Weights, activations};
 
 /// All text of a drawing; fails where it is no XML, reaches outside of itself, or is drawn at another
 /// size than it says.

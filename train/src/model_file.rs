@@ -1,65 +1,71 @@
-//! A trained network, whichever file it is in.
+//! A trained network in a file: the checkpoint of a run, or an exported model.
 //!
-//! A run's checkpoint holds more (momentum, the weights before averaging); an exported model holds what
-//! the daemon needs. Whoever measures, draws or starts from a network needs what both have.
+//! A checkpoint holds more (momentum, the weights before averaging), an exported model holds what the
+//! daemon needs. Commands that measure or draw a network, or start from one, need what both have.
 
 use std::path::Path;
 
 use galmorph_cutout::{ModelCard, Preprocessing};
 use tch::Device;
 
-use crate::checkpoint::{EpochRecord, Run};
 use crate::error::{Error, Result};
+use crate::evaluation::EpochRecord;
 use crate::network::{Architecture, Network};
 use crate::onnx;
 use crate::torch::Weights;
+use crate::training::{Run, StartingPoint};
 
-/// A network with its weights and what is known of them.
-pub struct Trained {
+/// A network with its weights, and what is known of them.
+pub(crate) struct TrainedModel {
     /// The BLAKE3 digest of the file, in lower-case hexadecimal.
-    pub digest: String,
-    /// The model's name, or its run's folder.
-    pub name: String,
+    pub(crate) digest: String,
+    /// The model's name; for a checkpoint, the name of its folder.
+    pub(crate) name: String,
     /// The network and its parameters.
-    pub architecture: Architecture,
+    pub(crate) architecture: Architecture,
     /// The network's description.
-    pub network: Network,
+    pub(crate) network: Network,
     /// The averaged weights, f32.
-    pub weights: Weights,
-    /// How an image becomes the network's inputs.
-    pub preprocessing: Preprocessing,
-    /// The temperature of its outputs; 1 when they were not calibrated.
-    pub temperature: f32,
-    /// The [digest](crate::data::Dataset::digest) of the images that the temperature was fitted on, when
+    pub(crate) weights: Weights,
+    /// How an image becomes the network's input.
+    pub(crate) preprocessing: Preprocessing,
+    /// The temperature of the outputs; 1 without calibration.
+    pub(crate) temperature: f32,
+    /// The [digest](crate::data::Dataset::digest) of the images that the temperature was fitted on, if
     /// it was.
-    pub fitted_on: Option<String>,
-    /// The epochs of its training; none in an exported model.
-    pub history: Vec<EpochRecord>,
+    pub(crate) fitted_on: Option<String>,
+    /// The epochs of the training; empty for an exported model.
+    pub(crate) history: Vec<EpochRecord>,
 }
 
-impl Trained {
-    /// Opens the checkpoint of a run (`.safetensors`) or an exported model (`.onnx`), told apart by
-    /// their contents.
+impl TrainedModel {
+    /// Opens a checkpoint (`.safetensors`) or an exported model (`.onnx`); the contents tell which it is.
     ///
     /// # Errors
     /// When the file can't be read or is neither of the two.
-    pub fn load(path: &Path, device: Device) -> Result<Self> {
+    pub(crate) fn load(path: &Path, device: Device) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         let digest = blake3::hash(&bytes).to_hex().to_string();
-        let refused = |what: &str, fault: String| {
-            Error::Artefact(format!("cannot use {what} '{}': {fault}", path.display()))
-        };
         if is_safetensors(&bytes) {
             let (run, network) =
-                Run::parse(&bytes, device).map_err(|fault| refused("checkpoint", fault))?;
+                Run::parse(&bytes, device).map_err(Error::unusable("checkpoint", path))?;
             return Ok(Self::of_run(path, digest, run, network));
         }
-        onnx::decode(&bytes, device)
-            .map(|model| Self::of_model(digest, model))
-            .map_err(|fault| refused("model", fault))
+        let model = onnx::decode(&bytes, device).map_err(Error::unusable("model", path))?;
+        Ok(Self::of_model(digest, model))
+    }
+
+    /// What a new run needs to start from this network.
+    pub(crate) fn into_starting_point(self) -> StartingPoint {
+        StartingPoint {
+            name: self.name,
+            network: self.network,
+            weights: self.weights,
+        }
     }
 
     fn of_run(path: &Path, digest: String, run: Run, network: Network) -> Self {
+        // "checkpoint.safetensors" alone doesn't say which folder it is in.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().and_then(Path::file_name);
         let state = run.state;
@@ -101,7 +107,8 @@ impl Trained {
     }
 }
 
-/// A safetensors file begins with the length of its JSON header, and the header with a brace.
+/// A safetensors file begins with the length of its JSON header (eight bytes), and the header with a
+/// brace.
 fn is_safetensors(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{')
 }

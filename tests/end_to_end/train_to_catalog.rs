@@ -1,16 +1,25 @@
-//! The whole way: labelled images, a trained network, ONNX, the daemon, the catalog.
+//! From one program to the other: labelled images, a trained network, ONNX, the daemon, the catalog.
+//!
+//! This test belongs to the package of the training program, whose library it needs. The daemon is the
+//! program of another package, so cargo doesn't build it for this test; but it puts the programs of all
+//! packages into one folder. So the daemon is the file `galmorph` next to `galmorph-train`. `cargo
+//! nextest run --workspace` builds both; for this test alone, run `cargo build -p galmorph` first.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+#[path = "../../train/tests/program/support.rs"]
+mod support;
 
 use std::path::{Path, PathBuf};
 
 use galmorph_cutout::{Limits, Preprocessing, Probabilities, decode};
-use galmorph_train::checkpoint::Run;
 use galmorph_train::evaluation::Classifier;
 use galmorph_train::torch::Precision;
+use galmorph_train::training::Run;
 use tch::Device;
 
-use crate::support::{Dir, TRAIN, program, run};
+use support::{Dir, TRAIN, program, run};
 
-/// The daemon is another package's program; cargo puts both into one folder.
 fn daemon() -> PathBuf {
     let path = Path::new(TRAIN).with_file_name("galmorph");
     assert!(

@@ -224,7 +224,7 @@ fn a_fraction_that_is_none_names_its_row_and_column() {
     for bad in ["1.5", "-0.1", "NaN"] {
         let message = complaint_of_row(&format!("18,0.5,0.5,{bad},0.2,0.1,0.2,0.2,0.1"));
         let wanted =
-            format!("'votes.csv' row 9, column 'Class2.1': '{bad}' is no fraction from 0 to 1");
+            format!("'votes.csv' row 9, column 'Class2.1': '{bad}' is not a fraction from 0 to 1");
         assert!(message.contains(&wanted), "{message}");
     }
     assert!(complaint_of_row("18,0.5,,0,0,0,0,0,0").contains("column 'Class1.2': no value"));

@@ -1,27 +1,14 @@
-//! What a network is taught to answer: the class that the votes were cut to, or the votes themselves.
+//! The loss: cross-entropy with labels or with vote fractions.
 
-use serde::{Deserialize, Serialize};
 use tch::{Reduction, Tensor};
-
-/// What the loss compares the network's answer with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Targets {
-    /// The label: the whole probability is on one class.
-    #[default]
-    Labels,
-    /// The volunteers' votes for the five classes, as `galmorph-train select --soft-targets` writes
-    /// them.
-    Votes,
-}
 
 /// The mean cross-entropy, in nats, of logits `[N, 5]` with classes `[N]` (i64) or with probabilities
 /// `[N, 5]` (f32).
 ///
-/// Label smoothing takes a part `s` of either target and spreads it evenly over the classes:
+/// Label smoothing takes a fraction `s` of either target and spreads it evenly over the classes:
 /// `(1 - s) p + s / 5` (Szegedy et al. 2016).
-pub fn cross_entropy(logits: &Tensor, targets: &Tensor, label_smoothing: f64) -> Tensor {
-    // The index to ignore: none of a class, and not looked at for probabilities.
+pub(super) fn cross_entropy(logits: &Tensor, targets: &Tensor, label_smoothing: f64) -> Tensor {
+    // torch's default for the class to ignore. No class has it; with probabilities it has no meaning.
     let ignored = -100;
     logits.cross_entropy_loss::<Tensor>(targets, None, Reduction::Mean, ignored, label_smoothing)
 }

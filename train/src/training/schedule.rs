@@ -1,4 +1,4 @@
-//! The learning rate at each step.
+//! The learning rate as a function of the step.
 
 use std::f64::consts::PI;
 
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 /// How the learning rate changes during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// The paper's (section 4.5): a tenth at 30 000 of 72 000 steps, and a hundredth from 60 000 on;
-    /// stretched to the length of the run.
+pub(crate) enum Schedule {
+    /// The paper's schedule (section 4.5), scaled to the length of the run: a tenth of the rate from step
+    /// 30,000 of 72,000 on, a hundredth from step 60,000 on.
     Steps,
-    /// One cycle (Smith & Topin 2018): up from a twenty-fifth over the first fifth of the run, and
-    /// down to nothing along a cosine.
+    /// One cycle (Smith & Topin 2018): from 1/25 of the rate up to the rate over the first fifth of the
+    /// run, then down to zero along a cosine.
     OneCycle,
 }
 
-/// The part of a one-cycle run that climbs.
+/// The fraction of a one-cycle run in which the rate rises.
 const CLIMB: f64 = 0.2;
 
-/// The first rate of a one-cycle run, as a part of its largest.
+/// The first rate of a one-cycle run, as a fraction of its largest.
 const FIRST: f64 = 0.04;
 
 impl Schedule {
-    /// The learning rate at `step` (from 0) of `total`, for a run whose largest is `peak`.
-    pub fn rate(self, step: u64, total: u64, peak: f64) -> f64 {
+    /// The learning rate at `step` (from 0) of `total` steps; `peak` is the largest rate of the run.
+    pub(super) fn rate(self, step: u64, total: u64, peak: f64) -> f64 {
         let progress = step as f64 / total.max(1) as f64;
         match self {
             Self::Steps if progress < 30.0 / 72.0 => peak,

@@ -1,27 +1,28 @@
 //! Stochastic gradient descent with Nesterov momentum, and the running average of the weights.
 //!
-//! Written over plain tensors, because tch's optimisers can't be saved and a run must resume exactly.
+//! Written here over plain tensors, because the state of tch's own optimizers can't be saved, and a run
+//! must resume bit for bit.
 
 use std::collections::BTreeMap;
 
 use tch::Tensor;
 
 use crate::network::Role;
-use crate::torch::Weights;
+use crate::torch::{TensorError, Weights};
 
-/// The momentum of section 4.5.
+/// The momentum, as in section 4.5.
 const MOMENTUM: f64 = 0.9;
 
 /// Gradient descent with Nesterov momentum: Sutskever et al. 2013 in the form that torch and
 /// TensorFlow use, `v = m v + g; w -= rate * (g + m v)`.
-pub struct Sgd {
+pub(crate) struct Sgd {
     velocities: BTreeMap<String, Tensor>,
     weight_decay: f64,
 }
 
 impl Sgd {
-    /// At rest.
-    pub fn new(weights: &Weights, weight_decay: f64) -> Self {
+    /// An optimizer without momentum yet.
+    pub(super) fn new(weights: &Weights, weight_decay: f64) -> Self {
         let velocities = weights
             .iter()
             .filter(|(parameter, _)| !matches!(parameter.role, Role::Statistic { .. }))
@@ -34,7 +35,7 @@ impl Sgd {
     }
 
     /// Takes one step against the gradients of `weights`, and clears them.
-    pub fn step(&mut self, weights: &Weights, rate: f64) {
+    pub(super) fn step(&mut self, weights: &Weights, rate: f64) {
         tch::no_grad(|| {
             for (parameter, tensor) in weights.iter() {
                 let Some(velocity) = self.velocities.get_mut(&parameter.name) else {
@@ -54,20 +55,27 @@ impl Sgd {
         });
     }
 
-    /// The momentum of each learned tensor, by its name.
-    pub fn velocities(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+    /// The velocity of each learned tensor, with the tensor's name.
+    pub(super) fn velocities(&self) -> impl Iterator<Item = (&String, &Tensor)> {
         self.velocities.iter()
     }
 
     /// Replaces every velocity by what `source` returns for its name.
-    pub fn fill(
+    ///
+    /// # Errors
+    /// The error of `source`; or the name of a velocity whose shape is another.
+    pub(super) fn fill(
         &mut self,
-        mut source: impl FnMut(&str) -> Result<Tensor, String>,
-    ) -> Result<(), String> {
+        mut source: impl FnMut(&str) -> Result<Tensor, TensorError>,
+    ) -> Result<(), TensorError> {
         for (name, velocity) in &mut self.velocities {
             let value = source(name)?;
             if value.size() != velocity.size() {
-                return Err(format!("the momentum of '{name}' has another shape"));
+                return Err(TensorError::Shape {
+                    name: format!("velocity/{name}"),
+                    found: value.size(),
+                    expected: velocity.size(),
+                });
             }
             velocity.copy_(&value);
         }
@@ -75,12 +83,12 @@ impl Sgd {
     }
 }
 
-/// Moves what is learned in `average` towards `weights`: an exponential moving average (Polyak &
-/// Juditsky 1992) of which `decay` is kept.
+/// Moves the learned tensors of `average` towards those of `weights`: an exponential moving average
+/// (Polyak & Juditsky 1992) that keeps the fraction `decay` of its old value.
 ///
-/// Batch normalisation's statistics are left alone. Those of the averaged network are not the average
-/// of the networks' own, and have to be observed.
-pub fn average_weights(average: &Weights, weights: &Weights, decay: f64) {
+/// The statistics of batch normalisation stay as they are. Those of the averaged network are not the
+/// average of the networks' statistics; they have to be observed.
+pub(super) fn average_weights(average: &Weights, weights: &Weights, decay: f64) {
     tch::no_grad(|| {
         for ((parameter, mean), (_, tensor)) in average.iter().zip(weights.iter()) {
             if !matches!(parameter.role, Role::Statistic { .. }) {
@@ -90,13 +98,12 @@ pub fn average_weights(average: &Weights, weights: &Weights, decay: f64) {
     });
 }
 
-/// The decay of a moving average at `step`, from 0: less than `decay` in the first steps,
-/// `(1 + n) / (10 + n)`, so that the start values are soon forgotten.
+/// The decay of a moving average at a step, counted from 0: `(1 + step) / (10 + step)`, and at most
+/// `decay`. A smaller decay in the first steps lets the average forget its start value quickly.
 ///
-/// Without it, batch normalisation's running statistics at their decay of 0.997 are still so far from
-/// the truth after three epochs that a network whose training views are 87 % right answers one class
-/// for everything.
-pub fn warm_decay(decay: f64, step: u64) -> f64 {
+/// Without this, the running statistics of batch normalisation (decay 0.997) are still so wrong after
+/// three epochs that a network with 87 % training accuracy predicts one class for everything.
+pub(super) fn warm_decay(decay: f64, step: u64) -> f64 {
     decay.min((1.0 + step as f64) / (10.0 + step as f64))
 }
 
@@ -118,7 +125,9 @@ mod tests {
         let mut weights = Weights::start(&net.finish(), Device::Cpu);
         weights
             .fill(|name| match name {
-                "l/weight" => Ok(Tensor::from_slice(&[1.0_f32, 2.0, 3.0]).view([1, 3])),
+                "l/weight" => {
+                    Ok::<_, TensorError>(Tensor::from_slice(&[1.0_f32, 2.0, 3.0]).view([1, 3]))
+                }
                 _ => Ok(Tensor::from_slice(&[0.5_f32])),
             })
             .unwrap();

@@ -1,47 +1,82 @@
 //! A wide network that begins where a narrow one ended.
 //!
-//! `Net2WiderNet` (Chen, Goodfellow & Shlens 2016, section 2.3): each channel of the narrow network is
-//! repeated until the wide one is full, and what its repetitions are worth together is what it was
-//! worth alone, so that the wide network answers exactly as the narrow one did. Training then goes on
-//! from there, at a small part of the cost of training the wide network from nothing.
+//! This is `Net2WiderNet` (Chen, Goodfellow & Shlens 2016, section 2.3). Each channel of the narrow
+//! network is repeated until the wide network is full, and the copies share the weight of the original.
+//! So the wide network gives exactly the outputs of the narrow one, and training continues from there.
+//! It costs a small part of training the wide network from random weights.
 //!
-//! Repetitions that are treated alike would stay alike for ever. So the weights with which the next
-//! layer takes them are not equal: on top of the equal share lies noise that adds up to zero over the
-//! repetitions of each channel. It leaves the answer as it is and sends their gradients apart.
+//! Copies that are treated alike would stay alike for ever. So the next layer does not weight them
+//! equally: noise is added to the equal shares, and it adds up to zero over the copies of each channel.
+//! The output stays the same, and the gradients of the copies differ.
 
 use tch::{Device, Kind, Tensor};
 
 use crate::network::{Layer, Network, Parameter, Role};
-use crate::torch::Weights;
+use crate::torch::{TensorError, Weights};
 
-/// The noise's deviation, as a part of that of start values of the wide network.
+/// The noise's standard deviation, as a fraction of that of the wide network's random weights.
 const NOISE: f64 = 0.5;
 
-/// Weights for `wide` that answer as `narrow` does with `weights`; the noise is drawn from torch's
-/// generator. A network as wide as the narrow one gets its weights unchanged.
-///
-/// # Errors
-/// When the two are not the same network but for their channels, or when `wide` is the narrower, as a
-/// part of a sentence.
-pub fn widen(narrow: &Network, weights: &Weights, wide: &Network) -> Result<Weights, String> {
-    if narrow != wide && !same_but_for_channels(narrow, wide) {
-        return Err("it is another network, not a narrower one".into());
+/// A trained network that a new run takes its first weights from.
+pub(crate) struct StartingPoint {
+    /// What messages call it.
+    pub(crate) name: String,
+    /// Its description.
+    pub(crate) network: Network,
+    /// Its weights.
+    pub(crate) weights: Weights,
+}
+
+/// Why a network can't be widened to another one.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WideningError {
+    #[error("it is another network, not a narrower one")]
+    AnotherNetwork,
+    #[error("its '{name}' is wider: {narrow} against {wide}")]
+    Wider {
+        name: String,
+        narrow: i64,
+        wide: i64,
+    },
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+}
+
+impl StartingPoint {
+    /// Weights for `wide` that give the outputs of this network. A network of the same width gets the
+    /// weights unchanged. The noise is drawn from torch's generator.
+    ///
+    /// # Errors
+    /// When `wide` is another network in more than its channels, or is the narrower one.
+    pub(super) fn widened_to(&self, wide: &Network) -> Result<Weights, WideningError> {
+        widen(&self.network, &self.weights, wide)
     }
-    let mut sources = weights.iter();
+}
+
+fn widen(narrow: &Network, weights: &Weights, wide: &Network) -> Result<Weights, WideningError> {
+    if narrow != wide && !same_but_for_channels(narrow, wide) {
+        return Err(WideningError::AnotherNetwork);
+    }
+    let targets = wide.parameters();
+    let mut pairs = weights.iter().zip(&targets);
     let mut widened = Weights::start(wide, Device::Cpu);
-    widened.fill(|name| {
-        let (from, tensor) = sources.next().ok_or("it has fewer tensors")?;
+    // `fill` asks for the tensors in the order of `targets`.
+    widened.fill(|_| {
+        let pair = pairs.next().filter(|((from, _), to)| from.name == to.name);
+        let Some(((from, tensor), to)) = pair else {
+            return Err(WideningError::AnotherNetwork);
+        };
         let tensor = tensor.detach().to_device(Device::Cpu);
-        repeat(from, &tensor, name, wide)
+        repeat(from, &tensor, to)
     })?;
     Ok(widened)
 }
 
-/// Whether each node has its like, in the same place and of the same image size.
+/// Whether each node has its counterpart in the same place and with the same image size.
 ///
-/// Only layers that treat each channel for itself, or all of them by weights, can be widened:
-/// repetition is in turn (0, 1, 2, 0, 1, ...), and a normalisation over neighbouring channels or a
-/// concatenation would see other neighbours.
+/// Only layers that treat each channel for itself, or that weight all of them, can be widened. Copies
+/// come in turn (0, 1, 2, 0, 1, ...), so a normalisation over neighbouring channels or a concatenation
+/// would see other neighbours.
 fn same_but_for_channels(narrow: &Network, wide: &Network) -> bool {
     let shown = |network: &Network| {
         let views = network.nodes[0].shape;
@@ -77,16 +112,12 @@ const fn repeats_channels(layer: &Layer) -> bool {
 }
 
 /// One tensor of the narrow network, repeated to the shape that it has in the wide one.
-fn repeat(from: &Parameter, tensor: &Tensor, name: &str, wide: &Network) -> Result<Tensor, String> {
-    let to = wide
-        .parameters()
-        .into_iter()
-        .find(|parameter| parameter.name == name && from.name == name)
-        .ok_or_else(|| format!("it has '{}' in place of '{name}'", from.name))?;
+fn repeat(from: &Parameter, tensor: &Tensor, to: &Parameter) -> Result<Tensor, WideningError> {
     let grown = |axis: usize| {
         let (narrow, wide) = (from.shape[axis], to.shape[axis]);
         if narrow > wide {
-            return Err(format!("its '{name}' is wider: {narrow} against {wide}"));
+            let name = to.name.clone();
+            return Err(WideningError::Wider { name, narrow, wide });
         }
         Ok((narrow, wide))
     };
@@ -109,7 +140,7 @@ fn repeat(from: &Parameter, tensor: &Tensor, name: &str, wide: &Network) -> Resu
     let mut shape = vec![1; to.shape.len()];
     shape[1] = inputs;
     let shares = shares.view(shape.as_slice());
-    // Each channel's noise, less its mean over the channel's repetitions.
+    // Noise that adds up to zero over the copies of each channel.
     let noise =
         Tensor::randn(to.shape.as_slice(), (Kind::Float, Device::Cpu)) * (NOISE * deviation);
     let mut sums_shape = to.shape.clone();
@@ -186,7 +217,7 @@ mod tests {
         let fault = |from: &str, to: &str| {
             let (from, to) = (network(from), network(to));
             let weights = Weights::start(&from, Device::Cpu);
-            widen(&from, &weights, &to).err().unwrap()
+            widen(&from, &weights, &to).err().unwrap().to_string()
         };
         assert!(fault("zhu2019 k=0.2 N=1", "zhu2019 k=0.1 N=1").contains("wider"));
         assert!(fault("zhu2019 k=0.1 N=2", "zhu2019 k=0.1 N=1").contains("another network"));

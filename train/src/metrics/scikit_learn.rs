@@ -1,23 +1,18 @@
-//! Our metrics are those of scikit-learn, on random answers with everything that is awkward: ties,
-//! certainty, classes that do not occur, classes that are never predicted.
-
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that can't go on fails"
-)]
+//! Our metrics are those of scikit-learn, on random answers with every awkward case: ties, certainty,
+//! classes that do not occur, classes that are never predicted.
 
 use std::path::Path;
 use std::process::Command;
 
 use galmorph_cutout::Morphology;
-use galmorph_train::metrics::{
-    Confusion, Estimate, Metrics, Prediction, Ranking, Views, calibration, calibration_error,
-    curves, fit, metrics,
-};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+
+use super::{
+    Confusion, Estimate, Metrics, Prediction, Ranking, Views, calibration, calibration_error,
+    curves, fit, metrics,
+};
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -123,15 +118,15 @@ fn cases() -> Vec<Case> {
 }
 
 fn in_scikit_learn(cases: &[Case]) -> Vec<Value> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let python = repository.join(".venv/bin/python");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = package.join("../.venv/bin/python");
     assert!(python.exists(), "no .venv/: run scripts/setup");
     let dir = tempfile::tempdir().unwrap();
     let (input, output) = (dir.path().join("in.json"), dir.path().join("out.json"));
     let json: Vec<Value> = cases.iter().map(Case::to_json).collect();
     std::fs::write(&input, serde_json::to_vec(&json).unwrap()).unwrap();
     let status = Command::new(python)
-        .arg(repository.join("tests/python/metrics.py"))
+        .arg(package.join("tests/python/metrics.py"))
         .args([&input, &output])
         .status()
         .unwrap();

@@ -31,6 +31,20 @@ fn a_label_without_an_image_names_its_row() {
 }
 
 #[test]
+fn labels_without_images_are_counted_and_the_first_five_are_named() {
+    let message = complaint(|dir| {
+        // Of both splits, which one error is for.
+        for id in [509, 100, 101, 108, 205, 400, 507] {
+            fs::remove_file(dir.images().join(format!("{id}.jpg"))).unwrap();
+        }
+    });
+    let counted = "labels.csv': 7 of 50 galaxies have no image in '";
+    assert!(message.contains(counted), "{message}");
+    let named = "': 100 (row 2), 101 (row 3), 108 (row 10), 205 (row 17), 400 (row 32), ...";
+    assert!(message.contains(named), "{message}");
+}
+
+#[test]
 fn a_broken_jpeg_names_its_row_and_file() {
     let message = complaint(|dir| {
         let image = dir.images().join("103.jpg");
@@ -74,6 +88,18 @@ fn too_few_images_for_a_batch_are_counted() {
         message.contains("40 training images do not fill a batch of 64"),
         "{message}"
     );
+}
+
+#[test]
+fn diverged_training_is_no_fault_of_the_input_and_has_its_own_exit_code() {
+    let dir = Dir::with_galaxies();
+    let output = run(dir.train("run", 1).args(["--rate", "1e30"]), 1);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("training diverged: the loss is"),
+        "{message}"
+    );
+    assert!(message.contains("try a smaller --rate"), "{message}");
 }
 
 #[test]

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod bad_input;
+mod closed_pipe;
 mod evaluate;
 mod report;
 mod resume;
 mod select;
 mod support;
-mod to_catalog;

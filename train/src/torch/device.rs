@@ -1,4 +1,4 @@
-//! Where torch computes.
+//! The device that torch computes on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,16 +9,17 @@ use crate::error::{Error, Result};
 
 /// A device as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// The first CUDA device if there is one, the CPU otherwise.
+pub(crate) enum DeviceChoice {
+    /// The first CUDA device if there is one, otherwise the CPU.
     Auto,
     /// The CPU.
     Cpu,
-    /// This CUDA device.
+    /// The CUDA device of this number.
     Cuda(usize),
 }
 
 impl FromStr for DeviceChoice {
+    // Text for clap, which adds the flag.
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -45,17 +46,18 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Finds the device. To be called before anything else of torch.
+    /// Finds the device. Call this before anything else of torch, which looks for CUDA once.
     ///
     /// # Errors
-    /// When a CUDA device is asked for and is not there.
-    pub fn resolve(self) -> Result<Device> {
+    /// When the CUDA device that was asked for is not there.
+    pub(crate) fn resolve(self) -> Result<Device> {
         if self == Self::Cpu {
             return Ok(Device::Cpu);
         }
         load_cuda();
         let count = if Cuda::is_available() {
-            usize::try_from(Cuda::device_count()).unwrap_or_default()
+            // torch counts in i64.
+            Cuda::device_count().max(0) as usize
         } else {
             0
         };
@@ -64,17 +66,17 @@ impl DeviceChoice {
             Self::Auto | Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(number) if number < count => Ok(Device::Cuda(number)),
             Self::Cuda(number) => Err(Error::Input(format!(
-                "no CUDA device {number}: torch sees {count} (is LD_LIBRARY_PATH at a full torch 2.11?)"
+                "no CUDA device {number}: torch finds {count} (does LD_LIBRARY_PATH name a torch 2.11 with CUDA?)"
             ))),
         }
     }
 }
 
-/// Loads libtorch's CUDA half where a full installation is on the library path. It registers itself
-/// when loaded, and has to be there before torch's first call; where it is absent, torch has no CUDA.
+/// Loads libtorch's CUDA half if a full installation is on the library path. It registers itself when it
+/// is loaded, and must do so before torch's first call. Without it, torch has no CUDA.
 fn load_cuda() {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: loading runs the library's initialisers, which are torch's own and made for this; the
+    // SAFETY: loading runs the library's initialisers, which are torch's own and made to be run so. The
     // handle is leaked, so nothing of it is ever unloaded.
     #[allow(unsafe_code)]
     let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
