@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 #[path = "../../train/tests/program/support.rs"]
+#[allow(dead_code, reason = "another test uses the rest")]
 mod support;
 
 use std::path::{Path, PathBuf};

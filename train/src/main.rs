@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 /// to 25 %, since a kept block doesn't always fit the next tensor.
 fn keep_freed_memory() -> bool {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt is not safe beside other threads that allocate. This is the first call of `main`,
+    // SAFETY: mallopt must not run while another thread allocates. This is the first call of `main`,
     // and no other thread has started.
     #[allow(unsafe_code)]
     unsafe {

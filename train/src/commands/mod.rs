@@ -1,4 +1,4 @@
-//! The subcommands, one file each: what is on the command line, and what is done for it.
+//! The subcommands, one file each: their arguments, and what they do.
 
 mod evaluate;
 mod export;

@@ -172,7 +172,7 @@ impl Answers {
     /// class, at this temperature. A class without an image has a recall of 0.
     pub(crate) fn measurement(&self, temperature: f32) -> Measurement {
         let averaged = Confusion::of(&self.averaged(temperature));
-        // A model card has no room for "undefined"; the number of images beside it is 0, too.
+        // A model card has no room for "undefined"; the number of images in the same entry is 0.
         let value = |estimate: Option<Estimate>| estimate.map_or(0.0, |estimate| estimate.value);
         let per_scale = (self.scales.iter().enumerate())
             .map(|(number, scale)| {
@@ -213,7 +213,7 @@ impl Answers {
     }
 }
 
-/// A measurement as a table for people: scales first, then classes. What is undefined is `-`.
+/// A measurement as a table for people: scales first, then classes. An undefined value is `-`.
 pub(crate) fn table(measurement: &Measurement) -> String {
     use std::fmt::Write;
     let mut text = String::new();

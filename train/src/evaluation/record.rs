@@ -51,7 +51,7 @@ pub struct Evaluation {
     pub(crate) paper: Option<Figures>,
 }
 
-/// What is evaluated.
+/// The network that is evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
     /// The model's name.

@@ -15,7 +15,7 @@ use crate::torch::values;
 pub(crate) struct FeatureMaps {
     /// The layer's name.
     pub(crate) name: String,
-    /// How many maps.
+    /// The number of maps.
     pub(crate) channels: usize,
     /// Rows of a map, in pixels.
     pub(crate) height: usize,

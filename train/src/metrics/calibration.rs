@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use Morphology::{Round, Spiral};
 
-    /// Ten answers of this confidence, of which so many are right.
+    /// Ten predictions of this confidence, of which `right` are correct.
     fn ten(confidence: f32, right: usize) -> Vec<Prediction> {
         let row = [confidence, 1.0 - confidence, 0.0, 0.0, 0.0];
         (0..10)

@@ -1,7 +1,7 @@
 //! Dieleman, Willett & Dambre 2015, "Rotation-invariant convolutional neural networks for galaxy
 //! morphology prediction": sections 5 to 7, the winner of the Galaxy Challenge.
 //!
-//! The network looks at 16 viewpoints of a galaxy ([`viewpoint`](super::viewpoint)), each through the same
+//! The network looks at 16 viewpoints of a galaxy (`viewpoint.rs`), each through the same
 //! convolutions. Fully connected layers of maxout units combine the outputs for all viewpoints.
 //!
 //! Differences from the source:

@@ -1,11 +1,11 @@
-//! What holds for every network, and what the tests of each one use.
+//! Tests of all networks, and helpers for the tests of each one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::*;
 
-/// Layers with weights along the longest path: projections stand beside it.
+/// The number of layers with weights along the longest path. Projections are not on it.
 pub(super) fn layers(network: &Network) -> usize {
     network
         .nodes

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::{Dir, TRAIN, program, run};
 
-/// Runs with a standard output that nobody reads. Returns what was said on standard error.
+/// Runs with a standard output that is already closed. Returns the messages on standard error.
 fn run_unread(command: &mut Command) -> String {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -29,18 +29,7 @@ fn a_closed_pipe_is_quiet_in_every_command_that_prints() {
     assert!(dir.checkpoint("run").exists());
 
     let evaluation = dir.path("evaluation");
-    let mut evaluate = program(Path::new(TRAIN));
-    evaluate
-        .args(["evaluate", "--threads", "1", "--device", "cpu"])
-        .arg("--model")
-        .arg(dir.checkpoint("run"))
-        .arg("--labels")
-        .arg(dir.labels())
-        .arg("--images")
-        .arg(dir.images())
-        .arg("--output")
-        .arg(&evaluation);
-    run_unread(&mut evaluate);
+    run_unread(dir.evaluate("run").arg("--output").arg(&evaluation));
     assert!(evaluation.join("evaluation.json").exists());
 
     let votes = dir.path("votes.csv");

@@ -5,21 +5,12 @@ use std::path::Path;
 use galmorph_cutout::Morphology;
 use galmorph_train::evaluation::{EVALUATION, Evaluation, tables};
 
-use crate::support::{Dir, TRAIN, program, run};
+use crate::support::{Dir, run};
 
 /// Evaluates the run in the folder, and returns what was printed.
 fn evaluate(dir: &Dir, output: &Path, more: &[&str]) -> String {
-    let mut evaluate = program(Path::new(TRAIN));
-    evaluate
-        .args(["evaluate", "--threads", "1", "--device", "cpu"])
-        .arg("--model")
-        .arg(dir.checkpoint("trial"))
-        .arg("--labels")
-        .arg(dir.labels())
-        .arg("--images")
-        .arg(dir.images())
-        .arg("--output")
-        .arg(output);
+    let mut evaluate = dir.evaluate("trial");
+    evaluate.arg("--output").arg(output);
     let output = run(evaluate.args(more), 0);
     String::from_utf8(output.stdout).unwrap()
 }
@@ -115,7 +106,7 @@ fn what_is_no_evaluation_is_named() {
 }
 
 #[test]
-fn a_model_is_held_against_another_answer_by_answer() {
+fn a_model_is_compared_with_another_image_by_image() {
     let dir = Dir::with_galaxies();
     run(&mut dir.train("trial", 1), 0);
     let (first, second) = (dir.path("first"), dir.path("second"));
@@ -141,16 +132,7 @@ fn a_model_is_held_against_another_answer_by_answer() {
     assert!(printed.contains("differ by 1."), "{printed}");
 
     std::fs::write(&predictions, lines[..10].join("\n")).unwrap();
-    let mut short = program(Path::new(TRAIN));
-    short
-        .args(["evaluate", "--threads", "1", "--device", "cpu", "--model"])
-        .arg(dir.checkpoint("trial"))
-        .arg("--labels")
-        .arg(dir.labels())
-        .arg("--images")
-        .arg(dir.images())
-        .args(against);
-    let output = run(&mut short, 2);
+    let output = run(dir.evaluate("trial").args(against), 2);
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(
         complaint.contains("has the answers to 9 images, not to these 10"),

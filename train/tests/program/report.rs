@@ -9,18 +9,8 @@ use crate::support::{Dir, TRAIN, program, run};
 fn evaluated() -> Dir {
     let dir = Dir::with_galaxies();
     run(&mut dir.train("run", 2), 0);
-    let mut evaluate = program(Path::new(TRAIN));
-    evaluate
-        .args(["evaluate", "--device", "cpu", "--threads", "1"])
-        .arg("--labels")
-        .arg(dir.labels())
-        .arg("--images")
-        .arg(dir.images())
-        .arg("--model")
-        .arg(dir.checkpoint("run"))
-        .arg("--output")
-        .arg(dir.path("evaluation"));
-    run(&mut evaluate, 0);
+    let folder = dir.path("evaluation");
+    run(dir.evaluate("run").arg("--output").arg(folder), 0);
     dir
 }
 

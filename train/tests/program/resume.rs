@@ -1,4 +1,4 @@
-//! A run that is cut off goes on where it was, and ends in the same place, bit for bit.
+//! A run that is stopped or killed continues where it was, and ends with the same bits.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! Votes in, labels out, as a user does it; and what is said of votes that can't be used.
+//! `select` as a user runs it: from votes to labels, and the messages for votes that can't be used.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ impl Votes {
     }
 }
 
-/// What is said of a table whose last row is this.
+/// The message for a table with this last row.
 fn complaint_of_row(row: &str) -> String {
     Votes::new(format!("{HEADER}{ROWS}{row}\n")).complaint(&[])
 }

@@ -67,7 +67,21 @@ impl Dir {
         command
     }
 
-    /// The state of a run's folder.
+    /// Evaluates a run on the validation galaxies.
+    pub(crate) fn evaluate(&self, run: &str) -> Command {
+        let mut command = program(Path::new(TRAIN));
+        command
+            .args(["evaluate", "--threads", "1", "--device", "cpu"])
+            .arg("--model")
+            .arg(self.checkpoint(run))
+            .arg("--labels")
+            .arg(self.labels())
+            .arg("--images")
+            .arg(self.images());
+        command
+    }
+
+    /// The checkpoint of a run.
     pub(crate) fn checkpoint(&self, output: &str) -> PathBuf {
         self.path(output).join("checkpoint.safetensors")
     }
@@ -83,7 +97,7 @@ pub(crate) fn program(path: &Path) -> Command {
     command
 }
 
-/// Runs to the end, and shows what was said if the exit code is another than expected.
+/// Runs to the end. If the exit code is another than expected, it shows the output.
 pub(crate) fn run(command: &mut Command, code: i32) -> Output {
     let output = command.output().unwrap();
     assert_eq!(
