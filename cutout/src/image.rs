@@ -2,7 +2,15 @@
 
 use image::{Rgb, RgbImage};
 
-use crate::Format;
+/// A file format that [`decode`](crate::decode) reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// JPEG, 8 bits a sample.
+    Jpeg,
+    /// PNG, up to 16 bits a sample.
+    Png,
+}
 
 /// An image of one plane (grey, or a single band) or of three (red, green and blue).
 ///

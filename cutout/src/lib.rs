@@ -30,8 +30,8 @@ pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
 pub use early_stop::{EarlyStop, EarlyStopError};
-pub use format::{DecodeError, Format, Limits, decode};
-pub use image::{Image, Origin};
+pub use format::{DecodeError, Limits, decode};
+pub use image::{Format, Image, Origin};
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};
 pub use probabilities::{Average, Probabilities};

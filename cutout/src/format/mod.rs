@@ -15,17 +15,7 @@ mod raster;
 
 pub use limits::Limits;
 
-use crate::{Image, RejectReason};
-
-/// A file format that [`decode`] reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Format {
-    /// JPEG, 8 bits a sample.
-    Jpeg,
-    /// PNG, up to 16 bits a sample.
-    Png,
-}
+use crate::{Format, Image, RejectReason};
 
 /// Why some bytes are not an image that we classify.
 #[derive(Debug, thiserror::Error)]
