@@ -59,27 +59,17 @@
 //! memory, up to twice the speed, and three digits of a weight. The same image gives the same answer to the
 //! last bit, whatever else is computed; another kernel may round otherwise.
 
-mod aligned;
-mod buffer;
-mod constants;
 mod convolution;
-mod dequantize;
-mod find;
 mod freed;
 mod graph;
-mod kernel;
-mod memory;
-mod op;
-mod output;
+mod microkernel;
 mod program;
-mod read;
-mod region;
-mod softmax;
+mod tract;
 
 pub use freed::give_back_freed_memory;
-pub use kernel::{Kernel, Number};
-pub use read::reader;
+pub use microkernel::{Kernel, Number};
 use std::collections::HashMap;
+pub use tract::reader::reader;
 
 use tract_onnx::prelude::{
     DatumExt as _, InferenceModel, InferenceModelExt as _, TDim, TractResult, TypedModel, tvec,
@@ -116,8 +106,5 @@ pub fn for_batches(
 ///
 /// Errors are those of tract on a model that is not sound.
 pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
-    region::accelerate(model, kernel)
+    tract::rewrite::accelerate(model, kernel)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,10 +1,10 @@
 //! What of a convolution is known before it runs: its blocks of channels, the runs of a window, where each
 //! pixel's window begins, and the weights in the order in which they are read.
 
-use super::{Border, Layout, Shape, Term, panel};
-use crate::buffer::to_bf16;
-use crate::kernel::tiles::SIDE;
-use crate::kernel::{Kernel, Number, Run};
+use super::{Border, Layout, Shape, Term, loops};
+use crate::convolution::layout::to_bf16;
+use crate::microkernel::tile::SIDE;
+use crate::microkernel::{Kernel, Number, Run};
 
 /// Channels that a kernel computes at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Order {
         let is_pooled = rows * columns > 1;
         let is_even = width.is_multiple_of(SIDE) && SIDE.is_multiple_of(columns);
         // No window may lie in two groups of pixels.
-        let is_together = panel::PIXELS
+        let is_together = loops::PIXELS
             .iter()
             .all(|group| group.is_multiple_of(SIDE * rows));
         if is_pooled && !(is_even && is_together) {

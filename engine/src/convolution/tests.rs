@@ -1,10 +1,10 @@
 //! Every kernel that this processor has against the sums written down naively, in f64.
 
 use super::*;
-use crate::buffer::{NumbersMut, from_bf16, to_bf16};
-use crate::kernel::Number;
-use crate::memory::Buffers;
-use crate::output::{Activation, Output, Place, store};
+use crate::convolution::layout::{NumbersMut, from_bf16, to_bf16};
+use crate::microkernel::Number;
+use crate::microkernel::epilogue::{Activation, Output, Place, store};
+use crate::program::buffers::Buffers;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tract_onnx::prelude::tvec;

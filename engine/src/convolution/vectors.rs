@@ -2,8 +2,8 @@
 
 use super::pack::units;
 use super::{Convolution, Finish, Scratch};
-use crate::buffer::Numbers;
-use crate::kernel::Tiles;
+use crate::convolution::layout::Numbers;
+use crate::microkernel::Tiles;
 
 /// How many pixels are computed before the next ones are, of many weights and of few.
 pub(super) const PIXELS: [usize; 2] = [240, 48];

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use tract_onnx::prelude::{IntoArcTensor as _, OutletId, Tensor, TractResult};
 
 use super::{Action, Program, Step, Target, key};
-use crate::aligned::Aligned;
-use crate::buffer::{Border, Layout};
 use crate::convolution::Convolution;
+use crate::convolution::layout::{Border, Layout};
 use crate::graph::{Graph, Id, Size, Term, Work};
-use crate::kernel::{Kernel, Number};
-use crate::memory::Buffers;
-use crate::output::Place;
+use crate::microkernel::aligned::Aligned;
+use crate::microkernel::epilogue::Place;
+use crate::microkernel::{Kernel, Number};
+use crate::program::buffers::Buffers;
 
 /// How a value is wanted: as f32, as a kernel's numbers, or both.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,8 +1,8 @@
 //! Pooling that no convolution does on its way.
 
-use crate::buffer::{Border, Layout};
+use crate::convolution::layout::{Border, Layout};
 use crate::graph::{Pooling, Window};
-use crate::output::raise;
+use crate::microkernel::epilogue::raise;
 
 /// Pools the window of the pixel at this row and column. `pooled` is room for its channels.
 pub(super) fn pool<'a>(

@@ -14,9 +14,9 @@ use std::arch::x86_64::{
     _mm256_storeu_ps,
 };
 
-use super::finish::{Vector, deliver};
+use super::epilogue::simd::{Vector, deliver};
 use super::{Fetch, Tiles};
-use crate::convolution::{Finish, Finished};
+use crate::microkernel::epilogue::{Finish, Finished};
 
 const ROWS: usize = 6;
 const LANES: usize = 8;

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use tract_onnx::prelude::TVec;
 
-use super::{Block, Pooled};
-use crate::output::{Output, raise, rectify};
+use crate::convolution::{Block, Pooled};
+use crate::microkernel::epilogue::{Output, raise, rectify};
 
 /// What is done to a sum on its way to the output, besides adding the bias.
 #[derive(Debug, Default)]

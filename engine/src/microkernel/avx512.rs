@@ -19,9 +19,9 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-use super::finish::{Vector, deliver};
+use super::epilogue::simd::{Vector, deliver};
 use super::{Fetch, Tiles};
-use crate::convolution::{Finish, Finished};
+use crate::microkernel::epilogue::{Finish, Finished};
 
 const ROWS: usize = 8;
 const LANES: usize = 16;

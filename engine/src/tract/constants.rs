@@ -9,7 +9,7 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::Mul;
 
-use crate::dequantize::Dequantize;
+use crate::tract::dequantize::Dequantize;
 
 /// The constants of a model.
 #[derive(Debug)]

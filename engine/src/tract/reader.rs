@@ -9,7 +9,7 @@ use tract_onnx::prelude::onnx;
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_hir::internal::*;
 
-use crate::dequantize::Dequantize;
+use crate::tract::dequantize::Dequantize;
 
 const DEQUANTIZE: &str = "DequantizeLinear";
 

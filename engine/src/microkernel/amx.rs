@@ -8,7 +8,7 @@ use std::arch::asm;
 use std::arch::x86_64::{__cpuid_count, _xgetbv};
 use std::sync::LazyLock;
 
-use super::tiles::{COLUMNS, DEPTH, Panel, ROWS, SIDE};
+use super::tile::{COLUMNS, DEPTH, Panel, ROWS, SIDE};
 use super::{Run, prefetch};
 
 /// Bytes from one unit of weights to the next, and from the sums of one pixel to those of the next.

@@ -10,14 +10,14 @@
 //!  pixels    .----------------.
 //!  (groups   | sums           |  of one group of pixels and some blocks, in
 //!  of 240)   |                |  the cache until the last part was added;
-//!            '----------------'  then pooling, bias, residual, ReLU: `finish.rs`
+//!            '----------------'  then pooling, bias, residual, ReLU: `epilogue`
 //! ```
 //!
 //! Where all weights fit the cache, groups are of 48 pixels: their sums stay nearer.
 //!
 //! No copy of the input is made for it (implicit GEMM): a pixel's window is some runs of numbers in the
 //! input's buffer, one for each row of the window, and the same runs for every pixel. Tiles need more
-//! order than that, and get copies: `panel.rs`.
+//! order than that, and get copies: `loops.rs`.
 //!
 //! A sum of convolutions is one with several inputs: the products of all are added up before anything is put
 //! away. So the projection of a residual unit costs no way to memory and back.
@@ -25,17 +25,17 @@
 //! Where only the greatest value of each pooling window is wanted, the pixels of one window are computed
 //! one after the other, so that their sums lie together and one value of them is put away.
 
-mod finish;
+pub(crate) mod layout;
+mod loops;
 mod pack;
-mod panel;
 mod vectors;
 
 use std::ops::Range;
 
-use crate::aligned::{Aligned, LINE};
-use crate::buffer::{Border, Layout, Numbers};
-use crate::kernel::{Kernel, Run};
-pub(crate) use finish::{Finish, Finished};
+use crate::convolution::layout::{Border, Layout, Numbers};
+use crate::microkernel::aligned::{Aligned, LINE};
+use crate::microkernel::epilogue::{Finish, Finished};
+use crate::microkernel::{Kernel, Run};
 pub(crate) use pack::Block;
 pub(crate) use pack::Pooled;
 use pack::{Order, Packing};
@@ -85,7 +85,7 @@ impl Shape {
 /// Whether a convolution can pool windows of this size: no window may lie in two groups of pixels.
 pub(crate) fn can_pool([rows, columns]: [usize; 2]) -> bool {
     let divides = |pixels: &usize| pixels.is_multiple_of(rows * columns);
-    vectors::PIXELS.iter().chain(&panel::PIXELS).all(divides)
+    vectors::PIXELS.iter().chain(&loops::PIXELS).all(divides)
 }
 
 /// A convolution, or the sum of some, ready to run on buffers of one layout each. Its weights lie with those
@@ -148,7 +148,7 @@ impl Convolution {
         let weights: usize = terms.iter().map(weights).sum();
         let is_heavy = kernel.number().bytes() * weights > FEW_WEIGHTS;
         let (groups, sums) = match kernel {
-            Kernel::AmxBf16 => (panel::PIXELS, panel::SUMS),
+            Kernel::AmxBf16 => (loops::PIXELS, loops::SUMS),
             _ => (vectors::PIXELS, vectors::SUMS),
         };
         let group = if is_heavy { groups[0] } else { groups[1] };
@@ -301,7 +301,7 @@ impl Term {
             .zip(reach)
             .map_or(0, |(pixel, reach)| pixel + reach);
         let units = match kernel {
-            Kernel::AmxBf16 => panel::UNITS,
+            Kernel::AmxBf16 => loops::UNITS,
             _ => vectors::UNITS,
         };
         let parts = pack::parts(&runs, units);

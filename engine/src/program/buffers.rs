@@ -3,9 +3,9 @@
 
 use tract_onnx::prelude::TVec;
 
-use crate::aligned::{Aligned, LINE};
-use crate::buffer::{Layout, Numbers, NumbersMut, SLACK};
-use crate::kernel::Number;
+use crate::convolution::layout::{Layout, Numbers, NumbersMut, SLACK};
+use crate::microkernel::Number;
+use crate::microkernel::aligned::{Aligned, LINE};
 
 /// Buffers, and where each one is.
 #[derive(Debug, Clone, Default)]

@@ -15,9 +15,9 @@
 
 use super::pack::units;
 use super::{Convolution, Finish, Scratch};
-use crate::buffer::Numbers;
-use crate::kernel::Run;
-use crate::kernel::tiles::{COLUMNS, DEPTH, Panel, ROWS, Registers, SIDE};
+use crate::convolution::layout::Numbers;
+use crate::microkernel::Run;
+use crate::microkernel::tile::{COLUMNS, DEPTH, Panel, ROWS, Registers, SIDE};
 
 /// How many pixels are computed before the next ones are, of many weights and of few.
 pub(super) const PIXELS: [usize; 2] = [256, 64];

@@ -15,6 +15,7 @@
 )]
 #![allow(clippy::needless_range_loop, reason = "registers are numbered")]
 
+pub(crate) mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 #[cfg(target_arch = "x86_64")]
@@ -23,14 +24,13 @@ mod avx2;
 mod avx512;
 #[cfg(test)]
 mod emulated;
-#[cfg(target_arch = "x86_64")]
-mod finish;
+pub(crate) mod epilogue;
 mod portable;
-pub(crate) mod tiles;
+pub(crate) mod tile;
 
 use std::fmt;
 
-use crate::convolution::{Finish, Finished};
+use epilogue::{Finish, Finished};
 
 /// The numbers that a kernel multiplies. It always adds in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,7 +130,7 @@ impl Kernel {
     /// How many pixels it computes at once.
     pub(crate) const fn rows(self) -> usize {
         match self {
-            Self::AmxBf16 => tiles::ROWS,
+            Self::AmxBf16 => tile::ROWS,
             Self::Avx512Bf16 | Self::Avx512 => 8,
             Self::Avx2 => 6,
             Self::Portable => 4,
@@ -140,7 +140,7 @@ impl Kernel {
     /// How many output channels it computes at once.
     pub(crate) const fn columns(self) -> usize {
         match self {
-            Self::AmxBf16 => tiles::COLUMNS,
+            Self::AmxBf16 => tile::COLUMNS,
             Self::Avx512Bf16 | Self::Avx512 => 48,
             Self::Avx2 => 16,
             Self::Portable => 8,
@@ -150,7 +150,7 @@ impl Kernel {
     /// How many units of input it multiplies at once.
     pub(crate) const fn depth(self) -> usize {
         match self {
-            Self::AmxBf16 => tiles::DEPTH,
+            Self::AmxBf16 => tile::DEPTH,
             _ => 1,
         }
     }
@@ -158,7 +158,7 @@ impl Kernel {
     /// It can also compute fewer channels than its columns: any multiple of these.
     pub(crate) const fn lanes(self) -> usize {
         match self {
-            Self::AmxBf16 => tiles::COLUMNS,
+            Self::AmxBf16 => tile::COLUMNS,
             Self::Avx512Bf16 | Self::Avx512 => 16,
             Self::Avx2 | Self::Portable => 8,
         }

@@ -1,7 +1,12 @@
 //! Where the values of a pixel go: as they are, or scaled, shifted and rectified, into one buffer or
 //! several. So what follows a convolution is done while its sums are at hand.
 
-use crate::buffer::{NumbersMut, to_bf16};
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod simd;
+
+use crate::convolution::layout::{NumbersMut, to_bf16};
+pub(crate) use scalar::{Finish, Finished};
 
 /// A scale and shift for each channel, and whether negative values become zero then: batch normalisation
 /// and ReLU before a convolution.

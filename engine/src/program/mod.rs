@@ -10,6 +10,7 @@
 //! what lies between two of them stays in the cache; then come the others, which read each weight once for
 //! the whole batch.
 
+pub(crate) mod buffers;
 mod build;
 mod pool;
 
@@ -18,12 +19,13 @@ use std::ops::Range;
 
 use tract_onnx::prelude::TVec;
 
-use crate::aligned::Aligned;
-use crate::buffer::{Border, Layout, Numbers};
-use crate::convolution::{Convolution, Finish, Scratch};
+use crate::convolution::layout::{Border, Layout, Numbers};
+use crate::convolution::{Convolution, Scratch};
 use crate::graph::{Pooling, Size, Window};
-use crate::memory::{Arena, Buffers};
-use crate::output::{Output, Place};
+use crate::microkernel::aligned::Aligned;
+use crate::microkernel::epilogue::Finish;
+use crate::microkernel::epilogue::{Output, Place};
+use crate::program::buffers::{Arena, Buffers};
 use pool::pool;
 
 /// The steps, ready to run.

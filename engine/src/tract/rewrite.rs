@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, HashMap};
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
-use crate::constants::Constants;
-use crate::find::{self, Found};
+use super::pattern::{self, Found};
 use crate::graph::{Convolve, Graph, Term, Work};
-use crate::kernel::Kernel;
-use crate::op::Convolutions;
+use crate::microkernel::Kernel;
 use crate::program::Program;
-use crate::softmax::RowSoftmax;
+use crate::tract::constants::Constants;
+use crate::tract::op::Convolutions;
+use crate::tract::softmax::RowSoftmax;
 
 /// What is ours of a model.
 struct Plan {
@@ -67,7 +67,7 @@ impl Plan {
         let mut levels = vec![0; model.nodes().len()];
         for id in model.eval_order()? {
             let node = model.node(id);
-            if let Some(ours) = find::look(constants, node) {
+            if let Some(ours) = pattern::look(constants, node) {
                 found.insert(id, ours);
             }
             let is_ours = found.contains_key(&id);
@@ -189,7 +189,7 @@ impl Rewriter<'_> {
     }
 
     fn size(&self, outlet: OutletId) -> TractResult<crate::graph::Size> {
-        find::size(self.model.outlet_fact(outlet)?).context("images of a known size")
+        pattern::size(self.model.outlet_fact(outlet)?).context("images of a known size")
     }
 }
 

@@ -8,9 +8,9 @@
 
 use tract_onnx::prelude::TVec;
 
-use crate::buffer::NumbersMut;
-use crate::convolution::{Finish, Finished};
-use crate::output::Output;
+use crate::convolution::layout::NumbersMut;
+use crate::microkernel::epilogue::Output;
+use crate::microkernel::epilogue::{Finish, Finished};
 
 /// A vector of f32.
 ///
@@ -18,7 +18,7 @@ use crate::output::Output;
 ///
 /// To be used where the processor has its instructions. `count` is at most `LANES`; of so many values memory
 /// is read and written, and the others are zero.
-pub(super) trait Vector: Copy {
+pub(in crate::microkernel) trait Vector: Copy {
     const LANES: usize;
     unsafe fn load(from: *const f32, count: usize) -> Self;
     unsafe fn store(self, to: *mut f32, count: usize);
@@ -27,9 +27,9 @@ pub(super) trait Vector: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `self * scale + shift`.
     unsafe fn scale(self, scale: Self, shift: Self) -> Self;
-    /// ReLU; see [`rectify`](crate::output::rectify).
+    /// ReLU; see [`rectify`](crate::microkernel::epilogue::rectify).
     unsafe fn rectify(self) -> Self;
-    /// The greater; see [`raise`](crate::output::raise).
+    /// The greater; see [`raise`](crate::microkernel::epilogue::raise).
     unsafe fn raise(self, other: Self) -> Self;
 }
 
@@ -327,7 +327,10 @@ fn is_direct(places: &[To<'_>]) -> bool {
 ///
 /// The processor has the vector's instructions.
 #[inline(always)]
-pub(super) unsafe fn deliver<V: Vector>(finished: &mut Finished<'_>, finish: &mut Finish<'_>) {
+pub(in crate::microkernel) unsafe fn deliver<V: Vector>(
+    finished: &mut Finished<'_>,
+    finish: &mut Finish<'_>,
+) {
     let (first, channels, bias) = (finished.first(), finished.channels, finished.bias);
     let row = std::mem::take(&mut finished.row);
     assert!(row.len() == bias.len() && channels <= row.len());

@@ -1,11 +1,11 @@
 //! Whole models, with this engine and with tract alone. They are here and not in a crate of their own, since
 //! AMX is emulated in this crate's tests alone.
 
-mod maker;
+mod model_builder;
 
-use maker::Maker;
+use model_builder::Maker;
 
-use crate::op::Convolutions;
+use crate::tract::op::Convolutions;
 use crate::{Kernel, Number, accelerate};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

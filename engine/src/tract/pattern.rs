@@ -12,11 +12,11 @@ use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::{Add, Max, Mul};
 use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
-use crate::buffer::Border;
-use crate::constants::Constants;
 use crate::convolution::Shape;
+use crate::convolution::layout::Border;
 use crate::graph::{Pooling, Size, Weights, Window};
-use crate::output::Activation;
+use crate::microkernel::epilogue::Activation;
+use crate::tract::constants::Constants;
 
 /// What a node computes, for those of its inputs that are images, in their order.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! What AMX does, in plain Rust: so its driver, packing and offsets are tested on any processor. It is no
 //! part of a program.
 
-use super::tiles::{COLUMNS, DEPTH, Panel, SIDE};
-use crate::buffer::from_bf16;
+use super::tile::{COLUMNS, DEPTH, Panel, SIDE};
+use crate::convolution::layout::from_bf16;
 
 /// A tile of rows of 4 bytes each: two bf16, or the bits of an f32.
 type Tile = [[u32; SIDE]; SIDE];
@@ -66,10 +66,10 @@ fn multiply_tiles(sums: &mut Tile, pixels: &Tile, weights: &Tile) {
 }
 
 mod tests {
-    use super::super::tiles::Registers;
+    use super::super::tile::Registers;
     use super::super::{Run, has_tiles};
     use super::*;
-    use crate::buffer::to_bf16;
+    use crate::convolution::layout::to_bf16;
     use rand::{Rng as _, SeedableRng as _};
     use rand_chacha::ChaCha8Rng;
 

@@ -8,9 +8,9 @@
 
 use tract_onnx::prelude::OutletId;
 
-use crate::buffer::Border;
+use crate::convolution::layout::Border;
 use crate::convolution::{Shape, can_pool};
-use crate::output::Activation;
+use crate::microkernel::epilogue::Activation;
 
 /// The position of a node.
 pub(crate) type Id = usize;
