@@ -1,11 +1,20 @@
-//! Images in memory: batch, rows, columns, channels, with a border of zeros around each image.
+//! Images in memory: NHWC, with a border of zeros around each image.
 //!
-//! Channels lie next to each other, so a row of a convolution's window is one run of numbers. The border
-//! takes the place of padding: a window never leaves the buffer, and nobody has to ask whether it does.
+//! The channels of a pixel lie next to each other, so a row of a convolution's window is one segment of memory. The
+//! border takes the place of padding: a window never leaves the buffer, and no loop tests for the image's edge.
 
 use std::ops::Range;
 
-/// Zeros around an image, in pixels.
+/// The dimensions of a batch of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dims {
+    pub(crate) batch: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+}
+
+/// Rows and columns of zeros around an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Border {
     pub(crate) top: usize,
@@ -15,7 +24,7 @@ pub(crate) struct Border {
 }
 
 impl Border {
-    /// What has room for both.
+    /// The smallest border that contains both.
     pub(crate) fn union(self, other: Self) -> Self {
         Self {
             top: self.top.max(other.top),
@@ -26,7 +35,11 @@ impl Border {
     }
 }
 
-/// Where the numbers of a batch of images are.
+/// How many numbers a buffer has room for behind its last image. Kernels may read them: units are read whole, and
+/// tiles 64 bytes at a time. They are zero, and so are the weights that they are multiplied with.
+pub(crate) const SLACK: usize = 32;
+
+/// Where the numbers of a batch of images are in their buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Layout {
     pub(crate) batch: usize,
@@ -48,132 +61,51 @@ impl Layout {
         }
     }
 
-    /// The number of pixels, without the border.
+    /// The number of pixels, without the borders.
     pub(crate) fn pixels(&self) -> usize {
         self.batch * self.height * self.width
     }
 
-    /// The pixels of a row and its border.
-    fn stride(&self) -> usize {
+    /// The pixels of a row, with its border.
+    fn row_pixels(&self) -> usize {
         self.border.left + self.width + self.border.right
     }
 
-    /// The pixels of an image and its border.
-    fn area(&self) -> usize {
-        (self.border.top + self.height + self.border.bottom) * self.stride()
+    /// The pixels of an image, with its border.
+    fn image_pixels(&self) -> usize {
+        (self.border.top + self.height + self.border.bottom) * self.row_pixels()
     }
 
-    /// The values of all images and borders.
+    /// The numbers of an image, with its border.
+    fn image_len(&self) -> usize {
+        self.image_pixels() * self.channels
+    }
+
+    /// The numbers of all images, with their borders.
     pub(crate) fn len(&self) -> usize {
-        self.batch * self.image()
+        self.batch * self.image_len()
     }
 
-    /// The values of an image and its border.
-    fn image(&self) -> usize {
-        self.area() * self.channels
+    /// Where some images are in the buffer, and what may be read behind them.
+    pub(crate) fn image_range(&self, images: &Range<usize>) -> Range<usize> {
+        images.start * self.image_len()..images.end * self.image_len() + SLACK
     }
 
     /// Where the first channel of a pixel is. Row and column count from the border's corner.
-    pub(crate) fn at(&self, image: usize, row: usize, column: usize) -> usize {
-        (image * self.area() + row * self.stride() + column) * self.channels
+    pub(crate) fn offset(&self, image: usize, row: usize, column: usize) -> usize {
+        (image * self.image_pixels() + row * self.row_pixels() + column) * self.channels
     }
 
     /// Where the first channel of each pixel is, in the order of images, rows and columns.
-    pub(crate) fn starts(self) -> impl Iterator<Item = usize> {
+    pub(crate) fn pixel_offsets(self) -> impl Iterator<Item = usize> {
         (0..self.batch).flat_map(move |image| {
             (0..self.height).flat_map(move |row| {
                 (0..self.width).map(move |column| {
-                    self.at(image, row + self.border.top, column + self.border.left)
+                    self.offset(image, row + self.border.top, column + self.border.left)
                 })
             })
         })
     }
-}
-
-/// Kernels read whole units of 4 bytes, and tiles 64 bytes at once: so many numbers more than a buffer has
-/// (and the weights of them are zero).
-pub(crate) const SLACK: usize = 32;
-
-/// Where the numbers of some images are in a buffer, and what may be read behind them.
-fn of_images(layout: &Layout, images: Range<usize>) -> Range<usize> {
-    images.start * layout.image()..images.end * layout.image() + SLACK
-}
-
-/// Numbers of a buffer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Numbers<'a> {
-    F32(&'a [f32]),
-    Bf16(&'a [u16]),
-}
-
-impl Numbers<'_> {
-    /// Those of some images.
-    pub(crate) fn images(self, layout: &Layout, images: Range<usize>) -> Self {
-        let range = of_images(layout, images);
-        match self {
-            Self::F32(values) => Self::F32(&values[range]),
-            Self::Bf16(values) => Self::Bf16(&values[range]),
-        }
-    }
-
-    /// The first byte.
-    pub(crate) fn as_ptr(self) -> *const u8 {
-        match self {
-            Self::F32(values) => values.as_ptr().cast(),
-            Self::Bf16(values) => values.as_ptr().cast(),
-        }
-    }
-
-    /// How many bytes can be read.
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Self::F32(values) => size_of_val(values),
-            Self::Bf16(values) => size_of_val(values),
-        }
-    }
-}
-
-/// Numbers of a buffer that are written.
-#[derive(Debug)]
-pub(crate) enum NumbersMut<'a> {
-    F32(&'a mut [f32]),
-    Bf16(&'a mut [u16]),
-}
-
-impl NumbersMut<'_> {
-    /// Those of some images.
-    pub(crate) fn images(self, layout: &Layout, images: Range<usize>) -> Self {
-        let range = of_images(layout, images);
-        match self {
-            Self::F32(values) => Self::F32(&mut values[range]),
-            Self::Bf16(values) => Self::Bf16(&mut values[range]),
-        }
-    }
-
-    /// The same, to be read.
-    pub(crate) fn shared(&self) -> Numbers<'_> {
-        match self {
-            Self::F32(values) => Numbers::F32(values),
-            Self::Bf16(values) => Numbers::Bf16(values),
-        }
-    }
-}
-
-/// The nearest bf16; of two as near, the even one. What is not a number stays so.
-#[inline]
-pub(crate) fn to_bf16(value: f32) -> u16 {
-    let bits = value.to_bits();
-    if value.is_nan() {
-        return (bits >> 16) as u16 | 0x40;
-    }
-    let rounding = 0x7FFF + ((bits >> 16) & 1);
-    (bits.wrapping_add(rounding) >> 16) as u16
-}
-
-/// The f32 that a bf16 stands for.
-#[cfg(test)]
-pub(crate) fn from_bf16(value: u16) -> f32 {
-    f32::from_bits(u32::from(value) << 16)
 }
 
 #[cfg(test)]
@@ -192,26 +124,10 @@ mod tests {
             ..Layout::plain(2, 2, 3, 5)
         };
         assert_eq!(layout.len(), 2 * (3 * 6) * 5);
-        let starts: Vec<usize> = layout.starts().collect();
-        assert_eq!(starts.len(), layout.pixels());
-        assert_eq!(starts[0], (6 + 2) * 5);
-        assert_eq!(starts[3], (2 * 6 + 2) * 5);
-        assert_eq!(starts[6], (18 + 6 + 2) * 5);
-    }
-
-    #[test]
-    fn bf16_is_the_nearest_and_keeps_what_is_special() {
-        for value in [0.0, -0.0, 1.0, -2.5, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(from_bf16(to_bf16(value)).to_bits(), value.to_bits());
-        }
-        assert!(from_bf16(to_bf16(f32::NAN)).is_nan());
-        // 1 + 2^-8 lies in the middle of 1 and 1 + 2^-7: to the even one.
-        assert_eq!(from_bf16(to_bf16(1.0 + 0.003_906_25)), 1.0);
-        assert_eq!(
-            from_bf16(to_bf16(1.0 + 3.0 * 0.003_906_25)),
-            1.0 + 0.015_625
-        );
-        assert_eq!(from_bf16(to_bf16(1.004)), 1.007_812_5);
-        assert_eq!(from_bf16(to_bf16(f32::MAX)), f32::INFINITY);
+        let offsets: Vec<usize> = layout.pixel_offsets().collect();
+        assert_eq!(offsets.len(), layout.pixels());
+        assert_eq!(offsets[0], (6 + 2) * 5);
+        assert_eq!(offsets[3], (2 * 6 + 2) * 5);
+        assert_eq!(offsets[6], (18 + 6 + 2) * 5);
     }
 }

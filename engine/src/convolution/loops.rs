@@ -1,151 +1,187 @@
-//! A convolution by tiles, whose rows are equally far apart: where the pixels' windows are that, they are read
-//! where they lie; else they are copied.
+//! The loop nests around the microkernels. Blocks are chosen so that what is used again is still in a cache:
 //!
 //! ```text
-//!                   part 1        part 2
-//!                 .-------------.-------------.
-//!  256 pixels,    | window's    |             |   the panel of a part, at most 208 KiB, stays in the
-//!  a panel a part | bf16   0 0  |             |   second-level cache while all channels pass; it
-//!                 '-------------'-------------'   is copied once, and filled up with zeros
+//!   by vectors                                        by tiles (AMX)
+//!
+//!   for each mc pixels                                for each mc pixels
+//!     for each nc channels                              for each nc channels
+//!       for each block of nr channels                     for each k block
+//!         for each k block        B: L2                     copy the windows of the pixels, if need be   A: L2
+//!           for each tile of mr pixels                      for each block of nr channels                B: L1
+//!             the microkernel     C: registers                for each two tiles of pixels
+//!       the epilogue              C: L2                         the microkernel                          C: registers
+//!                                                         the epilogue                                   C: L2
 //! ```
 //!
-//! A part's products are added for many channels before the next part is copied, so there are sums for as
-//! many: a weight is loaded from far away once for 256 pixels, however large the window. Of a block's
-//! part, the weights stay in the first-level cache while all pixels pass.
+//! Vectors read the input where it is, so each block of channels goes through all of its k before the next: its
+//! sums stay near. Tiles multiply so fast that copying the windows would cost as much, so each copy is used for
+//! all channels before the next one is made.
 
-use super::pack::units;
-use super::{Convolution, Finish, Scratch};
-use crate::convolution::layout::Numbers;
-use crate::microkernel::Run;
-use crate::microkernel::tile::{COLUMNS, DEPTH, Panel, ROWS, Registers, SIDE};
+use super::im2col::{COPIED, copy_window, panel_stride};
+use super::pack::padded_k;
+use super::{Convolution, Scratch};
+use crate::microkernel::dtype::TypedSlice;
+use crate::microkernel::epilogue::Epilogue;
+use crate::microkernel::gemm::{Segment, TileGemm, VectorGemm};
+use crate::microkernel::tile_registers::{K_STEP, MR, NR, SIDE, TileRegisters};
+use crate::microkernel::{DType, Kernel, Unit};
 
-/// How many pixels are computed before the next ones are, of many weights and of few.
-pub(super) const PIXELS: [usize; 2] = [256, 64];
+/// `mc` by vectors, for convolutions with many weights and with few.
+pub(super) const VECTOR_MC: [usize; 2] = [240, 48];
 
-/// How many units of input are multiplied before the next pixels are: with 32 channels, their weights
-/// are 24 KiB.
-pub(super) const UNITS: usize = 192;
+/// `kc` by vectors, in units: with 48 channels, the weights of a k block are 72 KiB.
+pub(super) const VECTOR_KC: usize = 384;
 
-/// How many sums lie in the cache before they are put away, at most: 1 MiB.
-pub(super) const SUMS: usize = 1 << 18;
+/// The most sums that are kept before the epilogue, by vectors: 256 KiB. It determines `nc`.
+pub(super) const VECTOR_SUMS: usize = 1 << 16;
 
-/// How many bf16 are copied at once, and how many more than wanted at most.
-const COPIED: usize = 32;
+/// `mc` by tiles, for convolutions with many weights and with few.
+pub(super) const TILE_MC: [usize; 2] = [256, 64];
+
+/// `kc` by tiles, in units: with 32 channels, the weights of a k block are 24 KiB; 256 windows are 208 KiB.
+pub(super) const TILE_KC: usize = 192;
+
+/// The most sums that are kept before the epilogue, by tiles: 1 MiB. It determines `nc`.
+pub(super) const TILE_SUMS: usize = 1 << 18;
 
 const _: () = assert!(
-    PIXELS[0].is_multiple_of(ROWS) && PIXELS[1].is_multiple_of(ROWS) && UNITS.is_multiple_of(DEPTH)
+    TILE_MC[0].is_multiple_of(MR)
+        && TILE_MC[1].is_multiple_of(MR)
+        && TILE_KC.is_multiple_of(K_STEP)
 );
 
+/// Whether pooling windows of `pixels` pixels fill groups of `mc` pixels, whatever the kernel.
+pub(super) fn fill_groups(pixels: usize) -> bool {
+    let divides = |mc: &usize| mc.is_multiple_of(pixels);
+    VECTOR_MC.iter().chain(&TILE_MC).all(divides)
+}
+
 impl Convolution {
-    /// Computes all pixels and channels.
-    pub(super) fn run_on_panels(
+    /// Computes all pixels and channels by vectors.
+    pub(super) fn run_vectors(
         &self,
-        weights: &[f32],
-        inputs: &[Numbers<'_>],
+        weights: &[Unit],
+        inputs: &[TypedSlice<'_>],
         scratch: &mut Scratch,
-        finish: &mut Finish<'_>,
+        epilogue: &mut Epilogue<'_>,
     ) {
-        let tiles = Registers::begin();
-        let Scratch {
-            panel,
-            tiles: starts,
-            ..
-        } = scratch;
-        let (mut panel, mut starts) = (std::mem::take(panel), std::mem::take(starts));
-        for (group, pixels) in self.groups() {
-            for (first, blocks) in self.blocks_together() {
-                let mut adds = false;
-                for (term, part, runs) in self.parts() {
-                    let Numbers::Bf16(input) = inputs[term] else {
-                        unreachable!("what tiles multiply is bf16")
+        // The microkernels rely on all of these.
+        let mr = self.kernel.mr();
+        assert!(self.kernel != Kernel::AmxBf16 && self.kernel.is_supported());
+        for (term, input) in self.terms.iter().zip(inputs) {
+            assert!(term.end <= input.bytes() && term.order.windows.len().is_multiple_of(mr));
+        }
+        assert!(self.mc.is_multiple_of(mr));
+        for (group, pixels) in self.pixel_groups() {
+            for (first, blocks) in self.block_groups() {
+                for (number, block) in blocks.iter().enumerate() {
+                    let columns = block.columns;
+                    let sums = &mut scratch.sums[(block.first - blocks[0].first) * self.mc..];
+                    assert!(sums.len() >= pixels.len() * columns);
+                    let mut accumulate = false;
+                    for (term, k_block, segments) in self.k_blocks() {
+                        let (input, term) = (inputs[term], &self.terms[term]);
+                        let weights = &weights[term.packing.offset(first + number, k_block)..];
+                        let (weights, next) =
+                            weights.split_at(padded_k(segments, self.kernel) * columns);
+                        // As many of the weights that follow are prefetched while these are used.
+                        let next = &next[..next.len().min(weights.len())];
+                        let gemm = VectorGemm {
+                            input: input.as_ptr(),
+                            pixels: &term.order.windows[pixels.clone()],
+                            segments,
+                            weights: weights.as_ptr(),
+                            columns,
+                            next: if self.is_heavy { next } else { &[] },
+                            sums: sums.as_mut_ptr(),
+                            accumulate,
+                        };
+                        // SAFETY: checked above: the processor supports the kernel; the furthest byte of any
+                        // pixel's segments, `term.end`, lies in the input; the sums have room for all pixels
+                        // and columns, and are borrowed exclusively. `weights` has just been split off with
+                        // `columns` units for each unit of the segments. `columns` is that of a block that
+                        // `pack::channel_blocks` made for this kernel.
+                        #[allow(unsafe_code, reason = "the kernels take pointers")]
+                        unsafe {
+                            self.kernel.multiply(&gemm);
+                        }
+                        accumulate = true;
+                    }
+                }
+                self.apply_epilogue(group, pixels.len(), blocks, scratch, epilogue);
+            }
+        }
+    }
+
+    /// Computes all pixels and channels by tiles.
+    ///
+    /// ```text
+    ///                  k block 1     k block 2
+    ///                 .-------------.-------------.
+    ///  mc pixels,     | window's    |             |   the panel of a k block stays in the second-level
+    ///  a panel for    | bf16   0 0  |             |   cache while all channels pass; it is copied once,
+    ///  each k block   '-------------'-------------'   and filled up with zeros
+    /// ```
+    ///
+    /// Where windows are equally far apart, no panel is needed: tiles are loaded from the input.
+    pub(super) fn run_tiles(
+        &self,
+        weights: &[Unit],
+        inputs: &[TypedSlice<'_>],
+        scratch: &mut Scratch,
+        epilogue: &mut Epilogue<'_>,
+    ) {
+        debug_assert_eq!(self.kernel.dtype(), DType::Bf16);
+        let registers = TileRegisters::configure();
+        let Scratch { panel, tiles, .. } = scratch;
+        let (mut panel, mut tiles) = (std::mem::take(panel), std::mem::take(tiles));
+        for (group, pixels) in self.pixel_groups() {
+            for (first, blocks) in self.block_groups() {
+                let mut accumulate = false;
+                for (term, k_block, segments) in self.k_blocks() {
+                    let TypedSlice::Bf16(input) = inputs[term] else {
+                        unreachable!("what this kernel multiplies is bf16")
                     };
                     let term = &self.terms[term];
-                    let pixels = &term.order.pixels[pixels.clone()];
-                    let units = units(runs, self.kernel);
-                    let copied = [Run { offset: 0, units }];
-                    let (inputs, stride, runs) = if let Some(stride) = term.order.stride {
-                        starts.clear();
-                        starts.extend(pixels.iter().step_by(SIDE));
-                        (input, stride, runs)
+                    let windows = &term.order.windows[pixels.clone()];
+                    let k_units = padded_k(segments, self.kernel);
+                    let copied = [Segment { offset: 0, k_units }];
+                    let (inputs, stride, segments) = if let Some(stride) = term.order.stride {
+                        tiles.clear();
+                        tiles.extend(windows.iter().step_by(SIDE));
+                        (input, stride, segments)
                     } else {
-                        let stride = stride(units);
-                        panel.grow(pixels.len() * stride + COPIED);
-                        for (row, pixel) in pixels.iter().enumerate() {
-                            let row = &mut panel[row * stride..][..2 * units + COPIED];
-                            copy(row, input, *pixel, runs);
+                        let stride = panel_stride(k_units);
+                        panel.grow(windows.len() * stride + COPIED);
+                        for (row, window) in windows.iter().enumerate() {
+                            let row = &mut panel[row * stride..][..2 * k_units + COPIED];
+                            copy_window(row, input, *window, segments);
                         }
                         let stride = size_of::<u16>() * stride;
-                        starts.clear();
-                        starts.extend((0..pixels.len()).step_by(SIDE).map(|row| row * stride));
+                        tiles.clear();
+                        tiles.extend((0..windows.len()).step_by(SIDE).map(|row| row * stride));
                         (&*panel, stride, copied.as_slice())
                     };
                     for (number, block) in blocks.iter().enumerate() {
-                        let sums =
-                            &mut scratch.sums[(block.first - blocks[0].first) * self.group..];
-                        let weights = &weights[term.packing.offset(first + number, part)..];
-                        let (weights, next) = weights.split_at(units * COLUMNS);
-                        tiles.multiply(&mut Panel {
+                        let sums = &mut scratch.sums[(block.first - blocks[0].first) * self.mc..];
+                        let weights = &weights[term.packing.offset(first + number, k_block)..];
+                        let (weights, next) = weights.split_at(k_units * NR);
+                        registers.multiply(&mut TileGemm {
                             inputs,
-                            tiles: &starts,
+                            tiles: &tiles,
                             stride,
-                            runs,
+                            segments,
                             weights,
                             next: if self.is_heavy { next } else { &[] },
-                            sums: &mut sums[..pixels.len() * COLUMNS],
-                            adds,
+                            sums: &mut sums[..windows.len() * NR],
+                            accumulate,
                         });
                     }
-                    adds = true;
+                    accumulate = true;
                 }
-                self.finish(group, pixels.len(), blocks, scratch, finish);
+                self.apply_epilogue(group, pixels.len(), blocks, scratch, epilogue);
             }
         }
-        (scratch.panel, scratch.tiles) = (panel, starts);
-    }
-}
-
-/// How many bf16 it is from one pixel of a panel to the next: an odd number of cache lines, so that the
-/// rows of a tile are in different sets of the cache.
-fn stride(units: usize) -> usize {
-    ((units / DEPTH) | 1) * DEPTH * 2
-}
-
-/// Copies the runs of the window that begins at this byte, and zeros to the end. Of what is copied at once,
-/// what was too much is overwritten by the next.
-fn copy(row: &mut [u16], input: &[u16], pixel: usize, runs: &[Run]) {
-    let mut end = 0;
-    for run in runs {
-        let byte = pixel + run.offset;
-        let (first, numbers) = (byte / size_of::<u16>(), 2 * run.units);
-        if let Some(input) = input.get(first..first + numbers.next_multiple_of(COPIED)) {
-            let (pieces, _) = input.as_chunks::<COPIED>();
-            for (number, piece) in pieces.iter().enumerate() {
-                row[end + number * COPIED..][..COPIED].copy_from_slice(piece);
-            }
-        } else {
-            row[end..][..numbers].copy_from_slice(&input[first..][..numbers]);
-        }
-        end += numbers;
-    }
-    row[end..].fill(0);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_is_copied_run_by_run_and_filled_up() {
-        let input: Vec<u16> = (0..200).collect();
-        let runs = [(8, 3), (40, 16)].map(|(offset, units)| Run { offset, units });
-        let mut row = vec![u16::MAX; 64 + COPIED];
-        copy(&mut row, &input, 100, &runs);
-        assert_eq!(row[..6], input[54..60]);
-        assert_eq!(row[6..38], input[70..102]);
-        assert_eq!(row[38..], [0; 96 - 38]);
-        // Where nothing is left to copy too much of.
-        copy(&mut row, &input[..102], 100, &runs);
-        assert_eq!(row[6..38], input[70..102]);
-        assert_eq!(row[38..], [0; 96 - 38]);
+        (scratch.panel, scratch.tiles) = (panel, tiles);
     }
 }

@@ -1,55 +1,59 @@
-//! A convolution: which tiles, in which order, and what becomes of their sums.
+//! A convolution as a product of matrices (implicit GEMM): which tiles, in which order, for which cache.
 //!
 //! ```text
-//!            output channels (blocks of the kernel's columns)
-//!            .----------------.
-//!            | weights, packed|  so that a kernel reads them in one go;
-//!            | a block at a   |  a part of so many inputs stays in the
-//!            | time           |  second-level cache while all pixels pass
-//!            '----------------'
-//!  pixels    .----------------.
-//!  (groups   | sums           |  of one group of pixels and some blocks, in
-//!  of 240)   |                |  the cache until the last part was added;
-//!            '----------------'  then pooling, bias, residual, ReLU: `epilogue`
+//!                n: output channels, in blocks of nr
+//!               .----------------.
+//!        k      | B: weights,    |  a k block of a block of channels stays in a cache while
+//!               | packed         |  all pixels of the group pass
+//!               '----------------'
+//!    .------.   .----------------.
+//!  m | A:   |   | C: sums        |  of one group of pixels (mc) and some blocks of channels (nc),
+//!    | input|   |                |  in the second-level cache until the last k block was added; then
+//!    '------'   '----------------'  the epilogue stores them
 //! ```
 //!
-//! Where all weights fit the cache, groups are of 48 pixels: their sums stay nearer.
+//! - [`layout`]: images in memory.
+//! - [`order`]: m, the pixels in the order in which they are computed.
+//! - [`pack`]: n and k, and the packed weights.
+//! - [`loops`]: the loops around the microkernels, and the sizes of their blocks. [`im2col`]: copies for tiles.
 //!
-//! No copy of the input is made for it (implicit GEMM): a pixel's window is some runs of numbers in the
-//! input's buffer, one for each row of the window, and the same runs for every pixel. Tiles need more
-//! order than that, and get copies: `loops.rs`.
+//! Vectors need no copy of the input: a pixel's window is one segment for each of its rows, and the segments are the
+//! same for every pixel but for where the window begins. Tiles want windows that are equally far apart, and get a
+//! copy where they are not.
 //!
-//! A sum of convolutions is one with several inputs: the products of all are added up before anything is put
-//! away. So the projection of a residual unit costs no way to memory and back.
+//! A sum of convolutions is one with several inputs (terms): the products of all are added up before the epilogue.
+//! So the projection of a residual unit is never written to memory.
 //!
-//! Where only the greatest value of each pooling window is wanted, the pixels of one window are computed
-//! one after the other, so that their sums lie together and one value of them is put away.
+//! Where only the greatest value of each pooling window is wanted, the pixels of one window are computed one after
+//! the other. Their sums lie together then, and one value of them is stored.
 
+mod im2col;
 pub(crate) mod layout;
 mod loops;
+mod order;
 mod pack;
-mod vectors;
 
 use std::ops::Range;
 
-use crate::convolution::layout::{Border, Layout, Numbers};
-use crate::microkernel::aligned::{Aligned, LINE};
-use crate::microkernel::epilogue::{Finish, Finished};
-use crate::microkernel::{Kernel, Run};
-pub(crate) use pack::Block;
-pub(crate) use pack::Pooled;
-use pack::{Order, Packing};
+use crate::microkernel::aligned::{AlignedVec, CACHE_LINE};
+use crate::microkernel::dtype::TypedSlice;
+use crate::microkernel::epilogue::{Accumulators, ChannelBlock, Epilogue};
+use crate::microkernel::gemm::Segment;
+use crate::microkernel::{Kernel, UNIT_BYTES, Unit};
+use layout::{Border, Layout};
+use order::PixelOrder;
+use pack::Packing;
 
-/// Weights lie in whole cache lines.
-const UNITS_A_LINE: usize = LINE / size_of::<f32>();
+/// The packed weights of each convolution begin a cache line.
+const UNITS_PER_LINE: usize = CACHE_LINE / UNIT_BYTES;
 
-/// The bytes of weights that stay in the second-level cache from one group of pixels to the next.
-const FEW_WEIGHTS: usize = 512 << 10;
+/// Weights of up to this many bytes stay in the second-level cache from one group of pixels to the next.
+const LIGHT_WEIGHTS: usize = 512 << 10;
 
 /// What a convolution computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Shape {
-    /// Rows and columns of the window.
+pub(crate) struct ConvSpec {
+    /// Rows and columns of the window (the kernel, in the word of ONNX).
     pub(crate) window: [usize; 2],
     /// Rows and columns from one pixel's window to the next one's.
     pub(crate) strides: [usize; 2],
@@ -57,13 +61,13 @@ pub(crate) struct Shape {
     pub(crate) padding: Border,
     /// Channels of the output.
     pub(crate) channels: usize,
-    /// Rows and columns of the pooling windows, side by side, of each of which only the greatest value is
-    /// kept; `[1, 1]` keeps all. Pixels at the end that don't fill a window are not computed.
+    /// Rows and columns of the windows of the max pooling that follows, side by side; `[1, 1]` is none. Pixels at
+    /// the end that don't fill a window are not computed.
     pub(crate) pooling: [usize; 2],
 }
 
-impl Shape {
-    /// Rows and columns of the output, which is pooled, for an input of this size.
+impl ConvSpec {
+    /// Rows and columns of the output, after pooling, for an input of this size.
     pub(crate) fn output(&self, height: usize, width: usize) -> [usize; 2] {
         let Border {
             top,
@@ -80,237 +84,250 @@ impl Shape {
             convolved[1] / self.pooling[1],
         ]
     }
+
+    /// The number of its weights, for inputs with this number of channels.
+    pub(crate) fn weight_count(&self, inputs: usize) -> usize {
+        self.channels * inputs * self.window[0] * self.window[1]
+    }
 }
 
 /// Whether a convolution can pool windows of this size: no window may lie in two groups of pixels.
 pub(crate) fn can_pool([rows, columns]: [usize; 2]) -> bool {
-    let divides = |pixels: &usize| pixels.is_multiple_of(rows * columns);
-    vectors::PIXELS.iter().chain(&loops::PIXELS).all(divides)
+    loops::fill_groups(rows * columns)
 }
 
-/// A convolution, or the sum of some, ready to run on buffers of one layout each. Its weights lie with those
-/// of all others.
+/// A convolution, or a sum of several, ready to run on buffers of fixed layouts. Its weights are packed elsewhere,
+/// with those of all others.
 #[derive(Debug, Clone)]
 pub(crate) struct Convolution {
     kernel: Kernel,
     output: Layout,
-    // How many pixels are computed before the next ones are, and for how many blocks sums are kept then.
-    group: usize,
-    together: usize,
-    // Whether there are more weights than the cache keeps.
+    // Pixels of a group, and blocks of channels whose sums are kept at the same time.
+    mc: usize,
+    blocks_per_nc: usize,
+    // Whether there are more weights than the cache keeps, so that the next ones are prefetched.
     is_heavy: bool,
-    blocks: Vec<Block>,
+    blocks: Vec<ChannelBlock>,
+    // One value for each column of the blocks.
     bias: Vec<f32>,
-    // How many units of weights there are.
-    weights: usize,
-    // What is added up.
-    terms: Vec<Term>,
+    // Packed weights, in units.
+    packed_len: usize,
+    terms: Vec<PreparedTerm>,
 }
 
 /// A convolution of one input.
 #[derive(Debug, Clone)]
-struct Term {
-    shape: Shape,
-    // Channels of the input.
-    inputs: usize,
-    // The window's runs, and the same in parts.
-    runs: Vec<Run>,
-    parts: Vec<Vec<Run>>,
-    order: Order,
-    // The furthest byte that a kernel reads.
+struct PreparedTerm {
+    spec: ConvSpec,
+    input_channels: usize,
+    // The segments of a window, whole and cut into k blocks.
+    segments: Vec<Segment>,
+    k_blocks: Vec<Vec<Segment>>,
+    order: PixelOrder,
+    // How many bytes of the input a kernel reads: up to the end of the furthest segment of the furthest pixel.
     end: usize,
     packing: Packing,
 }
 
-/// What a convolution uses while it runs.
+/// The memory that a convolution uses while it runs. It is reused by the next one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scratch {
-    sums: Aligned<f32>,
-    row: Aligned<f32>,
-    panel: Aligned<u16>,
+    sums: AlignedVec<f32>,
+    row: AlignedVec<f32>,
+    panel: AlignedVec<u16>,
     tiles: Vec<usize>,
 }
 
 impl Convolution {
-    /// Makes it ready for inputs of these layouts, whose borders must have room for the padding. Where there
-    /// are several, their outputs have one size, and none is pooled.
-    pub(crate) fn new(kernel: Kernel, terms: &[(Shape, Layout)], bias: &[f32]) -> Self {
-        // Its instructions would be unknown to the processor, and `run` relies on this.
+    /// Prepares a sum of convolutions, each with the layout of its input.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the processor doesn't support the kernel, if an input's border is narrower than the padding, if the
+    /// terms have outputs of different sizes, or if one of several is pooled.
+    pub(crate) fn new(kernel: Kernel, terms: &[(ConvSpec, Layout)], bias: &[f32]) -> Self {
+        // `run` relies on this: the processor would not know the kernel's instructions.
         assert!(kernel.is_supported(), "this processor has no {kernel}");
-        let (shape, input) = terms[0];
-        let [height, width] = shape.output(input.height, input.width);
-        let output = Layout::plain(input.batch, height, width, shape.channels);
-        assert_eq!(bias.len(), shape.channels);
-        let weights = |(shape, input): &(Shape, Layout)| {
-            let [rows, columns] = shape.window;
-            shape.channels * input.channels * rows * columns
-        };
-        let weights: usize = terms.iter().map(weights).sum();
-        let is_heavy = kernel.number().bytes() * weights > FEW_WEIGHTS;
-        let (groups, sums) = match kernel {
-            Kernel::AmxBf16 => (loops::PIXELS, loops::SUMS),
-            _ => (vectors::PIXELS, vectors::SUMS),
-        };
-        let group = if is_heavy { groups[0] } else { groups[1] };
-        let pixels = output.pixels() * shape.pooling[0] * shape.pooling[1];
-        let rows = kernel.rows();
-        let group = group.min(pixels.next_multiple_of(rows)).max(rows);
-        let together = (sums / (group * kernel.columns())).max(1);
-        let blocks = pack::blocks(kernel, shape.channels);
-        let is_pooled = |(shape, _): &(Shape, Layout)| shape.pooling != [1, 1];
+        let (spec, input) = terms[0];
+        let [height, width] = spec.output(input.height, input.width);
+        let output = Layout::plain(input.batch, height, width, spec.channels);
+        assert_eq!(bias.len(), spec.channels);
+        let is_pooled = |(spec, _): &(ConvSpec, Layout)| spec.pooling != [1, 1];
         assert!(terms.len() == 1 || !terms.iter().any(is_pooled));
-        let term = |(shape, input): &(Shape, Layout)| {
-            Term::new(kernel, shape, input, &output, blocks.len())
+        let weights = terms
+            .iter()
+            .map(|(spec, input)| spec.weight_count(input.channels));
+        let is_heavy = kernel.dtype().bytes() * weights.sum::<usize>() > LIGHT_WEIGHTS;
+
+        let (mc, sums) = match kernel {
+            Kernel::AmxBf16 => (loops::TILE_MC, loops::TILE_SUMS),
+            _ => (loops::VECTOR_MC, loops::VECTOR_SUMS),
         };
-        let mut terms: Vec<Term> = terms.iter().map(term).collect();
-        let count = terms[0].order.pixels.len();
-        assert!(terms.iter().all(|term| term.order.pixels.len() == count));
-        // Tiles take a part of all blocks, vectors all parts of a block.
-        let at_once = match kernel {
-            Kernel::AmxBf16 => together,
+        // Light weights stay in the cache by themselves. A smaller group keeps its sums nearer then.
+        let mc = if is_heavy { mc[0] } else { mc[1] };
+        let pixels = output.pixels() * spec.pooling[0] * spec.pooling[1];
+        let mr = kernel.mr();
+        let mc = mc.min(pixels.next_multiple_of(mr)).max(mr);
+        let blocks_per_nc = (sums / (mc * kernel.nr())).max(1);
+        let blocks = pack::channel_blocks(kernel, spec.channels);
+
+        let term = |(spec, input): &(ConvSpec, Layout)| {
+            PreparedTerm::new(kernel, spec, input, &output, blocks.len())
+        };
+        let mut terms: Vec<PreparedTerm> = terms.iter().map(term).collect();
+        let count = terms[0].order.windows.len();
+        assert!(terms.iter().all(|term| term.order.windows.len() == count));
+        // Tiles read a k block of all blocks of channels, vectors all k blocks of one.
+        let together = match kernel {
+            Kernel::AmxBf16 => blocks_per_nc,
             _ => 1,
         };
-        let weights = pack::place(kernel, &blocks, &mut terms, at_once);
+        let packed_len = pack::place(kernel, &blocks, &mut terms, together);
         let columns = blocks.last().map_or(0, |last| last.first + last.columns);
         let mut padded = bias.to_vec();
         padded.resize(columns, 0.0);
         Self {
             kernel,
             output,
-            group,
-            together,
+            mc,
+            blocks_per_nc,
             is_heavy,
             blocks,
             bias: padded,
-            weights: weights.next_multiple_of(UNITS_A_LINE),
+            packed_len: packed_len.next_multiple_of(UNITS_PER_LINE),
             terms,
         }
     }
 
-    /// How many units of weights there are when they are packed, in whole cache lines.
-    pub(crate) const fn weights(&self) -> usize {
-        self.weights
+    /// The length of the packed weights in units, a whole number of cache lines.
+    pub(crate) const fn packed_len(&self) -> usize {
+        self.packed_len
     }
 
     /// Packs the weights of a term, `[channels][input channels][rows][columns]`, each times the scale of its
-    /// channel, into zeros.
-    pub(crate) fn pack(&self, term: usize, weights: &[f32], scale: &[f32], packed: &mut [f32]) {
+    /// channel, into `packed`, which is zero.
+    pub(crate) fn pack(&self, term: usize, weights: &[f32], scale: &[f32], packed: &mut [Unit]) {
         let term = &self.terms[term];
-        let [rows, columns] = term.shape.window;
-        let of_channel = term.inputs * rows * columns;
-        assert_eq!(weights.len(), term.shape.channels * of_channel);
+        assert_eq!(
+            weights.len(),
+            term.spec.weight_count(term.input_channels),
+            "weights of another convolution"
+        );
         term.packing.fill(
-            &term.shape,
+            &term.spec,
             &self.blocks,
-            &term.runs,
+            &term.segments,
             (weights, scale),
             packed,
         );
     }
 
-    /// Computes all pixels and channels from an input for each term. The packed weights are the first of
-    /// `weights`; behind them may be what is wanted next.
+    /// Computes all pixels and channels, from one input for each term. `weights` begins with the packed weights. What
+    /// follows them is prefetched towards the end, so it should be what is needed next.
     pub(crate) fn run(
         &self,
-        weights: &[f32],
-        inputs: &[Numbers<'_>],
+        weights: &[Unit],
+        inputs: &[TypedSlice<'_>],
         scratch: &mut Scratch,
-        finish: &mut Finish<'_>,
+        epilogue: &mut Epilogue<'_>,
     ) {
-        assert!(weights.len() >= self.weights && inputs.len() == self.terms.len());
-        let blocks = self.together.min(self.blocks.len());
-        scratch
-            .sums
-            .grow(blocks * self.kernel.columns() * self.group);
-        scratch.row.grow(blocks * self.kernel.columns());
+        assert!(weights.len() >= self.packed_len && inputs.len() == self.terms.len());
+        let blocks = self.blocks_per_nc.min(self.blocks.len());
+        scratch.sums.grow(blocks * self.kernel.nr() * self.mc);
+        scratch.row.grow(blocks * self.kernel.nr());
         match self.kernel {
-            Kernel::AmxBf16 => self.run_on_panels(weights, inputs, scratch, finish),
-            _ => self.run_in_place(weights, inputs, scratch, finish),
+            Kernel::AmxBf16 => self.run_tiles(weights, inputs, scratch, epilogue),
+            _ => self.run_vectors(weights, inputs, scratch, epilogue),
         }
     }
 
-    /// The parts of all terms, the one after the other: the number of the term, that of the part, and its
-    /// runs.
-    fn parts(&self) -> impl Iterator<Item = (usize, usize, &[Run])> {
+    /// The k blocks of all terms: the number of the term, that of the block within it, and its segments.
+    fn k_blocks(&self) -> impl Iterator<Item = (usize, usize, &[Segment])> {
         let terms = self.terms.iter().enumerate();
         terms.flat_map(|(number, term)| {
-            let parts = term.parts.iter().enumerate();
-            parts.map(move |(part, runs)| (number, part, runs.as_slice()))
+            let k_blocks = term.k_blocks.iter().enumerate();
+            k_blocks.map(move |(k_block, segments)| (number, k_block, segments.as_slice()))
         })
     }
 
-    /// The pixels of all groups: how many there are, and which of all they are.
-    fn groups(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let all = self.terms[0].order.pixels.len();
-        let starts = (0..all).step_by(self.group).enumerate();
-        starts.map(move |(number, start)| (number, start..(start + self.group).min(all)))
+    /// The groups of `mc` pixels: each one's number, and its pixels in the order in which they are computed.
+    fn pixel_groups(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let all = self.terms[0].order.windows.len();
+        let starts = (0..all).step_by(self.mc).enumerate();
+        starts.map(move |(number, start)| (number, start..(start + self.mc).min(all)))
     }
 
-    /// The blocks whose sums are kept at the same time, and the number of the first.
-    fn blocks_together(&self) -> impl Iterator<Item = (usize, &[Block])> {
-        let chunks = self.blocks.chunks(self.together).enumerate();
-        chunks.map(|(number, blocks)| (number * self.together, blocks))
+    /// The blocks of channels whose sums are kept at the same time, and the number of the first.
+    fn block_groups(&self) -> impl Iterator<Item = (usize, &[ChannelBlock])> {
+        let chunks = self.blocks.chunks(self.blocks_per_nc).enumerate();
+        chunks.map(|(number, blocks)| (number * self.blocks_per_nc, blocks))
     }
 
-    /// Brings the sums of a group of pixels and some blocks to where they belong; those of pixels that
-    /// only fill the last tile, nowhere.
-    fn finish(
+    /// Applies the epilogue to the sums of a group of pixels and some blocks of channels. Pixels that only fill the
+    /// last tile are left out.
+    fn apply_epilogue(
         &self,
         group: usize,
         pixels: usize,
-        blocks: &[Block],
+        blocks: &[ChannelBlock],
         scratch: &mut Scratch,
-        finish: &mut Finish<'_>,
+        epilogue: &mut Epilogue<'_>,
     ) {
-        let pooled = &self.terms[0].order.pooled;
-        let start = group * self.group / pooled.count();
-        let end = (start + pixels / pooled.count()).min(self.output.pixels());
+        let pooling = &self.terms[0].order.pooling;
+        let start = group * self.mc / pooling.window_len();
+        let end = (start + pixels / pooling.window_len()).min(self.output.pixels());
         let last = blocks[blocks.len() - 1];
         let columns = blocks[0].first..last.first + last.columns;
-        let mut finished = Finished {
+        let mut accumulators = Accumulators {
             pixels: start..end,
-            pooled,
+            pooling,
             blocks,
-            spacing: self.group,
+            mc: self.mc,
             sums: &scratch.sums,
             channels: columns.end.min(self.output.channels) - columns.start,
             row: &mut scratch.row[..columns.len()],
             bias: &self.bias[columns],
         };
-        self.kernel.finish(&mut finished, finish);
+        self.kernel.epilogue(&mut accumulators, epilogue);
     }
 }
 
-impl Term {
-    fn new(kernel: Kernel, shape: &Shape, input: &Layout, output: &Layout, blocks: usize) -> Self {
-        assert!(can_pool(shape.pooling), "{:?} is pooled", shape.pooling);
-        let room = input.border.union(shape.padding);
+impl PreparedTerm {
+    fn new(
+        kernel: Kernel,
+        spec: &ConvSpec,
+        input: &Layout,
+        output: &Layout,
+        blocks: usize,
+    ) -> Self {
+        assert!(can_pool(spec.pooling), "{:?} is pooled", spec.pooling);
+        let room = input.border.union(spec.padding);
         assert_eq!(room, input.border, "the input's border is too narrow");
-        let [height, width] = shape.output(input.height, input.width);
-        let size = Layout::plain(input.batch, height, width, shape.channels);
+        let [height, width] = spec.output(input.height, input.width);
+        let size = Layout::plain(input.batch, height, width, spec.channels);
         assert_eq!(size, *output, "the terms are of different sizes");
-        let order = Order::new(kernel, shape, input, output);
-        // Tiles read whole steps of the input, of a panel whole steps of the copy.
-        let multiple = order.stride.map_or(1, |_| kernel.depth());
-        let runs = pack::runs(shape, input, kernel.number(), multiple);
-        let reach = runs.iter().map(|run| run.offset + 4 * run.units).max();
+        let order = PixelOrder::new(kernel, spec, input, output);
+        // Tiles that are loaded from the input read whole steps of each segment. A panel is filled up instead.
+        let multiple = order.stride.map_or(1, |_| kernel.k_step());
+        let segments = pack::segments(spec, input, kernel.dtype(), multiple);
+        let reach = segments.iter().map(Segment::end).max();
         let end = order
-            .pixels
+            .windows
             .iter()
             .max()
             .zip(reach)
-            .map_or(0, |(pixel, reach)| pixel + reach);
-        let units = match kernel {
-            Kernel::AmxBf16 => loops::UNITS,
-            _ => vectors::UNITS,
+            .map_or(0, |(window, reach)| window + reach);
+        let kc = match kernel {
+            Kernel::AmxBf16 => loops::TILE_KC,
+            _ => loops::VECTOR_KC,
         };
-        let parts = pack::parts(&runs, units);
-        let packing = Packing::new(kernel, blocks, &parts);
+        let k_blocks = pack::k_blocks(&segments, kc);
+        let packing = Packing::new(kernel, blocks, &k_blocks);
         Self {
-            shape: *shape,
-            inputs: input.channels,
-            runs,
-            parts,
+            spec: *spec,
+            input_channels: input.channels,
+            segments,
+            k_blocks,
             order,
             end,
             packing,

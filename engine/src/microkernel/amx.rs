@@ -1,80 +1,26 @@
-//! AMX: the processor's own tiles, 8 registers of 1 KiB, of which 4 hold sums.
+//! The tile kernel for AMX: 8 registers of 1 KiB, of which 4 hold sums
+//! ([`tile_registers`](super::tile_registers) has a picture).
 //!
-//! Rust's functions for it are not stable yet, so its instructions are written as they are.
+//! Rust's intrinsics for AMX are not stable yet, so the instructions are written in assembly.
 
 #![allow(unsafe_code, reason = "tile instructions")]
 
 use std::arch::asm;
-use std::arch::x86_64::{__cpuid_count, _xgetbv};
-use std::sync::LazyLock;
 
-use super::tile::{COLUMNS, DEPTH, Panel, ROWS, SIDE};
-use super::{Run, prefetch};
+use super::Unit;
+use super::cpu::has_amx;
+use super::gemm::{Segment, TileGemm};
+use super::prefetch::prefetch;
+use super::tile_registers::{K_STEP, MR, NR, SIDE};
 
-/// Bytes from one unit of weights to the next, and from the sums of one pixel to those of the next.
-const LINE: usize = 4 * COLUMNS;
+/// Bytes from one unit of weights to the next, and from the sums of one pixel to those of the next: 128, two
+/// tiles side by side.
+const LINE: usize = size_of::<Unit>() * NR;
 
-/// How many weights that are wanted next a step fetches: four cache lines.
-const FETCHED: usize = 64;
+/// How many units of weights a step prefetches: four cache lines, as many as it reads.
+const PREFETCHED: usize = 64;
 
-/// Whether the processor has tiles of bf16, and the system lets this process use them: Linux does if it is
-/// asked to, since they make a thread's state 8 KiB larger. It is asked once, the first time.
-pub(super) fn is_granted() -> bool {
-    static IS_GRANTED: LazyLock<bool> = LazyLock::new(|| is_built_in() && ask());
-    *IS_GRANTED
-}
-
-/// Whether the processor has the instructions, and the system keeps their registers.
-fn is_built_in() -> bool {
-    const AMX_BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
-    const TILE_STATE: u64 = 1 << 17 | 1 << 18;
-    /// # Safety
-    ///
-    /// The system has turned XSAVE on.
-    #[target_feature(enable = "xsave")]
-    unsafe fn kept() -> u64 {
-        // SAFETY: the caller's promise; there always is a register 0.
-        unsafe { _xgetbv(0) }
-    }
-    if !is_x86_feature_detected!("avx512f") || !is_x86_feature_detected!("xsave") {
-        return false;
-    }
-    // SAFETY: a processor with AVX-512 has this page of CPUID, and where it was detected, XSAVE is on:
-    // this is how the system says that it keeps the long vectors.
-    unsafe {
-        __cpuid_count(7, 0).edx & AMX_BF16_AND_TILES == AMX_BF16_AND_TILES
-            && kept() & TILE_STATE == TILE_STATE
-    }
-}
-
-/// Asks Linux for the permission to use tiles, which all threads of the process then have.
-#[cfg(target_os = "linux")]
-fn ask() -> bool {
-    const ARCH_PRCTL: i64 = 158;
-    const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
-    const XFEATURE_XTILEDATA: i64 = 18;
-    let answer: i64;
-    // SAFETY: this call reads and writes no memory of the process. The processor overwrites rcx and r11.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") ARCH_PRCTL => answer,
-            in("rdi") ARCH_REQ_XCOMP_PERM,
-            in("rsi") XFEATURE_XTILEDATA,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    answer == 0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask() -> bool {
-    false
-}
-
-/// Instructions that overwrite the tiles.
+/// Assembly that overwrites the tile registers.
 macro_rules! on_tiles {
     ($($part:tt)*) => {
         asm!(
@@ -86,116 +32,122 @@ macro_rules! on_tiles {
     };
 }
 
-/// What each tile register is to hold.
+/// The operand of LDTILECFG: the shape of each tile register (Intel's manual, volume 1, section 18.3).
 #[repr(C)]
-struct Palette {
-    number: u8,
-    first_row: u8,
-    zeros: [u8; 14],
+struct TileConfig {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
     row_bytes: [u16; 16],
     rows: [u8; 16],
 }
 
-/// All eight registers are whole tiles.
-static WHOLE_TILES: Palette = Palette {
-    number: 1,
-    first_row: 0,
-    zeros: [0; 14],
+/// Palette 1 has eight registers; all are whole tiles of 16 rows of 64 bytes.
+static WHOLE_TILES: TileConfig = TileConfig {
+    palette: 1,
+    start_row: 0,
+    reserved: [0; 14],
     row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
-/// Makes the registers whole tiles.
+/// Configures this thread's registers as whole tiles.
 ///
 /// # Panics
 ///
-/// Panics if the processor has none.
-pub(super) fn begin() {
-    assert!(is_granted());
-    // SAFETY: the tiles are granted. What is loaded are 64 bytes that describe them. The compiler uses no
-    // tiles of its own: no function is compiled for them.
+/// Panics if the process can't use tiles.
+pub(super) fn configure() {
+    assert!(has_amx());
+    // SAFETY: the process has the permission to use tiles. LDTILECFG reads the 64 bytes of `WHOLE_TILES`. The
+    // compiler itself keeps nothing in tile registers: no function is compiled for AMX.
     unsafe {
         on_tiles!(
-            "ldtilecfg [{palette}]",
-            palette = in(reg) &raw const WHOLE_TILES,
+            "ldtilecfg [{config}]",
+            config = in(reg) &raw const WHOLE_TILES,
         );
     }
 }
 
-/// Has the system no longer keep the tiles of this thread.
+/// Releases this thread's registers: the system need not save them any more.
 ///
 /// # Panics
 ///
-/// Panics if the processor has none.
-pub(super) fn end() {
-    assert!(is_granted());
-    // SAFETY: the tiles are granted.
+/// Panics if the process can't use tiles.
+pub(super) fn release() {
+    assert!(has_amx());
+    // SAFETY: the process has the permission to use tiles.
     unsafe {
         on_tiles!("tilerelease",);
     }
 }
 
-/// Computes the sums of a panel.
+/// Computes a product.
 ///
 /// # Safety
 ///
-/// [`begin`] was called on this thread, and [`end`] not since.
+/// This thread has called [`configure`], and has not called [`release`] since.
 ///
 /// # Panics
 ///
-/// Panics if something that is read or written is not there.
-pub(super) unsafe fn multiply(panel: &mut Panel<'_>) {
-    panel.check();
-    let pixels = SIDE * panel.tiles.len();
-    // Of what is wanted next, each block fetches a piece, so many weights of it step by step.
-    let spread = panel.weights.len() / (DEPTH * COLUMNS) * FETCHED;
-    let next = &panel.next[..panel.next.len().min(panel.weights.len())];
-    let piece = (next.len() * ROWS).div_ceil(pixels.max(1));
-    let mut next = next.chunks(piece.max(1));
-    let inputs = panel.inputs.as_ptr().cast::<u8>();
-    let blocks = panel.sums.chunks_exact_mut(ROWS * COLUMNS);
-    for (tiles, sums) in panel.tiles.chunks_exact(2).zip(blocks) {
+/// Panics if the lengths of the arguments don't fit each other.
+pub(super) unsafe fn multiply(gemm: &mut TileGemm<'_>) {
+    gemm.check();
+    let pixels = SIDE * gemm.tiles.len();
+    // Each block of `MR` pixels prefetches its share of the next weights, step by step. What is more than its
+    // steps can take is prefetched before them.
+    let in_steps = gemm.weights.len() / (K_STEP * NR) * PREFETCHED;
+    let next = &gemm.next[..gemm.next.len().min(gemm.weights.len())];
+    let share = (next.len() * MR).div_ceil(pixels.max(1));
+    let mut next = next.chunks(share.max(1));
+    let inputs = gemm.inputs.as_ptr().cast::<u8>();
+    let blocks = gemm.sums.chunks_exact_mut(MR * NR);
+    for (tiles, sums) in gemm.tiles.chunks_exact(2).zip(blocks) {
         let next = next.next().unwrap_or_default();
-        let (at_once, next) = next.split_at(next.len().saturating_sub(spread));
+        let (at_once, next) = next.split_at(next.len().saturating_sub(in_steps));
         prefetch(at_once);
-        // SAFETY: `check` has seen that the inputs have all runs of all pixels of each tile, that the runs are
-        // whole steps, and that there are weights for all of them. A block has `ROWS` pixels and their sums,
-        // which nobody else uses meanwhile. The tiles are whole ones: the caller's promise.
+        // SAFETY: the registers are configured, as the caller guarantees. `check` has made sure that the inputs
+        // hold all segments of all 16 pixels of each tile, that there are segments, of whole steps, and that there
+        // are `NR` weights for each of their units. `sums` is a block of `MR` x `NR` sums, borrowed exclusively.
         unsafe {
             block(
                 [inputs.add(tiles[0]), inputs.add(tiles[1])],
-                panel.stride,
-                panel.runs,
-                panel.weights.as_ptr(),
+                gemm.stride,
+                gemm.segments,
+                gemm.weights.as_ptr(),
                 next.as_ptr(),
                 sums.as_mut_ptr(),
-                panel.adds,
+                gemm.accumulate,
             );
         }
     }
 }
 
-/// Computes a block of sums: tiles 0 to 3, from pixels in 4 and 5 and weights in 6 and 7.
+/// Computes a block of sums, `MR` pixels by `NR` channels: sums in tiles 0 to 3, pixels in 4 and 5, weights in 6
+/// and 7.
 ///
 /// # Safety
 ///
-/// All eight tiles are configured to be whole ones; there are runs, of whole steps; and these can be used: from
-/// `upper` and `lower` on the runs of 16 pixels, one at every `stride` bytes; `COLUMNS` weights for each unit
-/// of the runs; `ROWS` times `COLUMNS` sums.
+/// All eight tile registers are configured as whole tiles. `segments` is not empty, and each is a positive
+/// multiple of `K_STEP` units long. These can be read: from `upper` and from `lower` on, the segments of 16 pixels,
+/// one at every `stride` bytes; `NR` weights for each unit of the segments. `MR * NR` sums can be read and
+/// written. `next` may be any address: it is only prefetched.
 #[inline]
 unsafe fn block(
     [upper, lower]: [*const u8; 2],
     stride: usize,
-    runs: &[Run],
-    weights: *const f32,
-    next: *const f32,
+    segments: &[Segment],
+    weights: *const Unit,
+    next: *const Unit,
     sums: *mut f32,
-    adds: bool,
+    accumulate: bool,
 ) {
-    // SAFETY: the caller's promise covers every address. The last step leaves pointers behind what they
-    // point to, and nothing is read there.
+    // SAFETY: every load and store is of what the caller guarantees: tile loads of pixels at
+    // `upper/lower + offset + 64 * step` (16 rows, `stride` apart) and of weights at `weights + 2048 * step` (16
+    // rows, 128 bytes apart), and the sums' two by two tiles. After the last step the pointers are behind what they
+    // point to, and nothing is read there. Declared as changed are all registers and flags that are changed.
     unsafe {
         on_tiles!(
+            // The sums begin with zero, or with what is there.
             "test {steps}, {steps}",
             "jnz 2f",
             "tilezero tmm0",
@@ -208,15 +160,17 @@ unsafe fn block(
             "tileloadd tmm1, [{sums} + {line}*1 + 64]",
             "tileloadd tmm2, [{sums} + {line}*1 + {lower_sums}]",
             "tileloadd tmm3, [{sums} + {line}*1 + {lower_right}]",
-            // A run: where it begins, and its steps of 16 units.
+            // A segment: where it begins in both tiles of pixels, and how many steps of 16 units it has.
             "3:",
             "mov {of_upper}, {upper}",
-            "add {of_upper}, [{runs}]",
+            "add {of_upper}, [{segments}]",
             "mov {of_lower}, {lower}",
-            "add {of_lower}, [{runs}]",
-            "mov {steps}, [{runs} + 8]",
+            "add {of_lower}, [{segments}]",
+            "mov {steps}, [{segments} + 8]",
             "shr {steps}, 4",
-            // A step.
+            // A step: four tile loads and four products, with four cache lines of the next weights prefetched
+            // between them. Each product waits for the previous one into the same sums; four sums in turn hide
+            // that latency.
             "4:",
             "prefetcht1 [{next}]",
             "prefetcht1 [{next} + 64]",
@@ -236,8 +190,8 @@ unsafe fn block(
             "add {weights}, {step}",
             "dec {steps}",
             "jnz 4b",
-            "add {runs}, {run}",
-            "cmp {runs}, {runs_end}",
+            "add {segments}, {segment}",
+            "cmp {segments}, {segments_end}",
             "jne 3b",
             "tilestored [{sums} + {line}*1], tmm0",
             "tilestored [{sums} + {line}*1 + 64], tmm1",
@@ -248,14 +202,14 @@ unsafe fn block(
             of_upper = out(reg) _,
             of_lower = out(reg) _,
             stride = in(reg) stride,
-            runs = inout(reg) runs.as_ptr() => _,
-            runs_end = in(reg) runs.as_ptr_range().end,
-            run = const size_of::<Run>(),
+            segments = inout(reg) segments.as_ptr() => _,
+            segments_end = in(reg) segments.as_ptr_range().end,
+            segment = const size_of::<Segment>(),
             weights = inout(reg) weights => _,
             next = inout(reg) next => _,
             line = in(reg) LINE,
-            step = const DEPTH * LINE,
-            steps = inout(reg) u64::from(adds) => _,
+            step = const K_STEP * LINE,
+            steps = inout(reg) u64::from(accumulate) => _,
             sums = in(reg) sums,
             lower_sums = const SIDE * LINE,
             lower_right = const SIDE * LINE + 64,

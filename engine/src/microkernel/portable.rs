@@ -1,35 +1,38 @@
-//! Plain loops over arrays of fixed size, which compilers turn into the vectors that there are: 4 pixels
-//! by 8 channels.
+//! Plain loops over arrays of fixed size, 4 pixels by 8 channels, which the compiler vectorises as far as it
+//! may. The tests hold the other kernels against it; no program uses it
+//! ([`accelerate`](crate::accelerate) leaves convolutions to tract where it is the only one).
 
-#![allow(unsafe_code, reason = "it takes what the others take")]
+#![allow(unsafe_code, reason = "it takes the same pointers as the others")]
 
-use super::Tiles;
+use super::gemm::VectorGemm;
 
-const ROWS: usize = 4;
-const COLUMNS: usize = 8;
+const MR: usize = 4;
+const NR: usize = 8;
 
 /// Sums of products of f32.
 ///
 /// # Safety
 ///
-/// See [`Kernel::run`](super::Kernel::run).
-pub(super) unsafe fn f32(tiles: &Tiles<'_>) {
-    // SAFETY: the caller's promise covers each address: `pixels[row] + run.offset + 4 * unit` of the
-    // input for units of the run, `COLUMNS` weights a unit, and `ROWS` by `COLUMNS` sums a tile, which nobody
-    // else uses meanwhile.
+/// See [`Kernel::multiply`](super::Kernel::multiply).
+pub(super) unsafe fn f32(gemm: &VectorGemm<'_>) {
+    // SAFETY: every access is one of those that `Kernel::multiply` requires to be valid: the input at
+    // `pixel + segment.offset + 4 * unit` for the units of a segment, `NR` weights for each unit (`columns` is
+    // `NR`, this kernel's only width), and `MR` x `NR` sums for each tile, which nothing else refers to
+    // (`sums` is a pointer to memory that the caller holds exclusively).
     unsafe {
-        let (pixels, _) = tiles.pixels.as_chunks::<ROWS>();
+        let (pixels, _) = gemm.pixels.as_chunks::<MR>();
         for (number, pixels) in pixels.iter().enumerate() {
-            let target = &mut *tiles.sums.cast::<[[f32; COLUMNS]; ROWS]>().add(number);
-            let mut sums = if tiles.adds {
+            let target = &mut *gemm.sums.cast::<[[f32; NR]; MR]>().add(number);
+            let mut sums = if gemm.accumulate {
                 *target
             } else {
-                [[0.0; COLUMNS]; ROWS]
+                [[0.0; NR]; MR]
             };
-            let mut weights = tiles.weights.cast::<[f32; COLUMNS]>();
-            for run in tiles.runs {
-                let inputs = pixels.map(|pixel| tiles.input.add(pixel + run.offset).cast::<f32>());
-                for unit in 0..run.units {
+            let mut weights = gemm.weights.cast::<[f32; NR]>();
+            for segment in gemm.segments {
+                let inputs =
+                    pixels.map(|pixel| gemm.input.add(pixel + segment.offset).cast::<f32>());
+                for unit in 0..segment.k_units {
                     let of_channels = &*weights;
                     weights = weights.add(1);
                     for (input, sums) in inputs.iter().zip(&mut sums) {

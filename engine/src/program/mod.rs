@@ -1,99 +1,102 @@
-//! A graph as steps on buffers.
+//! A program: steps on buffers, made once and run for every batch.
 //!
-//! Each step goes over its pixels once, and puts each pixel's channels wherever they are wanted: as f32
-//! where they are added or pooled, as the kernel's numbers where a convolution reads them, scaled and
-//! rectified where that comes first, and directly into their channels of a concatenation. Buffers are
-//! made once, with their borders of zeros, and used again for what is of the same shape.
+//! Each step goes over its pixels once, and stores each pixel's channels wherever they are needed: as f32 where they
+//! are added or pooled, as the kernel's number type where a convolution reads them, with an activation applied where
+//! one comes first, and directly into their channels of a concatenation. Buffers are allocated once, with their borders
+//! of zeros, and shared by values of one layout that are not needed at the same time.
 //!
-//! The first steps of a network have large images and few weights, the last ones small images and many
-//! weights, and neither fits the cache as a batch. So the first steps are gone through image by image, and
-//! what lies between two of them stays in the cache; then come the others, which read each weight once for
-//! the whole batch.
+//! The first steps of a network have large images and few weights, the last ones small images and many weights, and
+//! neither fits the cache as a batch. So the first steps are run image by image, and what lies between two of them
+//! stays in the cache. The others are run for the whole batch, and read each weight once.
 
 pub(crate) mod buffers;
 mod build;
-mod pool;
+pub(crate) mod pool;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
-use tract_onnx::prelude::TVec;
+use smallvec::SmallVec;
 
-use crate::convolution::layout::{Border, Layout, Numbers};
+use crate::convolution::layout::Dims;
 use crate::convolution::{Convolution, Scratch};
-use crate::graph::{Pooling, Size, Window};
-use crate::microkernel::aligned::Aligned;
-use crate::microkernel::epilogue::Finish;
-use crate::microkernel::epilogue::{Output, Place};
-use crate::program::buffers::{Arena, Buffers};
-use pool::pool;
+use crate::microkernel::Unit;
+use crate::microkernel::aligned::AlignedVec;
+use crate::microkernel::dtype::TypedSlice;
+use crate::microkernel::epilogue::{ChannelSlice, Epilogue, Output};
+use buffers::{Arena, Buffers};
+use pool::{Pooling, Window, pool};
 
-/// The steps, ready to run.
+/// The position of a buffer.
+pub(crate) type BufferId = usize;
+
+/// Steps, ready to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     steps: Vec<Step>,
-    // So many of them are gone through image by image.
+    // The number of steps that are run image by image, before the others.
     by_image: usize,
     batch: usize,
     buffers: Buffers,
-    // Those of all convolutions, in the order in which they are read.
-    weights: Aligned<f32>,
-    // For each output its size, and the buffer that holds it.
-    outputs: Vec<(Size, usize)>,
-    starts: BTreeMap<Key, Vec<usize>>,
+    // The packed weights of all convolutions, in the order in which they are read.
+    weights: AlignedVec<Unit>,
+    // The dimensions of each output, and the buffer that holds it.
+    outputs: Vec<(Dims, BufferId)>,
+    // For each buffer, where the first channel of each pixel is. Buffers of one layout share them.
+    pixel_offsets: Vec<Arc<[usize]>>,
 }
 
-/// What tells layouts apart.
-type Key = [usize; 8];
-
-/// A buffer that a step's values go to, and where in it.
+/// One pass over the pixels of a value.
 #[derive(Debug, Clone)]
-struct Target {
-    buffer: usize,
-    places: Vec<Place>,
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    dims: Dims,
+    outputs: Vec<StepOutput>,
+    // All buffers that it reads or writes, in ascending order, each once.
+    buffers: Vec<BufferId>,
 }
 
+/// A buffer that a step stores its values in, and where in it.
 #[derive(Debug, Clone)]
-struct Step {
-    action: Action,
-    size: Size,
-    targets: Vec<Target>,
-    // All buffers that it reads or writes, in ascending order.
-    buffers: Vec<usize>,
+pub(crate) struct StepOutput {
+    pub(crate) buffer: BufferId,
+    pub(crate) slices: Vec<ChannelSlice>,
 }
 
+/// What a step computes.
 #[derive(Debug, Clone)]
-enum Action {
+pub(crate) enum Action {
+    /// Reads an input, NCHW, by its number.
     Load(usize),
     Convolution {
         convolution: Box<Convolution>,
-        // Where its weights begin.
+        // Where its packed weights begin.
         weights: usize,
         // One for each of its terms.
-        inputs: Vec<usize>,
-        residual: Option<usize>,
+        inputs: Vec<BufferId>,
+        residual: Option<BufferId>,
         relu: bool,
     },
-    Copy(usize),
-    Add(usize, usize),
+    Copy(BufferId),
+    Add(BufferId, BufferId),
     Pool {
-        input: usize,
+        input: BufferId,
         pooling: Pooling,
         window: Window,
     },
 }
 
-/// The memory of one who runs a program.
+/// The memory that a program runs in. Each thread that runs it has its own.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Memory {
+pub(crate) struct Workspace {
     arena: Arena,
     scratch: Scratch,
     row: Vec<f32>,
 }
 
 impl Program {
-    /// How many convolutions there are.
-    pub(crate) fn convolutions(&self) -> usize {
+    /// The number of convolutions. Each term of a sum is one.
+    pub(crate) fn convolution_count(&self) -> usize {
         let of_step = |step: &Step| match &step.action {
             Action::Convolution { inputs, .. } => inputs.len(),
             _ => 0,
@@ -101,106 +104,110 @@ impl Program {
         self.steps.iter().map(of_step).sum()
     }
 
-    /// How many poolings there are that no convolution does.
-    pub(crate) fn poolings(&self) -> usize {
+    /// The number of poolings that are steps of their own.
+    pub(crate) fn pooling_count(&self) -> usize {
         let is_one = |step: &&Step| matches!(step.action, Action::Pool { .. });
         self.steps.iter().filter(is_one).count()
     }
 
-    /// The size of each output.
-    pub(crate) fn sizes(&self) -> impl Iterator<Item = Size> {
-        self.outputs.iter().map(|(size, _)| *size)
+    /// The dimensions of each output.
+    pub(crate) fn output_dims(&self) -> impl Iterator<Item = Dims> {
+        self.outputs.iter().map(|(dims, _)| *dims)
     }
 
     /// Memory to run in.
-    pub(crate) fn memory(&self) -> Memory {
-        Memory {
+    pub(crate) fn workspace(&self) -> Workspace {
+        Workspace {
             arena: self.buffers.arena(),
-            ..Memory::default()
+            ..Workspace::default()
         }
     }
 
-    fn starts(&self, buffer: usize) -> &[usize] {
-        &self.starts[&key(self.buffers.layout(buffer))]
-    }
-
-    /// Where some images of a batch are in a buffer: one that holds no more than those has them at its
-    /// beginning.
-    fn images(&self, buffer: usize, images: &Range<usize>) -> Range<usize> {
-        if self.buffers.layout(buffer).batch == images.len() {
-            0..images.len()
+    /// Where some images of the batch are in a buffer. A buffer for fewer images than the batch holds just these.
+    fn images_in(&self, buffer: BufferId, images: &Range<usize>) -> Range<usize> {
+        let layout = self.buffers.layout(buffer);
+        if layout.batch == images.len() {
+            layout.image_range(&(0..images.len()))
         } else {
-            images.clone()
+            layout.image_range(images)
         }
     }
 
-    /// Computes the outputs, `[batch][channels][rows][columns]` as the inputs are.
-    pub(crate) fn run(&self, memory: &mut Memory, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) {
+    /// Computes the outputs. They are `[batch][channels][rows][columns]`, as the inputs are.
+    pub(crate) fn run(
+        &self,
+        workspace: &mut Workspace,
+        inputs: &[&[f32]],
+        outputs: &mut [&mut [f32]],
+    ) {
         let (by_image, together) = self.steps.split_at(self.by_image);
         if !by_image.is_empty() {
             for image in 0..self.batch {
                 for step in by_image {
-                    self.run_step(step, image..image + 1, memory, inputs);
+                    self.run_step(step, image..image + 1, workspace, inputs);
                 }
             }
         }
         for step in together {
-            self.run_step(step, 0..self.batch, memory, inputs);
+            self.run_step(step, 0..self.batch, workspace, inputs);
         }
-        for ((size, buffer), output) in self.outputs.iter().zip(outputs) {
-            let apart = memory.arena.apart(&self.buffers, &[*buffer]);
-            let Numbers::F32(values) = apart.get(*buffer) else {
-                unreachable!("outputs are wanted as f32")
+        for ((dims, buffer), output) in self.outputs.iter().zip(outputs) {
+            let disjoint = workspace.arena.disjoint(&self.buffers, &[*buffer]);
+            let TypedSlice::F32(values) = disjoint.get(*buffer) else {
+                unreachable!("outputs are stored as f32")
             };
-            let area = size.height * size.width;
-            for (pixel, start) in self.starts(*buffer).iter().enumerate() {
+            let area = dims.height * dims.width;
+            for (pixel, offset) in self.pixel_offsets[*buffer].iter().enumerate() {
                 let (image, at) = (pixel / area, pixel % area);
-                let channels = &values[*start..][..size.channels];
+                let channels = &values[*offset..][..dims.channels];
                 for (channel, value) in channels.iter().enumerate() {
-                    output[(image * size.channels + channel) * area + at] = *value;
+                    output[(image * dims.channels + channel) * area + at] = *value;
                 }
             }
         }
     }
 
-    fn run_step(&self, step: &Step, images: Range<usize>, memory: &mut Memory, inputs: &[&[f32]]) {
-        let Memory {
+    fn run_step(
+        &self,
+        step: &Step,
+        images: Range<usize>,
+        workspace: &mut Workspace,
+        inputs: &[&[f32]],
+    ) {
+        let Workspace {
             arena,
             scratch,
             row,
-        } = memory;
-        let mut apart = arena.apart(&self.buffers, &step.buffers);
-        let mut outputs: TVec<Output<'_>> = TVec::new();
-        for target in &step.targets {
-            let layout = self.buffers.layout(target.buffer);
-            let values = apart.take(target.buffer);
+        } = workspace;
+        let mut disjoint = arena.disjoint(&self.buffers, &step.buffers);
+        let mut outputs: SmallVec<[Output<'_>; 4]> = SmallVec::new();
+        for output in &step.outputs {
+            let values = disjoint.take(output.buffer);
             outputs.push(Output {
-                values: values.images(layout, self.images(target.buffer, &images)),
-                starts: self.starts(target.buffer),
-                places: &target.places,
+                values: values.range(self.images_in(output.buffer, &images)),
+                pixel_offsets: &self.pixel_offsets[output.buffer],
+                slices: &output.slices,
             });
         }
-        let read = |buffer: usize| {
-            let layout = self.buffers.layout(buffer);
-            apart
-                .get(buffer)
-                .images(layout, self.images(buffer, &images))
+        let read = |buffer: BufferId| {
+            let values = disjoint.get(buffer);
+            values.range(self.images_in(buffer, &images))
         };
-        let plain = |buffer: usize| match read(buffer) {
-            Numbers::F32(values) => (values, self.starts(buffer)),
-            Numbers::Bf16(_) => unreachable!("what is not multiplied is f32"),
+        let plain = |buffer: BufferId| match read(buffer) {
+            TypedSlice::F32(values) => (values, &*self.pixel_offsets[buffer]),
+            TypedSlice::Bf16(_) => unreachable!("what is not multiplied is stored as f32"),
         };
-        let Size {
+        let Dims {
             height,
             width,
             channels,
             ..
-        } = step.size;
+        } = step.dims;
         let (area, pixels) = (height * width, images.len() * height * width);
         row.resize(channels, 0.0);
-        let mut put = |pixel: usize, values: &[f32]| {
+        let mut store = |pixel: usize, values: &[f32]| {
             for output in &mut outputs {
-                output.put(pixel, 0, values);
+                output.store_pixel(pixel, 0, values);
             }
         };
         match &step.action {
@@ -217,19 +224,21 @@ impl Program {
                 residual,
                 relu,
             } => {
-                let mut finish = Finish {
+                let mut epilogue = Epilogue {
                     residual: residual.map(plain),
                     relu: *relu,
                     outputs,
                 };
+                // Not cut off at the end: what follows is prefetched.
                 let weights = &self.weights[*weights..];
-                let inputs: TVec<Numbers<'_>> = inputs.iter().map(|input| read(*input)).collect();
-                convolution.run(weights, &inputs, scratch, &mut finish);
+                let inputs: SmallVec<[TypedSlice<'_>; 4]> =
+                    inputs.iter().map(|input| read(*input)).collect();
+                convolution.run(weights, &inputs, scratch, &mut epilogue);
             }
             Action::Copy(input) => {
-                let (values, starts) = plain(*input);
-                for (pixel, start) in starts[..pixels].iter().enumerate() {
-                    put(pixel, &values[*start..][..channels]);
+                let (values, offsets) = plain(*input);
+                for (pixel, offset) in offsets[..pixels].iter().enumerate() {
+                    store(pixel, &values[*offset..][..channels]);
                 }
             }
             Action::Add(left, right) => {
@@ -239,7 +248,7 @@ impl Program {
                     for ((sum, left), right) in row.iter_mut().zip(left).zip(right) {
                         *sum = left + right;
                     }
-                    put(pixel, row);
+                    store(pixel, row);
                 }
             }
             Action::Pool {
@@ -248,13 +257,13 @@ impl Program {
                 window,
             } => {
                 let layout = self.buffers.layout(*input);
-                let (values, starts) = plain(*input);
+                let (values, offsets) = plain(*input);
                 let per_image = layout.height * layout.width;
                 for pixel in 0..pixels {
                     let (image, at) = (pixel / area, pixel % area);
-                    let of_image = &starts[image * per_image..][..per_image];
+                    let of_image = &offsets[image * per_image..][..per_image];
                     let at = [at / width, at % width];
-                    put(
+                    store(
                         pixel,
                         pool(*pooling, window, layout, values, of_image, at, row),
                     );
@@ -264,17 +273,27 @@ impl Program {
     }
 }
 
-/// Puts the channels of an image, one after the other, where its pixels are, of which this is the first.
+/// Stores an image, `[channel][pixel]`, as the pixels from `first` on.
 fn load(outputs: &mut [Output<'_>], first: usize, area: usize, values: &[f32]) {
     for (channel, values) in values.chunks(area).enumerate() {
         for output in &mut *outputs {
-            output.put_channel(first, channel, values);
+            output.store_channel(first, channel, values);
         }
     }
 }
 
 impl Step {
-    fn reads(&self) -> Vec<usize> {
+    /// A step whose value has these dimensions.
+    pub(crate) fn new(action: Action, dims: Dims, outputs: Vec<StepOutput>) -> Self {
+        Self {
+            action,
+            dims,
+            outputs,
+            buffers: Vec::new(),
+        }
+    }
+
+    fn reads(&self) -> Vec<BufferId> {
         match &self.action {
             Action::Load(_) => Vec::new(),
             Action::Convolution {
@@ -285,26 +304,7 @@ impl Step {
         }
     }
 
-    fn writes(&self) -> impl Iterator<Item = usize> {
-        self.targets.iter().map(|target| target.buffer)
+    fn writes(&self) -> impl Iterator<Item = BufferId> {
+        self.outputs.iter().map(|output| output.buffer)
     }
-}
-
-fn key(layout: &Layout) -> Key {
-    let Border {
-        top,
-        left,
-        bottom,
-        right,
-    } = layout.border;
-    [
-        layout.batch,
-        layout.height,
-        layout.width,
-        layout.channels,
-        top,
-        left,
-        bottom,
-        right,
-    ]
 }

@@ -1,49 +1,49 @@
-//! What of a model depends on no input.
+//! The values of a model that depend on no input.
 //!
-//! tract computes such values once where they are small. Weights that are stored in 8 bits it would expand anew
-//! for each image. Here they are computed when they are asked for, and not kept, so that of a large model's
-//! weights one at a time is expanded.
+//! tract computes such values once where they are small. Weights that are stored in 8 bits it would expand again
+//! for each image. Here a value is computed when it is asked for, and not kept, so that of a large model only one
+//! tensor of weights is expanded at a time.
 
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::Mul;
 
-use crate::tract::dequantize::Dequantize;
+use super::dequantize::Dequantize;
 
 /// The constants of a model.
 #[derive(Debug)]
 pub(crate) struct Constants<'a> {
     pub(crate) model: &'a TypedModel,
-    /// For each node, whether its value is one.
-    nodes: Vec<bool>,
+    // For each node, whether its value is constant.
+    is_constant: Vec<bool>,
 }
 
 impl<'a> Constants<'a> {
-    pub(crate) fn of(model: &'a TypedModel) -> TractResult<Self> {
-        let mut nodes = vec![false; model.nodes().len()];
+    pub(crate) fn find(model: &'a TypedModel) -> TractResult<Self> {
+        let mut is_constant = vec![false; model.nodes().len()];
         for id in model.eval_order()? {
             let node = model.node(id);
             let [output] = node.outputs.as_slice() else {
                 continue;
             };
             let follows =
-                !node.inputs.is_empty() && node.inputs.iter().all(|input| nodes[input.node]);
-            nodes[id] = output.fact.konst.is_some() || node.op_is::<Dequantize>() || follows;
+                !node.inputs.is_empty() && node.inputs.iter().all(|input| is_constant[input.node]);
+            is_constant[id] = output.fact.konst.is_some() || node.op_is::<Dequantize>() || follows;
         }
-        Ok(Self { model, nodes })
+        Ok(Self { model, is_constant })
     }
 
     /// Whether a value is a constant.
     pub(crate) fn contains(&self, outlet: OutletId) -> bool {
-        self.nodes[outlet.node]
+        self.is_constant[outlet.node]
     }
 
     /// The value of a constant.
     ///
     /// # Errors
     ///
-    /// Something on the way to it can't be computed.
+    /// It is no constant, or something that it depends on can't be computed.
     pub(crate) fn value(&self, outlet: OutletId) -> TractResult<Arc<Tensor>> {
         ensure!(self.contains(outlet), "{outlet:?} is no constant");
         let node = self.model.node(outlet.node);
@@ -61,7 +61,7 @@ impl<'a> Constants<'a> {
         let inputs = inputs.into_iter().map(IntoTValue::into_tvalue).collect();
         let values = node.op.eval_out_of_plan(inputs)?;
         let value = values.and_then(|mut values| values.pop());
-        let value = value.with_context(|| format!("{node} has no value out of a run"))?;
+        let value = value.with_context(|| format!("{node} has no value outside of a run"))?;
         Ok(value.into_arc_tensor())
     }
 }
@@ -71,13 +71,16 @@ fn is_product(node: &TypedNode) -> bool {
         .is_some_and(|op| op.0.is::<Mul>())
 }
 
-/// Multiplies each row of the first of two tensors, along its first axis, with the one value that the second
-/// has for it, if that is what they are: so does a normalisation become part of the convolution before it. tract
-/// does it value by value, which took most of the time that a model took to load.
+/// Multiplies each row of the first tensor, along its first axis, with the one value that the second has for it.
+/// Returns `false` and leaves them alone if they are no such pair.
+///
+/// In this way a normalisation becomes part of the convolution before it. tract does it value by value, which took
+/// most of the time of loading a model.
 fn scale_rows(factors: &mut [Arc<Tensor>]) -> TractResult<bool> {
     let [values, scales] = factors else {
         return Ok(false);
     };
+    // A tensor without axes has no rows.
     let rows = values.shape().first().copied().unwrap_or_default();
     let is_one_a_row = values.rank() == scales.rank()
         && scales.shape().first() == Some(&rows)
@@ -135,7 +138,7 @@ mod tests {
         let single = Tensor::from_shape(&[1, 1, 1, 1], &[0.3_f32]).unwrap();
         for scales in [along_rows, along_columns, single] {
             let model = weights(scales);
-            let constants = Constants::of(&model).unwrap();
+            let constants = Constants::find(&model).unwrap();
             let output = model.output_outlets().unwrap()[0];
             assert!(constants.contains(output));
             let found = constants.value(output).unwrap();
@@ -151,7 +154,7 @@ mod tests {
         let single = model.add_const("single", tensor2(&[[1.0_f32]])).unwrap();
         let sum = model.wire_node("sum", add(), &[input, single]).unwrap()[0];
         model.select_output_outlets(&[sum]).unwrap();
-        let constants = Constants::of(&model).unwrap();
+        let constants = Constants::find(&model).unwrap();
         assert!(
             constants.contains(single) && !constants.contains(input) && !constants.contains(sum)
         );

@@ -1,14 +1,14 @@
-//! Weights of 8 bits: the operator that expands them.
+//! The operator that expands weights that are stored in 8 bits.
 
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
-/// ONNX's `DequantizeLinear` of a constant with a scale for each row, a row being all values that have the same
-/// first index: `(value - zero point) * scale`.
+/// ONNX's `DequantizeLinear` of a constant, with one scale for each row: `(value - zero point) * scale`. A row is all
+/// values that have the same first index (an output channel, where they are the weights of a convolution).
 ///
-/// tract would make three operators of it, and compute their values each time that it looks for something to
-/// simplify, to throw away what is large. This one has no value until it is asked for it, and no inputs that
-/// tract would try to turn around.
+/// tract would make three operators of it, compute their values again at each of its simplifications, and discard
+/// those that are large. This one has no value until it is asked for it, and no inputs that tract would try to
+/// transpose.
 #[derive(Debug, Clone)]
 pub(crate) struct Dequantize {
     rows: Arc<Tensor>,
@@ -17,7 +17,7 @@ pub(crate) struct Dequantize {
 }
 
 impl Dequantize {
-    /// One for rows of 8 bits; `None` if the constants are something else.
+    /// For rows of 8 bits with a scale each; `None` if the constants are something else.
     pub(crate) fn new(
         rows: &Arc<Tensor>,
         scales: &Tensor,
@@ -47,7 +47,7 @@ impl Dequantize {
     ///
     /// # Errors
     ///
-    /// There is no memory for them, or none that can be read plainly.
+    /// There is no memory for them, or the rows are not in plain memory.
     pub(crate) fn expand(&self) -> TractResult<Tensor> {
         let mut expanded = Tensor::zero::<f32>(self.rows.shape())?;
         let values = self.rows.try_as_plain_ram()?;
@@ -74,7 +74,7 @@ impl Dequantize {
     }
 }
 
-// Two are the same if they are of the same weights.
+// Operators are equal if they share the weights.
 impl PartialEq for Dequantize {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.rows, &other.rows)

@@ -1,4 +1,4 @@
-//! Reading of a model's weights in 8 bits, without expanding them.
+//! Reading of ONNX files without expanding weights that are stored in 8 bits.
 
 use std::sync::LazyLock;
 
@@ -9,15 +9,16 @@ use tract_onnx::prelude::onnx;
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_hir::internal::*;
 
-use crate::tract::dequantize::Dequantize;
+use super::dequantize::Dequantize;
 
 const DEQUANTIZE: &str = "DequantizeLinear";
 
-/// tract's reader of ONNX, to be used in place of [`onnx`]: the networks that it reads are the same, and
-/// those with weights of 8 bits are there in half the time.
+/// tract's reader of ONNX, to be used in place of [`onnx`]. It reads the same networks, and those with weights in 8
+/// bits in half the time.
 ///
-/// While it works out shapes, tract computes what has only constants for inputs, at each pass anew, and
-/// throws away what is large. Of weights that are stored in 8 bits only the shape is wanted there.
+/// While it infers shapes, tract computes all values that depend on constants only, again in each pass, and discards
+/// those that are large. Of weights in 8 bits only the shape is needed there, so this reader makes them an operator
+/// that tract can't compute early.
 #[must_use]
 pub fn reader() -> Onnx {
     let mut reader = onnx();
@@ -34,24 +35,25 @@ fn dequantize(
     let builder = builder.with_context(|| format!("{DEQUANTIZE} is unknown to tract"))?;
     let (operator, inputs) = builder(context, node)?;
     let operator = match operator.as_op().downcast_ref::<Box<dyn Expansion>>() {
-        Some(of_tract) => expand(ByRows {
+        Some(of_tract) => expand(PerRowDequantize {
             of_tract: of_tract.clone(),
-            // Where none is named, the second axis is meant.
-            is_by_rows: node.get_attr_opt::<i64>("axis")? == Some(0),
+            // ONNX's default is the second axis.
+            is_per_row: node.get_attr_opt::<i64>("axis")? == Some(0),
         }),
         None => operator,
     };
     Ok((operator, inputs))
 }
 
-/// [`Dequantize`] where it does what is asked for, and what tract has for it elsewhere.
+/// `DequantizeLinear`: [`Dequantize`] where the values are constants with a scale for each row, and tract's own
+/// operators elsewhere.
 #[derive(Debug, Clone)]
-struct ByRows {
+struct PerRowDequantize {
     of_tract: Box<dyn Expansion>,
-    is_by_rows: bool,
+    is_per_row: bool,
 }
 
-impl Expansion for ByRows {
+impl Expansion for PerRowDequantize {
     fn name(&self) -> StaticName {
         self.of_tract.as_ref().name()
     }
@@ -75,7 +77,7 @@ impl Expansion for ByRows {
             .iter()
             .map(|input| model.outlet_fact(*input).ok()?.konst.clone())
             .collect::<Option<Vec<_>>>();
-        if self.is_by_rows
+        if self.is_per_row
             && let Some([rows, scales, zero_points @ ..]) = constants.as_deref()
             && let zero_points = zero_points.first().map(|tensor| &**tensor)
             && let Some(ours) = Dequantize::new(rows, scales, zero_points)

@@ -1,7 +1,7 @@
 //! Softmax, a row at a time.
 //!
-//! tract's own adds up a row in an order that depends on where the row begins in memory: the same view would
-//! have another answer in another place of a batch, in the last bit.
+//! tract's own adds up a row in an order that depends on where the row begins in memory. The same view would have
+//! another answer, in the last bit, at another position of the batch.
 
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
@@ -12,8 +12,8 @@ use tract_onnx::tract_core::ops::nn::{Softmax, SoftmaxKind};
 pub(crate) struct RowSoftmax;
 
 impl RowSoftmax {
-    /// What takes the place of a node of tract's; `None` if it is something else.
-    pub(crate) fn of(model: &TypedModel, node: &TypedNode) -> Option<Self> {
+    /// The operator that replaces a softmax of tract's over the last axis; `None` for any other node.
+    pub(crate) fn replacing(model: &TypedModel, node: &TypedNode) -> Option<Self> {
         let softmax = node.op_as::<Softmax>()?;
         let input = model.outlet_fact(*node.inputs.first()?).ok()?;
         let last = input.rank().checked_sub(1)?;
@@ -24,7 +24,7 @@ impl RowSoftmax {
     }
 }
 
-/// `exp(x) / sum(exp(x))`, from the first to the last. What is not a number makes the whole row so.
+/// `exp(x) / sum(exp(x))`, added from the first to the last. NaN or infinity makes the whole row NaN.
 fn softmax(row: &mut [f32]) {
     let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;

@@ -1,12 +1,13 @@
-//! Whole models, with this engine and with tract alone. They are here and not in a crate of their own, since
-//! AMX is emulated in this crate's tests alone.
+//! Whole models, by this engine and by tract alone. They are unit tests because only those can emulate AMX.
 
 mod model_builder;
 
-use model_builder::Maker;
+use model_builder::ModelBuilder;
 
-use crate::tract::op::Convolutions;
-use crate::{Kernel, Number, accelerate};
+use super::for_batches;
+use super::op::FusedRegion;
+use super::rewrite::rewrite as accelerate;
+use crate::{DType, Kernel};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tract_onnx::onnx;
@@ -40,10 +41,10 @@ fn run(model: TypedModel, input: &Tensor) -> Vec<Vec<f32>> {
 
 /// Runs a model both ways, and with every kernel; returns how many convolutions were replaced.
 #[track_caller]
-fn compare(mut maker: Maker, outputs: &[OutletId]) -> usize {
-    maker.model.select_output_outlets(outputs).unwrap();
-    let model = maker.model.into_decluttered().unwrap();
-    compare_model(&model, &mut maker.random)
+fn compare(mut builder: ModelBuilder, outputs: &[OutletId]) -> usize {
+    builder.model.select_output_outlets(outputs).unwrap();
+    let model = builder.model.into_decluttered().unwrap();
+    compare_model(&model, &mut builder.random)
 }
 
 #[track_caller]
@@ -67,9 +68,9 @@ fn compare_model(model: &TypedModel, random: &mut ChaCha8Rng) -> usize {
         let (accelerated, count) = accelerate(model, kernel).unwrap();
         replaced = count;
         let found = run(accelerated, &input);
-        let tolerance = match kernel.number() {
-            Number::F32 => 1e-4,
-            Number::Bf16 => 0.1,
+        let tolerance = match kernel.dtype() {
+            DType::F32 => 1e-4,
+            DType::Bf16 => 0.1,
         };
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found.len(), expected.len());
@@ -84,112 +85,112 @@ fn compare_model(model: &TypedModel, random: &mut ChaCha8Rng) -> usize {
     replaced
 }
 
-fn views(maker: &mut Maker) -> OutletId {
+fn views(builder: &mut ModelBuilder) -> OutletId {
     let fact = f32::fact([2, 3, 20, 17]);
-    maker.model.add_source("views", fact).unwrap()
+    builder.model.add_source("views", fact).unwrap()
 }
 
 #[test]
 fn residual_units_with_a_projection_and_with_a_stride() {
-    let mut maker = Maker::new(1);
-    let x = views(&mut maker);
-    let spec = maker.spec(x, 6, 1, 20);
-    let x = maker.convolution(x, spec);
-    let x = maker.pool(x, true);
-    let before = maker.normalise(x);
-    let before = maker.relu(before);
-    let projection = maker.same(before, 1, 50);
-    let y = maker.same(before, 1, 10);
-    let y = maker.normalise(y);
-    let y = maker.relu(y);
-    let y = maker.same(y, 3, 10);
-    let y = maker.relu(y);
-    let y = maker.same(y, 1, 50);
-    let sum = maker.wire("sum", add(), &[projection, y]);
-    let y = maker.normalise(sum);
-    let y = maker.relu(y);
-    let spec = maker.spec(y, 3, 2, 70);
-    let y = maker.convolution(y, spec);
-    assert_eq!(compare(maker, &[sum, y]), 6);
+    let mut builder = ModelBuilder::new(1);
+    let x = views(&mut builder);
+    let spec = builder.spec(x, 6, 1, 20);
+    let x = builder.convolution(x, spec);
+    let x = builder.pool(x, true);
+    let before = builder.normalise(x);
+    let before = builder.relu(before);
+    let projection = builder.same(before, 1, 50);
+    let y = builder.same(before, 1, 10);
+    let y = builder.normalise(y);
+    let y = builder.relu(y);
+    let y = builder.same(y, 3, 10);
+    let y = builder.relu(y);
+    let y = builder.same(y, 1, 50);
+    let sum = builder.wire("sum", add(), &[projection, y]);
+    let y = builder.normalise(sum);
+    let y = builder.relu(y);
+    let spec = builder.spec(y, 3, 2, 70);
+    let y = builder.convolution(y, spec);
+    assert_eq!(compare(builder, &[sum, y]), 6);
 }
 
 #[test]
 fn sums_of_convolutions_with_other_windows_and_strides() {
-    let mut maker = Maker::new(7);
+    let mut builder = ModelBuilder::new(7);
     // Its pixels fill whole tiles where there is no border between them, and none where there is.
     let fact = f32::fact([2, 3, 8, 8]);
-    let x = maker.model.add_source("views", fact).unwrap();
-    let y = maker.same(x, 3, 20);
-    let y = maker.relu(y);
-    let y = maker.same(y, 3, 30);
-    let projection = maker.same(x, 1, 10);
-    let projection = maker.relu(projection);
-    let projection = maker.same(projection, 1, 30);
-    let sum = maker.wire("sum", add(), &[projection, y]);
-    let x = maker.relu(sum);
+    let x = builder.model.add_source("views", fact).unwrap();
+    let y = builder.same(x, 3, 20);
+    let y = builder.relu(y);
+    let y = builder.same(y, 3, 30);
+    let projection = builder.same(x, 1, 10);
+    let projection = builder.relu(projection);
+    let projection = builder.same(projection, 1, 30);
+    let sum = builder.wire("sum", add(), &[projection, y]);
+    let x = builder.relu(sum);
     let mut halves = [1, 3, 5].map(|side| {
-        let mut spec = maker.spec(x, side, 2, 40);
+        let mut spec = builder.spec(x, side, 2, 40);
         spec.padding = PaddingSpec::SameUpper;
-        maker.convolution(x, spec)
+        builder.convolution(x, spec)
     });
     halves.rotate_left(1);
-    let sum = maker.wire("sum", add(), &halves[..2]);
-    let sum = maker.wire("sum", add(), &[sum, halves[2]]);
-    assert_eq!(compare(maker, &[sum]), 7);
+    let sum = builder.wire("sum", add(), &halves[..2]);
+    let sum = builder.wire("sum", add(), &[sum, halves[2]]);
+    assert_eq!(compare(builder, &[sum]), 7);
 }
 
 #[test]
 fn a_scale_after_a_relu_stays_after_it() {
-    let mut maker = Maker::new(4);
-    let x = views(&mut maker);
-    let x = maker.same(x, 3, 8);
-    let x = maker.relu(x);
-    let x = maker.normalise(x);
-    let x = maker.normalise(x);
-    let y = maker.same(x, 3, 8);
-    let sum = maker.wire("sum", add(), &[x, y]);
-    let y = maker.relu(sum);
-    assert_eq!(compare(maker, &[y]), 2);
+    let mut builder = ModelBuilder::new(4);
+    let x = views(&mut builder);
+    let x = builder.same(x, 3, 8);
+    let x = builder.relu(x);
+    let x = builder.normalise(x);
+    let x = builder.normalise(x);
+    let y = builder.same(x, 3, 8);
+    let sum = builder.wire("sum", add(), &[x, y]);
+    let y = builder.relu(sum);
+    assert_eq!(compare(builder, &[y]), 2);
 }
 
 #[test]
 fn branches_that_are_put_together() {
-    let mut maker = Maker::new(2);
-    let x = views(&mut maker);
-    let x = maker.same(x, 3, 13);
-    let left = maker.same(x, 1, 7);
-    let left = maker.relu(left);
-    let right = maker.same(x, 5, 9);
-    let last = maker.same(right, 3, 4);
-    let inner = maker.wire("inner", TypedConcat { axis: 1 }, &[last, right]);
-    let all = maker.wire("all", TypedConcat { axis: 1 }, &[left, inner, x]);
-    let y = maker.normalise(all);
-    let y = maker.relu(y);
-    let y = maker.same(y, 3, 21);
-    let mean = maker.pool(all, false);
-    assert_eq!(compare(maker, &[y, mean]), 5);
+    let mut builder = ModelBuilder::new(2);
+    let x = views(&mut builder);
+    let x = builder.same(x, 3, 13);
+    let left = builder.same(x, 1, 7);
+    let left = builder.relu(left);
+    let right = builder.same(x, 5, 9);
+    let last = builder.same(right, 3, 4);
+    let inner = builder.wire("inner", TypedConcat { axis: 1 }, &[last, right]);
+    let all = builder.wire("all", TypedConcat { axis: 1 }, &[left, inner, x]);
+    let y = builder.normalise(all);
+    let y = builder.relu(y);
+    let y = builder.same(y, 3, 21);
+    let mean = builder.pool(all, false);
+    assert_eq!(compare(builder, &[y, mean]), 5);
 }
 
 #[test]
 fn convolutions_that_pool() {
-    let mut maker = Maker::new(5);
-    let x = views(&mut maker);
+    let mut builder = ModelBuilder::new(5);
+    let x = views(&mut builder);
     // 20 by 17: a column is left over.
-    let x = maker.same(x, 5, 50);
-    let x = maker.relu(x);
-    let x = maker.pool_apart(x, 2);
-    let y = maker.same(x, 3, 20);
-    let y = maker.pool_apart(y, 2);
+    let x = builder.same(x, 5, 50);
+    let x = builder.relu(x);
+    let x = builder.pool_apart(x, 2);
+    let y = builder.same(x, 3, 20);
+    let y = builder.pool_apart(y, 2);
     // Some of the scales are negative.
-    let before = maker.normalise(y);
-    let before = maker.relu(before);
-    let y = maker.same(before, 3, 20);
-    let sum = maker.wire("sum", add(), &[y, before]);
+    let before = builder.normalise(y);
+    let before = builder.relu(before);
+    let y = builder.same(before, 3, 20);
+    let sum = builder.wire("sum", add(), &[y, before]);
     // Of a sum, which pools by itself, and of three by three.
-    let halved = maker.pool_apart(sum, 2);
-    let y = maker.same(sum, 1, 6);
-    let y = maker.pool_apart(y, 3);
-    assert_eq!(compare(maker, &[halved, y]), 4);
+    let halved = builder.pool_apart(sum, 2);
+    let y = builder.same(sum, 1, 6);
+    let y = builder.pool_apart(y, 3);
+    assert_eq!(compare(builder, &[halved, y]), 4);
 }
 
 #[test]
@@ -202,7 +203,7 @@ fn the_small_networks_pooling_is_part_of_its_first_convolution() {
     let (accelerated, _) = accelerate(&model, Kernel::Portable).unwrap();
     let ops = accelerated.nodes().iter().map(TypedNode::op);
     let regions: Vec<String> = ops
-        .filter_map(|op| op.downcast_ref::<Convolutions>())
+        .filter_map(|op| op.downcast_ref::<FusedRegion>())
         .map(|region| format!("{region:?}"))
         .collect();
     // Three take every second pixel of a sum, for a shortcut; the last is the mean of the whole image.
@@ -212,33 +213,33 @@ fn the_small_networks_pooling_is_part_of_its_first_convolution() {
 
 #[test]
 fn the_mean_of_whole_images() {
-    let mut maker = Maker::new(12);
-    let x = views(&mut maker);
-    let y = maker.same(x, 3, 21);
+    let mut builder = ModelBuilder::new(12);
+    let x = views(&mut builder);
+    let y = builder.same(x, 3, 21);
     let factor = Tensor::from_shape(&[1, 1, 1, 1], &[1.0_f32 / 340.0]).unwrap();
-    let factor = maker.model.add_const("factor", factor).unwrap();
+    let factor = builder.model.add_const("factor", factor).unwrap();
     let mut mean = |x| {
         let sum = Reduce {
             axes: tvec!(2, 3),
             reducer: Reducer::Sum,
         };
-        let sum = maker.wire("sum", sum, &[x]);
-        maker.wire("mean", mul(), &[sum, factor])
+        let sum = builder.wire("sum", sum, &[x]);
+        builder.wire("mean", mul(), &[sum, factor])
     };
     let (of_input, of_output) = (mean(x), mean(y));
-    let y = maker.same(of_output, 1, 4);
-    maker.model.select_output_outlets(&[of_input, y]).unwrap();
-    let (accelerated, _) = accelerate(&maker.model, Kernel::Portable).unwrap();
+    let y = builder.same(of_output, 1, 4);
+    builder.model.select_output_outlets(&[of_input, y]).unwrap();
+    let (accelerated, _) = accelerate(&builder.model, Kernel::Portable).unwrap();
     let is_tracts = |node: &TypedNode| node.op_is::<Reduce>() || node.op_is::<TypedBinOp>();
     assert!(!accelerated.nodes().iter().any(is_tracts));
-    assert_eq!(compare(maker, &[of_input, y]), 2);
+    assert_eq!(compare(builder, &[of_input, y]), 2);
 }
 
 #[test]
 fn a_batch_of_one_view_is_computed_as_any_other() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
     let network = onnx().model_for_path(path).unwrap();
-    let model = crate::for_batches(network, 1, [3, 64, 64]).unwrap();
+    let model = for_batches(network, 1, [3, 64, 64]).unwrap();
     let replaced = compare_model(&model, &mut ChaCha8Rng::seed_from_u64(8));
     assert_eq!(replaced, 29);
 }
@@ -247,7 +248,7 @@ fn a_batch_of_one_view_is_computed_as_any_other() {
 fn a_view_has_the_same_answer_wherever_it_is_in_a_batch() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
     let network = onnx().model_for_path(path).unwrap();
-    let model = crate::for_batches(network, 3, [3, 64, 64]).unwrap();
+    let model = for_batches(network, 3, [3, 64, 64]).unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(9);
     let view = 3 * 64 * 64;
     let mut values: Vec<f32> = (0..3 * view)
@@ -277,24 +278,24 @@ fn a_view_has_the_same_answer_wherever_it_is_in_a_batch() {
 
 #[test]
 fn a_row_has_the_same_softmax_wherever_it_is() {
-    let mut maker = Maker::new(11);
+    let mut builder = ModelBuilder::new(11);
     let fact = f32::fact([100, 5]);
-    let x = maker.model.add_source("rows", fact).unwrap();
+    let x = builder.model.add_source("rows", fact).unwrap();
     let softmax = Softmax {
         axes: tvec!(1),
         ..Softmax::default()
     };
-    let y = maker.wire("softmax", softmax, &[x]);
-    maker.model.select_output_outlets(&[y]).unwrap();
-    let (model, _) = accelerate(&maker.model, Kernel::Portable).unwrap();
+    let y = builder.wire("softmax", softmax, &[x]);
+    builder.model.select_output_outlets(&[y]).unwrap();
+    let (model, _) = accelerate(&builder.model, Kernel::Portable).unwrap();
     let mut values: Vec<f32> = (0..500)
-        .map(|_| maker.random.random_range(-5.0..5.0))
+        .map(|_| builder.random.random_range(-5.0..5.0))
         .collect();
     let answer = |model: &TypedModel, values: &[f32]| {
         let input = Tensor::from_shape(&[100, 5], values).unwrap();
         run(model.clone(), &input).remove(0)
     };
-    let expected = answer(&maker.model, &values);
+    let expected = answer(&builder.model, &values);
     let mut found = answer(&model, &values);
     for (found, expected) in found.iter().zip(&expected) {
         assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
@@ -306,43 +307,43 @@ fn a_row_has_the_same_softmax_wherever_it_is() {
 
 #[test]
 fn what_is_put_together_with_itself() {
-    let mut maker = Maker::new(7);
-    let x = views(&mut maker);
-    let x = maker.same(x, 3, 13);
-    let positive = maker.relu(x);
-    let normal = maker.normalise(x);
+    let mut builder = ModelBuilder::new(7);
+    let x = views(&mut builder);
+    let x = builder.same(x, 3, 13);
+    let positive = builder.relu(x);
+    let normal = builder.normalise(x);
     let parts = [positive, x, normal];
-    let all = maker.wire("all", TypedConcat { axis: 1 }, &parts);
-    let nested = maker.wire("nested", TypedConcat { axis: 1 }, &[x, all]);
-    let y = maker.same(nested, 3, 5);
-    assert_eq!(compare(maker, &[y]), 2);
+    let all = builder.wire("all", TypedConcat { axis: 1 }, &parts);
+    let nested = builder.wire("nested", TypedConcat { axis: 1 }, &[x, all]);
+    let y = builder.same(nested, 3, 5);
+    assert_eq!(compare(builder, &[y]), 2);
 }
 
 #[test]
 fn what_is_not_ours_stays_between_what_is() {
-    let mut maker = Maker::new(3);
-    let x = views(&mut maker);
-    let x = maker.same(x, 3, 8);
-    let y = maker.wire("tanh", tract_onnx::tract_core::ops::math::tanh(), &[x]);
-    let y = maker.same(y, 3, 8);
+    let mut builder = ModelBuilder::new(3);
+    let x = views(&mut builder);
+    let x = builder.same(x, 3, 8);
+    let y = builder.wire("tanh", tract_onnx::tract_core::ops::math::tanh(), &[x]);
+    let y = builder.same(y, 3, 8);
     // By way of the tangent and past it.
-    let sum = maker.wire("sum", add(), &[x, y]);
-    let z = maker.same(sum, 3, 5);
-    assert_eq!(compare(maker, &[z, x]), 3);
+    let sum = builder.wire("sum", add(), &[x, y]);
+    let z = builder.same(sum, 3, 5);
+    assert_eq!(compare(builder, &[z, x]), 3);
 }
 
 #[test]
 fn random_chains_of_everything() {
     for seed in 10..40 {
-        let mut maker = Maker::new(seed);
-        let mut x = views(&mut maker);
+        let mut builder = ModelBuilder::new(seed);
+        let mut x = views(&mut builder);
         let mut earlier = vec![x];
-        for _ in 0..maker.random.random_range(3..12) {
-            let from = earlier[maker
+        for _ in 0..builder.random.random_range(3..12) {
+            let from = earlier[builder
                 .random
                 .random_range(earlier.len().saturating_sub(3)..earlier.len())];
             let shape = |x| {
-                maker
+                builder
                     .model
                     .outlet_fact(x)
                     .unwrap()
@@ -357,29 +358,29 @@ fn random_chains_of_everything() {
                 .copied()
                 .filter(|e| shape(*e) == shape(from))
                 .collect();
-            let other = alike[maker.random.random_range(0..alike.len())];
-            let outputs = maker.random.random_range(1..60);
-            let side = maker.random.random_range(1..=4);
-            let stride = maker.random.random_range(1..=2);
-            x = match maker.random.random_range(0..9) {
-                0 | 1 => maker.same(from, side, outputs),
+            let other = alike[builder.random.random_range(0..alike.len())];
+            let outputs = builder.random.random_range(1..60);
+            let side = builder.random.random_range(1..=4);
+            let stride = builder.random.random_range(1..=2);
+            x = match builder.random.random_range(0..9) {
+                0 | 1 => builder.same(from, side, outputs),
                 2 if height > side && width > side => {
-                    let spec = maker.spec(from, side, stride, outputs);
-                    maker.convolution(from, spec)
+                    let spec = builder.spec(from, side, stride, outputs);
+                    builder.convolution(from, spec)
                 }
                 3 if height > 3 && width > 3 => {
-                    let is_max = maker.random.random();
-                    maker.pool(from, is_max)
+                    let is_max = builder.random.random();
+                    builder.pool(from, is_max)
                 }
-                4 => maker.normalise(from),
-                5 => maker.wire("sum", add(), &[from, other]),
-                6 if height > 3 && width > 3 => maker.pool_apart(from, side),
-                7 => maker.wire("both", TypedConcat { axis: 1 }, &[from, other]),
-                _ => maker.relu(from),
+                4 => builder.normalise(from),
+                5 => builder.wire("sum", add(), &[from, other]),
+                6 if height > 3 && width > 3 => builder.pool_apart(from, side),
+                7 => builder.wire("both", TypedConcat { axis: 1 }, &[from, other]),
+                _ => builder.relu(from),
             };
             earlier.push(x);
         }
         let middle = earlier[earlier.len() / 2];
-        compare(maker, &[x, middle]);
+        compare(builder, &[x, middle]);
     }
 }

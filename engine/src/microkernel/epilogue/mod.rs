@@ -1,15 +1,25 @@
-//! Where the values of a pixel go: as they are, or scaled, shifted and rectified, into one buffer or
-//! several. So what follows a convolution is done while its sums are at hand.
+//! The epilogue of a convolution: max pooling, bias, residual and ReLU on complete sums, and the stores, to one
+//! buffer or several, each perhaps with a batch normalisation and ReLU of its own.
+//!
+//! It works pixel by pixel on many channels at once: what it reads and writes lies side by side then, and the
+//! processor fetches it ahead. The channels of one block alone would be short pieces far apart, and each would
+//! be waited for.
+//!
+//! [`scalar`] is the definition, and [`simd`] the same by vectors of any length.
 
-mod scalar;
+pub(crate) mod scalar;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod simd;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod vector;
 
-use crate::convolution::layout::{NumbersMut, to_bf16};
-pub(crate) use scalar::{Finish, Finished};
+use std::ops::Range;
 
-/// A scale and shift for each channel, and whether negative values become zero then: batch normalisation
-/// and ReLU before a convolution.
+use smallvec::SmallVec;
+
+use super::dtype::TypedSliceMut;
+
+/// A scale and shift for each channel, then perhaps ReLU: batch normalisation and the activation after it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Activation {
     pub(crate) scale: Vec<f32>,
@@ -17,123 +27,115 @@ pub(crate) struct Activation {
     pub(crate) relu: bool,
 }
 
-/// How many values are scaled at once.
-const WIDTH: usize = 64;
+/// What is done to a sum, besides adding the bias, and where it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Epilogue<'a> {
+    /// Values to add, and where the first channel of each output pixel is among them.
+    pub(crate) residual: Option<(&'a [f32], &'a [usize])>,
+    /// Whether negative values become zero, after the residual was added.
+    pub(crate) relu: bool,
+    pub(crate) outputs: SmallVec<[Output<'a>; 4]>,
+}
 
-impl Activation {
-    /// Applies it to the values of some channels, from `first` on, and hands on some after the other, each
-    /// time with the number of the first.
-    fn apply(&self, first: usize, values: &[f32], mut put: impl FnMut(usize, &[f32])) {
-        let (scale, shift) = (&self.scale[first..], &self.shift[first..]);
-        let mut scaled = [0.0; WIDTH];
-        for (number, values) in values.chunks(WIDTH).enumerate() {
-            let first = number * WIDTH;
-            let scaled = &mut scaled[..values.len()];
-            let of_channels = scale[first..].iter().zip(&shift[first..]);
-            for ((scaled, value), (scale, shift)) in scaled.iter_mut().zip(values).zip(of_channels)
-            {
-                *scaled = value * scale + shift;
-            }
-            if self.relu {
-                rectify(scaled);
-            }
-            put(first, scaled);
+/// A buffer that values are stored in.
+#[derive(Debug)]
+pub(crate) struct Output<'a> {
+    pub(crate) values: TypedSliceMut<'a>,
+    /// Where the first channel of each pixel is in it.
+    pub(crate) pixel_offsets: &'a [usize],
+    /// Which of its channels the values become: several where a concatenation has them more than once.
+    pub(crate) slices: &'a [ChannelSlice],
+}
+
+/// The channels of a buffer that values are stored as.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChannelSlice {
+    /// The buffer's channel that the first value becomes.
+    pub(crate) offset: usize,
+    /// What is applied before the store.
+    pub(crate) activation: Option<Activation>,
+}
+
+/// A block of output channels that a microkernel computes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChannelBlock {
+    pub(crate) first: usize,
+    /// How many are computed: more than there are in the last block, where no narrower kernel fits.
+    pub(crate) columns: usize,
+}
+
+/// Which of the computed pixels are pooled into each output pixel, by position in the order in which they are
+/// computed.
+///
+/// The computed pixels come in groups. The first pixels of the pooling windows of a group are `step` apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PoolGroups {
+    /// Output pixels of a group.
+    pub(crate) outputs: usize,
+    /// Computed pixels of a group.
+    pub(crate) pixels: usize,
+    pub(crate) step: usize,
+    /// How far the other pixels of a window are behind its first.
+    pub(crate) others: Vec<usize>,
+}
+
+impl PoolGroups {
+    /// The first of the computed pixels that are pooled into an output pixel.
+    pub(crate) fn first(&self, output: usize) -> usize {
+        if self.others.is_empty() {
+            return output;
         }
+        output / self.outputs * self.pixels + output % self.outputs * self.step
     }
 
-    /// Applies it to a value of a channel.
-    fn of_channel(&self, channel: usize, value: f32) -> f32 {
-        let mut value = [value * self.scale[channel] + self.shift[channel]];
-        if self.relu {
-            rectify(&mut value);
-        }
-        value[0]
+    /// How many computed pixels are pooled into one.
+    pub(crate) fn window_len(&self) -> usize {
+        self.others.len() + 1
     }
 }
 
-/// ReLU. What is not a number stays so: weights that are broken must not become an answer.
-pub(crate) fn rectify(values: &mut [f32]) {
+/// The complete sums of some output pixels and channels, in the cache.
+#[derive(Debug)]
+pub(crate) struct Accumulators<'a> {
+    /// The output pixels.
+    pub(crate) pixels: Range<usize>,
+    /// Which sums there are for each of them.
+    pub(crate) pooling: &'a PoolGroups,
+    /// The channels, in blocks one after the other.
+    pub(crate) blocks: &'a [ChannelBlock],
+    /// `[pixel][channel]` for each block; a block has room for `mc` pixels.
+    pub(crate) sums: &'a [f32],
+    pub(crate) mc: usize,
+    /// How many channels there are. The blocks may have more columns.
+    pub(crate) channels: usize,
+    /// One value for each column of the blocks.
+    pub(crate) bias: &'a [f32],
+    /// Scratch memory, one value for each column of the blocks.
+    pub(crate) row: &'a mut [f32],
+}
+
+impl Accumulators<'_> {
+    /// The first channel.
+    pub(crate) fn first_channel(&self) -> usize {
+        self.blocks[0].first
+    }
+}
+
+/// ReLU. NaN stays NaN: broken weights must not become an answer.
+pub(crate) fn relu(values: &mut [f32]) {
     for value in values {
         *value = if *value < 0.0 { 0.0 } else { *value };
     }
 }
 
-/// Keeps the greater of two values, as max pooling does. What is not a number stays so here as well.
-pub(crate) fn raise(most: &mut [f32], values: &[f32]) {
-    for (most, value) in most.iter_mut().zip(values) {
-        *most = if *value > *most || value.is_nan() {
+/// Keeps the greater of two values in `greatest`, as max pooling does. NaN in either stays NaN.
+pub(crate) fn max_assign(greatest: &mut [f32], values: &[f32]) {
+    for (greatest, value) in greatest.iter_mut().zip(values) {
+        *greatest = if *value > *greatest || value.is_nan() {
             *value
         } else {
-            *most
+            *greatest
         };
-    }
-}
-
-/// A buffer that values go into.
-#[derive(Debug)]
-pub(crate) struct Output<'a> {
-    /// The buffer.
-    pub(crate) values: NumbersMut<'a>,
-    /// Where the first channel of each pixel is.
-    pub(crate) starts: &'a [usize],
-    /// Which of its channels they become: more than once where a concatenation has them twice.
-    pub(crate) places: &'a [Place],
-}
-
-/// Channels of a buffer that values become.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Place {
-    /// Which channel of the buffer the first one becomes.
-    pub(crate) offset: usize,
-    /// What is done to the values on their way.
-    pub(crate) activation: Option<Activation>,
-}
-
-impl Output<'_> {
-    /// Puts some channels of a pixel, from `first` on, into the buffer.
-    pub(crate) fn put(&mut self, pixel: usize, first: usize, values: &[f32]) {
-        for place in self.places {
-            let at = self.starts[pixel] + place.offset + first;
-            match &place.activation {
-                None => store(&mut self.values, at, values),
-                Some(activation) => activation.apply(first, values, |number, values| {
-                    store(&mut self.values, at + number, values);
-                }),
-            }
-        }
-    }
-
-    /// Puts a channel of some pixels, from `first` on, into the buffer.
-    pub(crate) fn put_channel(&mut self, first: usize, channel: usize, values: &[f32]) {
-        for place in self.places {
-            let starts = self.starts[first..].iter();
-            let starts = starts.map(|start| start + place.offset + channel);
-            let activated = |value: &f32| match &place.activation {
-                None => *value,
-                Some(activation) => activation.of_channel(channel, *value),
-            };
-            let values = values.iter().map(activated);
-            match &mut self.values {
-                NumbersMut::F32(target) => starts
-                    .zip(values)
-                    .for_each(|(at, value)| target[at] = value),
-                NumbersMut::Bf16(target) => starts
-                    .zip(values)
-                    .for_each(|(at, value)| target[at] = to_bf16(value)),
-            }
-        }
-    }
-}
-
-/// Writes values from a place on.
-pub(crate) fn store(target: &mut NumbersMut<'_>, at: usize, values: &[f32]) {
-    match target {
-        NumbersMut::F32(target) => target[at..][..values.len()].copy_from_slice(values),
-        NumbersMut::Bf16(target) => {
-            for (target, value) in target[at..][..values.len()].iter_mut().zip(values) {
-                *target = to_bf16(*value);
-            }
-        }
     }
 }
 
@@ -144,7 +146,7 @@ mod tests {
     #[test]
     fn negative_values_become_zero_and_what_is_not_a_number_stays() {
         let mut values = [-1.0, 0.5, f32::NAN, f32::NEG_INFINITY];
-        rectify(&mut values);
+        relu(&mut values);
         assert_eq!((values[0], values[1], values[3]), (0.0, 0.5, 0.0));
         assert!(values[2].is_nan());
     }
@@ -152,7 +154,7 @@ mod tests {
     #[test]
     fn the_greater_is_kept_and_what_is_not_a_number_stays() {
         let mut most = [1.0, -2.0, f32::NAN, 0.0, f32::NEG_INFINITY];
-        raise(&mut most, &[0.0, -1.0, 3.0, f32::NAN, -3.0]);
+        max_assign(&mut most, &[0.0, -1.0, 3.0, f32::NAN, -3.0]);
         assert_eq!((most[0], most[1], most[4]), (1.0, -1.0, -3.0));
         assert!(most[2].is_nan() && most[3].is_nan());
     }

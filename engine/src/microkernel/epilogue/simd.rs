@@ -1,4 +1,8 @@
-//! [`Finished::deliver`] by vectors, whatever their length.
+//! The epilogue by vectors of any length.
+//!
+//! A pixel's values flow from a [`Source`] to a [`Sink`], a vector at a time. The common cases, one buffer or the
+//! two at the end of a residual unit, go from the sums straight to the buffers. All others go through a row of
+//! scratch memory that holds a pixel's channels, in short loops that do one thing each.
 
 #![allow(unsafe_code, reason = "vector instructions, and pointers for them")]
 #![allow(
@@ -6,128 +10,94 @@
     reason = "it becomes part of functions with vector instructions"
 )]
 
-use tract_onnx::prelude::TVec;
+use smallvec::SmallVec;
 
-use crate::convolution::layout::NumbersMut;
-use crate::microkernel::epilogue::Output;
-use crate::microkernel::epilogue::{Finish, Finished};
+use super::super::dtype::TypedSliceMut;
+use super::vector::{Vector, for_each_vector};
+use super::{Accumulators, Epilogue, Output};
 
-/// A vector of f32.
-///
-/// # Safety
-///
-/// To be used where the processor has its instructions. `count` is at most `LANES`; of so many values memory
-/// is read and written, and the others are zero.
-pub(in crate::microkernel) trait Vector: Copy {
-    const LANES: usize;
-    unsafe fn load(from: *const f32, count: usize) -> Self;
-    unsafe fn store(self, to: *mut f32, count: usize);
-    /// Stores the nearest bf16.
-    unsafe fn store_bf16(self, to: *mut u16, count: usize);
-    unsafe fn add(self, other: Self) -> Self;
-    /// `self * scale + shift`.
-    unsafe fn scale(self, scale: Self, shift: Self) -> Self;
-    /// ReLU; see [`rectify`](crate::microkernel::epilogue::rectify).
-    unsafe fn rectify(self) -> Self;
-    /// The greater; see [`raise`](crate::microkernel::epilogue::raise).
-    unsafe fn raise(self, other: Self) -> Self;
-}
-
-/// Does something for so many values, a vector of them at a time: `$at` is the first one's number, and
-/// `$lanes` says how many there are. It is a constant but for the last, which lets the compiler leave masks
-/// out. No closure: only what stands in a function with these features itself is sure to become their
-/// instructions.
-macro_rules! each {
-    ($vector:ty, $count:expr, |$at:ident, $lanes:ident| $body:expr) => {{
-        let (count, mut $at) = ($count, 0);
-        while $at + <$vector>::LANES <= count {
-            let $lanes = <$vector>::LANES;
-            $body;
-            $at += $lanes;
-        }
-        if $at < count {
-            let $lanes = count - $at;
-            $body;
-        }
-    }};
-}
-
-/// Where values come from: those of a pixel's channels, from the first to the last.
-///
-/// # Safety
-///
-/// To be used where the processor has the vector's instructions.
+/// Where the values of a pixel's channels come from, from the first to the last.
 trait Source<V>: Copy {
-    /// Hands all of them on.
-    unsafe fn pour<S: Sink<V>>(self, sink: S);
+    /// Sends all values to a sink.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. The source's pointers are valid for its channels, and the sink has
+    /// room for them.
+    unsafe fn emit<S: Sink<V>>(self, sink: S);
 }
 
-/// Where values go.
-///
-/// # Safety
-///
-/// To be used where the processor has the vector's instructions, and only for channels that are there.
+/// Where the values of a pixel's channels go.
 trait Sink<V>: Copy {
-    /// Takes `lanes` of them from the channel `at` on.
-    unsafe fn put(self, values: V, at: usize, lanes: usize);
+    /// Takes the first `lanes` values, for the channels from `at` on.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. The sink has room for the channels `at` to `at + lanes`, and
+    /// `lanes` is 1 to `LANES`.
+    unsafe fn accept(self, values: V, at: usize, lanes: usize);
 }
 
-/// So many values as they are, in whole vectors.
+/// The row of scratch memory: a pointer to it, and how many channels to read. Whole vectors can be read.
 #[derive(Clone, Copy)]
-struct Row(*const f32, usize);
+struct ScratchRow(*const f32, usize);
 
-impl<V: Vector> Source<V> for Row {
+impl<V: Vector> Source<V> for ScratchRow {
     #[inline(always)]
-    unsafe fn pour<S: Sink<V>>(self, sink: S) {
+    unsafe fn emit<S: Sink<V>>(self, sink: S) {
         let Self(row, channels) = self;
-        // SAFETY: the caller's promise.
+        // SAFETY: the row holds whole vectors, so the last one can be read whole too; the sink has room for all
+        // channels, of which `at` to `at + lanes` are some.
         unsafe {
-            each!(V, channels, |at, lanes| {
-                sink.put(V::load(row.add(at), V::LANES), at, lanes);
+            for_each_vector!(V, channels, |at, lanes| {
+                sink.accept(V::load(row.add(at), V::LANES), at, lanes);
             });
         }
     }
 }
 
-/// Sums of some channels, in whole vectors.
-struct Columns {
-    /// Those of the first pixel; each other one's are `width` further.
+/// The sums of a block of channels, in whole vectors.
+struct BlockSums {
+    /// Those of the first pixel; each other one's are `columns` further.
     sums: *const f32,
-    width: usize,
-    /// The first channel, and how many there are: the last ones of the columns may be none.
+    columns: usize,
+    /// The block's first channel among those of the row.
     first: usize,
+    /// How many channels the block has; its other columns are padding.
     channels: usize,
 }
 
-/// Sums of a pixel, biases, perhaps a residual, and perhaps ReLU.
+/// The sums of a pixel, with the bias and perhaps a residual added, and then perhaps ReLU.
 #[derive(Clone, Copy)]
-struct Sums<'a, const HAS_RESIDUAL: bool, const RECTIFIED: bool> {
-    blocks: &'a [Columns],
+struct PixelSums<'a, const HAS_RESIDUAL: bool, const RELU: bool> {
+    blocks: &'a [BlockSums],
     pixel: usize,
     bias: *const f32,
     residual: *const f32,
 }
 
-impl<V: Vector, const HAS_RESIDUAL: bool, const RECTIFIED: bool> Source<V>
-    for Sums<'_, HAS_RESIDUAL, RECTIFIED>
+impl<V: Vector, const HAS_RESIDUAL: bool, const RELU: bool> Source<V>
+    for PixelSums<'_, HAS_RESIDUAL, RELU>
 {
     #[inline(always)]
-    unsafe fn pour<S: Sink<V>>(self, sink: S) {
+    unsafe fn emit<S: Sink<V>>(self, sink: S) {
         for block in self.blocks {
-            // SAFETY: the caller's promise.
+            // SAFETY: sums and biases come in whole vectors, as `apply` has checked, so they are read whole; the
+            // residual is not, and only its `lanes` values are read. The sink has room for all channels, of which
+            // the block's are some.
             unsafe {
-                let sums = block.sums.add(self.pixel * block.width);
-                each!(V, block.channels, |of_block, lanes| {
+                let sums = block.sums.add(self.pixel * block.columns);
+                for_each_vector!(V, block.channels, |of_block, lanes| {
                     let at = block.first + of_block;
                     let sums = V::load(sums.add(of_block), V::LANES);
                     let mut values = sums.add(V::load(self.bias.add(at), V::LANES));
                     if HAS_RESIDUAL {
                         values = values.add(V::load(self.residual.add(at), lanes));
                     }
-                    if RECTIFIED {
-                        values = values.rectify();
+                    if RELU {
+                        values = values.relu();
                     }
-                    sink.put(values, at, lanes);
+                    sink.accept(values, at, lanes);
                 });
             }
         }
@@ -136,91 +106,96 @@ impl<V: Vector, const HAS_RESIDUAL: bool, const RECTIFIED: bool> Source<V>
 
 impl<V: Vector> Sink<V> for *mut f32 {
     #[inline(always)]
-    unsafe fn put(self, values: V, at: usize, lanes: usize) {
-        // SAFETY: the caller's promise.
+    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
+        // SAFETY: there is room for channels up to `at + lanes`.
         unsafe { values.store(self.add(at), lanes) }
     }
 }
 
 impl<V: Vector> Sink<V> for *mut u16 {
     #[inline(always)]
-    unsafe fn put(self, values: V, at: usize, lanes: usize) {
-        // SAFETY: the caller's promise.
+    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
+        // SAFETY: there is room for channels up to `at + lanes`.
         unsafe { values.store_bf16(self.add(at), lanes) }
     }
 }
 
-/// Two places.
+/// Sends values to two sinks.
 #[derive(Clone, Copy)]
-struct Both<A, B>(A, B);
+struct Tee<A, B>(A, B);
 
-impl<V: Vector, A: Sink<V>, B: Sink<V>> Sink<V> for Both<A, B> {
+impl<V: Vector, A: Sink<V>, B: Sink<V>> Sink<V> for Tee<A, B> {
     #[inline(always)]
-    unsafe fn put(self, values: V, at: usize, lanes: usize) {
-        // SAFETY: the caller's promise.
+    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
+        // SAFETY: a tee has the room that both of its sinks have.
         unsafe {
-            self.0.put(values, at, lanes);
-            self.1.put(values, at, lanes);
+            self.0.accept(values, at, lanes);
+            self.1.accept(values, at, lanes);
         }
     }
 }
 
-/// A place for values with a scale and a shift, and with ReLU if they are rectified.
+/// Applies a scale and a shift for each channel, and perhaps ReLU, before a sink.
 #[derive(Clone, Copy)]
-struct Scaled<S, const RECTIFIED: bool> {
+struct Activated<S, const RELU: bool> {
     scale: *const f32,
     shift: *const f32,
     sink: S,
 }
 
-impl<V: Vector, S: Sink<V>, const RECTIFIED: bool> Sink<V> for Scaled<S, RECTIFIED> {
+impl<V: Vector, S: Sink<V>, const RELU: bool> Sink<V> for Activated<S, RELU> {
     #[inline(always)]
-    unsafe fn put(self, values: V, at: usize, lanes: usize) {
-        // SAFETY: the caller's promise.
+    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
+        // SAFETY: this has room for as many channels as the sink has, and as there are scales and shifts.
         unsafe {
             let scale = V::load(self.scale.add(at), lanes);
-            let values = values.scale(scale, V::load(self.shift.add(at), lanes));
-            let values = if RECTIFIED { values.rectify() } else { values };
-            self.sink.put(values, at, lanes);
+            let values = values.scale_shift(scale, V::load(self.shift.add(at), lanes));
+            let values = if RELU { values.relu() } else { values };
+            self.sink.accept(values, at, lanes);
         }
     }
 }
 
-/// A buffer's numbers, from a pixel's channels on.
+/// The place of a pixel's first channel in a buffer.
 #[derive(Clone, Copy)]
-enum Target {
+enum TypedPointer {
     F32(*mut f32),
     Bf16(*mut u16),
 }
 
-/// A place that values go to, and what is done to them on their way.
-struct To<'a> {
-    starts: &'a [usize],
-    // How far it is from where a pixel's channels begin to the first that is put there.
+/// Channels of a buffer that values are stored as, and what is applied before.
+struct Destination<'a> {
+    pixel_offsets: &'a [usize],
+    // How far the first stored channel is behind the pixel's first.
     offset: usize,
-    target: Target,
+    // The beginning of the buffer, and how many numbers it holds.
+    buffer: TypedPointer,
     len: usize,
-    // For each channel.
+    // As many of both as channels are stored.
     scale_and_shift: Option<(*const f32, *const f32)>,
     relu: bool,
 }
 
-impl<'a> To<'a> {
-    /// All places, for so many channels from `first` on.
-    fn all(outputs: &'a mut [Output<'_>], first: usize, channels: usize) -> TVec<Self> {
-        let mut all = TVec::new();
+impl<'a> Destination<'a> {
+    /// All destinations, for `channels` channels from `first` on.
+    fn all(outputs: &'a mut [Output<'_>], first: usize, channels: usize) -> SmallVec<[Self; 4]> {
+        let mut all = SmallVec::new();
         for output in outputs {
-            let (target, len) = match &mut output.values {
-                NumbersMut::F32(values) => (Target::F32(values.as_mut_ptr()), values.len()),
-                NumbersMut::Bf16(values) => (Target::Bf16(values.as_mut_ptr()), values.len()),
+            let (buffer, len) = match &mut output.values {
+                TypedSliceMut::F32(values) => {
+                    (TypedPointer::F32(values.as_mut_ptr()), values.len())
+                }
+                TypedSliceMut::Bf16(values) => {
+                    (TypedPointer::Bf16(values.as_mut_ptr()), values.len())
+                }
             };
-            for place in output.places {
+            for slice in output.slices {
                 let of_channels = |values: &[f32]| values[first..][..channels].as_ptr();
-                let activation = place.activation.as_ref();
+                let activation = slice.activation.as_ref();
                 all.push(Self {
-                    starts: output.starts,
-                    offset: place.offset + first,
-                    target,
+                    pixel_offsets: output.pixel_offsets,
+                    offset: slice.offset + first,
+                    buffer,
                     len,
                     scale_and_shift: activation
                         .map(|of| (of_channels(&of.scale), of_channels(&of.shift))),
@@ -231,190 +206,197 @@ impl<'a> To<'a> {
         all
     }
 
-    /// Where so many channels of a pixel go.
+    /// Where a pixel's channels go. There is room for `channels` of them.
     #[inline(always)]
-    fn at(&self, pixel: usize, channels: usize) -> Target {
-        let at = self.starts[pixel] + self.offset;
+    fn at(&self, pixel: usize, channels: usize) -> TypedPointer {
+        let at = self.pixel_offsets[pixel] + self.offset;
         assert!(at + channels <= self.len);
-        // SAFETY: it is within the buffer.
+        // SAFETY: `at` is within the buffer, as was just checked.
         unsafe {
-            match self.target {
-                Target::F32(target) => Target::F32(target.add(at)),
-                Target::Bf16(target) => Target::Bf16(target.add(at)),
+            match self.buffer {
+                TypedPointer::F32(buffer) => TypedPointer::F32(buffer.add(at)),
+                TypedPointer::Bf16(buffer) => TypedPointer::Bf16(buffer.add(at)),
             }
         }
     }
 
-    /// Puts a pixel's channels there.
+    /// Stores a pixel's channels.
     ///
     /// # Safety
     ///
-    /// The processor has the vector's instructions, and the source as many channels.
+    /// The processor has the vector's instructions. The source's pointers are valid for its channels, of which there are
+    /// `channels`, as many as this destination was made for.
     #[inline(always)]
-    unsafe fn take<V: Vector, S: Source<V>>(&self, source: S, pixel: usize, channels: usize) {
+    unsafe fn store<V: Vector, S: Source<V>>(&self, source: S, pixel: usize, channels: usize) {
         let target = self.at(pixel, channels);
-        // SAFETY: the target has so many channels, and so have scale and shift.
+        // SAFETY: the source is valid, as the caller guarantees. `at` has checked that the target has room for
+        // `channels`, and `all` has taken as many scales and shifts.
         unsafe {
             match (target, self.scale_and_shift, self.relu) {
-                (Target::F32(sink), None, _) => source.pour(sink),
-                (Target::Bf16(sink), None, _) => source.pour(sink),
-                (Target::F32(sink), Some((scale, shift)), true) => {
-                    source.pour(Scaled::<_, true> { scale, shift, sink });
+                (TypedPointer::F32(sink), None, _) => source.emit(sink),
+                (TypedPointer::Bf16(sink), None, _) => source.emit(sink),
+                (TypedPointer::F32(sink), Some((scale, shift)), true) => {
+                    source.emit(Activated::<_, true> { scale, shift, sink });
                 }
-                (Target::Bf16(sink), Some((scale, shift)), true) => {
-                    source.pour(Scaled::<_, true> { scale, shift, sink });
+                (TypedPointer::Bf16(sink), Some((scale, shift)), true) => {
+                    source.emit(Activated::<_, true> { scale, shift, sink });
                 }
-                (Target::F32(sink), Some((scale, shift)), false) => {
-                    source.pour(Scaled::<_, false> { scale, shift, sink });
+                (TypedPointer::F32(sink), Some((scale, shift)), false) => {
+                    source.emit(Activated::<_, false> { scale, shift, sink });
                 }
-                (Target::Bf16(sink), Some((scale, shift)), false) => {
-                    source.pour(Scaled::<_, false> { scale, shift, sink });
+                (TypedPointer::Bf16(sink), Some((scale, shift)), false) => {
+                    source.emit(Activated::<_, false> { scale, shift, sink });
                 }
             }
         }
     }
 }
 
-/// Puts a pixel's channels into one or two places, as [`is_direct`] wants them.
+/// Stores a pixel's channels in the one or two destinations that [`is_direct`] allows.
 ///
 /// # Safety
 ///
-/// The processor has the vector's instructions, and the source as many channels.
+/// As for [`Destination::store`].
 #[inline(always)]
-unsafe fn put_directly<V: Vector, S: Source<V>>(
+unsafe fn store_directly<V: Vector, S: Source<V>>(
     source: S,
-    places: &[To<'_>],
+    destinations: &[Destination<'_>],
     pixel: usize,
     channels: usize,
 ) {
-    // SAFETY: each target has so many channels, and so have scale and shift.
+    // SAFETY: the source is valid, as the caller guarantees. `at` has checked that each target has room for
+    // `channels`, and `Destination::all` has taken as many scales and shifts.
     unsafe {
-        if let [plain, other] = places
-            && let Target::F32(plain) = plain.at(pixel, channels)
+        if let [plain, other] = destinations
+            && let TypedPointer::F32(plain) = plain.at(pixel, channels)
             && let Some((scale, shift)) = other.scale_and_shift
         {
             match other.at(pixel, channels) {
-                Target::F32(sink) => {
-                    source.pour(Both(plain, Scaled::<_, true> { scale, shift, sink }));
+                TypedPointer::F32(sink) => {
+                    source.emit(Tee(plain, Activated::<_, true> { scale, shift, sink }));
                 }
-                Target::Bf16(sink) => {
-                    source.pour(Both(plain, Scaled::<_, true> { scale, shift, sink }));
+                TypedPointer::Bf16(sink) => {
+                    source.emit(Tee(plain, Activated::<_, true> { scale, shift, sink }));
                 }
             }
         } else {
-            places[0].take(source, pixel, channels);
+            destinations[0].store(source, pixel, channels);
         }
     }
 }
 
-/// Whether values go to one place, or to two as they do at the end of a residual unit: as they are, and
-/// scaled and rectified.
-fn is_direct(places: &[To<'_>]) -> bool {
-    match places {
+/// Whether values go from the sums straight to their destinations: to one, or to the two at the end of a residual
+/// unit, as they are (f32) and with an activation that has a ReLU.
+fn is_direct(destinations: &[Destination<'_>]) -> bool {
+    match destinations {
         [_] => true,
         [plain, other] => {
-            matches!(plain.target, Target::F32(_)) && plain.scale_and_shift.is_none() && other.relu
+            matches!(plain.buffer, TypedPointer::F32(_))
+                && plain.scale_and_shift.is_none()
+                && other.relu
         }
         _ => false,
     }
 }
 
-/// Brings sums to where they belong: directly where that is simple, else into a row of a pixel's channels, and
-/// from there to each place. Each loop does one thing, and is over in a few instructions a vector. The row is
-/// written and read in whole vectors, the last one as well: what was written in part can't be read at once.
+/// Applies an epilogue.
+///
+/// The row of scratch memory is written and read in whole vectors, the last one as well: a load that covers more
+/// than the store before it can't be forwarded from the store buffer, and waits.
 ///
 /// # Safety
 ///
 /// The processor has the vector's instructions.
 #[inline(always)]
-pub(in crate::microkernel) unsafe fn deliver<V: Vector>(
-    finished: &mut Finished<'_>,
-    finish: &mut Finish<'_>,
+pub(in crate::microkernel) unsafe fn apply<V: Vector>(
+    sums: &mut Accumulators<'_>,
+    epilogue: &mut Epilogue<'_>,
 ) {
-    let (first, channels, bias) = (finished.first(), finished.channels, finished.bias);
-    let row = std::mem::take(&mut finished.row);
+    let (first, channels, bias) = (sums.first_channel(), sums.channels, sums.bias);
+    let row = std::mem::take(&mut sums.row);
     assert!(row.len() == bias.len() && channels <= row.len());
     assert!(row.len().is_multiple_of(V::LANES));
-    let pooled = finished.pooled;
-    // The sums of the last pixel are the furthest, and of those the last that is pooled.
-    let furthest = pooled.others.last().copied().unwrap_or_default();
-    let last = finished.pixels.len().checked_sub(1);
-    let end = last.map_or(0, |last| pooled.first(last) + furthest + 1);
-    let mut blocks: TVec<Columns> = TVec::new();
-    for block in finished.blocks {
+    let pooling = sums.pooling;
+    // How many pixels are read of each block: the furthest is the last pixel of the last pooling window.
+    let furthest = pooling.others.last().copied().unwrap_or_default();
+    let last = sums.pixels.len().checked_sub(1);
+    let end = last.map_or(0, |last| pooling.first(last) + furthest + 1);
+    let mut blocks: SmallVec<[BlockSums; 4]> = SmallVec::new();
+    for block in sums.blocks {
         let (from, columns) = (block.first - first, block.columns);
         assert!(columns.is_multiple_of(V::LANES) && from + columns <= row.len());
-        let sums = &finished.sums[from * finished.spacing..][..end * columns];
-        blocks.push(Columns {
+        let sums = &sums.sums[from * sums.mc..][..end * columns];
+        blocks.push(BlockSums {
             sums: sums.as_ptr(),
-            width: columns,
+            columns,
             first: from,
             channels: columns.min(channels - from),
         });
     }
-    let places = To::all(&mut finish.outputs, first, channels);
-    let is_direct = pooled.others.is_empty() && is_direct(&places);
+    let destinations = Destination::all(&mut epilogue.outputs, first, channels);
+    let is_direct = pooling.others.is_empty() && is_direct(&destinations);
     let (bias, row) = (bias.as_ptr(), row.as_mut_ptr());
-    for (number, pixel) in finished.pixels.clone().enumerate() {
-        let of_pixel = pooled.first(number);
-        let residual = finish.residual.map(|(residual, starts)| {
-            let residual = &residual[starts[pixel] + first..];
+    for (number, pixel) in sums.pixels.clone().enumerate() {
+        let of_pixel = pooling.first(number);
+        let residual = epilogue.residual.map(|(residual, pixel_offsets)| {
+            let residual = &residual[pixel_offsets[pixel] + first..];
             residual[..channels].as_ptr()
         });
-        // SAFETY: each block has sums of this pixel and of those that are pooled with it; there are as many
-        // biases as columns, and as much room in the row, all in whole vectors; and `channels` values of the
-        // residual.
+        // SAFETY: checked above: each block has sums for `end` pixels, among them this one and those that are pooled
+        // with it; there are as many biases as columns, and as much room in the row, all in whole vectors; and the
+        // residual has `channels` values.
         unsafe {
             if is_direct {
                 let blocks = blocks.as_slice();
-                macro_rules! put {
-                    ($has_residual:literal, $rectified:literal) => {{
-                        let source = Sums::<$has_residual, $rectified> {
+                macro_rules! store {
+                    ($has_residual:literal, $relu:literal) => {{
+                        let source = PixelSums::<$has_residual, $relu> {
                             blocks,
                             pixel: of_pixel,
                             bias,
+                            // Without a residual this is never read.
                             residual: residual.unwrap_or(bias),
                         };
-                        put_directly::<V, _>(source, &places, pixel, channels);
+                        store_directly::<V, _>(source, &destinations, pixel, channels);
                     }};
                 }
-                match (residual.is_some(), finish.relu) {
-                    (true, true) => put!(true, true),
-                    (true, false) => put!(true, false),
-                    (false, true) => put!(false, true),
-                    (false, false) => put!(false, false),
+                match (residual.is_some(), epilogue.relu) {
+                    (true, true) => store!(true, true),
+                    (true, false) => store!(true, false),
+                    (false, true) => store!(false, true),
+                    (false, false) => store!(false, false),
                 }
                 continue;
             }
             for block in &blocks {
-                let sums = block.sums.add(of_pixel * block.width);
-                each!(V, block.width, |of_block, lanes| {
+                let sums = block.sums.add(of_pixel * block.columns);
+                for_each_vector!(V, block.columns, |of_block, lanes| {
                     let at = block.first + of_block;
                     let mut values = V::load(sums.add(of_block), lanes);
-                    for other in &pooled.others {
-                        let other = sums.add(other * block.width + of_block);
-                        values = values.raise(V::load(other, lanes));
+                    // Pooled before bias and ReLU, which keep the order of values: that is the same, and less work.
+                    for other in &pooling.others {
+                        let other = sums.add(other * block.columns + of_block);
+                        values = values.max(V::load(other, lanes));
                     }
-                    // The greatest of the sums gives the greatest value: bias and ReLU keep their order.
                     let values = values.add(V::load(bias.add(at), lanes));
                     values.store(row.add(at), lanes);
                 });
             }
             if let Some(residual) = residual {
-                each!(V, channels, |at, lanes| {
+                for_each_vector!(V, channels, |at, lanes| {
                     let values = V::load(row.add(at), V::LANES);
                     let values = values.add(V::load(residual.add(at), lanes));
                     values.store(row.add(at), V::LANES);
                 });
             }
-            if finish.relu {
-                each!(V, channels, |at, _lanes| {
-                    let values = V::load(row.add(at), V::LANES).rectify();
+            if epilogue.relu {
+                for_each_vector!(V, channels, |at, _lanes| {
+                    let values = V::load(row.add(at), V::LANES).relu();
                     values.store(row.add(at), V::LANES);
                 });
             }
-            for to in &places {
-                to.take::<V, _>(Row(row, channels), pixel, channels);
+            for destination in &destinations {
+                destination.store::<V, _>(ScratchRow(row, channels), pixel, channels);
             }
         }
     }

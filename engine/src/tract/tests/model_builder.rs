@@ -1,4 +1,4 @@
-//! Graphs with random weights, made node by node.
+//! Models with random weights, built node by node.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -9,14 +9,14 @@ use tract_onnx::tract_core::ops::cnn::{
 use tract_onnx::tract_core::ops::math::{add, max, mul};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 
-/// A model in the making.
-pub(super) struct Maker {
+/// A model that is being built.
+pub(super) struct ModelBuilder {
     pub(super) model: TypedModel,
     pub(super) random: ChaCha8Rng,
     count: usize,
 }
 
-impl Maker {
+impl ModelBuilder {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             model: TypedModel::default(),
@@ -97,7 +97,7 @@ impl Maker {
         self.wire("conv", conv, &[x, weights, bias])
     }
 
-    /// One that keeps the size.
+    /// A convolution that keeps the image size.
     pub(super) fn same(&mut self, x: OutletId, side: usize, outputs: usize) -> OutletId {
         let mut spec = self.spec(x, side, 1, outputs);
         spec.padding = PaddingSpec::SameUpper;
