@@ -87,10 +87,14 @@
 //! # Numbers
 //!
 //! Sums are f32. The factors are f32 as well, or bf16 where the [`Kernel`] says so: half the memory, up to twice the
-//! speed, and three decimal digits. NaN and infinity in an image reach its answer.
+//! speed, and three decimal digits.
 //!
 //! The same image gives the same answer to the last bit, whatever else is in its batch. Another kernel may round
 //! differently.
+//!
+//! NaN and infinity in an image reach its own answer, never that of another image. (Kernels for bf16 read a little
+//! beyond the end of a window, and multiply that with zero. Within an image, NaN may so reach pixels whose windows don't
+//! hold it. Between images there are gaps of zeros.)
 
 mod convolution;
 mod freed;

@@ -39,6 +39,10 @@ impl Border {
 /// tiles 64 bytes at a time. They are zero, and so are the weights that they are multiplied with.
 pub(crate) const SLACK: usize = 32;
 
+/// A [`gap`](Layout::gap) that holds all that a kernel reads behind a window. It is a whole cache line of bf16, so
+/// that all images begin at the same place of one.
+const GAP: usize = 32;
+
 /// Where the numbers of a batch of images are in their buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Layout {
@@ -47,10 +51,13 @@ pub(crate) struct Layout {
     pub(crate) width: usize,
     pub(crate) channels: usize,
     pub(crate) border: Border,
+    /// Zeros behind each image, where kernels read beyond the end of a window: what they read there has zero weights,
+    /// but zero times the infinity or NaN of another image would be NaN.
+    pub(crate) gap: usize,
 }
 
 impl Layout {
-    /// Images without a border.
+    /// Images without a border and without gaps.
     pub(crate) fn plain(batch: usize, height: usize, width: usize, channels: usize) -> Self {
         Self {
             batch,
@@ -58,7 +65,14 @@ impl Layout {
             width,
             channels,
             border: Border::default(),
+            gap: 0,
         }
+    }
+
+    /// The gap for kernels that read `overread` numbers beyond a window; none is needed if there is only one image.
+    pub(crate) fn gap_for(overread: usize, batch: usize) -> usize {
+        debug_assert!(overread <= GAP);
+        if overread > 0 && batch > 1 { GAP } else { 0 }
     }
 
     /// The number of pixels, without the borders.
@@ -76,12 +90,12 @@ impl Layout {
         (self.border.top + self.height + self.border.bottom) * self.row_pixels()
     }
 
-    /// The numbers of an image, with its border.
+    /// The numbers of an image, with its border and the gap behind it.
     fn image_len(&self) -> usize {
-        self.image_pixels() * self.channels
+        self.image_pixels() * self.channels + self.gap
     }
 
-    /// The numbers of all images, with their borders.
+    /// The numbers of all images, with their borders and gaps.
     pub(crate) fn len(&self) -> usize {
         self.batch * self.image_len()
     }
@@ -93,7 +107,7 @@ impl Layout {
 
     /// Where the first channel of a pixel is. Row and column count from the border's corner.
     pub(crate) fn offset(&self, image: usize, row: usize, column: usize) -> usize {
-        (image * self.image_pixels() + row * self.row_pixels() + column) * self.channels
+        image * self.image_len() + (row * self.row_pixels() + column) * self.channels
     }
 
     /// Where the first channel of each pixel is, in the order of images, rows and columns.

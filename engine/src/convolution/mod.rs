@@ -85,6 +85,13 @@ impl ConvSpec {
         ]
     }
 
+    /// How many numbers a kernel reads beyond the end of a window, at most, for inputs with this number of channels.
+    pub(crate) fn overread(&self, kernel: Kernel, inputs: usize) -> usize {
+        let row = self.window[1] * inputs;
+        let step = kernel.k_step() * kernel.dtype().per_unit();
+        row.next_multiple_of(step) - row
+    }
+
     /// The number of its weights, for inputs with this number of channels.
     pub(crate) fn weight_count(&self, inputs: usize) -> usize {
         self.channels * inputs * self.window[0] * self.window[1]
@@ -143,8 +150,8 @@ impl Convolution {
     ///
     /// # Panics
     ///
-    /// Panics if the processor doesn't support the kernel, if an input's border is narrower than the padding, if the
-    /// terms have outputs of different sizes, or if one of several is pooled.
+    /// Panics if the processor doesn't support the kernel, if an input's border or gap is too narrow, if the terms have
+    /// outputs of different sizes, or if one of several is pooled.
     pub(crate) fn new(kernel: Kernel, terms: &[(ConvSpec, Layout)], bias: &[f32]) -> Self {
         // `run` relies on this: the processor would not know the kernel's instructions.
         assert!(kernel.is_supported(), "this processor has no {kernel}");
@@ -303,6 +310,11 @@ impl PreparedTerm {
         assert!(can_pool(spec.pooling), "{:?} is pooled", spec.pooling);
         let room = input.border.union(spec.padding);
         assert_eq!(room, input.border, "the input's border is too narrow");
+        let overread = spec.overread(kernel, input.channels);
+        assert!(
+            input.batch == 1 || input.gap >= overread,
+            "the gap between the input's images is too narrow"
+        );
         let [height, width] = spec.output(input.height, input.width);
         let size = Layout::plain(input.batch, height, width, spec.channels);
         assert_eq!(size, *output, "the terms are of different sizes");

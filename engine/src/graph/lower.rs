@@ -127,13 +127,20 @@ impl Lowering<'_> {
             return;
         }
         let (mut is_plain, mut is_operand) = (self.graph.outputs.contains(&id), false);
-        let mut border = Border::default();
+        let (mut border, mut overread) = (Border::default(), 0);
+        let Dims {
+            height,
+            width,
+            channels,
+            ..
+        } = node.dims;
         for user in self.graph.users(id) {
             match &self.graph.nodes[user].op {
                 Op::Convolution(convolution) => {
                     for term in convolution.terms.iter().filter(|term| term.input == id) {
                         is_operand = true;
                         border = border.union(term.spec.padding);
+                        overread = overread.max(term.spec.overread(self.kernel, channels));
                     }
                     is_plain |= convolution.residual == Some(id);
                 }
@@ -143,15 +150,10 @@ impl Lowering<'_> {
                 _ => is_plain = true,
             }
         }
-        let Dims {
-            height,
-            width,
-            channels,
-            ..
-        } = node.dims;
         let batch = self.batch_of(id);
         let layout = Layout {
             border,
+            gap: Layout::gap_for(overread, batch),
             ..Layout::plain(batch, height, width, channels)
         };
         let dtype = self.kernel.dtype();

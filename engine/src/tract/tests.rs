@@ -276,6 +276,68 @@ fn a_view_has_the_same_answer_wherever_it_is_in_a_batch() {
     }
 }
 
+/// Two convolutions, of which each reads beyond its windows where a kernel multiplies pairs or tiles of bf16: the rows
+/// of the windows have odd lengths, and there is no border behind an image.
+fn model_that_reads_beyond_windows(seed: u64, side: usize) -> TypedModel {
+    let mut builder = ModelBuilder::new(seed);
+    let fact = f32::fact([4, 3, 8, 8]);
+    let x = builder.model.add_source("views", fact).unwrap();
+    let mut valid = |x, outputs| {
+        let mut spec = builder.spec(x, side, 1, outputs);
+        spec.padding = PaddingSpec::Valid;
+        let y = builder.convolution(x, spec);
+        builder.relu(y)
+    };
+    let y = valid(x, 21);
+    let y = valid(y, 7);
+    builder.model.select_output_outlets(&[y]).unwrap();
+    builder.model.into_decluttered().unwrap()
+}
+
+#[test]
+fn a_view_that_is_not_finite_leaves_the_others_alone() {
+    for (seed, side) in [(13, 1), (14, 3)] {
+        let model = model_that_reads_beyond_windows(seed, side);
+        let view = 3 * 8 * 8;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let values: Vec<f32> = (0..4 * view)
+            .map(|_| random.random_range(-1.0..1.0))
+            .collect();
+        for kernel in Kernel::ALL
+            .into_iter()
+            .filter(|kernel| kernel.is_supported())
+        {
+            let (accelerated, replaced) = accelerate(&model, kernel).unwrap();
+            assert_eq!(replaced, 2);
+            let plan = accelerated.into_optimized().unwrap();
+            let mut state = plan.into_runnable().unwrap().spawn().unwrap();
+            let mut answers = |values: &[f32]| -> Vec<Vec<f32>> {
+                let input = Tensor::from_shape(&[4, 3, 8, 8], values).unwrap();
+                let output = state.run(tvec!(input.into())).unwrap().remove(0);
+                let output = output.to_plain_array_view::<f32>().unwrap();
+                let output = output.as_slice().unwrap();
+                output
+                    .chunks(output.len() / 4)
+                    .map(<[f32]>::to_vec)
+                    .collect()
+            };
+            let expected = answers(&values);
+            for (broken, value) in [(1, f32::NAN), (2, f32::INFINITY), (3, f32::NAN)] {
+                let mut values = values.clone();
+                values[broken * view..][..view].fill(value);
+                let found = answers(&values);
+                assert!(found[broken].iter().any(|value| !value.is_finite()));
+                for number in (0..4).filter(|number| *number != broken) {
+                    let what = format!("{kernel}, window {side}, view {number} of {broken}");
+                    assert!(found[number] == expected[number], "{what}");
+                }
+            }
+            // And nothing of it is left for the next run in the same memory.
+            assert!(answers(&values) == expected, "{kernel}, window {side}");
+        }
+    }
+}
+
 #[test]
 fn a_row_has_the_same_softmax_wherever_it_is() {
     let mut builder = ModelBuilder::new(11);

@@ -239,6 +239,7 @@ impl Case {
     ) -> (Vec<f32>, Vec<f32>) {
         let input = |channels: &Range<usize>| Layout {
             channels: channels.len(),
+            gap: Layout::gap_for(self.spec.overread(kernel, channels.len()), self.input.batch),
             ..self.input
         };
         let specs: Vec<_> = terms.iter().map(|term| (self.spec, input(term))).collect();
