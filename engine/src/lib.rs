@@ -1,9 +1,9 @@
 //! Fast convolutions for tract.
 //!
-//! tract loads a model, checks it, plans it and runs its operators. Nearly all of the time goes to convolutions.
-//! [`accelerate`] replaces them, and what is between them (sums, batch normalisation, ReLU, poolings, concatenations),
-//! by operators of this crate, and the softmax by one whose rows don't depend on their position. tract computes the
-//! rest.
+//! tract loads a model, checks it, plans it and runs its operators. Nearly all of the time goes to
+//! convolutions. [`accelerate`] replaces them, and what is between them (sums, batch normalisation, ReLU,
+//! poolings, concatenations), by operators of this crate, and the softmax by one whose rows don't depend on
+//! their position. tract computes the rest.
 //!
 //! ```no_run
 //! # fn main() -> tract_onnx::prelude::TractResult<()> {
@@ -77,33 +77,31 @@
 //!                          k block. For each input number: 3 loads of weights, 8 of inputs, 24 multiply-adds
 //! ```
 //!
-//! These are the sizes for AVX-512. `microkernel` has those of the others, and `convolution/loops.rs` says why they are
-//! what they are.
+//! These are the sizes for AVX-512. `microkernel` has those of the others, and `convolution/loops.rs` says
+//! why they are what they are.
 //!
-//! With AMX a tile is 32 pixels by 32 channels, computed from 32 bf16 of each in one step. Tiles need pixels that are
-//! equally far apart in memory. Where the pixels of a row are a multiple of 16 they are; elsewhere the windows of a group
-//! of 256 pixels are copied (im2col), one k block at a time.
+//! With AMX a tile is 32 pixels by 32 channels, computed from 32 bf16 of each in one step. Tiles need pixels
+//! that are equally far apart in memory. Where the pixels of a row are a multiple of 16 they are; elsewhere
+//! the windows of a group of 256 pixels are copied (im2col), one k block at a time.
 //!
 //! # Numbers
 //!
-//! Sums are f32. The factors are f32 as well, or bf16 where the [`Kernel`] says so: half the memory, up to twice the
-//! speed, and three decimal digits.
+//! Sums are f32. The factors are f32 as well, or bf16 where the [`Kernel`] says so: half the memory, up to
+//! twice the speed, and two to three decimal digits.
 //!
-//! The same image gives the same answer to the last bit, whatever else is in its batch. Another kernel may round
-//! differently.
+//! The same image gives the same answer to the last bit, whatever else is in its batch. Another kernel may
+//! round differently.
 //!
-//! NaN and infinity in an image reach its own answer, never that of another image. (Kernels for bf16 read a little
-//! beyond the end of a window, and multiply that with zero. Within an image, NaN may so reach pixels whose windows don't
-//! hold it. Between images there are gaps of zeros.)
+//! NaN and infinity pass through all operators of this crate, and never reach the answer of another image.
+//! (Kernels for bf16 read a little beyond the end of a window, and multiply that with zero. So NaN may reach
+//! other pixels of its own image, whose windows don't hold it. Between images there are gaps of zeros.)
 
 mod convolution;
-mod freed;
 mod graph;
 mod microkernel;
 mod program;
 mod tract;
 
-pub use freed::give_back_freed_memory;
 pub use microkernel::{DType, Kernel};
 pub use tract::reader::reader;
 pub use tract::{accelerate, for_batches};
