@@ -7,17 +7,17 @@ use crate::microkernel::tile_registers::K_STEP;
 /// How many bf16 are copied at once, and how many more than wanted at most.
 pub(super) const COPIED: usize = 32;
 
-/// How many bf16 it is from one pixel of a panel to the next, for a k block of this length: an odd number of cache
-/// lines, so that the 16 rows of a tile fall into different sets of the cache.
+/// How many bf16 it is from one pixel of a panel to the next, for a k block of this length: an odd number of
+/// cache lines, so that the 16 rows of a tile fall into different sets of the cache.
 pub(super) fn panel_stride(k_units: usize) -> usize {
     ((k_units / K_STEP) | 1) * K_STEP * 2
 }
 
-/// Copies the segments of the window that begins at byte `window` into a row of the panel, and fills the rest of
-/// the row with zeros.
+/// Copies the segments of the window that begins at byte `window` into a row of the panel, and fills the rest
+/// of the row with zeros.
 ///
-/// It copies whole pieces of [`COPIED`] numbers, which the compiler turns into one load and store each. What was too
-/// much is overwritten by the next segment, or by the zeros.
+/// It copies whole pieces of [`COPIED`] numbers, which the compiler turns into one load and store each. What
+/// was too much is overwritten by the next segment, or by the zeros.
 pub(super) fn copy_window(row: &mut [u16], input: &[u16], window: usize, segments: &[Segment]) {
     let mut end = 0;
     for segment in segments {

@@ -1,7 +1,8 @@
 //! Images in memory: NHWC, with a border of zeros around each image.
 //!
-//! The channels of a pixel lie next to each other, so a row of a convolution's window is one segment of memory. The
-//! border takes the place of padding: a window never leaves the buffer, and no loop tests for the image's edge.
+//! The channels of a pixel lie next to each other, so a row of a convolution's window is one segment of
+//! memory. The border takes the place of padding: a window never leaves the buffer, and no loop tests for the
+//! image's edge.
 
 use std::ops::Range;
 
@@ -35,12 +36,12 @@ impl Border {
     }
 }
 
-/// How many numbers a buffer has room for behind its last image. Kernels may read them: units are read whole, and
-/// tiles 64 bytes at a time. They are zero, and so are the weights that they are multiplied with.
+/// How many numbers a buffer has room for behind its last image. Kernels may read them: units are read whole,
+/// and tiles 64 bytes at a time. They are zero, and so are the weights that they are multiplied with.
 pub(crate) const SLACK: usize = 32;
 
-/// A [`gap`](Layout::gap) that holds all that a kernel reads behind a window. It is a whole cache line of bf16, so
-/// that all images begin at the same place of one.
+/// A [`gap`](Layout::gap) that holds all that a kernel reads behind a window. It is a whole cache line of
+/// bf16, so that all images begin at the same place of one.
 const GAP: usize = 32;
 
 /// Where the numbers of a batch of images are in their buffer.
@@ -51,8 +52,8 @@ pub(crate) struct Layout {
     pub(crate) width: usize,
     pub(crate) channels: usize,
     pub(crate) border: Border,
-    /// Zeros behind each image, where kernels read beyond the end of a window: what they read there has zero weights,
-    /// but zero times the infinity or NaN of another image would be NaN.
+    /// Zeros behind each image, where kernels read beyond the end of a window: what they read there has zero
+    /// weights, but zero times the infinity or NaN of another image would be NaN.
     pub(crate) gap: usize,
 }
 
@@ -69,7 +70,8 @@ impl Layout {
         }
     }
 
-    /// The gap for kernels that read `overread` numbers beyond a window; none is needed if there is only one image.
+    /// The gap for kernels that read `overread` numbers beyond a window; none is needed if there is only one
+    /// image.
     pub(crate) fn gap_for(overread: usize, batch: usize) -> usize {
         debug_assert!(overread <= GAP);
         if overread > 0 && batch > 1 { GAP } else { 0 }

@@ -1,16 +1,16 @@
 //! The loop nests around the microkernels. Blocks are chosen so that what is used again is still in a cache:
 //!
 //! ```text
-//!   by vectors                                        by tiles (AMX)
+//!   by vectors                                     by tiles (AMX)
 //!
-//!   for each mc pixels                                for each mc pixels
-//!     for each nc channels                              for each nc channels
-//!       for each block of nr channels                     for each k block
-//!         for each k block        B: L2                     copy the windows of the pixels, if need be   A: L2
-//!           for each tile of mr pixels                      for each block of nr channels                B: L1
-//!             the microkernel     C: registers                for each two tiles of pixels
-//!       the epilogue              C: L2                         the microkernel                          C: registers
-//!                                                         the epilogue                                   C: L2
+//!   for each mc pixels                             for each mc pixels
+//!     for each nc channels                           for each nc channels
+//!       for each block of nr channels                  for each k block
+//!         for each k block          B: L2                copy windows, if need be     A: L2
+//!           for each mr pixels                           for each block of nr         B: L1
+//!             the microkernel       C: registers           for each two tiles
+//!       the epilogue                C: L2                    the microkernel          C: registers
+//!                                                      the epilogue                   C: L2
 //! ```
 //!
 //! Vectors read the input where it is, so each block of channels goes through all of its k before the next: its

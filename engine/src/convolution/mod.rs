@@ -17,15 +17,15 @@
 //! - [`pack`]: n and k, and the packed weights.
 //! - [`loops`]: the loops around the microkernels, and the sizes of their blocks. [`im2col`]: copies for tiles.
 //!
-//! Vectors need no copy of the input: a pixel's window is one segment for each of its rows, and the segments are the
-//! same for every pixel but for where the window begins. Tiles want windows that are equally far apart, and get a
-//! copy where they are not.
+//! Vectors need no copy of the input: a pixel's window is one segment for each of its rows, and the segments
+//! are the same for every pixel but for where the window begins. Tiles want windows that are equally far
+//! apart, and get a copy where they are not.
 //!
-//! A sum of convolutions is one with several inputs (terms): the products of all are added up before the epilogue.
-//! So the projection of a residual unit is never written to memory.
+//! A sum of convolutions is one with several inputs (terms): the products of all are added up before the
+//! epilogue. So the projection of a residual unit is never written to memory.
 //!
-//! Where only the greatest value of each pooling window is wanted, the pixels of one window are computed one after
-//! the other. Their sums lie together then, and one value of them is stored.
+//! Where only the greatest value of each pooling window is wanted, the pixels of one window are computed one
+//! after the other. Their sums lie together then, and one value of them is stored.
 
 mod im2col;
 pub(crate) mod layout;
@@ -61,8 +61,8 @@ pub(crate) struct ConvSpec {
     pub(crate) padding: Border,
     /// Channels of the output.
     pub(crate) channels: usize,
-    /// Rows and columns of the windows of the max pooling that follows, side by side; `[1, 1]` is none. Pixels at
-    /// the end that don't fill a window are not computed.
+    /// Rows and columns of the windows of the max pooling that follows, side by side; `[1, 1]` is none.
+    /// Pixels at the end that don't fill a window are not computed.
     pub(crate) pooling: [usize; 2],
 }
 
@@ -85,7 +85,8 @@ impl ConvSpec {
         ]
     }
 
-    /// How many numbers a kernel reads beyond the end of a window, at most, for inputs with this number of channels.
+    /// How many numbers a kernel reads beyond the end of a window, at most, for inputs with this number of
+    /// channels.
     pub(crate) fn overread(&self, kernel: Kernel, inputs: usize) -> usize {
         let row = self.window[1] * inputs;
         let step = kernel.k_step() * kernel.dtype().per_unit();
@@ -103,8 +104,8 @@ pub(crate) fn can_pool([rows, columns]: [usize; 2]) -> bool {
     loops::fill_groups(rows * columns)
 }
 
-/// A convolution, or a sum of several, ready to run on buffers of fixed layouts. Its weights are packed elsewhere,
-/// with those of all others.
+/// A convolution, or a sum of several, ready to run on buffers of fixed layouts. Its weights are packed
+/// elsewhere, with those of all others.
 #[derive(Debug, Clone)]
 pub(crate) struct Convolution {
     kernel: Kernel,
@@ -150,8 +151,8 @@ impl Convolution {
     ///
     /// # Panics
     ///
-    /// Panics if the processor doesn't support the kernel, if an input's border or gap is too narrow, if the terms have
-    /// outputs of different sizes, or if one of several is pooled.
+    /// Panics if the processor doesn't support the kernel, if an input's border or gap is too narrow, if the
+    /// terms have outputs of different sizes, or if one of several is pooled.
     pub(crate) fn new(kernel: Kernel, terms: &[(ConvSpec, Layout)], bias: &[f32]) -> Self {
         // `run` relies on this: the processor would not know the kernel's instructions.
         assert!(kernel.is_supported(), "this processor has no {kernel}");
@@ -229,8 +230,8 @@ impl Convolution {
         );
     }
 
-    /// Computes all pixels and channels, from one input for each term. `weights` begins with the packed weights. What
-    /// follows them is prefetched towards the end, so it should be what is needed next.
+    /// Computes all pixels and channels, from one input for each term. `weights` begins with the packed
+    /// weights. What follows them is prefetched towards the end, so it should be what is needed next.
     pub(crate) fn run(
         &self,
         weights: &[Unit],
@@ -270,8 +271,8 @@ impl Convolution {
         chunks.map(|(number, blocks)| (number * self.blocks_per_nc, blocks))
     }
 
-    /// Applies the epilogue to the sums of a group of pixels and some blocks of channels. Pixels that only fill the
-    /// last tile are left out.
+    /// Applies the epilogue to the sums of a group of pixels and some blocks of channels. Pixels that only
+    /// fill the last tile are left out.
     fn apply_epilogue(
         &self,
         group: usize,

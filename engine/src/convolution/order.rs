@@ -17,8 +17,8 @@ pub(super) struct PixelOrder {
 }
 
 impl PixelOrder {
-    /// For tiles an order whose windows are equally far apart, where there is one; in all other cases one pooling
-    /// window after the other.
+    /// For tiles an order whose windows are equally far apart, where there is one; in all other cases one
+    /// pooling window after the other.
     pub(super) fn new(kernel: Kernel, spec: &ConvSpec, input: &Layout, output: &Layout) -> Self {
         if kernel == Kernel::AmxBf16
             && let Some(order) = Self::for_tiles(kernel, spec, input, output)
@@ -120,7 +120,8 @@ fn window_start(
     spec: &ConvSpec,
     input: &Layout,
 ) -> impl Fn(usize, usize, usize) -> usize {
-    // The border may be wider than this convolution's padding, because of another one that reads the same input.
+    // The border may be wider than this convolution's padding, because of another one that reads the same
+    // input.
     let Border { top, left, .. } = input.border;
     let corner = [top - spec.padding.top, left - spec.padding.left];
     let (strides, input) = (spec.strides, *input);

@@ -7,8 +7,8 @@ use crate::microkernel::epilogue::ChannelBlock;
 use crate::microkernel::gemm::Segment;
 use crate::microkernel::{DType, Kernel, UNIT_BYTES, Unit};
 
-/// Divides all channels into as few blocks as the kernel's `nr` allows, and those as equal as its vectors allow: a
-/// narrow block loads the same inputs for fewer products. (64 channels are 32 + 32, not 48 + 16.)
+/// Divides all channels into as few blocks as the kernel's `nr` allows, and those as equal as its vectors
+/// allow: a narrow block loads the same inputs for fewer products. (64 channels are 32 + 32, not 48 + 16.)
 pub(super) fn channel_blocks(kernel: Kernel, channels: usize) -> Vec<ChannelBlock> {
     let vectors = channels.div_ceil(kernel.nr_step());
     let count = vectors.div_ceil(kernel.nr() / kernel.nr_step());
@@ -126,8 +126,9 @@ impl Packing {
         let dtype = self.kernel.dtype();
         let k_units = segments[0].k_units;
         let width = k_units * dtype.per_unit();
-        // One row of the window, in the order of the input's memory, for each channel of a block. Gathered here
-        // first, so that the packed weights are then written from the first to the last, a cache line at a time.
+        // One row of the window, in the order of the input's memory, for each channel of a block. Gathered
+        // here first, so that the packed weights are then written from the first to the last, a cache line at
+        // a time.
         let mut of_block = vec![0.0; self.kernel.nr() * width];
         for (number, block) in blocks.iter().enumerate() {
             let channels = block.columns.min(spec.channels - block.first);

@@ -1,8 +1,8 @@
-//! Lowering: from a graph to a program. It decides how each value is stored, makes the buffers for that, and turns
-//! each node into a step that stores its values wherever they are needed.
+//! Lowering: from a graph to a program. It decides how each value is stored, makes the buffers for that, and
+//! turns each node into a step that stores its values wherever they are needed.
 //!
-//! Concatenations, and activations of what a step computes, need no step: the step before them stores its values
-//! where they belong, activated on the way.
+//! Concatenations, and activations of what a step computes, need no step: the step before them stores its
+//! values where they belong, activated on the way.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ use crate::microkernel::epilogue::ChannelSlice;
 use crate::microkernel::{DType, Kernel, Unit};
 use crate::program::{Action, BufferId, Program, Step, StepOutput};
 
-/// Reads weights, one tensor at a time, so that the expanded weights of a whole network are never in memory at once.
+/// Reads weights, one tensor at a time, so that the expanded weights of a whole network are never in memory
+/// at once.
 pub(crate) trait WeightSource {
     type Error;
 
@@ -172,7 +173,8 @@ impl Lowering<'_> {
         self.storage[id] = storage;
     }
 
-    /// How many images of a node are stored at a time: one where it and all its users are computed image by image.
+    /// How many images of a node are stored at a time: one where it and all its users are computed image by
+    /// image.
     fn batch_of(&self, id: NodeId) -> usize {
         let is_by_image = |id: NodeId| {
             let users = self.graph.users(id);
@@ -195,8 +197,8 @@ impl Lowering<'_> {
         outputs.into_iter().map(output).collect()
     }
 
-    /// All slices of buffers that a node's values are stored in: its own buffers, and those of the concatenations and
-    /// activations that need no step.
+    /// All slices of buffers that a node's values are stored in: its own buffers, and those of the
+    /// concatenations and activations that need no step.
     fn slices(&self, id: NodeId) -> Vec<(BufferId, ChannelSlice)> {
         let Storage { plain, operand } = self.storage[id];
         let operand = operand.filter(|_| operand != plain);
@@ -313,8 +315,9 @@ impl Lowering<'_> {
     }
 }
 
-/// The first node with more weights than values. It and those after it are computed for the whole batch, so that each
-/// weight is read once; those before it image by image, so that what lies between two steps stays in the cache.
+/// The first node with more weights than values. It and those after it are computed for the whole batch, so
+/// that each weight is read once; those before it image by image, so that what lies between two steps stays
+/// in the cache.
 fn split(graph: &Graph) -> NodeId {
     let batch = graph.nodes.first().map_or(0, |node| node.dims.batch);
     let image_len = |id: NodeId| {

@@ -63,8 +63,8 @@ pub(crate) struct Term {
     pub(crate) scale: Vec<f32>,
 }
 
-/// The weights of a convolution, by their number in a [`WeightSource`]. They may be large, so they are read only
-/// when they are packed.
+/// The weights of a convolution, by their number in a [`WeightSource`]. They may be large, so they are read
+/// only when they are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WeightId(pub(crate) usize);
 

@@ -1,13 +1,13 @@
 //! Memory that vectors and tiles are loaded from: it begins a cache line, and lies in huge pages where it is
 //! large.
 //!
-//! Linux is asked for pages of 2 MiB instead of 4 KiB. The processor's TLB holds some thousand pages only, and a
-//! network's weights are read from the first to the last for every batch. Also, a huge page fills a cache evenly;
-//! small pages come from anywhere in physical memory, and some of them evict each other.
+//! Linux is asked for pages of 2 MiB instead of 4 KiB. The processor's TLB holds some thousand pages only,
+//! and a network's weights are read from the first to the last for every batch. Also, a huge page fills a
+//! cache evenly; small pages come from anywhere in physical memory, and some of them evict each other.
 //!
-//! The advice must come before the memory is touched: a page that exists stays as small as it is. `vec![0; n]` of a
-//! primitive type is memory that the system hands out as untouched zeros. The crate `aligned-vec` writes each
-//! value, so it can't take this file's place.
+//! The advice must come before the memory is touched: a page that exists stays as small as it is. `vec![0;
+//! n]` of a primitive type is memory that the system hands out as untouched zeros. The crate `aligned-vec`
+//! writes each value, so it can't take this file's place.
 
 use std::ops::{Deref, DerefMut};
 

@@ -105,9 +105,10 @@ pub(super) unsafe fn multiply(gemm: &mut TileGemm<'_>) {
         let next = next.next().unwrap_or_default();
         let (at_once, next) = next.split_at(next.len().saturating_sub(in_steps));
         prefetch(at_once);
-        // SAFETY: the registers are configured, as the caller guarantees. `check` has made sure that the inputs
-        // hold all segments of all 16 pixels of each tile, that there are segments, of whole steps, and that there
-        // are `NR` weights for each of their units. `sums` is a block of `MR` x `NR` sums, borrowed exclusively.
+        // SAFETY: the registers are configured, as the caller guarantees. `check` has made sure that the
+        // inputs hold all segments of all 16 pixels of each tile, that there are segments, of whole steps,
+        // and that there are `NR` weights for each of their units. `sums` is a block of `MR` x `NR` sums,
+        // borrowed exclusively.
         unsafe {
             block(
                 [inputs.add(tiles[0]), inputs.add(tiles[1])],
@@ -122,15 +123,15 @@ pub(super) unsafe fn multiply(gemm: &mut TileGemm<'_>) {
     }
 }
 
-/// Computes a block of sums, `MR` pixels by `NR` channels: sums in tiles 0 to 3, pixels in 4 and 5, weights in 6
-/// and 7.
+/// Computes a block of sums, `MR` pixels by `NR` channels: sums in tiles 0 to 3, pixels in 4 and 5, weights
+/// in 6 and 7.
 ///
 /// # Safety
 ///
 /// All eight tile registers are configured as whole tiles. `segments` is not empty, and each is a positive
-/// multiple of `K_STEP` units long. These can be read: from `upper` and from `lower` on, the segments of 16 pixels,
-/// one at every `stride` bytes; `NR` weights for each unit of the segments. `MR * NR` sums can be read and
-/// written. `next` may be any address: it is only prefetched.
+/// multiple of `K_STEP` units long. These can be read: from `upper` and from `lower` on, the segments of 16
+/// pixels, one at every `stride` bytes; `NR` weights for each unit of the segments. `MR * NR` sums can be
+/// read and written. `next` may be any address: it is only prefetched.
 #[inline]
 unsafe fn block(
     [upper, lower]: [*const u8; 2],
@@ -141,9 +142,9 @@ unsafe fn block(
     sums: *mut f32,
     accumulate: bool,
 ) {
-    // SAFETY: every load and store is of what the caller guarantees: tile loads of pixels at
-    // `upper/lower + offset + 64 * step` (16 rows, `stride` apart) and of weights at `weights + 2048 * step` (16
-    // rows, 128 bytes apart), and the sums' two by two tiles. After the last step the pointers are behind what they
+    // SAFETY: every load and store is of what the caller guarantees: tile loads of pixels at `upper/lower +
+    // offset + 64 * step` (16 rows, `stride` apart) and of weights at `weights + 2048 * step` (16 rows, 128
+    // bytes apart), and the sums' two by two tiles. After the last step the pointers are behind what they
     // point to, and nothing is read there. Declared as changed are all registers and flags that are changed.
     unsafe {
         on_tiles!(

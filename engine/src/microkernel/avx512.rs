@@ -42,8 +42,8 @@ macro_rules! broadcast_pair {
     };
 }
 
-/// Defines a kernel for `VECTORS` vectors of channels, given the macro that broadcasts one unit of input and the
-/// expression that multiplies and adds.
+/// Defines a kernel for `VECTORS` vectors of channels, given the macro that broadcasts one unit of input and
+/// the expression that multiplies and adds.
 ///
 /// It is a macro, not a function that takes closures: a closure doesn't inherit the target features of the
 /// function around it, and its intrinsics might not be inlined.
@@ -60,7 +60,8 @@ macro_rules! kernel {
             // SAFETY: every access is one of those that `Kernel::multiply` requires to be valid: the input at
             // `pixel + segment.offset + 4 * unit` for the units of a segment, `columns` weights for each unit
             // (`Kernel::multiply` chose `VECTORS` so that `VECTORS * LANES == gemm.columns`), and `MR` x
-            // `columns` sums for each tile. Both types of a transmuted vector have 512 bits and no invalid ones.
+            // `columns` sums for each tile. Both types of a transmuted vector have 512 bits and no invalid
+            // ones.
             unsafe {
                 let columns = VECTORS * LANES;
                 let (pixels, _) = gemm.pixels.as_chunks::<MR>();

@@ -10,13 +10,14 @@
 //! | n, columns of B and C | output channels |
 //! | k, columns of A, rows of B | inputs of a pixel's window, in [units](Unit) of 4 bytes |
 //! | `mr` x `nr` | the tile of C that stays in registers |
-//! | `mc`, `nc`, `kc` | the blocks that stay in caches: the business of [`convolution`](crate::convolution) |
+//! | `mc`, `nc`, `kc` | the blocks that stay in caches: the business of the floor above |
 //!
 //! # Safety
 //!
-//! Nearly all unsafe code of this crate is here. Vector kernels take pointers ([`VectorGemm`](gemm::VectorGemm));
-//! the caller checks once, when a convolution is made and when it is run, that every offset of every pixel and
-//! segment lies in the buffer. The tile kernel takes slices ([`TileGemm`](gemm::TileGemm)) and checks them itself.
+//! Nearly all unsafe code of this crate is here. Vector kernels take pointers
+//! ([`VectorGemm`](gemm::VectorGemm)); the caller checks once, when a convolution is made and when it is run,
+//! that every offset of every pixel and segment lies in the buffer. The tile kernel takes slices
+//! ([`TileGemm`](gemm::TileGemm)) and checks them itself.
 
 #![allow(
     clippy::cast_ptr_alignment,
@@ -135,8 +136,8 @@ impl Kernel {
         }
     }
 
-    /// Output channels of a tile of sums in registers, at most: any multiple of [`nr_step`](Self::nr_step) up to
-    /// this can be computed.
+    /// Output channels of a tile of sums in registers, at most: any multiple of [`nr_step`](Self::nr_step) up
+    /// to this can be computed.
     pub(crate) const fn nr(self) -> usize {
         match self {
             Self::AmxBf16 => tile_registers::NR,
@@ -193,11 +194,12 @@ impl Kernel {
     /// # Safety
     ///
     /// - The processor supports this kernel, which is not [`AmxBf16`](Self::AmxBf16).
-    /// - For each pixel and each segment, the bytes from `input + pixel + segment.offset` on can be read, 4 for each
-    ///   unit of the segment.
+    /// - For each pixel and each segment, the bytes from `input + pixel + segment.offset` on can be read, 4
+    ///   for each unit of the segment.
     /// - `columns` is a positive multiple of [`nr_step`](Self::nr_step) and at most [`nr`](Self::nr).
     /// - From `weights` on, `columns` units can be read for each unit of each segment.
-    /// - From `sums` on, `pixels.len() * columns` values can be read and written, and nothing else refers to them.
+    /// - From `sums` on, `pixels.len() * columns` values can be read and written, and nothing else refers to
+    ///   them.
     #[inline]
     #[allow(unsafe_code, reason = "the kernels take pointers")]
     pub(crate) unsafe fn multiply(self, gemm: &VectorGemm<'_>) {

@@ -87,13 +87,15 @@ impl TileRegisters {
     pub(crate) fn multiply(&self, gemm: &mut TileGemm<'_>) {
         #[cfg(target_arch = "x86_64")]
         if has_amx() {
-            // SAFETY: `configure` made `self`, on this thread since it is not `Send`. The registers are released
-            // only when a `TileRegisters` is dropped, and no second one is on this thread.
+            // SAFETY: `configure` made `self`, on this thread since it is not `Send`. The registers are
+            // released only when a `TileRegisters` is dropped, and no second one is on this thread.
             #[allow(unsafe_code, reason = "tile instructions")]
             return unsafe { super::amx::multiply(gemm) };
         }
         #[cfg(test)]
         super::emulated::multiply(gemm);
+        #[cfg(not(test))]
+        unreachable!("`configure` panics where there are no tiles");
     }
 }
 

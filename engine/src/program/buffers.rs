@@ -1,5 +1,5 @@
-//! The memory of a program's buffers: one piece for all numbers of a type, so that the system can back it by huge
-//! pages.
+//! The memory of a program's buffers: one piece for all numbers of a type, so that the system can back it by
+//! huge pages.
 
 use smallvec::SmallVec;
 

@@ -10,8 +10,9 @@ use crate::microkernel::aligned::AlignedVec;
 use crate::microkernel::{DType, Unit};
 
 impl Program {
-    /// Makes a program of steps, of which the first `by_image` are run image by image. The buffers that the steps and
-    /// the outputs name are positions in `buffers`; those with several users at different times are shared here.
+    /// Makes a program of steps, of which the first `by_image` are run image by image. The buffers that the
+    /// steps and the outputs name are positions in `buffers`; those with several users at different times are
+    /// shared here.
     pub(crate) fn new(
         mut steps: Vec<Step>,
         by_image: usize,
@@ -46,8 +47,8 @@ impl Program {
     }
 }
 
-/// Lets values of one layout share a buffer, where one is no longer needed when the other is computed. Renames the
-/// buffers in steps and outputs, and returns those that are left.
+/// Lets values of one layout share a buffer, where one is no longer needed when the other is computed.
+/// Renames the buffers in steps and outputs, and returns those that are left.
 fn share(
     steps: &mut [Step],
     outputs: &mut [(Dims, BufferId)],

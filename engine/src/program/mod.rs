@@ -1,13 +1,14 @@
 //! A program: steps on buffers, made once and run for every batch.
 //!
-//! Each step goes over its pixels once, and stores each pixel's channels wherever they are needed: as f32 where they
-//! are added or pooled, as the kernel's number type where a convolution reads them, with an activation applied where
-//! one comes first, and directly into their channels of a concatenation. Buffers are allocated once, with their borders
-//! of zeros, and shared by values of one layout that are not needed at the same time.
+//! Each step goes over its pixels once, and stores each pixel's channels wherever they are needed: as f32
+//! where they are added or pooled, as the kernel's number type where a convolution reads them, with an
+//! activation applied where one comes first, and directly into their channels of a concatenation. Buffers are
+//! allocated once, with their borders of zeros, and shared by values of one layout that are not needed at the
+//! same time.
 //!
-//! The first steps of a network have large images and few weights, the last ones small images and many weights, and
-//! neither fits the cache as a batch. So the first steps are run image by image, and what lies between two of them
-//! stays in the cache. The others are run for the whole batch, and read each weight once.
+//! The first steps of a network have large images and few weights, the last ones small images and many
+//! weights, and neither fits the cache as a batch. So the first steps are run image by image, and what lies
+//! between two of them stays in the cache. The others are run for the whole batch, and read each weight once.
 
 pub(crate) mod buffers;
 mod build;
@@ -123,7 +124,8 @@ impl Program {
         }
     }
 
-    /// Where some images of the batch are in a buffer. A buffer for fewer images than the batch holds just these.
+    /// Where some images of the batch are in a buffer. A buffer for fewer images than the batch holds just
+    /// these.
     fn images_in(&self, buffer: BufferId, images: &Range<usize>) -> Range<usize> {
         let layout = self.buffers.layout(buffer);
         if layout.batch == images.len() {

@@ -1,8 +1,8 @@
 //! The values of a model that depend on no input.
 //!
-//! tract computes such values once where they are small. Weights that are stored in 8 bits it would expand again
-//! for each image. Here a value is computed when it is asked for, and not kept, so that of a large model only one
-//! tensor of weights is expanded at a time.
+//! tract computes such values once where they are small. Weights that are stored in 8 bits it would expand
+//! again for each image. Here a value is computed when it is asked for, and not kept, so that of a large
+//! model only one tensor of weights is expanded at a time.
 
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
@@ -71,11 +71,11 @@ fn is_product(node: &TypedNode) -> bool {
         .is_some_and(|op| op.0.is::<Mul>())
 }
 
-/// Multiplies each row of the first tensor, along its first axis, with the one value that the second has for it.
-/// Returns `false` and leaves them alone if they are no such pair.
+/// Multiplies each row of the first tensor, along its first axis, with the one value that the second has for
+/// it. Returns `false` and leaves them alone if they are no such pair.
 ///
-/// In this way a normalisation becomes part of the convolution before it. tract does it value by value, which took
-/// most of the time of loading a model.
+/// In this way a normalisation becomes part of the convolution before it. tract does it value by value, which
+/// took most of the time of loading a model.
 fn scale_rows(factors: &mut [Arc<Tensor>]) -> TractResult<bool> {
     let [values, scales] = factors else {
         return Ok(false);

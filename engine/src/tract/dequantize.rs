@@ -3,12 +3,13 @@
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
-/// ONNX's `DequantizeLinear` of a constant, with one scale for each row: `(value - zero point) * scale`. A row is all
-/// values that have the same first index (an output channel, where they are the weights of a convolution).
+/// ONNX's `DequantizeLinear` of a constant, with one scale for each row: `(value - zero point) * scale`. A
+/// row is all values that have the same first index (an output channel, where they are the weights of a
+/// convolution).
 ///
-/// tract would make three operators of it, compute their values again at each of its simplifications, and discard
-/// those that are large. This one has no value until it is asked for it, and no inputs that tract would try to
-/// transpose.
+/// tract would make three operators of it, compute their values again at each of its simplifications, and
+/// discard those that are large. This one has no value until it is asked for it, and no inputs that tract
+/// would try to transpose.
 #[derive(Debug, Clone)]
 pub(crate) struct Dequantize {
     rows: Arc<Tensor>,

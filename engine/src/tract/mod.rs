@@ -1,5 +1,5 @@
-//! The border to tract: the only floor that touches tract's types, so the only one that a new version of tract can
-//! break.
+//! The border to tract: the only floor that touches tract's types, so the only one that a new version of
+//! tract can break.
 //!
 //! - [`reader`]: tract's reader of ONNX, with another operator for weights in 8 bits ([`dequantize`]).
 //! - [`constants`]: which values depend on no input, and their values.
@@ -23,10 +23,11 @@ use tract_onnx::prelude::{
 
 use crate::microkernel::Kernel;
 
-/// The network for batches of `views` views of shape `view` (`[channels, rows, columns]`), as [`accelerate`] needs it.
+/// The network for batches of `views` views of shape `view` (`[channels, rows, columns]`), as [`accelerate`]
+/// needs it.
 ///
-/// tract simplifies the network while the size of the batch is still a symbol. With a fixed batch of one it would
-/// remove the batch axis from the images, and no operator of this engine takes those.
+/// tract simplifies the network while the size of the batch is still a symbol. With a fixed batch of one it
+/// would remove the batch axis from the images, and no operator of this engine takes those.
 ///
 /// # Errors
 ///
@@ -46,8 +47,13 @@ pub fn for_batches(
         .set_symbols(&HashMap::from([(batch, TDim::from(views))]))
 }
 
-/// Replaces a model's convolutions, and what is between them, by operators that use `kernel`. All shapes must be known
-/// ([`for_batches`]). Also returns the number of convolutions that were replaced; tract computes the others.
+/// Replaces a model's convolutions, and what is between them, by operators that use `kernel`. All shapes must
+/// be known ([`for_batches`]). Also returns the number of convolutions that were replaced; tract computes the
+/// others.
+///
+/// With [`Kernel::Portable`] all convolutions stay tract's. This crate has vector kernels for x86-64 only,
+/// and tract has kernels of its own for other processors (NEON on aarch64), which are faster than plain
+/// loops. Then it is up to tract whether an answer depends, in its last bits, on the other images of a batch.
 ///
 /// # Errors
 ///
@@ -57,6 +63,7 @@ pub fn for_batches(
 ///
 /// Panics if the processor doesn't support the kernel.
 pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
+    let kernel = Some(kernel).filter(|kernel| *kernel != Kernel::Portable);
     rewrite::rewrite(model, kernel)
 }
 

@@ -93,7 +93,8 @@ pub(crate) fn classify(constants: &Constants, node: &TypedNode) -> Option<Match>
     all_images.then_some(found)
 }
 
-/// The dimensions of a value that is a batch of f32 images, NCHW, of known size; `None` if it is something else.
+/// The dimensions of a value that is a batch of f32 images, NCHW, of known size; `None` if it is something
+/// else.
 pub(crate) fn image_dims(fact: &TypedFact) -> Option<Dims> {
     if fact.datum_type != f32::datum_type() || fact.is_exotic() {
         return None;
@@ -206,8 +207,8 @@ fn pointwise(
     Some((pattern, vec![image]))
 }
 
-/// The window of a convolution or pooling, without dilation and of two dimensions, if it gives an output of these
-/// dimensions.
+/// The window of a convolution or pooling, without dilation and of two dimensions, if it gives an output of
+/// these dimensions.
 fn window(model: &TypedModel, spec: &PoolSpec, inputs: &[OutletId], dims: &Dims) -> Option<Window> {
     let input = image_dims(model.outlet_fact(*inputs.first()?).ok()?)?;
     let is_ours = spec.data_format == DataFormat::NCHW

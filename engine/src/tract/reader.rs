@@ -13,12 +13,12 @@ use super::dequantize::Dequantize;
 
 const DEQUANTIZE: &str = "DequantizeLinear";
 
-/// tract's reader of ONNX, to be used in place of [`onnx`]. It reads the same networks, and those with weights in 8
-/// bits in half the time.
+/// tract's reader of ONNX, to be used in place of [`onnx`]. It reads the same networks, and those with
+/// weights in 8 bits in half the time.
 ///
-/// While it infers shapes, tract computes all values that depend on constants only, again in each pass, and discards
-/// those that are large. Of weights in 8 bits only the shape is needed there, so this reader makes them an operator
-/// that tract can't compute early.
+/// While it infers shapes, tract computes all values that depend on constants only, again in each pass, and
+/// discards those that are large. Of weights in 8 bits only the shape is needed there, so this reader makes
+/// them an operator that tract can't compute early.
 #[must_use]
 pub fn reader() -> Onnx {
     let mut reader = onnx();

@@ -1,9 +1,9 @@
 //! Rewrites a model: each region of nodes that the engine can compute becomes one operator.
 //!
-//! A region is as large as can be. Two of the engine's nodes must not share one if one needs the other by way of a
-//! node that stays tract's: the operator would need its own output. A node's *level* counts how often the way from the
-//! inputs to it leaves the engine's nodes. Nodes of one level can't depend on each other through tract's, so all nodes of
-//! one level are one region.
+//! A region is as large as can be. Two of the engine's nodes must not share one if one needs the other by way
+//! of a node that stays tract's: the operator would need its own output. A node's *level* counts how often
+//! the way from the inputs to it leaves the engine's nodes. Nodes of one level can't depend on each other
+//! through tract's, so all nodes of one level are one region.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,8 +24,12 @@ struct Matches {
     levels: Vec<usize>,
 }
 
-/// Rewrites a model whose shapes are known. Also returns the number of convolutions that were replaced.
-pub(crate) fn rewrite(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
+/// Rewrites a model whose shapes are known. Also returns the number of convolutions that were replaced: with
+/// no kernel, none.
+pub(crate) fn rewrite(
+    model: &TypedModel,
+    kernel: Option<Kernel>,
+) -> TractResult<(TypedModel, usize)> {
     let constants = Constants::find(model)?;
     let matches = Matches::find(&constants)?;
     let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -89,7 +93,7 @@ struct Rewriter<'a> {
     matches: &'a Matches,
     // The nodes of each region, by level, in topological order.
     regions: &'a BTreeMap<usize, Vec<usize>>,
-    kernel: Kernel,
+    kernel: Option<Kernel>,
     target: TypedModel,
     // Where each value of the model is in the target.
     mapped: HashMap<OutletId, OutletId>,
@@ -103,8 +107,9 @@ impl Rewriter<'_> {
             return Ok(*mapped);
         }
         let is_ours = self.matches.found.contains_key(&outlet.node);
-        match self.regions.get(&self.matches.levels[outlet.node]) {
-            Some(nodes) if is_ours => self.replace(nodes)?,
+        let region = self.regions.get(&self.matches.levels[outlet.node]);
+        match (self.kernel, region) {
+            (Some(kernel), Some(nodes)) if is_ours => self.replace(nodes, kernel)?,
             _ => self.copy(outlet.node)?,
         }
         Ok(self.mapped[&outlet])
@@ -140,7 +145,7 @@ impl Rewriter<'_> {
     }
 
     /// Replaces the nodes of a region by one operator.
-    fn replace(&mut self, nodes: &[usize]) -> TractResult<()> {
+    fn replace(&mut self, nodes: &[usize], kernel: Kernel) -> TractResult<()> {
         let mut graph = Graph::default();
         let mut weights = ModelWeights {
             constants: self.constants,
@@ -172,7 +177,7 @@ impl Rewriter<'_> {
         }
         graph.outputs = outputs.iter().map(|outlet| ids[outlet]).collect();
         graph.fuse();
-        let program = graph::lower(&graph, self.kernel, &weights)?;
+        let program = graph::lower(&graph, kernel, &weights)?;
         self.convolutions += program.convolution_count();
         let inputs = inputs.into_iter().map(|input| self.map(input));
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;

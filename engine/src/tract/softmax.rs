@@ -1,7 +1,7 @@
 //! Softmax, a row at a time.
 //!
-//! tract's own adds up a row in an order that depends on where the row begins in memory. The same view would have
-//! another answer, in the last bit, at another position of the batch.
+//! tract's own adds up a row in an order that depends on where the row begins in memory. The same view would
+//! have another answer, in the last bit, at another position of the batch.
 
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;

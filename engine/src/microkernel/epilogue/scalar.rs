@@ -84,8 +84,8 @@ impl Output<'_> {
 }
 
 impl Activation {
-    /// Applies it to the values of channels from `first` on. Calls `store` with [`WIDTH`] results at a time, and
-    /// with the position of their first among the values.
+    /// Applies it to the values of channels from `first` on. Calls `store` with [`WIDTH`] results at a time,
+    /// and with the position of their first among the values.
     fn apply(&self, first: usize, values: &[f32], mut store: impl FnMut(usize, &[f32])) {
         let (scale, shift) = (&self.scale[first..], &self.shift[first..]);
         let mut scaled = [0.0; WIDTH];

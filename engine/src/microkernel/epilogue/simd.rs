@@ -1,8 +1,8 @@
 //! The epilogue by vectors of any length.
 //!
-//! A pixel's values flow from a [`Source`] to a [`Sink`], a vector at a time. The common cases, one buffer or the
-//! two at the end of a residual unit, go from the sums straight to the buffers. All others go through a row of
-//! scratch memory that holds a pixel's channels, in short loops that do one thing each.
+//! A pixel's values flow from a [`Source`] to a [`Sink`], a vector at a time. The common cases, one buffer or
+//! the two at the end of a residual unit, go from the sums straight to the buffers. All others go through a
+//! row of scratch memory that holds a pixel's channels, in short loops that do one thing each.
 
 #![allow(unsafe_code, reason = "vector instructions, and pointers for them")]
 #![allow(
@@ -22,8 +22,8 @@ trait Source<V>: Copy {
     ///
     /// # Safety
     ///
-    /// The processor has the vector's instructions. The source's pointers are valid for its channels, and the sink has
-    /// room for them.
+    /// The processor has the vector's instructions. The source's pointers are valid for its channels, and the
+    /// sink has room for them.
     unsafe fn emit<S: Sink<V>>(self, sink: S);
 }
 
@@ -33,8 +33,8 @@ trait Sink<V>: Copy {
     ///
     /// # Safety
     ///
-    /// The processor has the vector's instructions. The sink has room for the channels `at` to `at + lanes`, and
-    /// `lanes` is 1 to `LANES`.
+    /// The processor has the vector's instructions. The sink has room for the channels `at` to `at + lanes`,
+    /// and `lanes` is 1 to `LANES`.
     unsafe fn accept(self, values: V, at: usize, lanes: usize);
 }
 
@@ -82,9 +82,9 @@ impl<V: Vector, const HAS_RESIDUAL: bool, const RELU: bool> Source<V>
     #[inline(always)]
     unsafe fn emit<S: Sink<V>>(self, sink: S) {
         for block in self.blocks {
-            // SAFETY: sums and biases come in whole vectors, as `apply` has checked, so they are read whole; the
-            // residual is not, and only its `lanes` values are read. The sink has room for all channels, of which
-            // the block's are some.
+            // SAFETY: sums and biases come in whole vectors, as `apply` has checked, so they are read whole;
+            // the residual is not, and only its `lanes` values are read. The sink has room for all channels,
+            // of which the block's are some.
             unsafe {
                 let sums = block.sums.add(self.pixel * block.columns);
                 for_each_vector!(V, block.channels, |of_block, lanes| {
@@ -224,8 +224,8 @@ impl<'a> Destination<'a> {
     ///
     /// # Safety
     ///
-    /// The processor has the vector's instructions. The source's pointers are valid for its channels, of which there are
-    /// `channels`, as many as this destination was made for.
+    /// The processor has the vector's instructions. The source's pointers are valid for its channels, of
+    /// which there are `channels`, as many as this destination was made for.
     #[inline(always)]
     unsafe fn store<V: Vector, S: Source<V>>(&self, source: S, pixel: usize, channels: usize) {
         let target = self.at(pixel, channels);
@@ -285,8 +285,8 @@ unsafe fn store_directly<V: Vector, S: Source<V>>(
     }
 }
 
-/// Whether values go from the sums straight to their destinations: to one, or to the two at the end of a residual
-/// unit, as they are (f32) and with an activation that has a ReLU.
+/// Whether values go from the sums straight to their destinations: to one, or to the two at the end of a
+/// residual unit, as they are (f32) and with an activation that has a ReLU.
 fn is_direct(destinations: &[Destination<'_>]) -> bool {
     match destinations {
         [_] => true,
@@ -301,8 +301,8 @@ fn is_direct(destinations: &[Destination<'_>]) -> bool {
 
 /// Applies an epilogue.
 ///
-/// The row of scratch memory is written and read in whole vectors, the last one as well: a load that covers more
-/// than the store before it can't be forwarded from the store buffer, and waits.
+/// The row of scratch memory is written and read in whole vectors, the last one as well: a load that covers
+/// more than the store before it can't be forwarded from the store buffer, and waits.
 ///
 /// # Safety
 ///
@@ -342,9 +342,9 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
             let residual = &residual[pixel_offsets[pixel] + first..];
             residual[..channels].as_ptr()
         });
-        // SAFETY: checked above: each block has sums for `end` pixels, among them this one and those that are pooled
-        // with it; there are as many biases as columns, and as much room in the row, all in whole vectors; and the
-        // residual has `channels` values.
+        // SAFETY: checked above: each block has sums for `end` pixels, among them this one and those that are
+        // pooled with it; there are as many biases as columns, and as much room in the row, all in whole
+        // vectors; and the residual has `channels` values.
         unsafe {
             if is_direct {
                 let blocks = blocks.as_slice();
@@ -373,7 +373,8 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
                 for_each_vector!(V, block.columns, |of_block, lanes| {
                     let at = block.first + of_block;
                     let mut values = V::load(sums.add(of_block), lanes);
-                    // Pooled before bias and ReLU, which keep the order of values: that is the same, and less work.
+                    // Pooled before bias and ReLU, which keep the order of values: that is the same, and less
+                    // work.
                     for other in &pooling.others {
                         let other = sums.add(other * block.columns + of_block);
                         values = values.max(V::load(other, lanes));

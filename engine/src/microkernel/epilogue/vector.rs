@@ -67,11 +67,11 @@ pub(in crate::microkernel) unsafe trait Vector: Copy {
     unsafe fn max(self, other: Self) -> Self;
 }
 
-/// Evaluates an expression for `count` values, a vector of them at a time: `$at` is the position of the vector's
-/// first value, and `$lanes` the number of its values.
+/// Evaluates an expression for `count` values, a vector of them at a time: `$at` is the position of the
+/// vector's first value, and `$lanes` the number of its values.
 ///
-/// `$lanes` is a constant but for the last vector, so the compiler leaves masks out. It is a macro, not a function
-/// that takes a closure: a closure doesn't inherit the target features of the function around it.
+/// `$lanes` is a constant but for the last vector, so the compiler leaves masks out. It is a macro, not a
+/// function that takes a closure: a closure doesn't inherit the target features of the function around it.
 macro_rules! for_each_vector {
     ($vector:ty, $count:expr, |$at:ident, $lanes:ident| $body:expr) => {{
         let (count, mut $at) = ($count, 0);
