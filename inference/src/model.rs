@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use blake3::Hash;
 use galmorph_cutout::{CardError, EarlyStop, ModelCard, Morphology, PreprocessingError};
-use galmorph_engine::{Kernel, Number};
+use galmorph_engine::{DType, Kernel};
 use serde::{Deserialize, Serialize};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
@@ -64,9 +64,9 @@ pub enum Arithmetic {
 
 impl Arithmetic {
     fn of(kernel: Kernel) -> Self {
-        match kernel.number() {
-            Number::F32 => Self::F32,
-            Number::Bf16 => Self::Bf16,
+        match kernel.dtype() {
+            DType::F32 => Self::F32,
+            DType::Bf16 => Self::Bf16,
         }
     }
 
