@@ -29,7 +29,7 @@ pub mod time;
 mod watch;
 mod writer;
 
-pub use error::CatalogError;
+pub use error::{CatalogError, CatalogFault};
 pub use file::{Condition, in_use, inspect, sizes};
 pub use path_text::{path_text, text_path};
 pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
@@ -37,4 +37,4 @@ pub use retry::{ByReason, retry, wake_file};
 pub use schema::probability_columns;
 pub use stamp::Stamp;
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder};
-pub use writer::{Entry, ModelInUse, Move, Verdict, Writer, shortest};
+pub use writer::{Entry, Marked, ModelInUse, Move, Verdict, Writer, shortest};

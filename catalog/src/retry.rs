@@ -37,15 +37,15 @@ pub fn retry(
     paths: &[PathBuf],
 ) -> Result<ByReason, CatalogError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opening = |error| opening_fault(catalog, &error);
+    let opening = |error| opening_fault(catalog, error);
     if !catalog.exists() {
         return Err(no_catalog(catalog));
     }
     let mut connection = Connection::open_with_flags(catalog, flags).map_err(opening)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
     require_current(check_version(&connection, catalog)?, catalog)?;
-    let marked = mark(&mut connection, reasons, paths)
-        .map_err(|error| fault(catalog, "write to", &error))?;
+    let marked =
+        mark(&mut connection, reasons, paths).map_err(|error| fault(catalog, "write to", error))?;
     if !marked.is_empty() {
         wake_daemon(catalog);
     }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use crate::connect::BUSY_TIMEOUT;
-use crate::error::fault;
+use crate::error::{CatalogFault, fault};
 use crate::reader::freshness::{RequiredModel, count};
 use crate::retry::KIND;
 use crate::{CatalogError, Reader, Writer, path_text, text_path, time};
@@ -94,7 +94,7 @@ impl Writer {
             }
             Ok(rejected_under_other_limits)
         };
-        work().map_err(|error| fault(&self.path, "write to", &error))
+        work().map_err(|error| fault(&self.path, "write to", error))
     }
 
     /// Writes down the last error.
@@ -105,7 +105,7 @@ impl Writer {
                 params![error.message, time::to_millisecond(error.at)],
             )
             .map(drop)
-            .map_err(|error| fault(&self.path, "write to", &error))
+            .map_err(|error| fault(&self.path, "write to", error))
     }
 
     /// Moves what is in the write-ahead log into the catalog and empties the log's file; false if a
@@ -123,7 +123,7 @@ impl Writer {
         };
         work()
             .map(|busy| !busy)
-            .map_err(|error| fault(&self.path, "tidy up", &error))
+            .map_err(|error| fault(&self.path, "tidy up", error))
     }
 }
 
@@ -146,15 +146,16 @@ impl Reader {
             );
             Ok(Some((row, error.optional()?)))
         };
-        let found = work().map_err(|error| fault(&self.path, "read", &error))?;
+        let found = work().map_err(|error| fault(&self.path, "read", error))?;
         let Some((row, error)) = found else {
             return Ok(None);
         };
         let damaged = |error: serde_json::Error| {
             let path = self.path.display();
-            CatalogError::Unusable(format!(
+            let message = format!(
                 "catalog '{path}': its table watch is damaged: {error} (the next start of galmorph watch mends it)"
-            ))
+            );
+            CatalogError::Unusable(CatalogFault::new(message, error))
         };
         Ok(Some(Watch {
             model: row.model,

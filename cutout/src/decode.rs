@@ -81,6 +81,29 @@ impl DecodeError {
 /// # Errors
 /// See [`DecodeError`]; nothing is allocated for an image that is over `limits`.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
+    let (decoder, format) = open(bytes, limits)?;
+    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
+        return Err(DecodeError::Broken("the JPEG ends early".into()));
+    }
+    let image = image::DynamicImage::from_decoder(decoder).map_err(broken)?;
+    Ok(image.into_rgb8())
+}
+
+/// The width and the height of an image in pixels, from its header alone. No pixel is decoded, so this says
+/// nothing about the rest of the file; the limits are those of [`decode`].
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
+    let (decoder, _) = open(bytes, limits)?;
+    Ok(decoder.dimensions())
+}
+
+/// Reads a file's header, and checks the size that it claims.
+fn open<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+) -> Result<(impl ImageDecoder + use<'a>, ImageFormat), DecodeError> {
     if bytes.len() as u64 > limits.max_bytes {
         return Err(DecodeError::TooLarge(format!(
             "{} bytes, over {}",
@@ -100,11 +123,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, DecodeError> {
     let decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
     check_dimensions(width, height, limits)?;
-    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
-        return Err(DecodeError::Broken("the JPEG ends early".into()));
-    }
-    let image = image::DynamicImage::from_decoder(decoder).map_err(broken)?;
-    Ok(image.into_rgb8())
+    Ok((decoder, format))
 }
 
 fn check_dimensions(width: u32, height: u32, limits: &Limits) -> Result<(), DecodeError> {
@@ -188,6 +207,16 @@ mod tests {
             .map(|(a, b)| a.abs_diff(*b))
             .max();
         assert!(worst <= Some(40), "{worst:?}");
+    }
+
+    #[test]
+    fn the_header_alone_has_the_size_and_is_held_to_the_limits() {
+        let (whole, small) = (jpeg(&gradient(64, 48)), png(gradient(15, 64)));
+        let limits = Limits::default();
+        let half = &whole[..whole.len() / 2];
+        assert_eq!(dimensions(half, &limits).unwrap(), (64, 48));
+        assert_eq!(dimensions(&small, &limits).unwrap_err().kind(), "too_small");
+        assert!(dimensions(b"<html>", &limits).is_err());
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod resize;
 pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
-pub use decode::{DecodeError, Limits, decode};
+pub use decode::{DecodeError, Limits, decode, dimensions};
 pub use early_stop::{EarlyStop, EarlyStopError};
 pub use image::RgbImage;
 pub use morphology::{Morphology, UnknownMorphology};
