@@ -42,8 +42,12 @@ pub struct Arguments {
           help = "Log more (-vv: every detail); overrides the environment variable GALMORPH_LOG")]
     verbose: u8,
 
-    #[arg(short, long, global = true,
-          help = "Log errors only; overrides the environment variable GALMORPH_LOG")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        help = "Log errors only; overrides the environment variable GALMORPH_LOG"
+    )]
     quiet: bool,
 }
 

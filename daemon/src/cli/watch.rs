@@ -113,7 +113,7 @@ fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
     let rejected = writer.record_watch(&settings.watched(), &settings.limits)?;
     if rejected > 0 {
         log::warn!(
-            "{rejected} files were rejected under other limits than the present ones (to try them again: galmorph retry --reason too_large --reason too_small)"
+            "{rejected} files are rejected under other limits than the present ones (to try them again: galmorph retry --reason too_large --reason too_small)"
         );
     }
     log::info!(

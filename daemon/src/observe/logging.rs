@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use env_logger::{Builder, Env, Logger, Target};
@@ -53,11 +54,13 @@ pub(crate) fn start_log(level: Option<&str>, screen: &MultiProgress) -> LastErro
 /// A panic is always told, even by a log that is off. In a decoder or a network it rejects one image and
 /// the daemon goes on; so it belongs in the log, and can be what `galmorph status` shows.
 fn report_panic(panic: &PanicHookInfo, logs_errors: bool) {
-    log::error!("{panic}");
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("without a name");
+    log::error!("thread '{name}' {panic}");
     let mut stderr = io::stderr().lock();
     // If the reader of standard error is gone, there is no one left to tell.
     if !logs_errors {
-        let _ = writeln!(stderr, "galmorph: {panic}");
+        let _ = writeln!(stderr, "galmorph: thread '{name}' {panic}");
     }
     // As RUST_BACKTRACE asks. It is too long for the log.
     let backtrace = Backtrace::capture();

@@ -214,9 +214,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (&'stati
 }
 
 /// Runs a decoder. If it panics, the image is broken.
-fn guarded<T>(
-    work: impl FnOnce() -> Result<T, DecodeError>,
-) -> Result<T, (&'static str, String)> {
+fn guarded<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, (&'static str, String)> {
     let decoded = catch(work).unwrap_or_else(|panic| Err(DecodeError::Broken(panic)));
     decoded.map_err(|error| (error.kind(), error.to_string()))
 }

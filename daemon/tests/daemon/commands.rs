@@ -99,18 +99,24 @@ fn query_filters() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_fault() {
     let dir = with_catalog(2);
+    let quietly = |command: &[&str]| {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = dir.galmorph(command).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        assert!(output.stderr.is_empty(), "{command:?}");
+    };
     for format in ["table", "csv", "jsonl"] {
-        for command in [
-            &["query", "--format", format][..],
-            &["classify", "inbox/0.jpg", "--format", format],
-        ] {
-            let (reader, writer) = io::pipe().unwrap();
-            drop(reader);
-            let output = dir.galmorph(command).stdout(writer).output().unwrap();
-            assert_eq!(output.status.code(), Some(0), "{command:?}");
-            assert!(output.stderr.is_empty(), "{command:?}");
-        }
+        quietly(&["query", "--format", format]);
+        quietly(&["classify", "inbox/0.jpg", "--format", format]);
     }
+    quietly(&["status"]);
+    quietly(&["status", "--format", "json"]);
+    quietly(&["check", "inbox"]);
+    quietly(&["check", "inbox", "--deep"]);
+    quietly(&["retry"]);
+    quietly(&["backup", "copy.sqlite"]);
+    quietly(&["watch", "inbox", "--drain"]);
 }
 
 #[test]
