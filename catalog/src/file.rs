@@ -97,7 +97,8 @@ pub fn sizes(path: &Path) -> Result<(u64, u64), CatalogError> {
 /// Opens a catalog to read. SQLite makes a -wal and a -shm file beside it for this, and a connection that
 /// can't write leaves them there; one that takes the file for immutable does not.
 fn open_quietly(path: &Path) -> Result<Connection, CatalogError> {
-    // SQLite puts its files beside the catalog itself, not beside a link to it.
+    // SQLite puts its files beside the catalog itself, not beside a link to it. A path that leads nowhere
+    // is refused by SQLite below.
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if !beside(&full, "-wal").exists() {
         return open_immutable(path);

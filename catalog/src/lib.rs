@@ -6,10 +6,10 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`schema`] | tables, views, and the way from one version to the next |
+//! | `schema` | tables, views, and the way from one version to the next |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
-//! | [`retry`](retry()) | the one thing that is written beside the daemon |
+//! | [`retry`](retry()) | the one thing that another program than the daemon writes |
 //! | [`export`] | rows as a table, CSV, JSON lines: one format a file |
 //!
 //! The catalog knows none of its readers: it imports nothing from the daemon.

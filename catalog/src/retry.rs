@@ -1,6 +1,6 @@
 //! Another try for rejected files.
 //!
-//! The one thing that is written by someone else than the daemon: a mark on the row, in one
+//! The one thing that another program than the daemon writes: a mark on the row, in one
 //! transaction. The row itself stays, rejected and with its reason, until the daemon has a new verdict;
 //! so a kill at any moment loses nothing, and a file that is gone keeps the last that was known of it.
 

@@ -74,7 +74,7 @@ impl Writer {
     /// a lock on the catalog.
     ///
     /// Returns how many files are rejected under limits that were changed since: a rejection stands
-    /// until someone asks for another try.
+    /// until `galmorph retry` asks for another try.
     pub fn record_watch(&self, watched: &Watched, limits: &Limits) -> Result<u64, CatalogError> {
         let after = WatchRow::new(self.model, watched, limits);
         let work = || {
@@ -109,7 +109,7 @@ impl Writer {
     }
 
     /// Moves what is in the write-ahead log into the catalog and empties the log's file; false if a
-    /// reader still needs what is in it. It waits for nobody.
+    /// reader still needs what is in it. It does not wait for the reader.
     pub fn empty_log(&self) -> Result<bool, CatalogError> {
         let work = || {
             self.connection.busy_timeout(Duration::ZERO)?;

@@ -18,7 +18,7 @@
 //! Each stage has its own threads, with a bounded channel after each. A full channel stops the stage before
 //! it, so a large backlog needs no more memory than a small one.
 //!
-//! Beside the rooms stand four files that all of them use: `file` (a file on its way), `failure` (errors
+//! Four files next to these folders are used by all of them: `file` (a file on its way), `failure` (errors
 //! and exit codes), `shutdown` (the request to end) and `threads` (threads whose panic ends the daemon).
 //!
 //! What a cutout is (classes, pixels, views, the model card) belongs to `galmorph-cutout`, how a model is

@@ -35,7 +35,7 @@ pub enum FileStatus {
 pub enum StaleReason {
     /// Its size or time is another.
     Changed,
-    /// It was rejected, and someone asked for another try.
+    /// It was rejected, and is to be tried again.
     Retry,
     /// The model has not answered for it.
     OtherModel,

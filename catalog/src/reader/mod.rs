@@ -56,7 +56,7 @@ impl Reader {
             && sizes(path)?.1 == 0
         {
             // On a read-only mount SQLite can't make the files that it reads a WAL catalog with, and
-            // needs none of them to read one that nobody writes to.
+            // needs none of them to read one that no program writes to.
             connection = open_immutable(path)?;
         }
         if check_version(&connection, path)? == 0 {

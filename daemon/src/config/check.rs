@@ -8,10 +8,7 @@ use galmorph_cutout::Preprocessing;
 /// The longest time that can be set: a day, in seconds.
 const LONGEST: f64 = 86_400.0;
 
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "it stands where a check is asked for"
-)]
+#[allow(clippy::unnecessary_wraps, reason = "it takes the place of a check")]
 pub(super) fn anything<T>(_: &T) -> Result<(), String> {
     Ok(())
 }

@@ -229,9 +229,9 @@ pub(crate) fn catalog_path(flag: Option<&Path>, config: &Config) -> PathBuf {
         )
 }
 
-/// The threads that run the network: as many as were asked for, or one per core.
-fn worker_count(asked_for: usize) -> NonZeroUsize {
-    NonZeroUsize::new(asked_for).unwrap_or_else(|| {
+/// The number of threads that run the network: as configured, or one per core.
+fn worker_count(configured: usize) -> NonZeroUsize {
+    NonZeroUsize::new(configured).unwrap_or_else(|| {
         thread::available_parallelism().unwrap_or_else(|error| {
             log::warn!("cannot count the cores: {error}; one worker runs (set workers)");
             NonZeroUsize::MIN

@@ -1,4 +1,4 @@
-//! What the table of settings becomes: the struct [`Config`](super::Config) that holds them, the list that
+//! What the table of settings becomes: the struct [`Config`] that holds them, the list that
 //! documents them, and the code that sets one by its name.
 
 use std::fs;

@@ -12,7 +12,8 @@
 //! | file | |
 //! |---|---|
 //! | `scan` | walks the folders |
-//! | `notify` | listens to the kernel |
+//! | `notify` | listens to the kernel, and follows what it reports |
+//! | `options` | what is taken, and when |
 //! | `selection` | which paths are ours, and opening them safely |
 //! | `decide` | the questions that each file is asked |
 //! | `delay` | files that must settle, or are tried again later |
@@ -25,28 +26,28 @@ mod delay;
 mod departures;
 mod new_folders;
 mod notify;
+mod options;
 mod queue;
 mod scan;
 mod selection;
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, never};
 use crossbeam::select;
 
-use crate::config::{Order, WatchSettings};
 use crate::file::{DepartedFile, TakenFile};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, WaitingPlace};
 use crate::shutdown::Shutdown;
 use decide::Cause;
 use delay::{DelayQueue, Delayed};
-use galmorph_catalog::{Reader, RequiredModel, wake_file};
-use new_folders::{NewFolders, TooMany};
-use notify::{Hint, Listener};
+use galmorph_catalog::{Reader, RequiredModel};
+use new_folders::NewFolders;
+use notify::Listener;
+pub(crate) use options::IntakeOptions;
 use queue::Queue;
 use scan::Scan;
 pub(crate) use scan::{Found, survey};
@@ -67,43 +68,6 @@ const EVENTS_BEFORE_SCAN: u32 = 64;
 /// The pause after a full scan is at least this many times as long as the scan. So scans take a tenth of
 /// the time at most, however large the folders are.
 const PAUSE_FACTOR: u32 = 9;
-
-/// What to take, and when to end.
-#[derive(Debug, Clone)]
-pub(crate) struct IntakeOptions {
-    /// The folders and the names.
-    pub(crate) selection: Selection,
-    /// How long a file must stay unchanged before it is taken.
-    pub(crate) settle: Duration,
-    /// The pause between two full scans, at least.
-    pub(crate) rescan_interval: Duration,
-    /// Which files of a backlog go first.
-    pub(crate) order: Order,
-    /// Scans only, without notifications.
-    pub(crate) poll: bool,
-    /// End when everything that the first scan found is done.
-    pub(crate) drain: bool,
-    /// The file that `galmorph retry` writes to when it has marked files.
-    pub(crate) wake_file: PathBuf,
-}
-
-impl IntakeOptions {
-    /// What the settings say.
-    pub(crate) fn new(settings: &WatchSettings, drain: bool) -> Self {
-        let wake_file = wake_file(&settings.catalog);
-        Self {
-            selection: Selection::of(settings),
-            settle: settings.settle,
-            rescan_interval: settings.rescan_interval,
-            order: settings.order,
-            poll: settings.poll,
-            drain,
-            // The kernel calls it by its true name. The lock keeps the file there; if it is gone all the
-            // same, no notification will come of either name, and the next scan finds what was marked.
-            wake_file: wake_file.canonicalize().unwrap_or(wake_file),
-        }
-    }
-}
 
 /// What the intake saw.
 #[derive(Debug, Default)]
@@ -264,23 +228,6 @@ impl<'a> Intake<'a> {
         self.observer.waits(WaitingPlace::Queue, self.queue.len());
         self.observer
             .waits(WaitingPlace::UnderWay, self.under_way.len());
-    }
-
-    fn listen(&mut self) {
-        let _files = self.mark.begin(Activity::Files);
-        if self.options.drain {
-            return;
-        }
-        // Where scans are relied on, the wake file alone is listened to: the catalog is on this machine.
-        let folders: Vec<PathBuf> = if self.options.poll {
-            Vec::new()
-        } else {
-            self.options.selection.paths().collect()
-        };
-        match Listener::new(&folders, &self.options.wake_file) {
-            Ok(listener) => self.listener = Some(listener),
-            Err(error) => log::warn!("no notifications from the kernel: {error}; relying on scans"),
-        }
     }
 
     fn begin_full_scan(&mut self) {
@@ -456,37 +403,6 @@ impl<'a> Intake<'a> {
         next.map_or(Duration::from_hours(1), |moment| {
             moment.saturating_duration_since(now)
         })
-    }
-
-    fn on_hint(&mut self, moment: Instant, hint: Hint) {
-        let _files = self.mark.begin(Activity::Files);
-        let (path, cause) = match hint {
-            Hint::Complete(path) => (path, Cause::Complete(moment)),
-            Hint::Appeared(path) => (path, Cause::Appeared),
-            Hint::Marked => {
-                log::info!("files were marked to be tried again; scanning");
-                return self.scan_by(Instant::now());
-            }
-        };
-        let Ok(metadata) = fs::symlink_metadata(&path) else {
-            return;
-        };
-        if metadata.is_dir() && self.options.selection.enters(&path) {
-            self.on_new_folder(path);
-        } else if self.options.selection.takes(&path)
-            && let Ok(Some(metadata)) = self.options.selection.look(&path)
-        {
-            self.consider(path, &metadata, cause);
-        }
-    }
-
-    fn on_new_folder(&mut self, folder: PathBuf) {
-        let (now, settle) = (Instant::now(), self.options.settle);
-        if self.new_folders.add(folder, now, settle) == Err(TooMany) {
-            log::info!("many new folders; scanning all");
-            // By then the kernel reports what happens in all of them, so that one scan is enough.
-            self.scan_by(now + settle);
-        }
     }
 }
 

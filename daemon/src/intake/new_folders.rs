@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::Intake;
+
 /// The folders that wait for their scans.
 #[derive(Debug)]
 pub(super) struct NewFolders {
@@ -112,6 +114,18 @@ impl NewFolders {
         let scans = self.scans.remove(folder)?;
         self.by_moment.remove(&(scans.next, folder.to_owned()));
         Some(scans)
+    }
+}
+
+impl Intake<'_> {
+    /// Plans the scans of a folder that has just appeared.
+    pub(super) fn on_new_folder(&mut self, folder: PathBuf) {
+        let (now, settle) = (Instant::now(), self.options.settle);
+        if self.new_folders.add(folder, now, settle) == Err(TooMany) {
+            log::info!("many new folders; scanning all");
+            // By then the kernel reports what happens in all of them, so that one scan is enough.
+            self.scan_by(now + settle);
+        }
     }
 }
 

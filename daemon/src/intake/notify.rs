@@ -12,6 +12,10 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
+use super::Intake;
+use super::decide::Cause;
+use crate::observe::watchdog::Activity;
+
 /// How many hints are kept. Beyond that, a scan finds the files.
 const QUEUE: usize = 4096;
 
@@ -85,6 +89,49 @@ impl Listener {
     /// Has a message when hints were lost since the last message was read.
     pub(super) fn losses(&self) -> &Receiver<()> {
         &self.losses
+    }
+}
+
+impl Intake<'_> {
+    /// Begins to listen, or begins anew.
+    pub(super) fn listen(&mut self) {
+        let _files = self.mark.begin(Activity::Files);
+        if self.options.drain {
+            return;
+        }
+        // Where scans are relied on, the wake file alone is listened to: the catalog is on this machine.
+        let folders: Vec<PathBuf> = if self.options.poll {
+            Vec::new()
+        } else {
+            self.options.selection.paths().collect()
+        };
+        match Listener::new(&folders, &self.options.wake_file) {
+            Ok(listener) => self.listener = Some(listener),
+            Err(error) => log::warn!("no notifications from the kernel: {error}; relying on scans"),
+        }
+    }
+
+    /// Considers the file that a hint is about, or plans a scan.
+    pub(super) fn on_hint(&mut self, moment: Instant, hint: Hint) {
+        let _files = self.mark.begin(Activity::Files);
+        let (path, cause) = match hint {
+            Hint::Complete(path) => (path, Cause::Complete(moment)),
+            Hint::Appeared(path) => (path, Cause::Appeared),
+            Hint::Marked => {
+                log::info!("files were marked to be tried again; scanning");
+                return self.scan_by(Instant::now());
+            }
+        };
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            return;
+        };
+        if metadata.is_dir() && self.options.selection.enters(&path) {
+            self.on_new_folder(path);
+        } else if self.options.selection.takes(&path)
+            && let Ok(Some(metadata)) = self.options.selection.look(&path)
+        {
+            self.consider(path, &metadata, cause);
+        }
     }
 }
 

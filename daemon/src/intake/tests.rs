@@ -1,13 +1,16 @@
 //! The intake alone, with a pipeline that says what the test wants.
 
+use std::fs;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use tempfile::TempDir;
 
 use super::departures::DRAIN_ATTEMPTS;
+use super::notify::Hint;
 use super::queue::Lane;
 use super::*;
+use crate::config::Order;
 use crate::file::{Departure, Origin};
 use crate::observe::Stage;
 use crate::observe::Tally;
