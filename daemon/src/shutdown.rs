@@ -111,8 +111,22 @@ impl Shutdown {
         &self.receiver
     }
 
+    /// Requests the end when it is dropped, even by a panic.
+    pub(crate) fn on_drop(&self) -> RequestOnDrop {
+        RequestOnDrop(self.clone())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Shutdown::on_drop`].
+pub(crate) struct RequestOnDrop(Shutdown);
+
+impl Drop for RequestOnDrop {
+    fn drop(&mut self) {
+        self.0.request();
     }
 }
 
@@ -128,6 +142,18 @@ mod tests {
         stop.request();
         assert!(elsewhere.requested());
         assert!(elsewhere.receiver().recv().is_err());
+    }
+
+    #[test]
+    fn a_panic_requests_the_end() {
+        let stop = Shutdown::new();
+        let guarded = || {
+            let _request = stop.on_drop();
+            assert!(!stop.requested());
+            panic!("a bug");
+        };
+        std::panic::catch_unwind(guarded).unwrap_err();
+        assert!(stop.requested());
     }
 
     #[test]

@@ -42,10 +42,10 @@ impl Check {
             }
         }
         let mut output = io::stdout().lock();
-        for line in &lines {
-            writeln!(output, "{line}").map_err(Failure::Output)?;
-        }
+        let written = lines.iter().try_for_each(|line| writeln!(output, "{line}"));
+        // A reader that has seen enough changes nothing about the faults.
         faults.into_result()?;
+        written.map_err(Failure::Output)?;
         Ok(outcome)
     }
 }

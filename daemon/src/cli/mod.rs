@@ -31,6 +31,13 @@ use crate::observe::{LastError, start_log};
 use galmorph_catalog::export::{Export, Format};
 use galmorph_inference::{Model, catch};
 
+const VERBOSE: &str =
+    "Log more (-vv: every detail); overrides the environment variable GALMORPH_LOG";
+const QUIET: &str = "Log errors only; overrides the environment variable GALMORPH_LOG";
+
+/// The place of these two in the help: after the flags of the command.
+const LAST: usize = 900;
+
 /// Classifies galaxy cutouts as they arrive, into a SQLite catalog
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
@@ -38,16 +45,10 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 
-    #[arg(short, long, global = true, action = ArgAction::Count,
-          help = "Log more (-vv: every detail); overrides the environment variable GALMORPH_LOG")]
+    #[arg(short, long, global = true, display_order = LAST, action = ArgAction::Count, help = VERBOSE)]
     verbose: u8,
 
-    #[arg(
-        short,
-        long,
-        global = true,
-        help = "Log errors only; overrides the environment variable GALMORPH_LOG"
-    )]
+    #[arg(short, long, global = true, display_order = LAST, help = QUIET)]
     quiet: bool,
 }
 

@@ -222,9 +222,11 @@ impl Daemon<'_> {
                 let _alive = alive;
                 pipeline::run(&context, options, writer, tally)
             })?;
+            // The scope waits for the pipeline, so a panic here must end it.
+            let request = stop.on_drop();
             let next = self.wait_for_reload(setup, &ended);
             // The pipeline has ended, or makes room for the next one.
-            stop.request();
+            drop(request);
             let report = pipeline.join()??;
             Ok((report, next.filter(|_| !self.exit.requested())))
         })

@@ -117,6 +117,12 @@ fn a_reader_that_has_seen_enough_is_no_fault() {
     quietly(&["retry"]);
     quietly(&["backup", "copy.sqlite"]);
     quietly(&["watch", "inbox", "--drain"]);
+    // A fault is a fault, whether or not the rest is read.
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let mut check = dir.galmorph(["check", "inbox", "nowhere"]);
+    let output = check.stdout(writer).output().unwrap();
+    Ran::from(output).exits(2).says_in_one_line(&["'nowhere'"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What systemd hears: how the work goes, and whether the threads get on.
+//! What systemd hears: how the work goes, and whether the threads make progress.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
