@@ -1,6 +1,6 @@
 //! Another try for rejected files.
 //!
-//! The one thing that is written by someone else than the daemon: a mark on the row, in one
+//! The one thing that another program than the daemon writes: a mark on the row, in one
 //! transaction. The row itself stays, rejected and with its reason, until the daemon has a new verdict;
 //! so a kill at any moment loses nothing, and a file that is gone keeps the last that was known of it.
 
@@ -37,15 +37,15 @@ pub fn retry(
     paths: &[PathBuf],
 ) -> Result<ByReason, CatalogError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opening = |error| opening_fault(catalog, &error);
+    let opening = |error| opening_fault(catalog, error);
     if !catalog.exists() {
         return Err(no_catalog(catalog));
     }
     let mut connection = Connection::open_with_flags(catalog, flags).map_err(opening)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
     require_current(check_version(&connection, catalog)?, catalog)?;
-    let marked = mark(&mut connection, reasons, paths)
-        .map_err(|error| fault(catalog, "write to", &error))?;
+    let marked =
+        mark(&mut connection, reasons, paths).map_err(|error| fault(catalog, "write to", error))?;
     if !marked.is_empty() {
         wake_daemon(catalog);
     }

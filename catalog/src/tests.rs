@@ -74,8 +74,8 @@ impl Fixture {
 
     fn refusal(&self) -> String {
         match Writer::open(&self.path(), &model("m")).unwrap_err() {
-            CatalogError::Unusable(message) => message,
-            CatalogError::Transient(message) => panic!("transient: {message}"),
+            CatalogError::Unusable(fault) => fault.to_string(),
+            CatalogError::Transient(fault) => panic!("transient: {fault}"),
         }
     }
 
@@ -284,8 +284,8 @@ fn a_locked_catalog_is_a_transient_fault_unless_nothing_is_to_be_written() {
 fn what_is_forbidden_is_final_at_the_start_and_may_pass_later() {
     let path = Path::new("c.sqlite");
     for code in [rusqlite::ffi::SQLITE_CANTOPEN, rusqlite::ffi::SQLITE_PERM] {
-        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
-        let (start, later) = (opening_fault(path, &error), fault(path, "read", &error));
+        let error = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let (start, later) = (opening_fault(path, error()), fault(path, "read", error()));
         assert!(matches!(start, CatalogError::Unusable(_)), "{start}");
         assert!(matches!(later, CatalogError::Transient(_)), "{later}");
     }

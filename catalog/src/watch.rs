@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use crate::connect::BUSY_TIMEOUT;
-use crate::error::fault;
+use crate::error::{CatalogFault, fault};
 use crate::reader::freshness::{RequiredModel, count};
 use crate::retry::KIND;
 use crate::{CatalogError, Reader, Writer, path_text, text_path, time};
@@ -74,7 +74,7 @@ impl Writer {
     /// a lock on the catalog.
     ///
     /// Returns how many files are rejected under limits that were changed since: a rejection stands
-    /// until someone asks for another try.
+    /// until `galmorph retry` asks for another try.
     pub fn record_watch(&self, watched: &Watched, limits: &Limits) -> Result<u64, CatalogError> {
         let after = WatchRow::new(self.model, watched, limits);
         let work = || {
@@ -97,7 +97,7 @@ impl Writer {
             }
             Ok(rejected_under_other_limits)
         };
-        work().map_err(|error| fault(&self.path, "write to", &error))
+        work().map_err(|error| fault(&self.path, "write to", error))
     }
 
     /// Writes down the last error.
@@ -108,11 +108,11 @@ impl Writer {
                 params![error.message, time::to_millisecond(error.at)],
             )
             .map(drop)
-            .map_err(|error| fault(&self.path, "write to", &error))
+            .map_err(|error| fault(&self.path, "write to", error))
     }
 
     /// Moves what is in the write-ahead log into the catalog and empties the log's file; false if a
-    /// reader still needs what is in it. It waits for nobody.
+    /// reader still needs what is in it. It does not wait for the reader.
     pub fn empty_log(&self) -> Result<bool, CatalogError> {
         let work = || {
             self.connection.busy_timeout(Duration::ZERO)?;
@@ -126,7 +126,7 @@ impl Writer {
         };
         work()
             .map(|busy| !busy)
-            .map_err(|error| fault(&self.path, "tidy up", &error))
+            .map_err(|error| fault(&self.path, "tidy up", error))
     }
 }
 
@@ -149,15 +149,16 @@ impl Reader {
             );
             Ok(Some((row, error.optional()?)))
         };
-        let found = work().map_err(|error| fault(&self.path, "read", &error))?;
+        let found = work().map_err(|error| fault(&self.path, "read", error))?;
         let Some((row, error)) = found else {
             return Ok(None);
         };
         let damaged = |error: serde_json::Error| {
             let path = self.path.display();
-            CatalogError::Unusable(format!(
+            let message = format!(
                 "catalog '{path}': its table watch is damaged: {error} (the next start of galmorph watch mends it)"
-            ))
+            );
+            CatalogError::Unusable(CatalogFault::new(message, error))
         };
         Ok(Some(Watch {
             model: row.model,

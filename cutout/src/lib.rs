@@ -30,7 +30,7 @@ pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
 pub use early_stop::{EarlyStop, EarlyStopError};
-pub use format::{DecodeError, Limits, decode};
+pub use format::{DecodeError, Limits, decode, dimensions};
 pub use image::{Format, Image, Origin};
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};

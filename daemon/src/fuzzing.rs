@@ -1,4 +1,4 @@
-//! What must hold for any bytes at all: the fuzz targets (`fuzz/`), and the test that feeds them every
+//! Properties that must hold for any bytes: the fuzz targets (`fuzz/`), and a test that feeds them every
 //! input that once did harm.
 
 use crate::config::Config;
@@ -8,12 +8,10 @@ use galmorph_inference::{Model, Options};
 pub fn configuration(bytes: &[u8]) {
     match Config::parse(&String::from_utf8_lossy(bytes)) {
         Ok(config) => {
-            let _ = (
-                config.settle(),
-                config.rescan_interval(),
-                config.max_delay(),
-            );
-            assert!(config.worker_count() >= 1 && config.limits().max_bytes >= 1);
+            // Folders are looked for on the disk, and what is there is no matter of the bytes.
+            let folders = Vec::new();
+            let settings = Config { folders, ..config }.resolve(&mut Vec::new());
+            assert!(settings.batch >= 1 && settings.limits.max_bytes >= 1);
         }
         Err(faults) => {
             assert!(!faults.is_empty());

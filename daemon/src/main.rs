@@ -1,6 +1,7 @@
-//! The program: parses, runs, and turns what came of it into an exit code. Everything else is in the
+//! The program: it parses, runs, and turns the outcome into an exit code. Everything else is in the
 //! library, where it can be tested.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,10 +19,11 @@ fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::SomeRejected) => ExitCode::from(1),
         Err(failure) => {
-            // The journal takes "<3>" for the level of an error.
+            // The journal reads "<3>" as the level of an error.
             let level = if connected_to_journal() { "<3>" } else { "" };
             for line in failure.lines() {
-                eprintln!("{level}galmorph: {line}");
+                // If the reader of standard error is gone, the exit code still says it.
+                let _ = writeln!(io::stderr(), "{level}galmorph: {line}");
             }
             ExitCode::from(failure.exit_code())
         }

@@ -80,7 +80,10 @@ impl Classifier {
         while group.is_open() {
             group.run();
         }
-        group.outcomes().next().unwrap_or(Err(Refusal::NoAnswer))
+        group
+            .outcomes()
+            .next()
+            .expect("a group of one image has one outcome")
     }
 
     /// Images that are to be classified, each by its views.
@@ -171,9 +174,9 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The answers, in the order of the images.
+    /// The outcomes, in the order of the images. To be called when the group is no longer open.
     pub fn outcomes(self) -> impl Iterator<Item = Outcome> {
-        let outcome = |image: Image<'a>| image.outcome.unwrap_or(Err(Refusal::NoAnswer));
+        let outcome = |image: Image<'a>| image.outcome.expect("the group was run until it closed");
         self.images.into_iter().map(outcome)
     }
 

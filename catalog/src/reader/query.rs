@@ -93,7 +93,7 @@ impl Reader {
         header: impl FnOnce(&[&str]) -> Result<(), E>,
         mut row: impl FnMut(&[Value]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let fault = |error| E::from(fault(&self.path, "read", &error));
+        let fault = |error| E::from(fault(&self.path, "read", error));
         let mut statement = self.connection.prepare(&query.sql).map_err(fault)?;
         let names: Vec<&str> = statement.column_names().collect();
         header(&names)?;

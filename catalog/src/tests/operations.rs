@@ -181,7 +181,7 @@ fn a_rate_counts_the_answers_of_its_period_alone() {
 fn the_log_is_emptied_unless_a_reader_needs_it_and_waits_for_nobody() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
-    let log = |fixture: &Fixture| sizes(&fixture.path()).1;
+    let log = |fixture: &Fixture| sizes(&fixture.path()).unwrap().1;
     let mut holder = Connection::open(fixture.path()).unwrap();
     let snapshot = holder.transaction().unwrap();
     let count: i64 = snapshot

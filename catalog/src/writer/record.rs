@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use blake3::Hash;
 use galmorph_cutout::{Probabilities, RejectReason};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::schema::probability_columns;
 use crate::{ModelInUse, Stamp, path_text, time};
@@ -75,7 +75,7 @@ impl Verdict {
 }
 
 /// The row of the model in use, made when this catalog meets it for the first time. Later starts only
-/// read, so that they needn't wait for whoever has the catalog locked.
+/// read, so that they needn't wait while the catalog is locked.
 pub(super) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite::Result<i64> {
     let digest = model.digest.to_hex();
     let digest = digest.as_str();
@@ -166,6 +166,12 @@ fn write_answer(
 /// A size as SQLite stores it. No file system has files beyond 2^63 bytes.
 pub(crate) fn sql_bytes(bytes: u64) -> i64 {
     i64::try_from(bytes).expect("no file has 2^63 bytes or more")
+}
+
+/// A number of a row that is never negative, unless another program wrote the row.
+pub(crate) fn unsigned(row: &Row, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }
 
 /// The double that reads as the float does: 0.3, where a cast would give 0.30000001192092896.

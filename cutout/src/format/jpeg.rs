@@ -5,7 +5,7 @@
 //! without decoding: within the compressed data 0xFF is always followed by a zero or a restart marker,
 //! and everything else states its length (ITU-T T.81, annex B).
 
-use image::ImageFormat;
+use image::{ImageDecoder as _, ImageFormat};
 
 use super::{DecodeError, Format, Limits, raster};
 use crate::Image;
@@ -26,6 +26,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError
         return Err(DecodeError::Broken("the JPEG ends early".into()));
     }
     raster::read(decoder, Format::Jpeg)
+}
+
+pub(super) fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
+    raster::open(bytes, ImageFormat::Jpeg, limits).map(|decoder| decoder.dimensions())
 }
 
 /// Whether the file's markers lead from its start to the end of the image. Bytes after that end are

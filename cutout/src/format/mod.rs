@@ -78,6 +78,19 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
     }
 }
 
+/// The width and the height of an image in pixels, from its header alone. No pixel is decoded, so this says
+/// nothing about the rest of the file; the limits are those of [`decode`].
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
+    limits.check_bytes(bytes.len() as u64)?;
+    match Format::of(bytes).ok_or(DecodeError::NotAnImage)? {
+        Format::Jpeg => jpeg::dimensions(bytes, limits),
+        Format::Png => png::dimensions(bytes, limits),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -132,6 +145,17 @@ mod tests {
             .map(|(a, b)| a.abs_diff(*b))
             .max();
         assert!(worst <= Some(40), "{worst:?}");
+    }
+
+    #[test]
+    fn the_header_alone_has_the_size_and_is_held_to_the_limits() {
+        let (whole, small) = (jpeg(&gradient(64, 48)), png(gradient(15, 64)));
+        let limits = Limits::default();
+        let half = &whole[..whole.len() / 2];
+        assert_eq!(dimensions(half, &limits).unwrap(), (64, 48));
+        let fault = dimensions(&small, &limits).unwrap_err();
+        assert_eq!(fault.reason(), RejectReason::TooSmall);
+        assert!(dimensions(b"<html>", &limits).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! PNG, with 8 or 16 bits a sample.
 
-use image::ImageFormat;
+use image::{ImageDecoder as _, ImageFormat};
 
 use super::{DecodeError, Format, Limits, raster};
 use crate::Image;
@@ -11,6 +11,10 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
     let decoder = raster::open(bytes, ImageFormat::Png, limits)?;
     raster::read(decoder, Format::Png)
+}
+
+pub(super) fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
+    raster::open(bytes, ImageFormat::Png, limits).map(|decoder| decoder.dimensions())
 }
 
 #[cfg(test)]

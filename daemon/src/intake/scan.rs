@@ -1,4 +1,4 @@
-//! The scan is the guarantee; notifications only shorten the wait.
+//! The walk through the folders.
 //!
 //! It walks the folders as a stream: no listing of a tree is ever held, so a million files cost no more
 //! memory than ten. Links to folders are not followed, so a scan ends and never leaves its folders.
@@ -12,8 +12,8 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::selection::{Selection, is_hidden};
 
-/// Gives everything that a scan of the folders comes across to `each`. A file that lies in several of
-/// the folders is given once.
+/// Calls `each` with everything that a scan of the folders finds, and the folder it is in. A file that lies
+/// in several of the folders is given once.
 pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) {
     for (position, folder) in selection.folders().iter().enumerate() {
         let earlier = selection.of_the_first(position);
@@ -29,17 +29,17 @@ pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) 
 
 type Walk = Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>;
 
-/// A walk through some folders, a file at a time.
+/// A walk through some folders, one file at a time.
 pub(super) struct Scan {
     waiting: VecDeque<PathBuf>,
     current: Option<Walk>,
 }
 
-/// What a scan comes across.
+/// What a scan finds.
 pub(crate) enum Found {
     /// A regular file, or a link that counts as one.
     File(PathBuf, Metadata),
-    /// Something that can't be looked at, and why.
+    /// What can't be looked at, and why, in one line.
     Fault(String),
 }
 
@@ -52,7 +52,7 @@ impl Scan {
         }
     }
 
-    /// The next thing found, or nothing when the walk has ended.
+    /// The next file or fault; `None` when the walk has ended.
     pub(super) fn next(&mut self, selection: &Selection) -> Option<Found> {
         loop {
             let Some(walk) = &mut self.current else {
@@ -72,7 +72,7 @@ impl Scan {
                         return Some(Found::Fault(format!("cannot scan '{path}': {error}")));
                     }
                 },
-                // Below the folder itself, what vanished while we walked is nobody's fault.
+                // Files may vanish during the walk. Only the folder itself must be there.
                 Some(Err(error)) if error.depth() > 0 && is_absence(&error) => {}
                 Some(Err(error)) => return Some(Found::Fault(describe(&error))),
             }

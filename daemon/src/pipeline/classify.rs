@@ -1,5 +1,5 @@
-//! Runs the network on batches. An image that the network can't answer for is rejected alone: see
-//! `galmorph-inference`.
+//! Runs the network on batches. An image that the network can't answer for is rejected alone; the
+//! classifier of `galmorph-inference` takes care of that.
 
 use crossbeam::channel::{Receiver, Sender};
 

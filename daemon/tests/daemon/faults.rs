@@ -275,7 +275,8 @@ fn workers_on_the_command_line_are_bounded_as_in_the_configuration() {
     let dir = Dir::new();
     let ran = dir.run(&["check", "inbox", "--workers", "1025"]).exits(2);
     assert!(
-        ran.stderr.contains("1025 is not in 0..=1024"),
+        ran.stderr
+            .contains("--workers: 1025 is not between 0 and 1024"),
         "{}",
         ran.stderr
     );
