@@ -1,4 +1,4 @@
-//! `galmorph check`: every fault at once, before the daemon is started.
+//! `galmorph check`: reports every fault at once, before the daemon is started.
 
 use std::io::{self, Write as _};
 
@@ -14,14 +14,14 @@ pub(super) struct Check {
     #[command(flatten)]
     settings: Settings,
 
-    /// Check every page and row of the catalog too, and hold it against the folders: files that are
-    /// not in it, changed since, or gone. Files without an answer make the exit code 1
+    /// Also check every page and row of the catalog, and compare it with the folders: files that are not
+    /// in it, that have changed since, or that are gone. Files without a prediction make the exit code 1
     #[arg(long)]
     deep: bool,
 }
 
 impl Check {
-    pub(super) fn run(&self) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, quiet: bool) -> Result<Outcome, Failure> {
         let examined = self.settings.examine();
         let sound = sound(&examined);
         let mut lines: Vec<String> = sound.iter().map(|line| format!("ok: {line}")).collect();
@@ -45,6 +45,9 @@ impl Check {
             }
         }
         let mut output = io::stdout().lock();
+        if quiet {
+            lines.retain(|line| !line.starts_with("ok: "));
+        }
         for line in &lines {
             writeln!(output, "{line}").map_err(Failure::Output)?;
         }
@@ -60,7 +63,7 @@ impl Check {
     }
 }
 
-/// What is as it should be, a line each.
+/// Everything that is as it should be, a line each.
 fn sound(examined: &Examined) -> Vec<String> {
     let folders = examined.folders.iter();
     let mut lines: Vec<String> = folders

@@ -2,30 +2,31 @@
 //! (configuration, model, catalog) into objects that are ready to use, before any work begins. So a
 //! wrong argument is one clear line, never a fault in the middle of the work.
 
+mod args;
 mod backup;
 mod check;
 mod classify;
 mod deep;
+mod hint;
 mod npy;
 mod query;
 mod retry;
+mod rows;
 mod status;
 mod summary;
 mod views;
 mod watch;
 
-use std::io::{self, BufWriter, ErrorKind, StdoutLock};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use galmorph_cutout::EarlyStop;
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use crate::config::{choice, load_model, meaning, scales};
 pub use crate::failure::Failure;
 use crate::observe::LastError;
 use crate::observe::LogLines;
-use galmorph_catalog::export::{Export, Format};
 use galmorph_inference::{Model, Options, Precision};
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 some inputs were rejected, 2 usage or configuration, \
@@ -38,11 +39,11 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 
-    /// Say more; twice for every detail
+    /// More output (-vv: debug)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Say nothing but errors
+    /// Errors only
     #[arg(short, long, global = true)]
     quiet: bool,
 }
@@ -51,19 +52,19 @@ pub struct Arguments {
 enum Command {
     /// Watch folders, and classify every cutout that appears there
     Watch(watch::Watch),
-    /// Classify some files, without a catalog
+    /// Classify single files, without a catalog
     Classify(classify::Classify),
-    /// Read the catalog
+    /// Print the catalog
     Query(query::QueryArguments),
-    /// Say what galmorph watch does, and what waits
+    /// Show what galmorph watch is doing, and what waits
     Status(status::StatusArguments),
-    /// Put rejected files back, to be tried again
+    /// Queue rejected files for another attempt
     Retry(retry::Retry),
-    /// Copy the catalog, while galmorph watch writes to it
+    /// Copy the catalog, also while galmorph watch writes to it
     Backup(backup::Backup),
     /// Write what the network sees of an image
     Views(views::Views),
-    /// Explain every fault in the configuration, the model, the folders and the catalog
+    /// Report every problem in the configuration, the model, the folders and the catalog
     Check(check::Check),
 }
 
@@ -95,14 +96,6 @@ impl ModelArguments {
     }
 }
 
-/// How rows are written.
-#[derive(Debug, Args)]
-struct FormatArguments {
-    /// How to write the rows
-    #[arg(long, value_parser = choice(Format::ALL, Format::name), default_value = "table")]
-    format: Format,
-}
-
 /// What a command that ran to its end came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -114,17 +107,21 @@ pub enum Outcome {
 
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let quiet = arguments.quiet;
     let screen = MultiProgress::new();
+    if quiet {
+        screen.set_draw_target(ProgressDrawTarget::hidden());
+    }
     let last_error = start_log(&arguments, &screen);
     match arguments.command {
-        Command::Watch(watch) => watch.run(&screen, &last_error),
+        Command::Watch(watch) => watch.run(&screen, &last_error, quiet),
         Command::Classify(classify) => classify.run(),
         Command::Query(query) => query.run(),
         Command::Status(status) => status.run(),
-        Command::Retry(retry) => retry.run(),
-        Command::Backup(backup) => backup.run(),
+        Command::Retry(retry) => retry.run(quiet),
+        Command::Backup(backup) => backup.run(quiet),
         Command::Views(views) => views.run(),
-        Command::Check(check) => check.run(),
+        Command::Check(check) => check.run(quiet),
     }
 }
 
@@ -146,23 +143,6 @@ fn start_log(arguments: &Arguments, screen: &MultiProgress) -> LastError {
     // A panic in a decoder or a network rejects one image; its story belongs in the log.
     std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
     last_error
-}
-
-/// Writes rows to standard output. A reader that has seen enough (`head`) is not a fault.
-fn write_rows(
-    format: Format,
-    work: impl FnOnce(&mut dyn Export) -> Result<Outcome, Failure>,
-) -> Result<Outcome, Failure> {
-    let output: BufWriter<StdoutLock> = BufWriter::new(io::stdout().lock());
-    let mut exporter = format.exporter(output);
-    let outcome = work(&mut *exporter).and_then(|outcome| {
-        exporter.finish().map_err(Failure::Output)?;
-        Ok(outcome)
-    });
-    match outcome {
-        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Fine),
-        other => other,
-    }
 }
 
 #[cfg(test)]

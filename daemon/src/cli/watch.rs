@@ -6,7 +6,6 @@
 //! Everything is read and checked while the old pipeline works on; settings with a fault change nothing.
 
 use std::convert::Infallible;
-use std::io::{self, Write};
 use std::thread;
 use std::time::Instant;
 
@@ -15,8 +14,8 @@ use crossbeam::channel::{Receiver, bounded, never};
 use crossbeam::select;
 use indicatif::MultiProgress;
 
-use super::Outcome;
-use super::summary::summary;
+use super::summary::Summary;
+use super::{Outcome, hint};
 use crate::config::{Settings, Setup};
 use crate::failure::Failure;
 use crate::intake::{IntakeOptions, Selection};
@@ -45,6 +44,7 @@ impl Watch {
         &self,
         screen: &MultiProgress,
         last_error: &LastError,
+        quiet: bool,
     ) -> Result<Outcome, Failure> {
         // Before the slow things, so that an early signal is already a request and not an abortion.
         let (exit, wishes) = Shutdown::on_signals(!self.drain)
@@ -70,17 +70,20 @@ impl Watch {
         let ended = daemon.run(setup, writer);
         progress.finish();
         let (report, setup) = ended?;
+        let early_stop = setup.model.card.early_stop;
+        let summary = Summary {
+            report: &report,
+            elapsed: began.elapsed(),
+            runs: (!early_stop.is_never()).then(|| (early_stop, metrics.runs())),
+            catalog: &setup.catalog,
+            extensions: &setup.config.extensions,
+            drain: self.drain,
+        };
+        if !quiet {
+            summary.print()?;
+        }
         if !self.drain {
             return Ok(Outcome::Fine);
-        }
-        let early_stop = setup.model.card.early_stop;
-        let runs = (!early_stop.is_never()).then(|| (early_stop, metrics.runs()));
-        let summary = summary(&report, began.elapsed(), runs, &setup.catalog);
-        match write!(io::stdout(), "{summary}") {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                return Err(Failure::Output(error));
-            }
-            _ => {}
         }
         let rejected = report.tally.rejected_total() > 0 || !report.intake.abandoned.is_empty();
         if rejected && !report.intake.interrupted {
@@ -113,7 +116,8 @@ impl Watch {
         let wake_file = wake_file(&setup.catalog);
         IntakeOptions {
             selection: Selection::new(setup.folders.clone(), config.extensions.clone())
-                .with_links(config.follow_links),
+                .with_links(config.follow_links)
+                .with_catalog(&setup.catalog),
             settle: config.settle(),
             rescan_interval: config.rescan_interval(),
             order: config.order,
@@ -123,6 +127,21 @@ impl Watch {
             wake_file: wake_file.canonicalize().unwrap_or(wake_file),
         }
     }
+}
+
+/// What is watched, with which catalog and model, for the person who started it.
+fn watching(setup: &Setup) -> String {
+    let folders: Vec<String> = setup
+        .folders
+        .iter()
+        .map(|folder| folder.path.display().to_string())
+        .collect();
+    format!(
+        "watching {} (catalog {}, model {})",
+        folders.join(", "),
+        setup.catalog.display(),
+        setup.model.card.name
+    )
 }
 
 /// Opens the catalog, and records what is watched.
@@ -144,8 +163,10 @@ fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
     };
     let rejected = writer.record_watch(&watched, &config.limits())?;
     if rejected > 0 {
+        let retry = "retry --reason too_large --reason too_small";
+        let retry = hint::command(retry, &setup.catalog);
         log::warn!(
-            "{rejected} files are rejected under other limits than today's (galmorph retry --reason too_large --reason too_small tries them again)"
+            "{rejected} files are rejected under other limits than today's ({retry} queues them again)"
         );
     }
     log::info!(
@@ -181,6 +202,7 @@ impl Daemon<'_> {
         let mut server = self.serve(setup.config.metrics.as_ref())?;
         loop {
             self.metrics.set_up(&setup.model, setup.catalog.clone());
+            self.progress.watching(watching(&setup));
             let (report, next) = self.run_until_reload(&setup, writer, tally)?;
             let Some(next) = next else {
                 return Ok((report, setup));

@@ -12,6 +12,7 @@ mod decide;
 mod delay;
 mod departures;
 mod notify;
+mod other_files;
 mod queue;
 mod scan;
 mod selection;
@@ -32,6 +33,7 @@ use decide::Cause;
 use delay::{DelayQueue, Delayed};
 use galmorph_catalog::{Reader, RequiredModel};
 use notify::{Hint, Listener};
+pub(crate) use other_files::OtherFiles;
 pub(crate) use queue::Order;
 use queue::Queue;
 use scan::Scan;
@@ -77,6 +79,8 @@ pub(crate) struct IntakeReport {
     pub(crate) unchanged: u64,
     /// What a drain gave up on, a line each.
     pub(crate) abandoned: Vec<String>,
+    /// Files of other kinds, as the last full scan found them.
+    pub(crate) others: OtherFiles,
     /// Whether it was asked to end before the backlog was done.
     pub(crate) interrupted: bool,
 }
@@ -117,6 +121,8 @@ pub(crate) struct Intake<'a> {
     touched: HashMap<PathBuf, Cause>,
     // What a drain gave up on, and is not to begin anew with.
     given_up: HashSet<PathBuf>,
+    // The kinds of other files that were named already.
+    named: OtherFiles,
     report: IntakeReport,
 }
 
@@ -185,6 +191,7 @@ impl<'a> Intake<'a> {
             under_way: HashMap::new(),
             touched: HashMap::new(),
             given_up: HashSet::new(),
+            named: OtherFiles::default(),
             report: IntakeReport::default(),
         }
     }
@@ -325,9 +332,21 @@ impl<'a> Intake<'a> {
             return;
         }
         self.observer.scanned(took);
+        self.name_others(scan.entries.others());
         if !self.options.drain {
             self.scan_by(Instant::now() + self.options.rescan_interval.max(took * PAUSE));
         }
+    }
+
+    /// Names the files that are left alone, when there are kinds of them that were not named before.
+    fn name_others(&mut self, others: &OtherFiles) {
+        if !others.is_known_to(&self.named) {
+            let what = others.explain(self.options.selection.extensions());
+            log::info!("files of other kinds are left alone: {what}");
+            self.observer.left_alone(&what);
+            self.named.merge(others);
+        }
+        self.report.others = others.clone();
     }
 
     /// A folder that can't be scanned may come back (a mount), and the next scan sees to it. A drain

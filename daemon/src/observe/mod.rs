@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use galmorph_catalog::Entry;
 
 pub(crate) use logging::LastError;
-pub(crate) use progress::{LogLines, Progress};
+pub(crate) use progress::{LogLines, Progress, three_digits};
 pub(crate) use tally::Tally;
 
 /// One who is told how the work goes. Called from several threads.
@@ -37,6 +37,9 @@ pub(crate) trait Observer: Sync {
 
     /// A full scan has ended.
     fn scanned(&self, took: Duration);
+
+    /// A full scan has found files of kinds that are not taken, and that were not named before.
+    fn left_alone(&self, files: &str);
 
     /// Notifications of the kernel were lost.
     fn lost(&self);

@@ -157,7 +157,7 @@ pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
 }
 
 /// Surveys name a cutout after its object, so the name without its ending is the object's id.
-fn object_id(path: &Path) -> String {
+pub(crate) fn object_id(path: &Path) -> String {
     path.file_stem()
         .map(|stem| path_text(Path::new(stem)))
         .unwrap_or_default()

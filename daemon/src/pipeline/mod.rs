@@ -38,7 +38,7 @@ use crate::observe::Tally;
 use crate::observe::watchdog::Monitor;
 use crate::pipeline::backoff::patiently;
 use crate::shutdown::Shutdown;
-pub(crate) use decode::decode;
+pub(crate) use decode::{decode, object_id};
 use galmorph_catalog::{CatalogError, Entry, Reader, RequiredModel, Writer};
 use galmorph_inference::Model;
 use galmorph_inference::catch;

@@ -10,6 +10,7 @@
 )]
 
 mod backlog;
+mod bad_input;
 mod commands;
 mod crash_sweep;
 mod fault_injection;
@@ -20,6 +21,7 @@ mod metrics;
 mod mounts;
 mod moves;
 mod odd_files;
+mod other_files;
 mod png;
 mod poison;
 mod power_loss;
@@ -32,4 +34,6 @@ mod status;
 mod strace;
 mod support;
 mod systemd;
+mod terminal;
 mod tiny;
+mod which_catalog;
