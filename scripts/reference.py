@@ -24,9 +24,9 @@ GOLDEN = ROOT / "cutout/tests/golden"
 SCALES = [180, 200, 220, 240]
 
 # The cases of cutout/tests/golden.rs: pattern, width, height, and the stride of the
-# values that are kept: 1 keeps all, 5 keeps every fifth of a view, to save room.
+# values that are kept. 1 keeps all; 5 keeps every fifth value of a view, to save room.
 CASES = [
-    ("texture", 424, 424, 1),  # as Galaxy Zoo's cutouts
+    ("texture", 424, 424, 1),  # the size of Galaxy Zoo's cutouts
     ("texture", 264, 264, 5),
     ("texture", 301, 257, 5),  # odd sides: which way the half pixel goes
     ("texture", 200, 230, 5),  # padded in width, in height, or not, by scale
@@ -35,7 +35,7 @@ CASES = [
     ("spot", 264, 264, 1),  # nearly uniform: the lower bound of the whitening
 ]
 
-# TensorFlow against itself on another processor, relative to values above 1.
+# TensorFlow against itself on another processor; relative for values above 1.
 GOLDEN_TOLERANCE = 1e-6
 # Our views against TensorFlow's, from the same pixels.
 VIEWS_TOLERANCE = 1e-4
@@ -58,7 +58,7 @@ def texture(width, height):
 
 
 def spot(width, height):
-    """Black but for a 1 in one channel of the middle pixel."""
+    """Black except for a 1 in one channel of the middle pixel."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[height // 2, width // 2, 0] = 1
     return pixels
@@ -84,15 +84,15 @@ def shared_folder():
 
 
 def dump_pixels(files, folder):
-    """Has our decoder write the files' pixels and views to a folder, as `<stem>.pixels.npy` and
-    `<stem>.views.npy`."""
+    """Writes the files' pixels and views, as our decoder makes them, to a folder:
+    `<stem>.pixels.npy` and `<stem>.views.npy`."""
     command = ["cargo", "run", "--quiet", "--locked", "-p", "galmorph-cutout"]
     command += ["--example", "dump_pixels", "--", str(folder), *map(str, files)]
     subprocess.run(command, cwd=ROOT, check=True)
 
 
 def golden(write):
-    """Compares the golden arrays with the committed ones, or writes them; True if all is well."""
+    """Compares TensorFlow's arrays with the committed ones, or writes them. True if all agree."""
     patterns = {"texture": texture, "spot": spot}
     good = True
     for pattern, width, height, stride in CASES:
@@ -122,7 +122,7 @@ def golden(write):
 
 
 def real_cutouts(folder):
-    """Compares our decoder and views on real cutouts with TensorFlow's; True if all is well."""
+    """Compares our decoder and views on real cutouts with TensorFlow's. True if they agree."""
     files = sorted(folder.glob("*.jpg"))
     files = files[:: max(1, len(files) // REAL_CUTOUTS)][:REAL_CUTOUTS]
     if not files:
@@ -152,8 +152,8 @@ def real_cutouts(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Golden arrays of the preprocessing, by TensorFlow")
-    parser.add_argument("--write", action="store_true", help="write the golden arrays anew")
+    parser = argparse.ArgumentParser(description="compare our preprocessing with TensorFlow's")
+    parser.add_argument("--write", action="store_true", help="write the golden arrays instead of comparing them")
     write = parser.parse_args().write
 
     print(f"TensorFlow {tf.__version__}, NumPy {np.__version__}")

@@ -15,10 +15,13 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) fn no_catalog(path: &Path) -> CatalogError {
-    CatalogError::Unusable(format!(
-        "no catalog '{}' (galmorph watch makes it; --catalog names another)",
-        path.display()
-    ))
+    CatalogError::Unusable(
+        format!(
+            "no catalog '{}' (galmorph watch makes it; --catalog names another)",
+            path.display()
+        )
+        .into(),
+    )
 }
 
 /// For those who need what the current version has: only the daemon migrates.
@@ -28,7 +31,7 @@ pub(crate) fn require_current(version: i32, path: &Path) -> Result<(), CatalogEr
             "catalog '{}' has version {version}, and this needs version {} (start galmorph watch once; it brings the catalog up to date)",
             path.display(),
             schema::VERSION
-        )));
+        ).into()));
     }
     Ok(())
 }
@@ -39,27 +42,33 @@ pub(crate) fn check_version(connection: &Connection, path: &Path) -> Result<i32,
     let pragma = |name: &str| -> Result<i32, CatalogError> {
         connection
             .pragma_query_value(None, name, |row| row.get(0))
-            .map_err(|error| opening_fault(path, &error))
+            .map_err(|error| opening_fault(path, error))
     };
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     let file = path.display();
     if application != schema::APPLICATION_ID {
         let tables: i64 = connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(|error| opening_fault(path, &error))?;
+            .map_err(|error| opening_fault(path, error))?;
         return if tables == 0 && version == 0 {
             Ok(0)
         } else {
-            Err(CatalogError::Unusable(format!(
-                "'{file}' is a database of another program, not a galmorph catalog"
-            )))
+            Err(CatalogError::Unusable(
+                format!("'{file}' is a database of another program, not a galmorph catalog").into(),
+            ))
         };
+    }
+    // The mark and the version are written in one transaction, so no catalog has version 0.
+    if version < 1 {
+        return Err(CatalogError::Unusable(
+            format!("catalog '{file}' is damaged: it says that it has version {version}").into(),
+        ));
     }
     if version > schema::VERSION {
         return Err(CatalogError::Unusable(format!(
             "catalog '{file}' has version {version}, and this program knows versions up to {} (update galmorph)",
             schema::VERSION
-        )));
+        ).into()));
     }
     Ok(version)
 }
@@ -68,7 +77,7 @@ pub(crate) fn check_library(version: i32) -> Result<(), CatalogError> {
     if version < OLDEST_SQLITE {
         return Err(CatalogError::Unusable(format!(
             "built with SQLite {version}, which can lose commits in WAL mode; {OLDEST_SQLITE} or later is needed"
-        )));
+        ).into()));
     }
     Ok(())
 }

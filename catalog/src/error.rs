@@ -1,5 +1,6 @@
-//! Faults of a catalog, by what they mean for the caller: try again, or give up.
+//! Errors of a catalog, by what they mean for the caller: try again, or give up.
 
+use std::error::Error;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
@@ -7,17 +8,68 @@ use rusqlite::ErrorCode;
 /// What is wrong with a catalog.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// Trying again may help: locked by someone, a full disk, an I/O error.
-    #[error("{0}")]
-    Transient(String),
-    /// It won't, until someone sees to it.
-    #[error("{0}")]
-    Unusable(String),
+    /// Trying again may help: the catalog is locked, the disk is full, the disk fails.
+    #[error(transparent)]
+    Transient(CatalogFault),
+    /// Trying again does not help until someone repairs the cause.
+    #[error(transparent)]
+    Unusable(CatalogFault),
 }
 
-/// A fault of a catalog that was usable before: what can't be opened or is forbidden by now may be so
-/// for a while, as on a mount that comes and goes.
-pub(crate) fn fault(path: &Path, verb: &str, error: &rusqlite::Error) -> CatalogError {
+/// One line that names the catalog and what is wrong with it, and the error behind it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct CatalogFault {
+    message: String,
+    source: Option<Source>,
+}
+
+type Source = Box<dyn Error + Send + Sync>;
+
+impl CatalogError {
+    /// The same error, after `attempts` that failed with it.
+    #[must_use]
+    pub fn after(self, attempts: u32) -> Self {
+        let note = |fault: CatalogFault| CatalogFault {
+            message: format!("{} (gave up after {attempts} attempts)", fault.message),
+            ..fault
+        };
+        match self {
+            Self::Transient(fault) => Self::Transient(note(fault)),
+            Self::Unusable(fault) => Self::Unusable(note(fault)),
+        }
+    }
+}
+
+impl CatalogFault {
+    /// A message, which repeats what the error behind it says.
+    pub(crate) fn new(message: String, source: impl Into<Source>) -> Self {
+        Self {
+            message,
+            source: Some(source.into()),
+        }
+    }
+}
+
+/// A fault that no other error is behind.
+impl From<String> for CatalogFault {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            source: None,
+        }
+    }
+}
+
+impl From<&str> for CatalogFault {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+/// An error of a catalog that could be used before. If it can't be opened now, or is forbidden, that may
+/// pass: a mount comes and goes.
+pub(crate) fn fault(path: &Path, verb: &str, error: rusqlite::Error) -> CatalogError {
     match error.sqlite_error_code() {
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             CatalogError::Transient(describe(path, verb, error))
@@ -26,24 +78,27 @@ pub(crate) fn fault(path: &Path, verb: &str, error: &rusqlite::Error) -> Catalog
     }
 }
 
-/// A fault of a catalog that we are about to use: whoever started us is to hear at once that it can't be.
-pub(crate) fn opening_fault(path: &Path, error: &rusqlite::Error) -> CatalogError {
+/// An error of a catalog that is opened for the first time. If it can't be opened, the person who named it
+/// must hear that at once.
+pub(crate) fn opening_fault(path: &Path, error: rusqlite::Error) -> CatalogError {
     lasting_fault(path, "open", error)
 }
 
-fn lasting_fault(path: &Path, verb: &str, error: &rusqlite::Error) -> CatalogError {
-    let message = describe(path, verb, error);
-    match error.sqlite_error_code() {
+fn lasting_fault(path: &Path, verb: &str, error: rusqlite::Error) -> CatalogError {
+    let code = error.sqlite_error_code();
+    let fault = describe(path, verb, error);
+    match code {
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::DiskFull
             | ErrorCode::SystemIoFailure,
-        ) => CatalogError::Transient(message),
-        _ => CatalogError::Unusable(message),
+        ) => CatalogError::Transient(fault),
+        _ => CatalogError::Unusable(fault),
     }
 }
 
-fn describe(path: &Path, verb: &str, error: &rusqlite::Error) -> String {
-    format!("cannot {verb} catalog '{}': {error}", path.display())
+fn describe(path: &Path, verb: &str, error: rusqlite::Error) -> CatalogFault {
+    let message = format!("cannot {verb} catalog '{}': {error}", path.display());
+    CatalogFault::new(message, error)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::connect::{BUSY_TIMEOUT, check_version};
-use crate::error::opening_fault;
+use crate::error::{CatalogFault, opening_fault};
 use crate::{CatalogError, path_text};
 
 /// "Input/output error", which Rust has no name for.
@@ -34,16 +34,16 @@ pub fn inspect(path: &Path) -> Result<Condition, CatalogError> {
     };
     // It has no name there at any time. SQLite needs room for its own files beside the catalog.
     tempfile::tempfile_in(folder)
-        .map_err(|error| refusal(path, "its folder takes no files", &error))?;
+        .map_err(|error| refusal(path, "its folder takes no files", error))?;
     let in_use = File::options()
         .append(true)
         .open(beside(path, ".lock"))
-        .map_or_else(absent, |lock| Ok(is_locked(&lock)))
-        .map_err(|error| refusal(path, "its lock file", &error))?;
+        .map_or_else(absent, |lock| is_locked(&lock))
+        .map_err(|error| refusal(path, "its lock file", error))?;
     if let Err(error) = File::options().append(true).open(path) {
         return match error.kind() {
             ErrorKind::NotFound => Ok(Condition::New),
-            _ => Err(refusal(path, "it can't be opened for writing", &error)),
+            _ => Err(refusal(path, "it can't be opened for writing", error)),
         };
     }
     let connection = open_quietly(path)?;
@@ -56,15 +56,19 @@ pub fn inspect(path: &Path) -> Result<Condition, CatalogError> {
 
 /// Whether a daemon has a catalog open.
 pub fn in_use(path: &Path) -> std::io::Result<bool> {
-    File::open(beside(path, ".lock")).map_or_else(absent, |lock| Ok(is_locked(&lock)))
+    File::open(beside(path, ".lock")).map_or_else(absent, |lock| is_locked(&lock))
 }
 
-fn is_locked(lock: &File) -> bool {
-    // Shared, so that two who look don't see each other.
-    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+fn is_locked(lock: &File) -> std::io::Result<bool> {
+    // Shared, so that two commands that look at the same time don't see each other.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
-/// Nobody locks a file that isn't there.
+/// A lock file that isn't there is not locked.
 fn absent(error: Error) -> std::io::Result<bool> {
     match error.kind() {
         ErrorKind::NotFound => Ok(false),
@@ -72,30 +76,42 @@ fn absent(error: Error) -> std::io::Result<bool> {
     }
 }
 
-/// The bytes of a catalog, and of the write-ahead log beside it.
-pub fn sizes(path: &Path) -> (u64, u64) {
-    let bytes = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    (bytes(&full), bytes(&beside(&full, "-wal")))
+/// The sizes in bytes of a catalog and of its write-ahead log. There may be no log: its size is 0 then.
+pub fn sizes(path: &Path) -> Result<(u64, u64), CatalogError> {
+    let bytes = |path: &Path| path.metadata().map(|metadata| metadata.len());
+    let sizes = || {
+        // SQLite puts its files beside the catalog itself, not beside a link to it.
+        let full = path.canonicalize()?;
+        let log = match bytes(&beside(&full, "-wal")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            other => other?,
+        };
+        Ok((bytes(&full)?, log))
+    };
+    sizes().map_err(|error: Error| {
+        let message = format!("cannot look at catalog '{}': {error}", path.display());
+        CatalogError::Unusable(CatalogFault::new(message, error))
+    })
 }
 
 /// Opens a catalog to read. SQLite makes a -wal and a -shm file beside it for this, and a connection that
 /// can't write leaves them there; one that takes the file for immutable does not.
 fn open_quietly(path: &Path) -> Result<Connection, CatalogError> {
-    // SQLite puts its files beside the catalog itself, not beside a link to it.
+    // SQLite puts its files beside the catalog itself, not beside a link to it. A path that leads nowhere
+    // is refused by SQLite below.
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if !beside(&full, "-wal").exists() {
         return open_immutable(path);
     }
-    let fault = |error| opening_fault(path, &error);
+    let fault = |error| opening_fault(path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
     Ok(connection)
 }
 
-/// Opens a catalog that nobody writes to. What is in the -wal file remains unknown to such a connection,
-/// so it will do if there is nothing in it.
+/// Opens a catalog that no program writes to. Such a connection does not see what is in the -wal file, so
+/// this is right only when that file is empty.
 pub(crate) fn open_immutable(path: &Path) -> Result<Connection, CatalogError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -103,7 +119,7 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection, CatalogError> {
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let name = path_text(&full).replace('?', "%3f").replace('#', "%23");
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
-        .map_err(|error| opening_fault(path, &error))
+        .map_err(|error| opening_fault(path, error))
 }
 
 /// Makes the catalog's file if need be, and sees to it that it can be written: SQLite would open a
@@ -118,7 +134,7 @@ pub(crate) fn make(path: &Path) -> Result<(), CatalogError> {
         .append(true)
         .open(path)
         .map(drop)
-        .map_err(|error| refusal(path, "it can't be opened for writing", &error))
+        .map_err(|error| refusal(path, "it can't be opened for writing", error))
 }
 
 /// Keeps a second daemon out for as long as the file is held.
@@ -127,14 +143,14 @@ pub(crate) fn lock(catalog: &Path) -> Result<File, CatalogError> {
         .create(true)
         .append(true)
         .open(beside(catalog, ".lock"))
-        .map_err(|error| refusal(catalog, "its folder refuses a lock file", &error))?;
+        .map_err(|error| refusal(catalog, "its folder refuses a lock file", error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(CatalogError::Unusable(format!(
             "catalog '{}' is in use by another galmorph watch (stop it, or name another with --catalog)",
             catalog.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(refusal(catalog, "it can't be locked", &error)),
+        ).into())),
+        Err(TryLockError::Error(error)) => Err(refusal(catalog, "it can't be locked", error)),
     }
 }
 
@@ -145,8 +161,9 @@ pub(crate) fn beside(catalog: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Disks fill and mounts fail for a while; what may not be written stays so until someone sees to it.
-fn refusal(catalog: &Path, what: &str, error: &Error) -> CatalogError {
+/// A full disk and a failing mount may pass. A file that may not be written stays so until someone changes
+/// that.
+fn refusal(catalog: &Path, what: &str, error: Error) -> CatalogError {
     let message = format!(
         "cannot write to catalog '{}': {what}: {error}",
         catalog.display()
@@ -159,10 +176,12 @@ fn refusal(catalog: &Path, what: &str, error: &Error) -> CatalogError {
             | ErrorKind::TimedOut
             | ErrorKind::Interrupted
     );
-    if passes || error.raw_os_error() == Some(EIO) {
-        CatalogError::Transient(message)
+    let passes = passes || error.raw_os_error() == Some(EIO);
+    let fault = CatalogFault::new(message, error);
+    if passes {
+        CatalogError::Transient(fault)
     } else {
-        CatalogError::Unusable(message)
+        CatalogError::Unusable(fault)
     }
 }
 
@@ -174,7 +193,7 @@ mod tests {
     fn a_full_disk_may_pass_and_a_forbidden_file_does_not() {
         let path = Path::new("c.sqlite");
         let is_transient =
-            |error: Error| matches!(refusal(path, "x", &error), CatalogError::Transient(_));
+            |error: Error| matches!(refusal(path, "x", error), CatalogError::Transient(_));
         assert!(is_transient(ErrorKind::StorageFull.into()));
         assert!(is_transient(Error::from_raw_os_error(EIO)));
         assert!(!is_transient(ErrorKind::PermissionDenied.into()));

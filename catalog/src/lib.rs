@@ -6,10 +6,10 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`schema`] | tables, views, and the way from one version to the next |
+//! | `schema` | tables, views, and the way from one version to the next |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
-//! | [`retry`](retry()) | the one thing that is written beside the daemon |
+//! | [`retry`](retry()) | the one thing that another program than the daemon writes |
 //! | [`export`] | rows as a table, CSV, JSON lines: one format a file |
 //!
 //! The catalog knows none of its readers: it imports nothing from the daemon.
@@ -29,7 +29,7 @@ pub mod time;
 mod watch;
 mod writer;
 
-pub use error::CatalogError;
+pub use error::{CatalogError, CatalogFault};
 pub use file::{Condition, in_use, inspect, sizes};
 pub use path_text::{path_text, text_path};
 pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
@@ -37,4 +37,4 @@ pub use retry::{ByReason, RetryError, Wanted, retry, wake_file};
 pub use schema::probability_columns;
 pub use stamp::Stamp;
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder};
-pub use writer::{Entry, ModelInUse, Move, Verdict, Writer, shortest};
+pub use writer::{Entry, Marked, ModelInUse, Move, Verdict, Writer, shortest};

@@ -17,8 +17,7 @@ pub fn path_text(path: &Path) -> String {
     for chunk in bytes.utf8_chunks() {
         escape_percent(chunk.valid(), &mut text);
         for byte in chunk.invalid() {
-            // Writing to a string can't fail.
-            let _ = write!(text, "%{byte:02X}");
+            write!(text, "%{byte:02X}").expect("a string takes any text");
         }
     }
     text
@@ -30,15 +29,25 @@ pub fn text_path(text: &str) -> PathBuf {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let digits = bytes
-            .get(at + 1..at + 3)
-            .filter(|two| bytes[at] == b'%' && two.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|two| std::str::from_utf8(two).ok())
-            .and_then(|two| u8::from_str_radix(two, 16).ok());
-        decoded.push(digits.unwrap_or(bytes[at]));
-        at += if digits.is_some() { 3 } else { 1 };
+        match bytes.get(at + 1..at + 3).and_then(hexadecimal) {
+            Some(byte) if bytes[at] == b'%' => {
+                decoded.push(byte);
+                at += 3;
+            }
+            _ => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
     }
     OsString::from_vec(decoded).into()
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn hexadecimal(two: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let [high, low] = *two else { return None };
+    u8::try_from((digit(high)? << 4) | digit(low)?).ok()
 }
 
 fn escape_percent(valid: &str, text: &mut String) {

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use galmorph_cutout::RejectReason;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use crate::connect::{BUSY_TIMEOUT, check_version, no_catalog, require_current};
@@ -59,11 +60,11 @@ pub enum RetryError {
 /// ones if there are any. Returns how many, by reason. Files that are queued already are not counted.
 pub fn retry(
     catalog: &Path,
-    reasons: &[String],
+    reasons: &[RejectReason],
     wanted: &[Wanted],
 ) -> Result<ByReason, RetryError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opening = |error| opening_fault(catalog, &error);
+    let opening = |error| opening_fault(catalog, error);
     if !catalog.exists() {
         return Err(no_catalog(catalog).into());
     }
@@ -71,7 +72,7 @@ pub fn retry(
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
     require_current(check_version(&connection, catalog)?, catalog)?;
     let marked = mark(&mut connection, reasons, wanted)
-        .map_err(|error| fault(catalog, "write to", &error))??;
+        .map_err(|error| fault(catalog, "write to", error))??;
     if !marked.is_empty() {
         wake_daemon(catalog);
     }
@@ -81,7 +82,7 @@ pub fn retry(
 /// The outer error is SQLite's.
 fn mark(
     connection: &mut Connection,
-    reasons: &[String],
+    reasons: &[RejectReason],
     wanted: &[Wanted],
 ) -> rusqlite::Result<Result<ByReason, RetryError>> {
     // A commit is a fact here as well, and another writer is waited for before anything is read.
@@ -92,6 +93,7 @@ fn mark(
             return Ok(Err(RetryError::NoSuchFile(one.path.clone())));
         }
     }
+    let reasons: Vec<&str> = reasons.iter().map(|reason| reason.as_str()).collect();
     let (all_reasons, all_paths) = (reasons.is_empty(), wanted.is_empty());
     let places: Vec<String> = wanted.iter().flat_map(Wanted::places).collect();
     let (reasons, places) = (

@@ -27,7 +27,9 @@ const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2, ve
 /// Brings a catalog of `version` up to date, in one transaction.
 pub(crate) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
     let transaction: Transaction = connection.transaction()?;
-    for step in &MIGRATIONS[version.max(0) as usize..] {
+    let version =
+        usize::try_from(version).expect("a catalog's version was checked when it was opened");
+    for step in &MIGRATIONS[version..] {
         transaction.execute_batch(&step())?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

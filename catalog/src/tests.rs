@@ -5,7 +5,7 @@ use super::*;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
-use galmorph_cutout::{Morphology, Probabilities};
+use galmorph_cutout::{Morphology, Probabilities, RejectReason};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -74,8 +74,8 @@ impl Fixture {
 
     fn refusal(&self) -> String {
         match Writer::open(&self.path(), &model("m")).unwrap_err() {
-            CatalogError::Unusable(message) => message,
-            CatalogError::Transient(message) => panic!("transient: {message}"),
+            CatalogError::Unusable(fault) => fault.to_string(),
+            CatalogError::Transient(fault) => panic!("transient: {fault}"),
         }
     }
 
@@ -121,7 +121,7 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
     let rejected = Verdict::Rejected {
-        kind: "broken",
+        reason: RejectReason::Broken,
         message: "it is".into(),
     };
     writer
@@ -173,7 +173,8 @@ fn a_changed_file_takes_the_new_digest_and_the_old_answer_is_kept() {
         .record(&[entry("/a", "d2", classified(ANSWER))])
         .unwrap();
     assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM cutout"), 1);
-    assert_eq!(fixture.ask::<String>("SELECT digest FROM cutout"), "d2");
+    let digest = fixture.ask::<String>("SELECT digest FROM cutout");
+    assert_eq!(digest, hash("d2").to_string());
     assert_eq!(
         fixture.ask::<String>("SELECT first_seen FROM cutout"),
         first_seen
@@ -216,7 +217,7 @@ fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_an
                 "/b",
                 "d2",
                 Verdict::Rejected {
-                    kind: "broken",
+                    reason: RejectReason::Broken,
                     message: String::new(),
                 },
             ),
@@ -250,7 +251,7 @@ fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_an
 fn content_that_is_rejected_now_has_no_answer_though_it_had_one() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
-    let rejected = Verdict::rejected("too_small", "under new limits");
+    let rejected = Verdict::rejected(RejectReason::TooSmall, "under new limits");
     writer
         .record(&[
             entry("/a", "d1", classified(ANSWER)),
@@ -283,8 +284,8 @@ fn a_locked_catalog_is_a_transient_fault_unless_nothing_is_to_be_written() {
 fn what_is_forbidden_is_final_at_the_start_and_may_pass_later() {
     let path = Path::new("c.sqlite");
     for code in [rusqlite::ffi::SQLITE_CANTOPEN, rusqlite::ffi::SQLITE_PERM] {
-        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
-        let (start, later) = (opening_fault(path, &error), fault(path, "read", &error));
+        let error = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let (start, later) = (opening_fault(path, error()), fault(path, "read", error()));
         assert!(matches!(start, CatalogError::Unusable(_)), "{start}");
         assert!(matches!(later, CatalogError::Transient(_)), "{later}");
     }

@@ -7,12 +7,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use galmorph_cutout::Limits;
+use galmorph_cutout::{Limits, RejectReason};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use crate::connect::BUSY_TIMEOUT;
-use crate::error::fault;
+use crate::error::{CatalogFault, fault};
 use crate::reader::freshness::{RequiredModel, count};
 use crate::retry::KIND;
 use crate::{CatalogError, Reader, Writer, path_text, text_path, time};
@@ -74,18 +74,21 @@ impl Writer {
     /// a lock on the catalog.
     ///
     /// Returns how many files are rejected under limits that were changed since: a rejection stands
-    /// until someone asks for another try.
+    /// until `galmorph retry` asks for another try.
     pub fn record_watch(&self, watched: &Watched, limits: &Limits) -> Result<u64, CatalogError> {
         let after = WatchRow::new(self.model, watched, limits);
         let work = || {
             let before = WatchRow::read(&self.connection)?;
             let rejected_under_other_limits = match &before {
                 Some(before) if before.limits != after.limits => {
+                    let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
+                    let reasons: Vec<&str> = reasons.map(|reason| reason.as_str()).collect();
                     let statement = format!(
                         "SELECT count(*) FROM cutout WHERE state = 'rejected' AND retry IS NULL
-                             AND {KIND} IN ('too_large', 'too_small')"
+                             AND {KIND} IN (SELECT value FROM json_each(?1))"
                     );
-                    count(&self.connection, &statement, [])?
+                    let reasons = serde_json::json!(reasons).to_string();
+                    count(&self.connection, &statement, [reasons])?
                 }
                 _ => 0,
             };
@@ -94,7 +97,7 @@ impl Writer {
             }
             Ok(rejected_under_other_limits)
         };
-        work().map_err(|error| fault(&self.path, "write to", &error))
+        work().map_err(|error| fault(&self.path, "write to", error))
     }
 
     /// Writes down the last error.
@@ -105,11 +108,11 @@ impl Writer {
                 params![error.message, time::to_millisecond(error.at)],
             )
             .map(drop)
-            .map_err(|error| fault(&self.path, "write to", &error))
+            .map_err(|error| fault(&self.path, "write to", error))
     }
 
     /// Moves what is in the write-ahead log into the catalog and empties the log's file; false if a
-    /// reader still needs what is in it. It waits for nobody.
+    /// reader still needs what is in it. It does not wait for the reader.
     pub fn empty_log(&self) -> Result<bool, CatalogError> {
         let work = || {
             self.connection.busy_timeout(Duration::ZERO)?;
@@ -123,7 +126,7 @@ impl Writer {
         };
         work()
             .map(|busy| !busy)
-            .map_err(|error| fault(&self.path, "tidy up", &error))
+            .map_err(|error| fault(&self.path, "tidy up", error))
     }
 }
 
@@ -146,15 +149,16 @@ impl Reader {
             );
             Ok(Some((row, error.optional()?)))
         };
-        let found = work().map_err(|error| fault(&self.path, "read", &error))?;
+        let found = work().map_err(|error| fault(&self.path, "read", error))?;
         let Some((row, error)) = found else {
             return Ok(None);
         };
         let damaged = |error: serde_json::Error| {
             let path = self.path.display();
-            CatalogError::Unusable(format!(
+            let message = format!(
                 "catalog '{path}': its table watch is damaged: {error} (the next start of galmorph watch mends it)"
-            ))
+            );
+            CatalogError::Unusable(CatalogFault::new(message, error))
         };
         Ok(Some(Watch {
             model: row.model,

@@ -1,10 +1,10 @@
-//! Decodes images as we do, and writes what came out of it as `.npy` files:
+//! Decodes images with our decoder, and writes the pixels and the views as `.npy` files:
 //!
 //!     dump_pixels OUTPUT-FOLDER IMAGE...
 //!
-//! For each image `<name>.pixels.npy`, uint8 `[height, width, 3]`, and `<name>.views.npy`, float32
-//! `[scales, 3, 64, 64]`, the paper's preprocessing. `scripts/reference` compares both with
-//! TensorFlow's.
+//! For each image it writes `<name>.pixels.npy`, uint8 `[height, width, 3]`, and `<name>.views.npy`,
+//! float32 `[scales, 3, 64, 64]`, made with the paper's preprocessing. `scripts/reference` compares both
+//! with TensorFlow's.
 
 use std::error::Error;
 use std::fs;
@@ -31,7 +31,8 @@ fn dump(path: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
         .into_owned();
     let image = decode(&fs::read(path)?, &Limits::default())?;
     let (width, height) = image.dimensions();
-    let pixels = npy("|u1", &format!("{height}, {width}, 3"), image.as_raw());
+    let shape = format!("{height}, {width}, 3");
+    let pixels = npy("|u1", &shape, image.to_rgb8().as_raw());
     fs::write(output.join(format!("{name}.pixels.npy")), pixels)?;
 
     let preprocessing = Preprocessing::default();
@@ -50,7 +51,7 @@ fn dump(path: &Path, output: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A `.npy` file, version 1.0: magic, a header padded to 128 bytes in all, and the values.
+/// A `.npy` file, version 1.0: magic, a header that is padded to 128 bytes in all, and the values.
 fn npy(kind: &str, shape: &str, values: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}");
     let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();

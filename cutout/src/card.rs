@@ -1,8 +1,8 @@
 //! What a model file says of itself.
 //!
 //! The card travels *inside* the ONNX file, as JSON under [`ModelCard::METADATA_KEY`] of its
-//! `metadata_props`: one file can't lose its sidecar. This crate knows the card, not the file format;
-//! who reads or writes ONNX hands over the properties.
+//! `metadata_props`, so it can't get lost as a second file could. This crate knows the card, not the
+//! file format: the code that reads or writes ONNX passes it the properties.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,17 +19,17 @@ pub struct ModelCard {
     pub network: String,
     /// The names of the outputs, in their order: [`Morphology::names`].
     pub classes: Vec<String>,
-    /// What the network is to be shown.
+    /// How an image becomes the network's inputs.
     pub preprocessing: Preprocessing,
-    /// The temperature of the outputs; 1 when they were not calibrated.
+    /// The temperature that calibrates the outputs; 1 when they were not calibrated.
     pub temperature: f32,
-    /// Whether some test scales may be left out; not written if none may.
+    /// Whether some test scales may be left out. Not written when none may.
     #[serde(default, skip_serializing_if = "EarlyStop::is_never")]
     pub early_stop: EarlyStop,
     /// How it was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
-    /// What it reached on images that it was never trained on.
+    /// What it reached on images that it was not trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Measurement>,
 }
@@ -37,17 +37,17 @@ pub struct ModelCard {
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Training {
-    /// How many images it was trained on.
+    /// The number of images it was trained on.
     pub images: usize,
     /// The BLAKE3 digest, in hexadecimal, of the labels and the image files.
     pub data_digest: String,
-    /// The digest of the labels and images that its epochs were compared on and its temperature was
-    /// fitted on.
+    /// The same digest of the validation set, on which its epochs were compared and its temperature was
+    /// fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_digest: Option<String>,
     /// The seed of everything random.
     pub seed: u64,
-    /// How many passes over the images.
+    /// The number of passes over the images.
     pub epochs: u32,
     /// The commit of the training program, or `unknown`.
     pub commit: String,
@@ -58,15 +58,15 @@ pub struct Training {
 /// A measurement on one set of labelled images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// How many images.
+    /// The number of images.
     pub images: usize,
-    /// The fraction classified rightly when the views are averaged.
+    /// The fraction classified correctly when the views are averaged.
     pub accuracy: f64,
-    /// The fraction classified rightly from one view alone, for each test scale.
+    /// The fraction classified correctly from one view alone, for each test scale.
     pub per_scale: Vec<ScaleAccuracy>,
     /// The recall of each class, views averaged ("class accuracy" in the paper).
     pub per_class: Vec<Recall>,
-    /// How honest the confidence is; none when the temperature was not fitted.
+    /// How well calibrated the confidence is; `None` when the temperature was not fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationError>,
 }
@@ -78,8 +78,8 @@ pub struct CalibrationError {
     pub before: f64,
     /// At the card's temperature, on the images that it was fitted on.
     pub after: f64,
-    /// When each half of the images is answered at the temperature fitted on the other: the estimate
-    /// for images that the temperature was not fitted on. None where a half has no best temperature.
+    /// With each half of the images at the temperature that was fitted on the other half: the estimate
+    /// for images that the temperature was not fitted on. `None` when a half has no best temperature.
     pub cross_fitted: Option<f64>,
 }
 
@@ -88,7 +88,7 @@ pub struct CalibrationError {
 pub struct ScaleAccuracy {
     /// The test scale Q in pixels.
     pub scale: u32,
-    /// The fraction classified rightly.
+    /// The fraction classified correctly.
     pub accuracy: f64,
 }
 
@@ -97,28 +97,28 @@ pub struct ScaleAccuracy {
 pub struct Recall {
     /// The class's short name.
     pub class: String,
-    /// How many images truly are of this class.
+    /// The number of images that the labels put in this class.
     pub images: usize,
-    /// The fraction of those that were classified rightly.
+    /// The fraction of those that were classified correctly.
     pub recall: f64,
 }
 
-/// Why a model file is not one that we can run.
+/// Why a model file can't be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CardError {
     /// It was not exported by `galmorph-train`.
     #[error("no galmorph card in its metadata (exported by galmorph-train export?)")]
     Missing,
-    /// The card is there and can't be read.
+    /// The card is there but can't be read.
     #[error("its card can't be read: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// Written by a newer program, or by none of ours.
+    /// A newer program wrote it, or one that is not ours.
     #[error("its card has format {found}, and this program reads format {known}", known = ModelCard::FORMAT)]
     Format {
         /// The format that the card claims.
         found: u64,
     },
-    /// Readable, and impossible to follow.
+    /// It can be read, but not carried out.
     #[error("its card makes no sense: {0}")]
     Nonsense(String),
 }
@@ -129,6 +129,24 @@ impl ModelCard {
 
     /// The key of the `metadata_props` entry that holds the card.
     pub const METADATA_KEY: &'static str = "galmorph.card";
+
+    /// A card of the format that this program writes, for a model of which nothing more is known: not
+    /// calibrated, not measured, and without a record of its training.
+    ///
+    /// `name` is the model's name in the catalog, `network` the network and its parameters.
+    pub fn new(name: &str, network: &str, preprocessing: Preprocessing) -> Self {
+        Self {
+            format: Self::FORMAT,
+            name: name.to_owned(),
+            network: network.to_owned(),
+            classes: Morphology::names().map(String::from).to_vec(),
+            preprocessing,
+            temperature: 1.0,
+            early_stop: EarlyStop::Never,
+            training: None,
+            validation: None,
+        }
+    }
 
     /// The card as JSON, for [`METADATA_KEY`](Self::METADATA_KEY).
     pub fn to_json(&self) -> Result<String, CardError> {
@@ -191,17 +209,15 @@ mod tests {
     use super::*;
 
     fn card() -> ModelCard {
-        ModelCard {
-            format: ModelCard::FORMAT,
-            name: "trial".into(),
-            network: "zhu2019 k=0.25 N=2".into(),
-            classes: Morphology::names().map(String::from).to_vec(),
-            preprocessing: Preprocessing::default(),
-            temperature: 1.0,
-            early_stop: EarlyStop::Never,
-            training: None,
-            validation: None,
-        }
+        ModelCard::new("trial", "zhu2019 k=0.25 N=2", Preprocessing::default())
+    }
+
+    /// Old cards must be read, and the catalog tells models apart by this text.
+    #[test]
+    fn the_text_of_format_1_stays_what_it_was() {
+        let json = r#"{"format":1,"name":"trial","network":"zhu2019 k=0.25 N=2","classes":["round","in_between","cigar","edge_on","spiral"],"preprocessing":{"test_scales":[180,200,220,240],"resize":80,"crop":64,"resampling":"tensorflow1_bilinear","whitening":"per_image"},"temperature":1.0}"#;
+        assert_eq!(card().to_json().unwrap(), json);
+        assert_eq!(ModelCard::from_json(json).unwrap(), card());
     }
 
     fn refusal(change: impl FnOnce(&mut serde_json::Value)) -> String {
@@ -213,11 +229,11 @@ mod tests {
     }
 
     #[test]
-    fn a_card_survives_the_journey() {
+    fn a_card_is_the_same_after_it_was_written_and_read() {
         let json = card().to_json().unwrap();
         let properties = [("producer", "x"), (ModelCard::METADATA_KEY, json.as_str())];
         assert_eq!(ModelCard::from_metadata(properties).unwrap(), card());
-        // The catalog tells models apart by this text, so it stays what it was before there was the field.
+        // The catalog tells models apart by this text, so a model from before this field keeps it.
         assert!(!json.contains("early_stop"));
         let card = ModelCard {
             early_stop: EarlyStop::Confident(0.95),

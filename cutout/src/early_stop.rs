@@ -1,7 +1,7 @@
-//! When some of an image's views are enough.
+//! When some of an image's views are enough for an answer.
 //!
-//! An answer is the average over all test scales (section 4.3), and of most images the first scale says
-//! as much as all. The paper knows nothing of this: it is ours, and off unless asked for.
+//! An answer is the average over all test scales (section 4.3). For most images one scale says as much
+//! as all of them. This is ours, not the paper's, and off by default.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Average;
 
-/// Whether views of an image are left out once there are enough for an answer.
+/// Whether the remaining views of an image are left out once there are enough for an answer.
 ///
-/// An answer depends on the image alone, not on how many views happened to be computed: the views have
-/// an order ([`order`](Self::order)), and after each of them there are enough, or not.
+/// The answer still depends on the image alone. The views have a fixed order
+/// ([`order`](Self::order)), and the rule is applied after each of them, whether or not more views
+/// happen to be computed.
 ///
 /// Written as `never`, as `settled`, or as a probability.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -22,27 +23,27 @@ pub enum EarlyStop {
     /// All views are averaged.
     #[default]
     Never,
-    /// Enough is what the views to come can't give another label, whatever probabilities they have. The
-    /// image's are those of the average so far.
+    /// Stop when the remaining views can't change the label, whatever they say. The image's
+    /// probabilities are the average so far.
     Settled,
-    /// Enough is that too, or already a confidence of at least this, above 0.5 and below 1. It is as
-    /// honest as the model's confidence is.
+    /// Stop then, or as soon as the confidence is at least this, above 0.5 and below 1. How much it can
+    /// be trusted depends on how well calibrated the model is.
     Confident(f64),
 }
 
-/// A text that says nothing about when to stop.
+/// A text that is no [`EarlyStop`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is neither never, settled, nor a confidence above 0.5 and below 1")]
 pub struct EarlyStopError(String);
 
 impl EarlyStop {
-    /// Whether all views are looked at.
+    /// Whether all views are always used.
     pub fn is_never(&self) -> bool {
         *self == Self::Never
     }
 
-    /// The order in which so many views are looked at: as they are if all will be, else from the middle
-    /// scales to the outer ones, since the average lies nearer to those.
+    /// The order in which an image's `views` are used: as they are when all will be, else from the middle
+    /// scales outwards, because the middle scales are nearest to the average.
     pub fn order(self, views: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..views).collect();
         if !self.is_never() {
@@ -51,7 +52,7 @@ impl EarlyStop {
         order
     }
 
-    /// Whether no more of an image's `views` are needed.
+    /// Whether none of the remaining ones of an image's `views` is needed.
     pub fn is_enough(self, average: &Average, views: usize) -> bool {
         let rest = views.saturating_sub(average.seen());
         if rest == 0 {
@@ -63,7 +64,7 @@ impl EarlyStop {
         let Some([second, first]) = average.leaders() else {
             return false;
         };
-        // Each view to come adds at most 1 to a sum; a softmax may be a little off.
+        // Each remaining view adds at most 1 to a sum. A softmax may be a little off.
         let is_settled = first - second > rest as f64 * 1.0001;
         match self {
             Self::Never => false,

@@ -1,9 +1,10 @@
-//! What must hold for any bytes at all: the fuzz targets (`fuzz/`), and the test that feeds them every
-//! input that once did harm.
+//! What must hold for any bytes at all. The fuzz targets (`fuzz/`) call these functions, and a test feeds
+//! them every input that once did harm.
 
-use crate::{Limits, ModelCard, jpeg as markers};
+use crate::format::jpeg::is_whole;
+use crate::{Format, Limits, ModelCard};
 
-/// An image is decoded or refused, and keeps within its limits.
+/// An image is decoded or rejected, and an image that is decoded is within the limits.
 pub fn decode(bytes: &[u8]) {
     let limits = Limits {
         max_side: 512,
@@ -14,19 +15,21 @@ pub fn decode(bytes: &[u8]) {
         let (width, height) = image.dimensions();
         assert!(width.max(height) <= limits.max_side && width.min(height) >= limits.min_side);
         assert!(u64::from(width) * u64::from(height) <= limits.max_pixels);
+        assert_eq!(image.origin().map(|o| o.format), Format::of(bytes));
     }
 }
 
-/// What follows the end of an image doesn't matter, and before the end there is none.
+/// A JPEG ends with its end marker. Any shorter beginning is not whole, and bytes after it change
+/// nothing.
 pub fn jpeg(bytes: &[u8]) {
-    let Some(end) = (0..=bytes.len()).find(|end| markers::is_whole(&bytes[..*end])) else {
-        return assert!(!markers::is_whole(bytes));
+    let Some(end) = (0..=bytes.len()).find(|end| is_whole(&bytes[..*end])) else {
+        return assert!(!is_whole(bytes));
     };
     assert!(bytes[..end].ends_with(&[0xFF, 0xD9]));
-    assert!(markers::is_whole(bytes));
+    assert!(is_whole(bytes));
 }
 
-/// A card is read or refused, and one that was read survives the journey.
+/// A card is read or refused, and a card that was read is the same when it is written and read again.
 pub fn card(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(card) = ModelCard::from_json(&text) {
@@ -36,42 +39,32 @@ pub fn card(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::path::Path;
+#[path = "../../tests/corpus.rs"]
+mod corpus;
 
-    /// Every file of a target's corpus; there are some.
-    fn each(target: &str, feed: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../tests/corpus")
-            .join(target);
-        let mut count = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            feed(&fs::read(entry.unwrap().path()).unwrap());
-            count += 1;
-        }
-        assert!(count > 0);
-    }
+#[cfg(test)]
+mod tests {
+    use super::corpus::{feed_corpus, flip_bits};
+    use super::*;
 
     #[test]
     fn fuzzing_inputs_that_did_harm_do_none() {
-        each("decode", decode);
-        each("jpeg", jpeg);
-        each("card", card);
+        feed_corpus("decode", decode);
+        feed_corpus("jpeg", jpeg);
+        feed_corpus("card", card);
     }
 
     #[test]
     fn every_bit_of_a_jpeg_can_be_flipped() {
         for name in ["baseline", "progressive", "cmyk"] {
-            let path = format!("../daemon/tests/daemon/data/{name}.jpg");
-            let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-            for bit in 0..whole.len() * 8 {
-                let mut damaged = whole.clone();
-                damaged[bit / 8] ^= 1 << (bit % 8);
-                decode(&damaged);
-                jpeg(&damaged);
-            }
+            flip_bits(
+                &format!("../daemon/tests/daemon/data/{name}.jpg"),
+                1,
+                |damaged| {
+                    decode(damaged);
+                    jpeg(damaged);
+                },
+            );
         }
     }
 }

@@ -1,33 +1,39 @@
 //! What a galaxy cutout is, for the trainer and the daemon alike.
 //!
-//! Both programs must agree, bit for bit, on what a network sees and on what its answer means; this
-//! crate is the one place that says so. It knows the classes ([`Morphology`]), turns bytes into
-//! pixels within hard limits ([`decode`]), pixels into network inputs ([`Preprocessing`]), network
-//! outputs into an answer ([`Probabilities`]), and describes a model file ([`ModelCard`]). It knows
-//! nothing of files, networks or databases.
+//! Both programs must agree, bit for bit, on what a network sees and on what its answer means. This
+//! crate is the one place that says so. It knows the classes ([`Morphology`]), decodes bytes to an
+//! [`Image`] within hard limits ([`decode`]), makes a network's inputs of it ([`Preprocessing`]), turns
+//! the network's outputs into an answer ([`Probabilities`]), names the reasons for which a file is
+//! rejected ([`RejectReason`]), and describes a model file ([`ModelCard`]). It knows nothing of files,
+//! networks or databases.
 //!
 //! References to sections, tables and figures are to Zhu et al. 2019, *Galaxy morphology
 //! classification with deep convolutional neural networks*, Astrophysics and Space Science 364, 55.
 
 mod card;
-mod decode;
 mod early_stop;
+mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod jpeg;
+mod image;
 mod morphology;
 mod preprocessing;
 mod probabilities;
+mod reject_reason;
 mod resize;
+mod view;
 
+/// An 8-bit picture, as the `image` crate has it: what images are drawn as and shown as.
+pub use ::image::RgbImage;
 pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
-pub use decode::{DecodeError, Limits, decode};
 pub use early_stop::{EarlyStop, EarlyStopError};
-pub use image::RgbImage;
+pub use format::{DecodeError, Limits, decode, dimensions};
+pub use image::{Format, Image, Origin};
 pub use morphology::{Morphology, UnknownMorphology};
-pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening, whiten};
+pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};
 pub use probabilities::{Average, Probabilities};
+pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};

@@ -3,65 +3,58 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A galaxy's morphological class, in the order and with the ids of the paper's Table 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Morphology {
-    /// Completely round smooth.
-    Round = 0,
-    /// In-between smooth: between completely round and cigar-shaped.
-    InBetween = 1,
-    /// Cigar-shaped smooth.
-    Cigar = 2,
-    /// A disk seen edge-on.
-    EdgeOn = 3,
-    /// A disk seen at an angle that shows its spiral arms.
-    Spiral = 4,
+/// Makes [`Morphology`] from one line a class.
+macro_rules! classes {
+    ($($class:ident = $id:literal, $name:literal, $long_name:literal, $meaning:literal;)+) => {
+        /// A galaxy's morphological class, in the order and with the ids of the paper's Table 1.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Morphology {
+            $(#[doc = $meaning] $class = $id,)+
+        }
+
+        impl Morphology {
+            /// How many classes there are.
+            pub const COUNT: usize = [$($id),+].len();
+
+            /// All classes, in the order of their ids.
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$class),+];
+
+            /// The short name, which every output uses.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$class => $name,)+
+                }
+            }
+
+            /// The paper's name, for people.
+            pub const fn long_name(self) -> &'static str {
+                match self {
+                    $(Self::$class => $long_name,)+
+                }
+            }
+        }
+    };
+}
+
+classes! {
+    // Class = id, short name, the paper's name, meaning.
+    Round = 0, "round", "completely round smooth", "Completely round smooth.";
+    InBetween = 1, "in_between", "in-between smooth", "In-between smooth: between completely round and cigar-shaped.";
+    Cigar = 2, "cigar", "cigar-shaped smooth", "Cigar-shaped smooth.";
+    EdgeOn = 3, "edge_on", "edge-on", "A disk seen edge-on.";
+    Spiral = 4, "spiral", "spiral", "A disk seen at an angle that shows its spiral arms.";
 }
 
 impl Morphology {
-    /// How many classes there are.
-    pub const COUNT: usize = 5;
-
-    /// All classes, in the order of their ids.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Round,
-        Self::InBetween,
-        Self::Cigar,
-        Self::EdgeOn,
-        Self::Spiral,
-    ];
-
     /// The id of the paper's Table 1, 0 to 4.
     pub const fn id(self) -> usize {
         self as usize
     }
 
-    /// The class with this id, if there is one.
+    /// The class with this id; `None` when there is no such class.
     pub fn from_id(id: usize) -> Option<Self> {
         Self::ALL.get(id).copied()
-    }
-
-    /// The name used in every output: `round`, `in_between`, `cigar`, `edge_on`, `spiral`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Round => "round",
-            Self::InBetween => "in_between",
-            Self::Cigar => "cigar",
-            Self::EdgeOn => "edge_on",
-            Self::Spiral => "spiral",
-        }
-    }
-
-    /// The paper's name for it, for people.
-    pub const fn long_name(self) -> &'static str {
-        match self {
-            Self::Round => "completely round smooth",
-            Self::InBetween => "in-between smooth",
-            Self::Cigar => "cigar-shaped smooth",
-            Self::EdgeOn => "edge-on",
-            Self::Spiral => "spiral",
-        }
     }
 
     /// The short names of all classes, in the order of their ids.
@@ -71,12 +64,12 @@ impl Morphology {
 }
 
 impl fmt::Display for Morphology {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
     }
 }
 
-/// A name that is none of the five classes'.
+/// A name that no class has. The message lists the known ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown class '{0}' (one of {names})", names = Morphology::names().join(", "))]
 pub struct UnknownMorphology(pub String);

@@ -1,22 +1,23 @@
-//! What a network sees of an image.
+//! The description of what a network sees of an image. `view.rs` carries it out.
 
-use image::RgbImage;
 use serde::{Deserialize, Serialize};
-
-use crate::resize::{Window, resize_window};
 
 /// The largest side, in pixels, that a description may ask for.
 const MAX_SIDE: u32 = 4096;
 
-/// The most values that all views of an image may have together, 64 MB. A model file comes from
+/// The most values that all views of an image may have together: 64 MB. A model file comes from
 /// outside, and must not be able to ask for gigabytes.
 const MAX_VALUES: usize = 16 << 20;
 
 /// How an image becomes the inputs of a network: one view for each test scale.
 ///
 /// A plain value that travels in the [`ModelCard`](crate::ModelCard), so that a model is always run as
-/// it was trained. The default is the paper's test time (section 4.1): centre crops of 180, 200, 220
-/// and 240 pixels, each resized to 80 x 80, of which the central 64 x 64 are whitened.
+/// it was trained. Training views are made with the same numbers; see
+/// [`view_with`](Preprocessing::view_with).
+///
+/// The default is the paper's test time (section 4.1): centre crops of 180, 200, 220 and 240 pixels,
+/// each resized to 80 x 80, of which the central 64 x 64 are whitened. It is also what the records of
+/// runs from before preprocessing was recorded stand for, so it must not change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
@@ -24,15 +25,18 @@ pub struct Preprocessing {
     pub test_scales: Vec<u32>,
     /// The side to which each crop is resized, in pixels.
     pub resize: u32,
-    /// The side of the central part of that which is kept: the network's input, in pixels.
+    /// The side of the central part of the resized crop that is kept, in pixels: the network's input.
     pub crop: u32,
-    /// The filter of the resize.
+    /// The algorithm of the resize.
     pub resampling: Resampling,
-    /// What is done to the values in the end.
+    /// The algorithm that normalises the values in the end.
     pub whitening: Whitening,
 }
 
-/// A filter to resize with.
+/// The name of the algorithm that a crop is resized with.
+///
+/// There is one, so there is nothing to choose. It is recorded so that a program that has another one
+/// some day still runs an old model as it was trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resampling {
@@ -42,11 +46,13 @@ pub enum Resampling {
     TensorFlow1Bilinear,
 }
 
-/// A way to normalise a view's values.
+/// The name of the algorithm that normalises a view's values. There is one; it is recorded for the same
+/// reason as [`Resampling`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whitening {
-    /// Each view by its own mean and standard deviation; see [`whiten`].
+    /// Each view by the mean and standard deviation of all its values, as TensorFlow's
+    /// `per_image_standardization` does.
     PerImage,
 }
 
@@ -111,96 +117,21 @@ impl Preprocessing {
         self.view_shape().iter().product()
     }
 
-    /// The network's inputs for one image, `[n_scales, 3, crop, crop]`, row-major.
-    ///
-    /// Images smaller than a test scale are padded with black, as the authors' code does.
-    pub fn views(&self, image: &RgbImage) -> Vec<f32> {
-        let mut output = vec![0.0; self.view_count() * self.view_len()];
-        for (scale, view) in self
-            .test_scales
-            .iter()
-            .zip(output.chunks_exact_mut(self.view_len()))
-        {
-            self.view_into(image, *scale, view);
-        }
-        output
+    /// How far a view's window can be shifted in the resized crop, in pixels: its first row and column
+    /// lie between 0 and this. At test time it stands in the middle.
+    pub const fn slack(&self) -> u32 {
+        self.resize - self.crop
     }
 
-    /// One view of an image, at the test scale `scale` in pixels, written to `output` as
-    /// `[3, crop, crop]`.
-    ///
-    /// # Panics
-    /// If `output` is not [`view_len`](Self::view_len) long.
-    pub fn view_into(&self, image: &RgbImage, scale: u32, output: &mut [f32]) {
-        let margin = (self.resize - self.crop) / 2;
-        let window = Window {
-            left: margin,
-            top: margin,
-            side: self.crop,
-        };
-        match self.resampling {
-            Resampling::TensorFlow1Bilinear => {
-                resize_window(image, scale, self.resize, window, output);
-            }
-        }
-        match self.whitening {
-            Whitening::PerImage => whiten(output),
-        }
+    /// The largest test scale, in pixels; 0 when there is none.
+    pub fn largest_scale(&self) -> u32 {
+        self.test_scales.iter().copied().max().unwrap_or_default()
     }
-}
-
-/// Whitens a view in place: `(x - mean) / max(std, 1 / sqrt(N))`, mean and standard deviation over
-/// all N values of all channels, as TensorFlow's `per_image_standardization` does. The lower bound
-/// keeps a uniform image from being divided by zero.
-pub fn whiten(values: &mut [f32]) {
-    let count = values.len() as f64;
-    let mean = sum(values, f64::from) / count;
-    let variance = sum(values, |x| (f64::from(x) - mean).powi(2)) / count;
-    let deviation = variance.sqrt().max(1.0 / count.sqrt());
-    let (mean, scale) = (mean as f32, (1.0 / deviation) as f32);
-    for value in values {
-        *value = (*value - mean) * scale;
-    }
-}
-
-/// Sums in eight independent lanes: one running total would wait for itself at every addition.
-fn sum(values: &[f32], term: impl Fn(f32) -> f64) -> f64 {
-    let mut lanes = [0.0; 8];
-    let chunks = values.chunks_exact(lanes.len());
-    let rest: f64 = chunks.remainder().iter().map(|x| term(*x)).sum();
-    for chunk in chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane += term(*x);
-        }
-    }
-    lanes.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::Rgb;
-
-    #[test]
-    fn views_are_one_a_scale_with_zero_mean_and_unit_deviation() {
-        let image = RgbImage::from_fn(300, 260, |x, y| Rgb([x as u8, y as u8, (x * y) as u8]));
-        let preprocessing = Preprocessing::default();
-        let views = preprocessing.views(&image);
-        assert_eq!(views.len(), 4 * 3 * 64 * 64);
-        for view in views.chunks_exact(preprocessing.view_len()) {
-            let n = view.len() as f32;
-            let mean = view.iter().sum::<f32>() / n;
-            let variance = view.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / n;
-            assert!(mean.abs() < 1e-4 && (variance - 1.0).abs() < 1e-4);
-        }
-    }
-
-    #[test]
-    fn a_uniform_image_is_all_zero_and_not_nan() {
-        let image = RgbImage::from_pixel(264, 264, Rgb([9; 3]));
-        let views = Preprocessing::default().views(&image);
-        assert!(views.iter().all(|x| *x == 0.0));
-    }
 
     #[test]
     fn descriptions_that_cannot_be_carried_out_are_refused() {

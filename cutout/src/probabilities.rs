@@ -6,17 +6,18 @@ use crate::Morphology;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Probabilities([f32; Morphology::COUNT]);
 
-/// The average of an image's views so far.
+/// The average of the views of an image so far.
 #[derive(Debug, Clone)]
 pub struct Average {
-    // In f64, so that it is the same in whatever order views come.
+    // In f64, so that the average does not depend on the order of the views.
     sum: [f64; Morphology::COUNT],
     seen: usize,
     temperature: f32,
 }
 
 impl Average {
-    /// No views yet. The card's `temperature` will be applied to each; see [`Probabilities::average`].
+    /// An average of no views yet. The card's `temperature` will be applied to each view; see
+    /// [`Probabilities::average`].
     pub const fn new(temperature: f32) -> Self {
         Self {
             sum: [0.0; Morphology::COUNT],
@@ -25,7 +26,7 @@ impl Average {
         }
     }
 
-    /// Takes in one more view, a row of the softmax.
+    /// Adds a view: a row of the softmax.
     pub fn add(&mut self, row: &[f32; Morphology::COUNT]) {
         for (total, value) in self.sum.iter_mut().zip(soften(row, self.temperature)) {
             *total += f64::from(value);
@@ -33,12 +34,12 @@ impl Average {
         self.seen += 1;
     }
 
-    /// How many views there were.
+    /// The number of views so far.
     pub const fn seen(&self) -> usize {
         self.seen
     }
 
-    /// The sums of the second and of the most probable class; none if one of all sums is not finite.
+    /// The sums of the second most and of the most probable class; `None` when any sum is not finite.
     pub(crate) fn leaders(&self) -> Option<[f64; 2]> {
         let mut sums = self.sum;
         sums.sort_unstable_by(f64::total_cmp);
@@ -47,23 +48,22 @@ impl Average {
         are_numbers.then_some([second, first])
     }
 
-    /// The answer from what was seen; none if that is nothing, or has a value that is not finite.
+    /// The average of the views so far; `None` when there are none, or when a value is not finite.
     pub fn answer(&self) -> Option<Probabilities> {
         let mean = self.sum.map(|total| (total / self.seen as f64) as f32);
-        let is_one = mean.iter().all(|p| p.is_finite());
-        is_one.then_some(Probabilities(mean))
+        let is_finite = mean.iter().all(|p| p.is_finite());
+        is_finite.then_some(Probabilities(mean))
     }
 }
 
 impl Probabilities {
-    /// Averages the softmax outputs of an image's views, one row a test scale (section 4.3), after
-    /// the card's `temperature` was applied to each.
+    /// Averages the softmax outputs of an image's views, one row for each test scale (section 4.3). The
+    /// card's `temperature` is applied to each row first.
     ///
-    /// A temperature T divides the logits by T; on probabilities that is a power 1/T, renormalised
-    /// (Guo et al. 2017). At 1 the outputs are left as they are.
+    /// A temperature T divides the logits by T. On probabilities that is a power of 1/T, renormalised
+    /// (Guo et al. 2017). At 1 the outputs stay as they are.
     ///
-    /// Returns `None` when there is no row, or when a value is not finite: a network that answers
-    /// NaN has no answer.
+    /// Returns `None` when there is no row, or when a value is not finite.
     pub fn average<'a>(
         rows: impl IntoIterator<Item = &'a [f32; Morphology::COUNT]>,
         temperature: f32,
@@ -78,7 +78,7 @@ impl Probabilities {
         &self.0
     }
 
-    /// The most probable class; of equals, the one with the lowest id.
+    /// The most probable class; of equally probable ones, that with the lowest id.
     pub fn label(&self) -> Morphology {
         let mut best = Morphology::Round;
         for class in Morphology::ALL {
@@ -94,7 +94,8 @@ impl Probabilities {
         self.0[self.label().id()]
     }
 
-    /// The Shannon entropy in nats: 0 for a certain answer, ln 5 = 1.609 for none at all.
+    /// The Shannon entropy in nats: 0 when one class is certain, ln 5 = 1.609 when all are equally
+    /// probable.
     pub fn entropy(&self) -> f32 {
         self.0
             .iter()
@@ -104,6 +105,7 @@ impl Probabilities {
     }
 }
 
+/// Applies a temperature to a row of the softmax.
 fn soften(row: &[f32; Morphology::COUNT], temperature: f32) -> [f32; Morphology::COUNT] {
     if temperature.to_bits() == 1.0_f32.to_bits() {
         return *row;

@@ -1,17 +1,19 @@
 //! Centre crop and bilinear resize as TensorFlow 1 computes them.
 //!
 //! The paper's images went through `tf.image.resize_image_with_crop_or_pad` and
-//! `tf.image.resize_images`, whose bilinear filter is unlike most others: the source coordinate is
-//! `destination * (in / out)` with no half-pixel shift, two taps an axis, clamped at the far edge,
-//! and no antialiasing. A network trained on one filter loses accuracy on another, so this is
-//! computed here and held against TensorFlow's own results in the tests.
+//! `tf.image.resize_images`. That bilinear filter differs from most others: the source coordinate is
+//! `destination * (in / out)` with no half-pixel shift, with two taps an axis, clamped at the far edge,
+//! and without antialiasing. A network trained on one filter loses accuracy on another, so this one is
+//! computed here, and the tests hold it against TensorFlow's own results.
 //!
 //! Only the part of the resized image that is asked for is computed: a 64 x 64 window of 80 x 80 is
 //! two thirds of the work.
 
+use std::array;
 use std::borrow::Cow;
 
-use image::{Rgb, RgbImage};
+use crate::Image;
+use crate::image::Samples;
 
 /// A square part of a resized image, in its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,65 +33,113 @@ struct Tap {
     fraction: f32,
 }
 
-/// Centre-crops `image` to `crop` x `crop` (zero-padding where it is smaller), resizes that to
+/// The taps of a window's rows and columns.
+struct Taps {
+    rows: Vec<Tap>,
+    columns: Vec<Tap>,
+    /// Pixels in a row of the source.
+    width: usize,
+}
+
+/// Centre-crops `image` to `crop` x `crop` (padding it with black where it is smaller), resizes that to
 /// `resized` x `resized`, and writes `window` of the result to `output`.
 ///
 /// `output` is planar RGB, `[3, window.side, window.side]`, with values 0..=255 that are not rounded.
+/// An image of one plane fills all three.
 ///
 /// # Panics
 /// If `window` reaches outside the resized image, or `output` is not `3 * side * side` long.
-pub fn resize_window(
-    image: &RgbImage,
-    crop: u32,
-    resized: u32,
-    window: Window,
-    output: &mut [f32],
-) {
-    let side = window.side as usize;
+pub fn resize_window(image: &Image, crop: u32, resized: u32, window: Window, output: &mut [f32]) {
+    let area = window.side as usize * window.side as usize;
     assert!(
         window.left + window.side <= resized && window.top + window.side <= resized,
         "window {window:?} is outside {resized} x {resized}"
     );
-    assert_eq!(output.len(), 3 * side * side, "output of the wrong length");
+    assert_eq!(output.len(), 3 * area, "output of the wrong length");
 
-    let (source, left, top) = centred(image, crop);
-    let columns = taps(crop, resized, window.left, window.side, left);
-    let rows = taps(crop, resized, window.top, window.side, top);
-    let pixels = source.as_raw().as_slice();
-    let stride = 3 * source.width() as usize;
-
-    let (red, rest) = output.split_at_mut(side * side);
-    let (green, blue) = rest.split_at_mut(side * side);
-    for (y, row) in rows.iter().enumerate() {
-        let upper_line = &pixels[row.lower * stride..][..stride];
-        let lower_line = &pixels[row.upper * stride..][..stride];
-        let line = y * side..(y + 1) * side;
-        let outputs = red[line.clone()]
-            .iter_mut()
-            .zip(&mut green[line.clone()])
-            .zip(&mut blue[line]);
-        for (column, ((red, green), blue)) in columns.iter().zip(outputs) {
-            let above = between(upper_line, column);
-            let below = between(lower_line, column);
-            let mix =
-                |channel: usize| above[channel] + (below[channel] - above[channel]) * row.fraction;
-            *red = mix(0);
-            *green = mix(1);
-            *blue = mix(2);
+    let (width, height) = image.dimensions();
+    let image = if width >= crop && height >= crop {
+        Cow::Borrowed(image)
+    } else {
+        Cow::Owned(image.recentred(crop, crop))
+    };
+    let (width, height) = image.dimensions();
+    // Odd differences are halved downwards, as TensorFlow does.
+    let (left, top) = ((width - crop) / 2, (height - crop) / 2);
+    let taps = Taps {
+        columns: taps(crop, resized, window.left, window.side, left),
+        rows: taps(crop, resized, window.top, window.side, top),
+        width: width as usize,
+    };
+    match (image.samples(), image.planes()) {
+        (Samples::Bytes(values), 3) => interpolate::<3>(&Interleaved(values), &taps, output),
+        (Samples::Bytes(values), _) => interpolate::<1>(&Interleaved(values), &taps, output),
+        (Samples::Floats(values), 3) => interpolate::<3>(&Planar(values), &taps, output),
+        (Samples::Floats(values), _) => interpolate::<1>(&Planar(values), &taps, output),
+    }
+    if image.planes() == 1 {
+        let (first, others) = output.split_at_mut(area);
+        for other in others.chunks_exact_mut(area) {
+            other.copy_from_slice(first);
         }
     }
 }
 
-/// The pixel of one line at a fractional column.
+/// Pixels of `PLANES` values each, by their number: row after row.
+trait Pixels<const PLANES: usize> {
+    fn pixel(&self, number: usize) -> [f32; PLANES];
+}
+
+/// Samples `[pixels, PLANES]`.
+struct Interleaved<'a>(&'a [u8]);
+
+impl<const PLANES: usize> Pixels<PLANES> for Interleaved<'_> {
+    #[inline]
+    fn pixel(&self, number: usize) -> [f32; PLANES] {
+        let samples = &self.0[PLANES * number..][..PLANES];
+        array::from_fn(|plane| f32::from(samples[plane]))
+    }
+}
+
+/// Values `[PLANES, pixels]`.
+struct Planar<'a>(&'a [f32]);
+
+impl<const PLANES: usize> Pixels<PLANES> for Planar<'_> {
+    #[inline]
+    fn pixel(&self, number: usize) -> [f32; PLANES] {
+        let area = self.0.len() / PLANES;
+        array::from_fn(|plane| self.0[plane * area + number])
+    }
+}
+
+/// Fills the first `PLANES` planes of `output`.
+fn interpolate<const PLANES: usize>(source: &impl Pixels<PLANES>, taps: &Taps, output: &mut [f32]) {
+    let area = taps.rows.len() * taps.columns.len();
+    let mut place = 0;
+    for row in &taps.rows {
+        let (upper, lower) = (row.lower * taps.width, row.upper * taps.width);
+        for column in &taps.columns {
+            let above = between(source, upper, column);
+            let below = between(source, lower, column);
+            for plane in 0..PLANES {
+                output[plane * area + place] =
+                    above[plane] + (below[plane] - above[plane]) * row.fraction;
+            }
+            place += 1;
+        }
+    }
+}
+
+/// The pixel at a fractional column of the row whose first pixel has the number `start`.
 #[inline]
-fn between(line: &[u8], column: &Tap) -> [f32; 3] {
-    let left = &line[3 * column.lower..][..3];
-    let right = &line[3 * column.upper..][..3];
-    [0, 1, 2].map(|channel| {
-        let a = f32::from(left[channel]);
-        let b = f32::from(right[channel]);
-        a + (b - a) * column.fraction
-    })
+fn between<const PLANES: usize>(
+    source: &impl Pixels<PLANES>,
+    start: usize,
+    column: &Tap,
+) -> [f32; PLANES] {
+    let left = source.pixel(start + column.lower);
+    let right = source.pixel(start + column.upper);
+    array::from_fn(|plane| left[plane] + (right[plane] - left[plane]) * column.fraction)
 }
 
 /// The taps of `count` output coordinates from `first` on, along one axis; `offset` is where the crop
@@ -110,33 +160,11 @@ fn taps(crop: u32, resized: u32, first: u32, count: u32, offset: u32) -> Vec<Tap
         .collect()
 }
 
-/// An image that holds the whole crop, and where the crop begins in it. Odd differences are halved
-/// downwards, as TensorFlow does.
-fn centred(image: &RgbImage, crop: u32) -> (Cow<'_, RgbImage>, u32, u32) {
-    let (width, height) = image.dimensions();
-    if width >= crop && height >= crop {
-        return (
-            Cow::Borrowed(image),
-            (width - crop) / 2,
-            (height - crop) / 2,
-        );
-    }
-    let cut = |length: u32| length.saturating_sub(crop) / 2;
-    let pad = |length: u32| crop.saturating_sub(length) / 2;
-    let padded = RgbImage::from_fn(crop, crop, |x, y| {
-        let x = (x + cut(width)).checked_sub(pad(width));
-        let y = (y + cut(height)).checked_sub(pad(height));
-        match (x, y) {
-            (Some(x), Some(y)) if x < width && y < height => *image.get_pixel(x, y),
-            _ => Rgb([0; 3]),
-        }
-    });
-    (Cow::Owned(padded), 0, 0)
-}
-
 #[cfg(test)]
 #[allow(clippy::float_cmp)] // Exact on purpose: the values are representable.
 mod tests {
+    use image::{Rgb, RgbImage};
+
     use super::*;
 
     fn whole(side: u32) -> Window {
@@ -147,10 +175,11 @@ mod tests {
         }
     }
 
-    fn ramp(width: u32, height: u32) -> RgbImage {
-        RgbImage::from_fn(width, height, |x, y| {
+    fn ramp(width: u32, height: u32) -> Image {
+        let picture = RgbImage::from_fn(width, height, |x, y| {
             Rgb([(x * 3) as u8, (y * 5) as u8, (x + y) as u8])
-        })
+        });
+        picture.into()
     }
 
     #[test]
@@ -160,10 +189,9 @@ mod tests {
         resize_window(&image, 8, 8, whole(8), &mut output);
         for y in 0..8 {
             for x in 0..8 {
-                let wanted = image.get_pixel(x + 6, y + 11);
                 for channel in 0..3 {
                     let value = output[channel * 64 + (y * 8 + x) as usize];
-                    assert_eq!(value, f32::from(wanted[channel]));
+                    assert_eq!(value, image.value(channel, x + 6, y + 11));
                 }
             }
         }
@@ -195,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_smaller_image_is_padded_with_black_all_around() {
-        let image = RgbImage::from_pixel(5, 9, Rgb([200; 3]));
+        let image = RgbImage::from_pixel(5, 9, Rgb([200; 3])).into();
         let mut output = vec![0.0; 3 * 8 * 8];
         resize_window(&image, 8, 8, whole(8), &mut output);
         let row: Vec<f32> = output[..8].to_vec();

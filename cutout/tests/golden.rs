@@ -1,18 +1,18 @@
 //! The preprocessing against TensorFlow's own, value by value.
 //!
-//! The arrays in `golden/` were made by `scripts/reference --write`, with TensorFlow itself; CI
-//! makes them again and compares. Their inputs are pixels from a formula in integers that both sides
-//! compute, so that no image decoder takes part.
+//! `scripts/reference --write` made the arrays in `golden/`, with TensorFlow itself; CI makes them again
+//! and compares. Their inputs are pixels from an integer formula that both sides compute, so that no
+//! image decoder takes part.
 
 #![allow(clippy::panic, clippy::unwrap_used)] // A helper of a test fails the test.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::{Preprocessing, RgbImage};
+use galmorph_cutout::{Image, Preprocessing, RgbImage};
 use image::Rgb;
 
-/// As promised: each value of each view, absolutely.
+/// The largest absolute difference of any value of any view.
 const TOLERANCE: f32 = 1e-4;
 
 /// Pattern, width, height and stride, as in `scripts/reference.py`: a stride of 5 keeps every fifth
@@ -31,7 +31,7 @@ const CASES: [(Pattern, u32, u32, usize); 7] = [
 enum Pattern {
     /// Gradients and noise, different in each channel.
     Texture,
-    /// Black but for a 1 in one channel of the middle pixel: all but uniform.
+    /// Black except for a 1 in one channel of the middle pixel: nearly uniform.
     Spot,
 }
 
@@ -43,11 +43,12 @@ impl Pattern {
         }
     }
 
-    fn image(self, width: u32, height: u32) -> RgbImage {
-        RgbImage::from_fn(width, height, |x, y| match self {
+    fn image(self, width: u32, height: u32) -> Image {
+        let picture = RgbImage::from_fn(width, height, |x, y| match self {
             Self::Texture => Rgb([0, 1, 2].map(|channel| texture(x, y, channel))),
             Self::Spot => Rgb([u8::from(x == width / 2 && y == height / 2), 0, 0]),
-        })
+        });
+        picture.into()
     }
 }
 
@@ -109,7 +110,7 @@ fn views_are_tensorflows_to_1e_4() {
     }
 }
 
-/// A file that no case reads would be believed to be tested.
+/// A golden array without a case would look as if it were tested.
 #[test]
 fn every_golden_array_has_its_case() {
     let there: BTreeSet<String> = std::fs::read_dir(golden_folder())

@@ -1,6 +1,6 @@
-//! What only real cutouts can show. They are other people's and not in the repository: these tests
-//! run where the environment variable `GALMORPH_SHARED` names a folder that holds them (by default
-//! `../shared` beside the repository), and say that they were skipped elsewhere.
+//! What only real cutouts can show. They are other people's and not in the repository. These tests run
+//! where the environment variable `GALMORPH_SHARED` names a folder that holds them (by default
+//! `../shared` beside the repository). Elsewhere they say that they were skipped.
 
 #![allow(clippy::panic, clippy::unwrap_used)] // A helper of a test fails the test.
 
@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::{Limits, Preprocessing, RgbImage, decode};
+use galmorph_cutout::{Image, Limits, Preprocessing, decode};
 
 fn shared(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("GALMORPH_SHARED").map_or_else(
@@ -24,12 +24,12 @@ fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-fn decoded(bytes: &[u8], name: &str) -> RgbImage {
+fn decoded(bytes: &[u8], name: &str) -> Image {
     decode(bytes, &Limits::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// The originals of the folder, by the name of the file.
-fn originals(folder: &Path) -> HashMap<String, RgbImage> {
+/// The originals in the folder, by file name.
+fn originals(folder: &Path) -> HashMap<String, Image> {
     fs::read_dir(folder)
         .unwrap()
         .map(|entry| {

@@ -1,4 +1,4 @@
-//! A file under way: what the intake and the pipeline say to each other.
+//! A file on its way: what the intake and the pipeline tell each other about it.
 
 use std::fs::Metadata;
 use std::io;
@@ -14,25 +14,25 @@ use jiff::Timestamp;
 pub(crate) struct TakenFile {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// How it was when it was taken.
+    /// Its size and time when it was taken.
     pub(crate) stamp: Stamp,
-    /// What is known of its way so far.
+    /// How it got here.
     pub(crate) origin: Origin,
 }
 
-/// What is known of a file's way before it is read.
+/// How a file got into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// When it was found.
     pub(crate) first_seen: Timestamp,
     /// When it was seen to arrive; `None` when a scan found it.
     pub(crate) arrived: Option<Instant>,
-    /// How often it could not be read.
+    /// How often it could not be read since then.
     pub(crate) failures: u32,
 }
 
 impl Origin {
-    /// That of a file which is found just now.
+    /// Of a file that is found just now.
     pub(crate) fn now() -> Self {
         Self {
             first_seen: Timestamp::now(),
@@ -47,7 +47,7 @@ impl Origin {
 pub(crate) enum Departure {
     /// Its row is committed.
     Recorded,
-    /// It was being written while it was read.
+    /// It changed after it was taken.
     Changed,
     /// It is no longer there.
     Gone,
@@ -55,26 +55,27 @@ pub(crate) enum Departure {
     Transient(String),
 }
 
-/// A file's way out, and the file it is about.
+/// A file, and how it left the pipeline.
 pub(crate) type DepartedFile = (PathBuf, Departure);
 
-/// Since when a file is where and what it is: the kernel's own time of the last change, which moving it
-/// and setting its modification time change as well.
-pub(crate) fn changed(metadata: &Metadata) -> SystemTime {
+/// Since when a file has been where it is and as it is: the kernel's own time of the last change. Moving a
+/// file and setting its modification time change it as well.
+pub(crate) fn changed_at(metadata: &Metadata) -> SystemTime {
     let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
     let whole = Duration::from_secs(seconds.unsigned_abs());
-    let parts = Duration::from_nanos(nanoseconds.unsigned_abs());
+    let part = u64::try_from(nanoseconds).expect("the part of a second is not negative");
     let epoch = SystemTime::UNIX_EPOCH;
     let time = if seconds < 0 {
         epoch.checked_sub(whole)
     } else {
         epoch.checked_add(whole)
     };
-    time.and_then(|time| time.checked_add(parts))
-        .unwrap_or(epoch)
+    time.and_then(|time| time.checked_add(Duration::from_nanos(part)))
+        .expect("a SystemTime holds every time of the kernel")
 }
 
-/// Everything but absence may pass: a mount that hangs, a permission that is being set.
+/// What an error of the file system means for a file. All but absence may pass: a mount that hangs, a
+/// permission that is being set.
 pub(crate) fn io_fault(path: &Path, error: &io::Error) -> Departure {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Departure::Gone,

@@ -1,4 +1,4 @@
-//! What must hold for any bytes at all: the fuzz targets (`fuzz/`), and the test that feeds them every
+//! Properties that must hold for any bytes: the fuzz targets (`fuzz/`), and a test that feeds them every
 //! input that once did harm.
 
 use crate::config::Config;
@@ -8,12 +8,10 @@ use galmorph_inference::{Model, Options};
 pub fn configuration(bytes: &[u8]) {
     match Config::parse(&String::from_utf8_lossy(bytes)) {
         Ok(config) => {
-            let _ = (
-                config.settle(),
-                config.rescan_interval(),
-                config.max_delay(),
-            );
-            assert!(config.worker_count() >= 1 && config.limits().max_bytes >= 1);
+            // Folders are looked for on the disk, and what is there is no matter of the bytes.
+            let folders = Vec::new();
+            let settings = Config { folders, ..config }.resolve(&mut Vec::new());
+            assert!(settings.batch >= 1 && settings.limits.max_bytes >= 1);
         }
         Err(faults) => {
             assert!(!faults.is_empty());
@@ -34,45 +32,26 @@ pub fn model(bytes: &[u8]) {
 }
 
 #[cfg(test)]
+#[path = "../../tests/corpus.rs"]
+mod corpus;
+
+#[cfg(test)]
 mod tests {
+    use super::corpus::{feed_corpus, flip_bits};
     use super::*;
-    use std::fs;
-    use std::path::Path;
 
-    /// Of the bits, a prime share: every place in a byte has its turn.
+    /// Every 13th bit: a prime, so that every position within a byte has its turn.
     const STRIDE: usize = 13;
-
-    /// Every file of a target's corpus; there are some.
-    fn each(target: &str, feed: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../tests/corpus")
-            .join(target);
-        let mut count = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            feed(&fs::read(entry.unwrap().path()).unwrap());
-            count += 1;
-        }
-        assert!(count > 0);
-    }
 
     #[test]
     fn fuzzing_inputs_that_did_harm_do_none() {
-        each("configuration", configuration);
-        each("model", model);
+        feed_corpus("configuration", configuration);
+        feed_corpus("model", model);
     }
 
     #[test]
     fn any_bit_of_a_model_and_of_a_configuration_can_be_flipped() {
-        let flip = |target: &str, name: &str, feed: fn(&[u8])| {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus");
-            let whole = fs::read(path.join(target).join(name)).unwrap();
-            for bit in (0..whole.len() * 8).step_by(STRIDE) {
-                let mut damaged = whole.clone();
-                damaged[bit / 8] ^= 1 << (bit % 8);
-                feed(&damaged);
-            }
-        };
-        flip("model", "tiny.onnx", model);
-        flip("configuration", "example.toml", configuration);
+        flip_bits("corpus/model/tiny.onnx", STRIDE, model);
+        flip_bits("corpus/configuration/example.toml", STRIDE, configuration);
     }
 }

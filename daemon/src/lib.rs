@@ -1,14 +1,29 @@
 //! The daemon that classifies galaxy cutouts as they arrive, and the commands around it.
 //!
-//! A file's way through it, each stage on its own threads and a bounded channel after each:
-//!
 //! ```text
-//! intake (scan + notify -> settle) -> decode pool -> batcher -> classifier pool -> recorder -> SQLite
+//!        cli    parses the command line, runs a command
+//!         |
+//!       config  settings: read, checked, made ready
+//!         |
+//!         v               observe: log, progress, metrics, systemd, watchdog
+//!      intake                ^
+//!  scan + notifications      |
+//!   -> settle -> queue       |
+//!         |                  |
+//!         v                  |
+//!      pipeline  ------------'
+//!  decode pool -> batcher -> classifier pool -> recorder -> catalog
 //! ```
 //!
-//! What a cutout *is* (classes, pixels, views, the model card) belongs to `galmorph-cutout`; this
-//! crate moves files through a network and keeps the catalog. Only [`cli`] is public: the program is
-//! the interface, and the catalog's views are the other one.
+//! Each stage has its own threads, with a bounded channel after each. A full channel stops the stage before
+//! it, so a large backlog needs no more memory than a small one.
+//!
+//! Four files next to these folders are used by all of them: `file` (a file on its way), `failure` (errors
+//! and exit codes), `shutdown` (the request to end) and `threads` (threads whose panic ends the daemon).
+//!
+//! What a cutout is (classes, pixels, views, the model card) belongs to `galmorph-cutout`, how a model is
+//! run to `galmorph-inference`, and the tables to `galmorph-catalog`. Only [`cli`] is public: the program is
+//! one interface, and the catalog's views are the other.
 
 pub mod cli;
 mod config;
@@ -21,3 +36,4 @@ mod intake;
 mod observe;
 mod pipeline;
 mod shutdown;
+mod threads;

@@ -1,12 +1,12 @@
-//! The wish to end, seen by every thread.
+//! The request to end, which every thread can see and wait for.
 //!
-//! A channel that carries nothing: it closes when the end is asked for, so a thread can wait for it
-//! together with its work. A part of the work can be asked to end alone, and ends with the whole.
+//! It is a channel that carries nothing and closes when the end is requested, so a thread can wait for it
+//! together with its work. A part of the work (a child) can be requested to end alone, and ends with the
+//! whole.
 //!
-//! The first SIGTERM or SIGINT asks for the end; the second ends the process
-//! where it stands, from within the signal handler, so that even a program that hangs can be stopped.
-//! What was recorded by then is safe: that is SQLite's work, not ours. SIGHUP is the wish to read the
-//! configuration again; any number of them that come while one is being fulfilled are one more.
+//! The first SIGTERM or SIGINT requests the end. The second one ends the process at once, from within the
+//! signal handler, so that even a program that hangs can be stopped; SQLite keeps what was recorded by
+//! then. SIGHUP asks for a reload. All those that arrive during a reload lead to one more.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,7 +18,7 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, iterator::Signals};
 
-/// A request to end that can be made from anywhere and waited for anywhere.
+/// A request to end, which any thread can make and any thread can wait for. Clones are one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Shutdown {
     requests: Arc<Mutex<Requests>>,
@@ -27,13 +27,13 @@ pub(crate) struct Shutdown {
 
 #[derive(Debug)]
 struct Requests {
-    // None once it is asked for.
+    // `None` once the end is requested.
     sender: Option<Sender<Infallible>>,
     children: Vec<Shutdown>,
 }
 
 impl Shutdown {
-    /// Not asked for yet.
+    /// Not requested yet.
     pub(crate) fn new() -> Self {
         let (sender, receiver) = bounded(0);
         Self {
@@ -45,12 +45,14 @@ impl Shutdown {
         }
     }
 
-    /// One that SIGTERM and SIGINT ask for, and what SIGHUP asks for: nothing, unless `reloads`.
+    /// One that SIGTERM and SIGINT request, and a channel with a message for each SIGHUP. Without `reloads`,
+    /// SIGHUP is left to the system, which ends the process.
     pub(crate) fn on_signals(reloads: bool) -> io::Result<(Self, Receiver<()>)> {
-        let stop = Self::new();
-        let (wish, wishes) = bounded(1);
-        // First who asks for the end, then who counts: a signal that comes between the two is heeded, and
-        // the one after it is not yet the second. The other way round, it would be counted and forgotten.
+        let exit = Self::new();
+        let (reload, reload_requests) = bounded(1);
+        // First the handler that requests the end, then the one that counts. A signal between the two then
+        // has its effect, and the one after it is not yet the second. The other way round, it would be
+        // counted and lost.
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         if reloads {
             signals.add_signal(SIGHUP)?;
@@ -60,24 +62,24 @@ impl Shutdown {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&second))?;
             flag::register(signal, Arc::clone(&second))?;
         }
-        let requested = stop.clone();
+        let requested = exit.clone();
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
                 for signal in signals.forever() {
                     if signal == SIGHUP {
-                        // If there is a wish already, one will do for both.
-                        let _ = wish.try_send(());
+                        // A request that has not been taken yet stands for this one too.
+                        let _ = reload.try_send(());
                     } else {
-                        log::info!("asked to end; finishing what is in hand");
+                        log::info!("stopping; finishing the images in progress");
                         requested.request();
                     }
                 }
             })?;
-        Ok((stop, wishes))
+        Ok((exit, reload_requests))
     }
 
-    /// One for a part of the work.
+    /// A request for a part of the work alone, which the whole includes.
     pub(crate) fn child(&self) -> Self {
         let child = Self::new();
         let mut requests = self.lock();
@@ -90,7 +92,7 @@ impl Shutdown {
         child
     }
 
-    /// Asks for the end.
+    /// Requests the end.
     pub(crate) fn request(&self) {
         let mut requests = self.lock();
         requests.sender.take();
@@ -99,18 +101,32 @@ impl Shutdown {
         }
     }
 
-    /// Whether it was asked for.
+    /// Whether the end was requested.
     pub(crate) fn requested(&self) -> bool {
         self.receiver.try_recv() == Err(TryRecvError::Disconnected)
     }
 
-    /// Becomes ready (as disconnected) when it is asked for.
+    /// Becomes ready (as disconnected) when the end is requested.
     pub(crate) fn receiver(&self) -> &Receiver<Infallible> {
         &self.receiver
     }
 
+    /// Requests the end when it is dropped, even by a panic.
+    pub(crate) fn on_drop(&self) -> RequestOnDrop {
+        RequestOnDrop(self.clone())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Shutdown::on_drop`].
+pub(crate) struct RequestOnDrop(Shutdown);
+
+impl Drop for RequestOnDrop {
+    fn drop(&mut self) {
+        self.0.request();
     }
 }
 
@@ -126,6 +142,18 @@ mod tests {
         stop.request();
         assert!(elsewhere.requested());
         assert!(elsewhere.receiver().recv().is_err());
+    }
+
+    #[test]
+    fn a_panic_requests_the_end() {
+        let stop = Shutdown::new();
+        let guarded = || {
+            let _request = stop.on_drop();
+            assert!(!stop.requested());
+            panic!("a bug");
+        };
+        std::panic::catch_unwind(guarded).unwrap_err();
+        assert!(stop.requested());
     }
 
     #[test]

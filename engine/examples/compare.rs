@@ -1,5 +1,5 @@
-//! Times a model by tract alone and with each kernel, in processor time of one thread, and says how far
-//! apart the answers are.
+//! Times a model by tract alone and with each kernel, in processor time of one thread, and prints the largest
+//! difference between their answers.
 //!
 //! usage: cargo run --release -p galmorph-engine --example compare -- MODEL.onnx [VIEWS [KERNEL]]
 
@@ -10,11 +10,11 @@ use galmorph_engine::{Kernel, accelerate, for_batches, reader};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
 
-/// How often each is run, in turns; the quickest counts.
+/// How often each is run, in turns. The fastest run counts.
 const ROUNDS: usize = 8;
 
 /// Processor time of this thread, in seconds.
-fn spent() -> f64 {
+fn thread_seconds() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
@@ -54,9 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut found = vec![(f64::INFINITY, Vec::new()); plans.len()];
     for _ in 0..ROUNDS {
         for (state, (best, answer)) in states.iter_mut().zip(&mut found) {
-            let began = spent();
+            let began = thread_seconds();
             let outputs = state.run(tvec!(input.clone().into()))?;
-            *best = best.min(spent() - began);
+            *best = best.min(thread_seconds() - began);
             *answer = outputs[0]
                 .to_plain_array_view::<f32>()?
                 .iter()

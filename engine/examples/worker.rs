@@ -1,11 +1,12 @@
-//! A runtime of the benchmark (`scripts/bench`): loads a model, then runs it as often as a line of
-//! standard input says, and writes what that took.
+//! A runtime of the benchmark (`scripts/bench`): loads a model, runs it as often as each line of standard
+//! input says, and prints how long that took.
 //!
 //! usage: worker MODEL.onnx VIEWS THREADS tract|amxbf16|avx512bf16|avx512|avx2|portable
 //!
-//! Each line of output is one JSON object: first `load_seconds`, from the file to the first answers, then
-//! for each line of input, a number of runs, `wall_seconds` and `cpu_seconds`; both with `peak_bytes`, the
-//! most memory so far. Each thread runs the model as often, on views of its own.
+//! Each line of output is one JSON object. The first has `load_seconds`, from opening the file to the first
+//! answers. Then comes one for each line of input, which is a number of runs, with `wall_seconds` and
+//! `cpu_seconds`. All have `peak_bytes`, the most memory that the process has used so far. Each thread runs
+//! the model that number of times.
 
 use std::env;
 use std::error::Error;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use galmorph_engine::{Kernel, accelerate, for_batches, give_back_freed_memory, reader};
+use galmorph_engine::{Kernel, accelerate, for_batches, reader};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
 
@@ -94,7 +95,7 @@ fn plan(
     if !kernel.is_supported() {
         return Err(format!("this processor has no {kernel}").into());
     }
-    give_back_freed_memory();
+    return_freed_memory();
     let [views, channels, rows, columns] = shape;
     let model = reader().model_for_path(path)?;
     let model = for_batches(model, views, [channels, rows, columns])?;
@@ -102,13 +103,27 @@ fn plan(
     Ok(accelerated.into_optimized()?.into_runnable()?)
 }
 
-/// User and system time of this process and all its threads, also of those that have ended.
+/// Has the allocator return freed memory to the system as the daemon does, so that `peak_bytes` is the same.
+/// It is called before this program starts a thread.
+fn return_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: `mallopt` sets two numbers of the allocator, and no other thread runs.
+        #[allow(unsafe_code, reason = "a function of the C library")]
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, 16 << 20);
+        }
+    }
+}
+
+/// User and system time of this process and all its threads, including those that have ended.
 fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// The most memory that this process has had.
+/// The most memory that this process has used.
 fn peak_bytes() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

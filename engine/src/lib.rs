@@ -1,123 +1,107 @@
-//! Convolutions for tract that are as fast as the processor.
+//! Fast convolutions for tract.
 //!
-//! tract loads a model, checks it, plans it, and runs every operator. Nearly all time goes to
-//! convolutions, and [`accelerate`] puts an operator of this crate in the place of those, and of what is
-//! between them: sums, batch normalisation, ReLU, poolings, concatenations; and a softmax, whose rows
-//! should not depend on where they are. What it doesn't know stays tract's.
+//! tract loads a model, checks it, plans it and runs its operators. Nearly all of the time goes to
+//! convolutions. [`accelerate`] replaces them, and what is between them (sums, batch normalisation, ReLU,
+//! poolings, concatenations), by operators of this crate, and the softmax by one whose rows don't depend on
+//! their position. tract computes the rest.
+//!
+//! ```no_run
+//! # fn main() -> tract_onnx::prelude::TractResult<()> {
+//! use galmorph_engine::{Kernel, accelerate, for_batches, reader};
+//! use tract_onnx::prelude::*;
+//!
+//! let network = reader().model_for_path("model.onnx")?;
+//! let model = for_batches(network, 4, [3, 64, 64])?;
+//! let (model, replaced) = accelerate(&model, Kernel::fastest(false))?;
+//! let plan = model.into_optimized()?.into_runnable()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The floors
+//!
+//! A model goes down these floors, and each imports only from those below it.
+//!
+//! | floor | |
+//! |---|---|
+//! | `tract` | tract's models: which nodes are replaced, by which operator |
+//! | `graph` | a region of replaced nodes: what is fused, and how each value is stored |
+//! | `program` | steps on buffers, as they are run |
+//! | `convolution` | a convolution as a product of matrices: layout, packing, loops around the microkernels |
+//! | `microkernel` | the innermost loops for each kind of processor, and the epilogue |
+//!
+//! # One pass over memory for each convolution
 //!
 //! ```text
 //!   views, NCHW                                                    probabilities
 //!        |                                                               ^
-//!        v         one operator, one pass over memory a convolution      |  tract
+//!        v                   one operator: FusedRegion                   |  tract
 //!   .---------.   .-------.   .----------------------------------.   .---------.
 //!   | to NHWC |-->| 6 x 6 |-->| 1 x 1, 3 x 3, 1 x 1, + shortcut  |-->| linear, |
 //!   '---------'   | pool  |   |----------------------------------|   | softmax |
 //!                 '-------'   | the mean of each channel         |   '---------'
 //!                     ^       '----------------------------------'
-//!                     |        ^ bias, ReLU, sum and the next batch normalisation are done
-//!                     |          while the sums are in the cache
-//!                     the greatest of 2 x 2 sums is kept, and only that is written
-//!
-//!   a buffer    [image][row][column][channel], and a border of zeros around each image:
-//!
-//!      0 0 0 0 0 0        the window of a pixel is some runs of numbers (its rows, here 3), the same
-//!      0 x x x x 0        for each pixel but for where they begin: no copy is made of the input, and
-//!      0 x x x x 0        no window asks whether it is at the border
-//!      0 0 0 0 0 0
-//!
-//!   a convolution, as a product of matrices that are never written down:
-//!
-//!                                      output channels, in blocks of 48
-//!                                      .--------.--------.--------.
-//!                inputs of a window,   | weights, packed: what a  |   a part of a block, 72 KiB, stays in
-//!                in parts of 384       | kernel reads next, comes |   the second-level cache while all tiles
-//!                                      | next                     |   of the group pass; meanwhile the next
-//!                                      |--------+--------+--------|   one is fetched
-//!                                      |        |        |        |
-//!                                      '--------'--------'--------'
-//!   pixels, in   .----------.------.   .--------.--------.--------.
-//!   groups of    | input:   |      |   | sums   |        |        |   sums are added up part by part in the
-//!   240, each    | the      |      |   | 8 x 48 |        |        |   second-level cache. After the last part
-//!   in tiles     | buffer   |      |   |--------|        |        |   a pixel's channels are finished and put
-//!   of 8         | as it is |      |   | 8 x 48 |        |        |   away while they are there
-//!                '----------'------'   '--------'--------'--------'
-//!
-//!   a tile:  8 pixels by 48 channels are 24 vectors of sums, in registers from the first input of a part
-//!            to the last. For each input number: 3 loads of weights, 8 of inputs, 24 fused multiply-adds
+//!                     |        ^ epilogue: bias, ReLU, sum and the next batch normalisation
+//!                     |          are applied while the sums are in the cache
+//!                     epilogue: of 2 x 2 sums only the greatest is written
 //! ```
 //!
-//! These are the sizes for AVX-512; `kernel/` has those of the others, and `convolution/` why they are what
-//! they are. A network's first convolutions have large images and few weights, the last ones small images
-//! and many: so the first are gone through image by image, while what lies between two of them is still in
-//! the cache, and the others for the whole batch, so that each weight is read once.
+//! # The layout: NHWC with a border of zeros around each image
 //!
-//! Where the processor multiplies tiles (AMX), 32 pixels by 32 channels are computed at once from 32 bf16
-//! of each. Tiles want pixels that are equally far apart. Where a row's pixels fill tiles they are that where
-//! they lie; else the windows of 256 pixels are copied, a part of each at a time.
+//! ```text
+//!      0 0 0 0 0 0        a pixel's window is a few segments of memory (its rows, here 3), the same for
+//!      0 x x x x 0        each pixel but for where they begin: the input is not copied (implicit GEMM),
+//!      0 x x x x 0        and no loop tests for the image's edge
+//!      0 0 0 0 0 0
+//! ```
 //!
-//! Sums are of f32. What is multiplied is f32 as well, or bf16 where the [`Kernel`] says so: half the
-//! memory, up to twice the speed, and three digits of a weight. The same image gives the same answer to the
-//! last bit, whatever else is computed; another kernel may round otherwise.
+//! # A convolution as `C += A B`
+//!
+//! ```text
+//!                                           n: output channels, in blocks of nr = 48
+//!                                           .--------.--------.--------.
+//!                     k: inputs of a        | B: weights, packed in    |   a k block of a block of channels,
+//!                     window, in blocks     | the order in which a     |   72 KiB, stays in the second-level
+//!                     of kc = 384           | microkernel reads them   |   cache while all tiles of a group of
+//!                                           |--------+--------+--------|   pixels pass; meanwhile the next one
+//!                                           |        |        |        |   is prefetched
+//!                                           '--------'--------'--------'
+//!   m: pixels, in     .----------.------.   .--------.--------.--------.
+//!   groups of         | A: the   |      |   | C: sums|        |        |   sums are accumulated, k block by
+//!   mc = 240, each    | input's  |      |   | 8 x 48 |        |        |   k block, in the second-level cache.
+//!   in tiles of       | buffer   |      |   |--------|        |        |   After the last, the epilogue stores
+//!   mr = 8            | as it is |      |   | 8 x 48 |        |        |   each pixel's channels
+//!                     '----------'------'   '--------'--------'--------'
+//!
+//!   a microkernel's tile:  8 pixels by 48 channels are 24 vectors of sums, which stay in registers for a whole
+//!                          k block. For each input number: 3 loads of weights, 8 of inputs, 24 multiply-adds
+//! ```
+//!
+//! These are the sizes for AVX-512. `microkernel` has those of the others, and `convolution/loops.rs` says
+//! why they are what they are.
+//!
+//! With AMX a tile is 32 pixels by 32 channels, computed from 32 bf16 of each in one step. Tiles need pixels
+//! that are equally far apart in memory. Where the pixels of a row are a multiple of 16 they are; elsewhere
+//! the windows of a group of 256 pixels are copied (im2col), one k block at a time.
+//!
+//! # Numbers
+//!
+//! Sums are f32. The factors are f32 as well, or bf16 where the [`Kernel`] says so: half the memory, up to
+//! twice the speed, and two to three decimal digits.
+//!
+//! The same image gives the same answer to the last bit, whatever else is in its batch. Another kernel may
+//! round differently.
+//!
+//! NaN and infinity pass through all operators of this crate, and never reach the answer of another image.
+//! (Kernels for bf16 read a little beyond the end of a window, and multiply that with zero. So NaN may reach
+//! other pixels of its own image, whose windows don't hold it. Between images there are gaps of zeros.)
 
-mod aligned;
-mod buffer;
-mod constants;
 mod convolution;
-mod dequantize;
-mod find;
-mod freed;
 mod graph;
-mod kernel;
-mod memory;
-mod op;
-mod output;
+mod microkernel;
 mod program;
-mod read;
-mod region;
-mod softmax;
+mod tract;
 
-pub use freed::give_back_freed_memory;
-pub use kernel::{Kernel, Number};
-pub use read::reader;
-use std::collections::HashMap;
-
-use tract_onnx::prelude::{
-    DatumExt as _, InferenceModel, InferenceModelExt as _, TDim, TractResult, TypedModel, tvec,
-};
-
-/// The network for batches of so many views, which have this shape; as [`accelerate`] wants it.
-///
-/// tract's simplifications come while the batch has no size yet: of a batch of one they make images
-/// without a batch, which no operator of this engine takes.
-///
-/// # Errors
-///
-/// Errors are those of tract on a network that is not sound, or whose input has another shape.
-pub fn for_batches(
-    network: InferenceModel,
-    views: usize,
-    view: [usize; 3],
-) -> TractResult<TypedModel> {
-    let batch = network.sym("views");
-    let mut shape = tvec![TDim::from(batch.clone())];
-    shape.extend(view.map(TDim::from));
-    network
-        .with_input_fact(0, f32::fact(shape).into())?
-        .into_typed()?
-        .into_decluttered()?
-        .set_symbols(&HashMap::from([(batch, TDim::from(views))]))
-}
-
-/// Computes a model's convolutions, and what is between them, by `kernel`, which the processor must
-/// support. All shapes must be known. Returns how many convolutions were replaced as well: of each that
-/// was not, tract goes on to compute it.
-///
-/// # Errors
-///
-/// Errors are those of tract on a model that is not sound.
-pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
-    region::accelerate(model, kernel)
-}
-
-#[cfg(test)]
-mod tests;
+pub use microkernel::{DType, Kernel};
+pub use tract::reader::reader;
+pub use tract::{accelerate, for_batches};

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use galmorph_cutout::{Average, EarlyStop, ModelCard, Morphology, Probabilities};
+use galmorph_cutout::{Average, EarlyStop, ModelCard, Morphology, Probabilities, RejectReason};
 use tract_onnx::prelude::*;
 
 use crate::catch;
@@ -50,11 +50,11 @@ pub type Outcome = Result<Probabilities, Refusal>;
 type Row = [f32; Morphology::COUNT];
 
 impl Refusal {
-    /// A short name, stable enough to query by.
-    pub const fn kind(&self) -> &'static str {
+    /// The reason for which the image's file is rejected.
+    pub const fn reason(&self) -> RejectReason {
         match self {
-            Self::Inference(_) => "inference",
-            Self::NoAnswer => "no_answer",
+            Self::Inference(_) => RejectReason::Inference,
+            Self::NoAnswer => RejectReason::NoAnswer,
         }
     }
 }
@@ -80,7 +80,10 @@ impl Classifier {
         while group.is_open() {
             group.run();
         }
-        group.outcomes().next().unwrap_or(Err(Refusal::NoAnswer))
+        group
+            .outcomes()
+            .next()
+            .expect("a group of one image has one outcome")
     }
 
     /// Images that are to be classified, each by its views.
@@ -171,9 +174,9 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The answers, in the order of the images.
+    /// The outcomes, in the order of the images. To be called when the group is no longer open.
     pub fn outcomes(self) -> impl Iterator<Item = Outcome> {
-        let outcome = |image: Image<'a>| image.outcome.unwrap_or(Err(Refusal::NoAnswer));
+        let outcome = |image: Image<'a>| image.outcome.expect("the group was run until it closed");
         self.images.into_iter().map(outcome)
     }
 
@@ -300,7 +303,7 @@ mod tests {
             images[2].pop();
             let (mut after, _) = outcomes(&mut classifier, &images);
             let refusal = after.remove(2).unwrap_err();
-            assert_eq!(refusal.kind(), "inference");
+            assert_eq!(refusal.reason(), RejectReason::Inference);
             let after: Vec<_> = after.into_iter().map(Result::unwrap).collect();
             assert_eq!(after, [&before[..2], &before[3..]].concat());
             assert_eq!(classifier.classify(&whole).unwrap(), before[2]);

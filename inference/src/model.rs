@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use blake3::Hash;
 use galmorph_cutout::{CardError, EarlyStop, ModelCard, Morphology, PreprocessingError};
-use galmorph_engine::{Kernel, Number};
-use serde::{Deserialize, Serialize};
+use galmorph_engine::{DType, Kernel};
+use serde::Serialize;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
@@ -29,8 +29,7 @@ const INPUT: &str = "views";
 const OUTPUT: &str = "probabilities";
 
 /// Which numbers convolutions may multiply. They add in f32 in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     /// bf16 where the processor is faster with it, f32 elsewhere
     #[default]
@@ -64,9 +63,9 @@ pub enum Arithmetic {
 
 impl Arithmetic {
     fn of(kernel: Kernel) -> Self {
-        match kernel.number() {
-            Number::F32 => Self::F32,
-            Number::Bf16 => Self::Bf16,
+        match kernel.dtype() {
+            DType::F32 => Self::F32,
+            DType::Bf16 => Self::Bf16,
         }
     }
 

@@ -4,14 +4,15 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Image, Morphology, Preprocessing};
 use galmorph_mock::Mock;
-use galmorph_train::augmentation::{Augmentation, Key, VIEW_LEN};
+use galmorph_train::training::{Augmentation, Key};
 
 fn view(criterion: &mut Criterion) {
-    let image = Mock::new(1).with_side(240).galaxy(Morphology::Spiral, 1);
+    let image = Image::from(Mock::new(1).with_side(240).galaxy(Morphology::Spiral, 1));
+    let preprocessing = Preprocessing::default();
     let augmentation = Augmentation::default();
-    let mut output = vec![0.0; VIEW_LEN];
+    let mut output = vec![0.0; preprocessing.view_len()];
     let mut number = 0;
     criterion.bench_function("training view", |b| {
         b.iter(|| {
@@ -21,7 +22,7 @@ fn view(criterion: &mut Criterion) {
                 epoch: 0,
                 image: number,
             };
-            augmentation.view_into(black_box(&image), key, &mut output);
+            augmentation.view_into(&preprocessing, black_box(&image), key, &mut output);
         });
     });
 }

@@ -1,40 +1,54 @@
 //! Trains galaxy morphology networks on Galaxy Zoo labels, and exports them to ONNX.
 //!
 //! ```text
-//! votes -> labels (votes: clean sample, split by galaxy)
-//!
-//! labels + images -> data -> augmentation -> loader -> training (network, torch, optimizer)
-//!                                                          |
-//!                            evaluation <- checkpoint <----+----> onnx -> a model for the daemon
+//! votes -> labels                            votes: a clean sample, split by galaxy
+//! labels + images -> views -> training -> checkpoint
+//!                                           |-> evaluation -> figures, report
+//!                                           `-> onnx -> a model for the daemon
 //! ```
 //!
-//! The library is what the `galmorph-train` program is made of, and what its tests drive.
+//! # The modules, and who may import whom
+//!
+//! A module imports only from lines below its own. A test (`tests/imports.rs`) reads this drawing and
+//! checks every file against it.
+//!
+//! ```text
+//! commands                 one file a subcommand
+//! report                   one HTML page
+//! figures                  one figure a file, as SVG and PNG
+//! model_file               a checkpoint or an exported model, opened alike
+//! training onnx            the training loop; writing and reading ONNX
+//! evaluation               a network on labelled images; the paper's tables
+//! votes                    from volunteers' votes to a label file
+//! data metrics torch       labelled images; numbers with intervals; running a network
+//! network                  descriptions of networks, and nothing else
+//! progress                 progress bars
+//! atomic_file csv_bytes    output files
+//! error                    what can go wrong, and the exit codes
+//! ```
+//!
+//! `metrics` and `network` know nothing of torch. `network` describes; `torch` and `onnx` interpret.
+//!
+//! The library is what the `galmorph-train` program is made of. Public is what its tests, its benchmark
+//! and its example need.
 
-pub mod augmentation;
-pub mod checkpoint;
 pub mod commands;
-pub mod data;
-pub mod device;
-pub mod error;
 pub mod evaluation;
-pub mod figures;
-pub mod loader;
-pub mod memory;
-pub mod metrics;
 pub mod network;
 pub mod onnx;
-pub mod optimizer;
-pub mod report;
-pub mod schedule;
-pub mod settings;
-pub mod targets;
 pub mod torch;
-pub mod trained;
 pub mod training;
 pub mod votes;
-pub mod widening;
 
-mod artefact;
+mod atomic_file;
+mod csv_bytes;
+mod data;
+mod error;
+mod figures;
+mod metrics;
+mod model_file;
 mod progress;
+mod report;
 
+pub use data::Split;
 pub use error::{Error, Result};

@@ -1,11 +1,11 @@
-//! Shows how far long work has come: a bar on a terminal, a log line now and then elsewhere.
+//! Shows the progress of long work: as a bar on a terminal, otherwise as a log line every 30 seconds.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The time between two log lines where there is no terminal.
+/// The time from one log line to the next without a terminal.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Work that is under way.
@@ -41,19 +41,19 @@ impl Progress {
         self.log_now_and_then();
     }
 
-    /// Counts work that was done before, so that the rate is not taken for it.
+    /// Counts work that an earlier run did. It has no part in the rate.
     pub(crate) fn skip(&self, units: u64) {
         self.bar.set_position(units);
         self.bar.reset_eta();
         self.bar.reset_elapsed();
     }
 
-    /// Shows a remark beside the bar.
+    /// Shows a remark next to the bar.
     pub(crate) fn remark(&self, text: String) {
         self.bar.set_message(text);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -62,6 +62,7 @@ impl Progress {
         if !self.bar.is_hidden() {
             return;
         }
+        // A poisoned lock means that another thread is on its way out with a panic.
         let Ok(mut last) = self.last_line.lock() else {
             return;
         };

@@ -1,6 +1,6 @@
 //! What only real votes can show. They are other people's and not in the repository: these tests run
 //! where the environment variable `GALMORPH_SHARED` names a folder that holds them (by default
-//! `../shared` beside the repository), and say that they were skipped elsewhere.
+//! `../shared` next to the repository), and say that they were skipped elsewhere.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use galmorph_cutout::Morphology;
-use galmorph_train::data::Split;
+use galmorph_train::Split;
 use galmorph_train::votes::{Answer, Convention, Cuts, Sample, Splitter, VoteReader, Votes};
 
 fn shared(name: &str) -> Option<PathBuf> {
@@ -26,7 +26,7 @@ fn shared(name: &str) -> Option<PathBuf> {
 }
 
 fn select(path: &Path) -> Sample {
-    Sample::select(path, &Cuts::zhu2019().unwrap(), true, None).unwrap()
+    Sample::select(path, &Cuts::zhu2019(), true, None).unwrap()
 }
 
 /// The number of galaxies of each class.
@@ -143,7 +143,7 @@ fn the_same_votes_as_conditional_fractions_select_the_same_galaxies() {
     assert_eq!(classes(&ours), classes(&theirs));
 }
 
-/// Held against what astropy and numpy select from it by `scripts/reference`. Fractions that were
+/// `scripts/reference` compares it with what astropy and numpy select. Fractions that were
 /// debiased sum to more than 1 for some galaxies, so that eleven are smooth enough for one class and
 /// have features enough for another.
 #[test]

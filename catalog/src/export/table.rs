@@ -118,8 +118,8 @@ fn lay_out(rows: &[Vec<String>], fit: Option<&Fit>) -> Vec<String> {
         }
         let line = line.trim_end();
         match fit {
-            Some(fit) if line.width() > fit.width => start(line, fit.width).to_owned(),
-            _ => line.to_owned(),
+            Some(fit) => start(line, fit.width).trim_end().to_owned(),
+            None => line.to_owned(),
         }
     };
     rows.iter().map(line).collect()
@@ -211,7 +211,7 @@ mod tests {
         // When that is not enough, the next column gives way.
         assert_eq!(
             lines(ROWS, Some(&within(36, &[2, 0])))[1],
-            "587…41363294  edge_on  inb…3294.jpg"
+            "5877…41363294  edge_on  inb…3294.jpg"
         );
     }
 
@@ -220,6 +220,7 @@ mod tests {
         for width in 0..80 {
             for line in lines(ROWS, Some(&within(width, &[2, 0]))) {
                 assert!(line.width() <= width, "{width}: {line}");
+                assert!(!line.ends_with(' '), "{width}: {line}");
             }
         }
         assert!(lines(&[], Some(&within(10, &[]))).is_empty());

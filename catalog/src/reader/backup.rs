@@ -4,9 +4,11 @@
 //! it begin again and again. The copy is one file, without a write-ahead log, that is checked before
 //! anyone can take it for a backup.
 
+use std::error::Error;
 use std::fs::{File, Permissions};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -23,22 +25,34 @@ pub enum BackupError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The copy can't be written where it was wanted.
-    #[error("cannot write backup '{0}': {1}")]
-    Target(String, String),
+    #[error("cannot write backup '{}': {source}", .path.display())]
+    Target {
+        /// Where it was wanted.
+        path: PathBuf,
+        /// What is wrong there.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl BackupError {
+    fn target(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Target {
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
 }
 
 impl Reader {
     /// Copies the catalog to `target`, which appears when it is whole and was checked; returns its
     /// size in bytes. A file that is there is only replaced with `force`.
     pub fn back_up(&self, target: &Path, force: bool) -> Result<u64, BackupError> {
-        let refuse = |why: &dyn std::fmt::Display| {
-            BackupError::Target(target.display().to_string(), why.to_string())
-        };
+        let refuse = |error: io::Error| BackupError::target(target, error);
         if is_same_file(&self.path, target) {
-            return Err(refuse(&"that is the catalog itself"));
+            return Err(BackupError::target(target, "that is the catalog itself"));
         }
         if !force && target.symlink_metadata().is_ok() {
-            return Err(refuse(&EXISTS));
+            return Err(BackupError::target(target, EXISTS));
         }
         let folder = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -48,30 +62,28 @@ impl Reader {
             .prefix(".galmorph-backup-")
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
-            .map_err(|error| refuse(&error))?;
+            .map_err(refuse)?;
         self.copy_to(file.path(), target)?;
-        file.as_file().sync_all().map_err(|error| refuse(&error))?;
-        let bytes = file.as_file().metadata().map_err(|error| refuse(&error))?;
+        file.as_file().sync_all().map_err(refuse)?;
+        let bytes = file.as_file().metadata().map_err(refuse)?;
         let kept = if force {
             file.persist(target)
         } else {
             file.persist_noclobber(target)
         };
         kept.map_err(|error| match error.error.kind() {
-            std::io::ErrorKind::AlreadyExists => refuse(&EXISTS),
-            _ => refuse(&error.error),
+            io::ErrorKind::AlreadyExists => BackupError::target(target, EXISTS),
+            _ => refuse(error.error),
         })?;
         File::open(folder)
             .and_then(|folder| folder.sync_all())
-            .map_err(|error| refuse(&error))?;
+            .map_err(refuse)?;
         Ok(bytes.len())
     }
 
     fn copy_to(&self, copy: &Path, target: &Path) -> Result<(), BackupError> {
         // Faults of both ends come as the same kind of error: what reads is asked first, on its own.
-        let writing = |error: rusqlite::Error| {
-            BackupError::Target(target.display().to_string(), error.to_string())
-        };
+        let writing = |error: rusqlite::Error| BackupError::target(target, error);
         let mut connection = Connection::open(copy).map_err(writing)?;
         // It is synced as a whole before it gets its name.
         connection
@@ -81,10 +93,13 @@ impl Reader {
         match backup.step(-1).map_err(writing)? {
             StepResult::Done => {}
             _ => {
-                return Err(CatalogError::Transient(format!(
-                    "cannot read catalog '{}': database is locked",
-                    self.path.display()
-                ))
+                return Err(CatalogError::Transient(
+                    format!(
+                        "cannot read catalog '{}': database is locked",
+                        self.path.display()
+                    )
+                    .into(),
+                )
                 .into());
             }
         }
@@ -98,7 +113,7 @@ impl Reader {
             return Err(CatalogError::Unusable(format!(
                 "the copy of catalog '{}' is damaged, and so may be the catalog: {first} (galmorph check --deep)",
                 self.path.display()
-            ))
+            ).into())
             .into());
         }
         connection.close().map_err(|(_, error)| writing(error))

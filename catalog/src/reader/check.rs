@@ -94,7 +94,7 @@ impl Reader {
             }
             Ok(faults)
         };
-        work().map_err(|error| fault(&self.path, "check", &error))
+        work().map_err(|error| fault(&self.path, "check", error))
     }
 
     /// Gives the path of every row to `each`, in the order of the paths.
@@ -110,6 +110,6 @@ impl Reader {
             }
             Ok(())
         };
-        work().map_err(|error| fault(&self.path, "read", &error))
+        work().map_err(|error| fault(&self.path, "read", error))
     }
 }

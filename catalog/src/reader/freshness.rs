@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use super::Reader;
 use crate::error::fault;
 use crate::retry::KIND;
-use crate::writer::sql_bytes;
+use crate::writer::{sql_bytes, unsigned};
 use crate::{ByReason, CatalogError, Stamp, path_text, time};
 
 /// How a file stands with the catalog.
@@ -35,7 +35,7 @@ pub enum FileStatus {
 pub enum StaleReason {
     /// Its size or time is another.
     Changed,
-    /// It was rejected, and someone asked for another try.
+    /// It was rejected, and is to be tried again.
     Retry,
     /// The model has not answered for it.
     OtherModel,
@@ -98,7 +98,7 @@ impl Reader {
             };
             Ok(FileStatus::Stale { rejected, reason })
         };
-        find().map_err(|error| fault(&self.path, "read", &error))
+        find().map_err(|error| fault(&self.path, "read", error))
     }
 
     /// Counts the rows of files.
@@ -110,9 +110,7 @@ impl Reader {
                 .prepare(&format!(
                     "SELECT {KIND}, count(*) FROM cutout WHERE state = 'rejected' GROUP BY 1"
                 ))?
-                .query_map([], |row| {
-                    Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
-                })?
+                .query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?
                 .collect::<rusqlite::Result<ByReason>>()?;
             let rejected = by_reason.values().sum();
             Ok(Rows {
@@ -121,7 +119,7 @@ impl Reader {
                 by_reason,
             })
         };
-        work().map_err(|error| fault(&self.path, "read", &error))
+        work().map_err(|error| fault(&self.path, "read", error))
     }
 
     /// How many answers the network gave in the last `period`, per second.
@@ -129,7 +127,7 @@ impl Reader {
         let since = time::to_millisecond(time::nearest(SystemTime::now() - period));
         let statement = "SELECT count(*) FROM classification WHERE classified_at > ?1";
         let count = count(&self.connection, statement, [since])
-            .map_err(|error| fault(&self.path, "read", &error))?;
+            .map_err(|error| fault(&self.path, "read", error))?;
         Ok(count as f64 / period.as_secs_f64())
     }
 
@@ -138,7 +136,7 @@ impl Reader {
         let statement = "SELECT name, digest FROM model WHERE id = ?1";
         self.connection
             .query_row(statement, [id], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(|error| fault(&self.path, "read", &error))
+            .map_err(|error| fault(&self.path, "read", error))
     }
 }
 
@@ -148,6 +146,5 @@ pub(crate) fn count(
     statement: &str,
     values: impl Params,
 ) -> rusqlite::Result<u64> {
-    let count: i64 = connection.query_row(statement, values, |row| row.get(0))?;
-    Ok(count.unsigned_abs())
+    connection.query_row(statement, values, |row| unsigned(row, 0))
 }

@@ -38,13 +38,13 @@ impl Reader {
         reader
             .connection
             .pragma_update(None, "query_only", true)
-            .map_err(|error| opening_fault(path, &error))?;
+            .map_err(|error| opening_fault(path, error))?;
         require_current(check_version(&reader.connection, path)?, path)?;
         Ok(reader)
     }
 
     fn open_with(path: &Path, mode: OpenFlags) -> Result<Self, CatalogError> {
-        let fault = |error| opening_fault(path, &error);
+        let fault = |error| opening_fault(path, error);
         if !path.exists() {
             return Err(no_catalog(path));
         }
@@ -53,17 +53,16 @@ impl Reader {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
         let look = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
         if look.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen))
-            && sizes(path).1 == 0
+            && sizes(path)?.1 == 0
         {
             // On a read-only mount SQLite can't make the files that it reads a WAL catalog with, and
-            // needs none of them to read one that nobody writes to.
+            // needs none of them to read one that no program writes to.
             connection = open_immutable(path)?;
         }
         if check_version(&connection, path)? == 0 {
-            return Err(CatalogError::Unusable(format!(
-                "'{}' is empty, not a galmorph catalog",
-                path.display()
-            )));
+            return Err(CatalogError::Unusable(
+                format!("'{}' is empty, not a galmorph catalog", path.display()).into(),
+            ));
         }
         Ok(Self {
             connection,
@@ -87,7 +86,7 @@ impl Reader {
         let _transaction = self
             .connection
             .unchecked_transaction()
-            .map_err(|error| fault(&self.path, "read", &error))?;
+            .map_err(|error| fault(&self.path, "read", error))?;
         work()
     }
 
@@ -104,6 +103,6 @@ impl Reader {
         };
         find()
             .map(|found| found.is_some())
-            .map_err(|error| fault(&self.path, "read", &error))
+            .map_err(|error| fault(&self.path, "read", error))
     }
 }

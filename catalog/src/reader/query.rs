@@ -138,7 +138,7 @@ impl Reader {
         query: &Query,
         mut row: impl FnMut(Vec<Value>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let fault = |error| E::from(fault(&self.path, "read", &error));
+        let fault = |error| E::from(fault(&self.path, "read", error));
         let mut statement = self.connection.prepare(&query.sql).map_err(fault)?;
         let mut rows = statement
             .query(rusqlite::params_from_iter(&query.values))
@@ -161,7 +161,7 @@ impl Reader {
             let names = statement.query_map([], |row| row.get(0))?;
             names.collect::<rusqlite::Result<_>>()
         };
-        work().map_err(|error| fault(&self.path, "read", &error))
+        work().map_err(|error| fault(&self.path, "read", error))
     }
 }
 

@@ -100,9 +100,9 @@ fn a_start_under_other_limits_counts_what_was_rejected_under_the_old_ones_once()
     let rejected = |kind| Verdict::rejected(kind, "it is");
     writer
         .record(&[
-            entry("/a", "d1", rejected("too_large")),
-            entry("/b", "d2", rejected("too_small")),
-            entry("/c", "d3", rejected("broken")),
+            entry("/a", "d1", rejected(RejectReason::TooLarge)),
+            entry("/b", "d2", rejected(RejectReason::TooSmall)),
+            entry("/c", "d3", rejected(RejectReason::Broken)),
         ])
         .unwrap();
     let count = |limits| writer.record_watch(&watched("/a"), limits).unwrap();
@@ -113,7 +113,13 @@ fn a_start_under_other_limits_counts_what_was_rejected_under_the_old_ones_once()
 fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
-    let broken = || entry("/in/b", "d2", Verdict::rejected("broken", "it is"));
+    let broken = || {
+        entry(
+            "/in/b",
+            "d2",
+            Verdict::rejected(RejectReason::Broken, "it is"),
+        )
+    };
     writer
         .record(&[entry("/in/a", "d1", classified(ANSWER)), broken()])
         .unwrap();
@@ -131,7 +137,7 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     };
     for missing in ["/i", "/in/", "/in/b/c", "/inn", "/in0"].map(|path| wanted(path, &[])) {
         let known = missing.path == Path::new("/in/");
-        let refused = retry(&fixture.path(), &["too_large".into()], &[missing]);
+        let refused = retry(&fixture.path(), &[RejectReason::TooLarge], &[missing]);
         assert_eq!(refused.is_ok(), known, "{refused:?}");
     }
     // One path that leads nowhere, and nothing is queued.
@@ -191,7 +197,7 @@ fn a_rate_counts_the_answers_of_its_period_alone() {
 fn the_log_is_emptied_unless_a_reader_needs_it_and_waits_for_nobody() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
-    let log = |fixture: &Fixture| sizes(&fixture.path()).1;
+    let log = |fixture: &Fixture| sizes(&fixture.path()).unwrap().1;
     let mut holder = Connection::open(fixture.path()).unwrap();
     let snapshot = holder.transaction().unwrap();
     let count: i64 = snapshot

@@ -12,9 +12,9 @@ use rusqlite::Connection;
 use crate::connect::{BUSY_TIMEOUT, check_version};
 use crate::error::{fault, opening_fault};
 use crate::{CatalogError, file, schema};
-pub use moves::Move;
-pub(crate) use record::sql_bytes;
+pub use moves::{Marked, Move};
 pub use record::{Entry, Verdict, shortest};
+pub(crate) use record::{sql_bytes, unsigned};
 
 /// A model as the catalog knows it. Two that differ in anything that changes an answer differ here: the
 /// file, or the card with the settings in use.
@@ -28,7 +28,7 @@ pub struct ModelInUse {
     pub card: String,
 }
 
-/// The one who writes.
+/// The connection that writes.
 #[derive(Debug)]
 pub struct Writer {
     pub(crate) connection: Connection,
@@ -38,9 +38,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens a catalog for the daemon, making or migrating it as needed, and enters the model.
+    /// Opens a catalog for the daemon, making or migrating it as needed, and records the model.
     pub fn open(path: &Path, model: &ModelInUse) -> Result<Self, CatalogError> {
-        let fault = |error| opening_fault(path, &error);
+        let fault = |error| opening_fault(path, error);
         let lock = file::lock(path)?;
         file::make(path)?;
         let mut connection = Connection::open(path).map_err(fault)?;
@@ -83,6 +83,6 @@ impl Writer {
             }
             transaction.commit()
         };
-        work().map_err(|error| fault(&self.path, "write to", &error))
+        work().map_err(|error| fault(&self.path, "write to", error))
     }
 }

@@ -6,9 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Params, params};
+use rusqlite::{Params, Row, params};
 
-use super::Writer;
+use super::{Writer, unsigned};
 use crate::error::fault;
 use crate::{CatalogError, Stamp, path_text, text_path, time};
 
@@ -23,13 +23,22 @@ pub struct Move {
     pub stamp: Stamp,
 }
 
+/// A rejected file that is to be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// Where its row says that it is.
+    pub path: PathBuf,
+    /// How it was when it was read.
+    pub stamp: Stamp,
+}
+
 impl Writer {
     /// Whether a file of this path has a row.
     pub fn has_row(&self, path: &Path) -> Result<bool, CatalogError> {
         self.connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM cutout WHERE path = ?1)")
             .and_then(|mut statement| statement.query_row([path_text(path)], |row| row.get(0)))
-            .map_err(|error| fault(&self.path, "read", &error))
+            .map_err(|error| fault(&self.path, "read", error))
     }
 
     /// Says that files are about to be moved, without a new verdict.
@@ -58,44 +67,62 @@ impl Writer {
             }
             transaction.commit()
         };
-        work().map_err(|error| fault(&self.path, "write to", &error))
+        work().map_err(|error| fault(&self.path, "write to", error))
     }
 
-    /// Files that were about to be moved when someone or something ended the daemon.
+    /// Files that were about to be moved when the daemon ended.
     pub fn unfinished_moves(&self) -> Result<Vec<Move>, CatalogError> {
-        self.list(
-            "SELECT path, move_to, bytes, modified FROM cutout WHERE move_to IS NOT NULL",
-            [],
-        )
+        let statement =
+            "SELECT path, bytes, modified, move_to FROM cutout WHERE move_to IS NOT NULL";
+        self.list(statement, [], |row| {
+            let to: String = row.get(3)?;
+            Ok(Move {
+                from: path(row)?,
+                to: text_path(&to),
+                stamp: stamp(row)?,
+            })
+        })
     }
 
-    /// Rejected files that someone asked for another try of, in the order of their paths, from behind
-    /// `last`. Their `to` is empty.
-    pub fn marked(&self, last: &Path, limit: u32) -> Result<Vec<Move>, CatalogError> {
-        self.list(
-            "SELECT path, '', bytes, modified FROM cutout
-             WHERE retry IS NOT NULL AND path > ?1 ORDER BY path LIMIT ?2",
-            params![path_text(last), limit],
-        )
+    /// At most `limit` rejected files that are to be tried again, in the order of their paths, from the
+    /// one after `last` on.
+    pub fn marked(&self, last: &Path, limit: u32) -> Result<Vec<Marked>, CatalogError> {
+        let statement = "SELECT path, bytes, modified FROM cutout
+             WHERE retry IS NOT NULL AND path > ?1 ORDER BY path LIMIT ?2";
+        self.list(statement, params![path_text(last), limit], |row| {
+            Ok(Marked {
+                path: path(row)?,
+                stamp: stamp(row)?,
+            })
+        })
     }
 
-    fn list(&self, statement: &str, values: impl Params) -> Result<Vec<Move>, CatalogError> {
+    fn list<T>(
+        &self,
+        statement: &str,
+        values: impl Params,
+        item: fn(&Row) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, CatalogError> {
         let work = || {
             let mut statement = self.connection.prepare_cached(statement)?;
-            let rows = statement.query_map(values, |row| {
-                let (from, to): (String, String) = (row.get(0)?, row.get(1)?);
-                let bytes: i64 = row.get(2)?;
-                Ok(Move {
-                    from: text_path(&from),
-                    to: text_path(&to),
-                    stamp: Stamp {
-                        bytes: bytes.unsigned_abs(),
-                        modified: time::parse(row, 3)?,
-                    },
-                })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<Move>>>()
+            statement
+                .query_map(values, item)?
+                .collect::<rusqlite::Result<Vec<T>>>()
         };
-        work().map_err(|error| fault(&self.path, "read", &error))
+        work().map_err(|error| fault(&self.path, "read", error))
     }
+}
+
+/// The path in the first column of a row.
+fn path(row: &Row) -> rusqlite::Result<PathBuf> {
+    let path: String = row.get(0)?;
+    Ok(text_path(&path))
+}
+
+/// The size and the time in the second and third columns of a row.
+fn stamp(row: &Row) -> rusqlite::Result<Stamp> {
+    Ok(Stamp {
+        bytes: unsigned(row, 1)?,
+        modified: time::parse(row, 2)?,
+    })
 }

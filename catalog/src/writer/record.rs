@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use blake3::Hash;
-use galmorph_cutout::Probabilities;
+use galmorph_cutout::{Probabilities, RejectReason};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::schema::probability_columns;
 use crate::{ModelInUse, Stamp, path_text, time};
@@ -42,8 +42,8 @@ pub enum Verdict {
     Known,
     /// It is not one that we classify.
     Rejected {
-        /// The kind of fault: a short name, stable enough to query by.
-        kind: &'static str,
+        /// Why.
+        reason: RejectReason,
         /// The fault, for people.
         message: String,
     },
@@ -51,10 +51,10 @@ pub enum Verdict {
 
 impl Verdict {
     /// A rejection; a message of several lines becomes one.
-    pub fn rejected(kind: &'static str, message: &str) -> Self {
+    pub fn rejected(reason: RejectReason, message: &str) -> Self {
         let words: Vec<&str> = message.split_whitespace().collect();
         Self::Rejected {
-            kind,
+            reason,
             message: words.join(" "),
         }
     }
@@ -68,14 +68,14 @@ impl Verdict {
 
     fn reason(&self) -> Option<String> {
         match self {
-            Self::Rejected { kind, message } => Some(format!("{kind}: {message}")),
+            Self::Rejected { reason, message } => Some(format!("{reason}: {message}")),
             _ => None,
         }
     }
 }
 
 /// The row of the model in use, made when this catalog meets it for the first time. Later starts only
-/// read, so that they needn't wait for whoever has the catalog locked.
+/// read, so that they needn't wait while the catalog is locked.
 pub(super) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite::Result<i64> {
     let digest = model.digest.to_hex();
     let digest = digest.as_str();
@@ -166,6 +166,12 @@ fn write_answer(
 /// A size as SQLite stores it. No file system has files beyond 2^63 bytes.
 pub(crate) fn sql_bytes(bytes: u64) -> i64 {
     i64::try_from(bytes).expect("no file has 2^63 bytes or more")
+}
+
+/// A number of a row that is never negative, unless another program wrote the row.
+pub(crate) fn unsigned(row: &Row, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }
 
 /// The double that reads as the float does: 0.3, where a cast would give 0.30000001192092896.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args, Command, ValueHint};
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, RejectReason, UnknownRejectReason};
 
 use crate::config::{Config, catalog_path};
 use crate::failure::Failure;
@@ -76,27 +76,18 @@ pub(super) fn label() -> OneOf<Morphology> {
     }
 }
 
-/// Why a file may be rejected.
-const REASONS: [&str; 7] = [
-    "not_an_image",
-    "broken",
-    "too_large",
-    "too_small",
-    "preprocessing",
-    "inference",
-    "no_answer",
-];
-
 /// A reason for which files are rejected.
-pub(super) fn reason() -> OneOf<String> {
+pub(super) fn reason() -> OneOf<RejectReason> {
     OneOf {
-        names: || REASONS.to_vec(),
+        names: || {
+            RejectReason::ALL
+                .iter()
+                .map(|reason| reason.as_str())
+                .collect()
+        },
         parse: |name| {
-            if REASONS.contains(&name) {
-                Ok(name.to_owned())
-            } else {
-                Err(unknown("reason", name, &REASONS))
-            }
+            name.parse()
+                .map_err(|error: UnknownRejectReason| error.to_string())
         },
     }
 }
@@ -132,11 +123,11 @@ pub(super) fn unknown(what: &str, name: &str, known: &[impl AsRef<str>]) -> Stri
         // As clap does for its own names.
         .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|(one, _), (other, _)| one.total_cmp(other));
-    let hint = similar.map_or_else(String::new, |(_, known)| format!("did you mean {known}? "));
-    format!(
-        "unknown {what} '{name}' ({hint}known: {})",
-        names.join(", ")
-    )
+    let hint = similar.map_or_else(String::new, |(_, known)| {
+        format!(", did you mean '{known}'?")
+    });
+    let names = names.join(", ");
+    format!("unknown {what} '{name}'{hint} (one of {names})")
 }
 
 /// Checks that there is a folder in which `file` can be made.
@@ -166,21 +157,24 @@ mod tests {
         assert_eq!((label().parse)("Edge-On"), Ok(Morphology::EdgeOn));
         assert_eq!(
             (label().parse)("elliptical").unwrap_err(),
-            "unknown class 'elliptical' (known: round, in_between, cigar, edge_on, spiral)"
+            "unknown class 'elliptical' (one of round, in_between, cigar, edge_on, spiral)"
         );
     }
 
     #[test]
     fn a_name_that_is_nearly_right_is_recognised() {
-        assert_eq!((reason().parse)("broken").as_deref(), Ok("broken"));
+        assert_eq!((reason().parse)("broken"), Ok(RejectReason::Broken));
         let fault = (reason().parse)("not_an_imag").unwrap_err();
-        let expected =
-            "unknown reason 'not_an_imag' (did you mean not_an_image? known: not_an_image, broken,";
-        assert!(fault.starts_with(expected), "{fault}");
-        let fault = (reason().parse)("toobig").unwrap_err();
-        assert!(fault.contains("did you mean too_large?"), "{fault}");
-        let fault = (reason().parse)("x").unwrap_err();
-        assert!(!fault.contains("did you mean"), "{fault}");
+        assert!(fault.contains("did you mean 'not_an_image'?"), "{fault}");
+        let known = ["path", "label"];
+        assert_eq!(
+            unknown("column", "Lable", &known),
+            "unknown column 'Lable', did you mean 'label'? (one of path, label)"
+        );
+        assert_eq!(
+            unknown("column", "x", &known),
+            "unknown column 'x' (one of path, label)"
+        );
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::io::{self, Write as _};
 use clap::Args;
 
 use super::{Outcome, deep};
-use crate::config::{Examined, Settings};
+use crate::config::{Examined, WatchArguments};
 use crate::failure::Failure;
 use galmorph_catalog::Condition;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
-    settings: Settings,
+    settings: WatchArguments,
 
     /// Also check every page and row of the catalog, and compare it with the folders: files that are not
     /// in it, that have changed since, or that are gone. Files without a prediction make the exit code 1
@@ -26,46 +26,36 @@ impl Check {
         let sound = sound(&examined);
         let mut lines: Vec<String> = sound.iter().map(|line| format!("ok: {line}")).collect();
         let Examined {
-            config,
-            folders,
-            catalog,
+            settings,
             condition,
-            mut usage,
-            mut unusable,
+            mut faults,
             ..
         } = examined;
         let mut outcome = Outcome::Fine;
         if self.deep && matches!(condition, Some(Condition::Ready | Condition::InUse)) {
-            match deep::check(&catalog, &folders, &config) {
+            match deep::check(&settings) {
                 Ok((found, reconciled)) => {
                     lines.extend(found);
                     outcome = reconciled;
                 }
-                Err(failure) => unusable.extend(failure.lines()),
+                Err(failure) => faults.add(&failure),
             }
         }
         let mut output = io::stdout().lock();
         if quiet {
             lines.retain(|line| !line.starts_with("ok: "));
         }
-        for line in &lines {
-            writeln!(output, "{line}").map_err(Failure::Output)?;
-        }
-        let faults = |lines: Vec<String>| lines.join("\n");
-        if !usage.is_empty() {
-            usage.extend(unusable);
-            return Err(Failure::Usage(faults(usage)));
-        }
-        if !unusable.is_empty() {
-            return Err(Failure::Unusable(faults(unusable)));
-        }
+        let written = lines.iter().try_for_each(|line| writeln!(output, "{line}"));
+        // A reader that has seen enough changes nothing about the faults.
+        faults.into_result()?;
+        written.map_err(Failure::Output)?;
         Ok(outcome)
     }
 }
 
 /// Everything that is as it should be, a line each.
 fn sound(examined: &Examined) -> Vec<String> {
-    let folders = examined.folders.iter();
+    let folders = examined.settings.folders.iter();
     let mut lines: Vec<String> = folders
         .map(|folder| format!("folder '{}'", folder.path.display()))
         .collect();
@@ -83,7 +73,10 @@ fn sound(examined: &Examined) -> Vec<String> {
             Condition::Ready => "",
             Condition::InUse => ", in use by a galmorph watch",
         };
-        format!("catalog '{}'{condition}", examined.catalog.display())
+        format!(
+            "catalog '{}'{condition}",
+            examined.settings.catalog.display()
+        )
     }));
     lines
 }

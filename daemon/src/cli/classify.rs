@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::{Limits, Morphology, Probabilities, RgbImage};
+use galmorph_cutout::{Image, Limits, Morphology, Probabilities};
 
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
@@ -104,7 +104,7 @@ pub(super) fn report(file: &Path, fault: &str) {
 }
 
 /// Reads and decodes one file, or says why not.
-pub(super) fn read_image(file: &Path, limits: &Limits) -> Result<RgbImage, String> {
+pub(super) fn read_image(file: &Path, limits: &Limits) -> Result<Image, String> {
     if fs::metadata(file).is_ok_and(|metadata| metadata.is_dir()) {
         return Err("a folder (galmorph watch --drain takes folders)".into());
     }

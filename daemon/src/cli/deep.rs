@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Outcome;
-use crate::config::Config;
-use crate::config::Folder;
+use crate::config::WatchSettings;
 use crate::failure::Failure;
 use crate::intake::{Found, OtherFiles, Selection, survey};
 use galmorph_catalog::Stamp;
@@ -54,12 +53,9 @@ impl Files {
     }
 }
 
-/// Checks a catalog that exists, and compares it with `folders`. Returns lines to print.
-pub(super) fn check(
-    path: &Path,
-    folders: &[Folder],
-    config: &Config,
-) -> Result<(Vec<String>, Outcome), Failure> {
+/// Checks a catalog that is there, and compares it with the folders. Returns lines to print.
+pub(super) fn check(settings: &WatchSettings) -> Result<(Vec<String>, Outcome), Failure> {
+    let path = &settings.catalog;
     let catalog = Reader::open_to_check(path)?;
     let faults = catalog.faults()?;
     if !faults.is_empty() {
@@ -68,19 +64,17 @@ pub(super) fn check(
             .iter()
             .map(|fault| format!("catalog '{file}': {fault}"))
             .collect();
-        return Err(Failure::Unusable(lines.join("\n")));
+        return Err(Failure::Unusable(lines.join("\n").into()));
     }
     let mut lines = vec!["ok: the catalog's pages, indexes, references and rows are sound".into()];
     let Some(watch) = catalog.watch()? else {
         return Ok((lines, Outcome::Fine));
     };
-    let selection = Selection::new(folders.to_vec(), config.extensions.clone())
-        .with_links(config.follow_links)
-        .with_catalog(path);
+    let selection = Selection::of(settings);
     let found = catalog.at_one_moment(|| Reconciliation::of(&catalog, &watch, &selection))?;
     lines.extend(found.lines());
     if !found.others.is_empty() {
-        let what = found.others.explain(&config.extensions);
+        let what = found.others.explain(&settings.extensions);
         lines.push(format!("left alone: {what}"));
     }
     Ok((lines, found.outcome()))

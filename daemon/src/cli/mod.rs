@@ -1,6 +1,10 @@
-//! The command line, in two steps: `clap` only parses, then each command resolves what it was given
-//! (configuration, model, catalog) into objects that are ready to use, before any work begins. So a
-//! wrong argument is one clear line, never a fault in the middle of the work.
+//! The command line, one file per command.
+//!
+//! In two steps: `clap` only parses, then each command resolves what it was given (configuration, model,
+//! catalog) into objects that are ready to use, before any work begins. So a wrong argument is one clear
+//! line, never a fault in the middle of the work.
+//!
+//! What all commands share is done once, in [`run`]: the log, a panic, a closed pipe.
 
 mod args;
 mod backup;
@@ -17,20 +21,23 @@ mod summary;
 mod views;
 mod watch;
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use galmorph_cutout::EarlyStop;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-use crate::config::{choice, load_model, meaning, scales};
-pub use crate::failure::Failure;
-use crate::observe::LastError;
-use crate::observe::LogLines;
-use galmorph_inference::{Model, Options, Precision};
+use crate::config::{Config, ModelOverrides};
+use crate::failure::EXIT_CODES;
+pub use crate::failure::{Failure, InternalFault};
+use crate::observe::{LastError, start_log};
+use galmorph_inference::{Model, catch};
 
-const EXIT_CODES: &str = "Exit codes: 0 fine, 1 some inputs were rejected, 2 usage or configuration, \
-                          3 the catalog or the model can't be used.";
+const VERBOSE: &str =
+    "Log more (-vv: every detail); overrides the environment variable GALMORPH_LOG";
+const QUIET: &str = "Print nothing but errors; overrides the environment variable GALMORPH_LOG";
+
+/// The place of these two in the help: after the flags of the command.
+const LAST: usize = 900;
 
 /// Classifies galaxy cutouts as they arrive, into a SQLite catalog
 #[derive(Debug, Parser)]
@@ -39,12 +46,10 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 
-    /// More output (-vv: debug)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = LAST, action = ArgAction::Count, help = VERBOSE)]
     verbose: u8,
 
-    /// Errors only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST, help = QUIET)]
     quiet: bool,
 }
 
@@ -71,28 +76,18 @@ enum Command {
 /// Which model is run, and how.
 #[derive(Debug, Args)]
 struct ModelArguments {
-    #[arg(long, value_name = "FILE", help = meaning("model"))]
-    model: Option<PathBuf>,
-
-    #[arg(long, value_name = "PIXELS", value_delimiter = ',', help = meaning("scales"))]
-    scales: Vec<u32>,
-
-    #[arg(long, value_parser = choice(&Precision::ALL, Precision::name), default_value = "auto", help = meaning("precision"))]
-    precision: Precision,
-
-    #[arg(long, value_name = "WHEN", help = meaning("early_stop"))]
-    early_stop: Option<EarlyStop>,
+    #[command(flatten)]
+    overrides: ModelOverrides,
 }
 
 impl ModelArguments {
     fn load(&self) -> Result<Model, Failure> {
-        scales(&self.scales).map_err(|fault| Failure::Usage(format!("--scales: {fault}")))?;
-        let options = Options {
-            scales: &self.scales,
-            early_stop: self.early_stop,
-            precision: self.precision,
-        };
-        load_model(self.model.as_deref(), options)
+        let (mut config, mut faults) = (Config::default(), Vec::new());
+        self.overrides.apply(&mut config, &mut faults);
+        if !faults.is_empty() {
+            return Err(Failure::Usage(faults.join("\n")));
+        }
+        config.model_settings().load()
     }
 }
 
@@ -112,37 +107,50 @@ pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     if quiet {
         screen.set_draw_target(ProgressDrawTarget::hidden());
     }
-    let last_error = start_log(&arguments, &screen);
-    match arguments.command {
-        Command::Watch(watch) => watch.run(&screen, &last_error, quiet),
-        Command::Classify(classify) => classify.run(),
-        Command::Query(query) => query.run(),
-        Command::Status(status) => status.run(),
-        Command::Retry(retry) => retry.run(quiet),
-        Command::Backup(backup) => backup.run(quiet),
-        Command::Views(views) => views.run(),
-        Command::Check(check) => check.run(quiet),
+    let last_error = start_log(arguments.log_level(), &screen);
+    let outcome = catch(|| arguments.command.run(&screen, &last_error, quiet));
+    let outcome = outcome.unwrap_or_else(|message| {
+        let thread = "main".into();
+        Err(InternalFault::Panic { thread, message }.into())
+    });
+    match outcome {
+        // A reader that has seen enough (`head`) is no fault, of whichever command.
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Fine),
+        other => other,
     }
 }
 
-/// Log lines go to standard error: warnings, and more on demand.
-fn start_log(arguments: &Arguments, screen: &MultiProgress) -> LastError {
-    let level = match (arguments.quiet, arguments.verbose) {
-        (true, _) => "error",
-        (_, 0) => "warn",
-        (_, 1) => "galmorph=info,warn",
-        (_, 2) => "galmorph=debug,info",
-        _ => "trace",
-    };
-    let environment = env_logger::Env::default().filter_or("GALMORPH_LOG", level);
-    let logger = env_logger::Builder::from_env(environment)
-        .target(env_logger::Target::Pipe(Box::new(LogLines(screen.clone()))))
-        .build();
-    let last_error = LastError::new();
-    last_error.listen_to(logger);
-    // A panic in a decoder or a network rejects one image; its story belongs in the log.
-    std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
-    last_error
+impl Arguments {
+    /// What is logged, if the command line says it.
+    fn log_level(&self) -> Option<&'static str> {
+        match (self.quiet, self.verbose) {
+            (true, _) => Some("error"),
+            (_, 0) => None,
+            (_, 1) => Some("galmorph=info,warn"),
+            (_, 2) => Some("galmorph=debug,info"),
+            _ => Some("trace"),
+        }
+    }
+}
+
+impl Command {
+    fn run(
+        self,
+        screen: &MultiProgress,
+        last_error: &LastError,
+        quiet: bool,
+    ) -> Result<Outcome, Failure> {
+        match self {
+            Self::Watch(watch) => watch.run(screen, last_error, quiet),
+            Self::Classify(classify) => classify.run(),
+            Self::Query(query) => query.run(),
+            Self::Status(status) => status.run(),
+            Self::Retry(retry) => retry.run(quiet),
+            Self::Backup(backup) => backup.run(quiet),
+            Self::Views(views) => views.run(),
+            Self::Check(check) => check.run(quiet),
+        }
+    }
 }
 
 #[cfg(test)]

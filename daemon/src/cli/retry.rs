@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{self, Path, PathBuf};
 
 use clap::{Args, ValueHint};
+use galmorph_cutout::RejectReason;
 
 use super::Outcome;
 use super::args::{CatalogArguments, reason};
@@ -21,7 +22,7 @@ pub(super) struct Retry {
 
     /// Only files that were rejected for this reason; may be given several times
     #[arg(long = "reason", value_name = "REASON", value_parser = reason())]
-    reasons: Vec<String>,
+    reasons: Vec<RejectReason>,
 
     #[command(flatten)]
     catalog: CatalogArguments,
@@ -70,7 +71,7 @@ impl Retry {
             let Some(folder) = selection.folder_of(path) else {
                 return Vec::new();
             };
-            let places = [true, false].map(|is_rejected| folder.place(path, is_rejected));
+            let places = [true, false].map(|is_rejected| folder.destination(path, is_rejected));
             places.into_iter().flatten().collect()
         };
         let find = |path: &PathBuf| {

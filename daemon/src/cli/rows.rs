@@ -4,7 +4,7 @@
 //! in full.
 
 use std::env;
-use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, StdoutLock};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
@@ -115,16 +115,9 @@ impl RowArguments {
             here: fits.then(here),
             has_header: false,
         };
-        let outcome = work(&mut rows).and_then(|outcome| {
-            rows.exporter.finish().map_err(Failure::Output)?;
-            Ok(outcome)
-        });
-        match outcome {
-            Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
-                Ok(Outcome::Fine)
-            }
-            other => other,
-        }
+        let outcome = work(&mut rows)?;
+        rows.exporter.finish().map_err(Failure::Output)?;
+        Ok(outcome)
     }
 }
 
@@ -247,7 +240,7 @@ mod tests {
         assert_eq!(choose(&["model", " path"], true).unwrap(), [2, 0]);
         assert_eq!(
             choose(&["modle"], true).unwrap_err(),
-            "unknown column 'modle' (did you mean model? known: path, label, model, runner_up)"
+            "unknown column 'modle', did you mean 'model'? (one of path, label, model, runner_up)"
         );
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ use super::Outcome;
 use super::args::CatalogArguments;
 use crate::config;
 use crate::failure::Failure;
-use crate::file::changed;
+use crate::file::changed_at;
 use crate::intake::{Found, OtherFiles, Selection, survey};
 use galmorph_catalog::Stamp;
 use galmorph_catalog::path_text;
@@ -117,10 +117,10 @@ impl StatusArguments {
                     + "\n"
             }
         };
-        match io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
-            _ => Ok(Outcome::Fine),
-        }
+        io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(Failure::Output)?;
+        Ok(Outcome::Fine)
     }
 }
 
@@ -129,16 +129,19 @@ impl Status {
         let catalog = Reader::open_current(path)?;
         catalog.at_one_moment(|| {
             let Some(watch) = catalog.watch()? else {
-                return Err(Failure::Unusable(format!(
-                    "catalog '{}' does not say what is watched (start galmorph watch once)",
-                    path.display()
-                )));
+                return Err(Failure::Unusable(
+                    format!(
+                        "catalog '{}' does not say what is watched (start galmorph watch once)",
+                        path.display()
+                    )
+                    .into(),
+                ));
             };
             let rows = catalog.rows()?;
             let waiting = Waiting::look(&catalog, path, &watch)?;
             let (name, digest) = catalog.model(watch.model)?;
             let rate = |minutes| catalog.rate(Duration::from_mins(minutes));
-            let (database_bytes, wal_bytes) = sizes(path);
+            let (database_bytes, wal_bytes) = sizes(path)?;
             Ok(Self {
                 format: FORMAT,
                 catalog: path_text(&path.canonicalize().unwrap_or_else(|_| path.to_owned())),
@@ -294,7 +297,7 @@ impl Waiting {
                 }
             }
             *count += 1;
-            let since = changed(&metadata);
+            let since = changed_at(&metadata);
             if waiting
                 .oldest
                 .as_ref()

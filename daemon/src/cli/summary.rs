@@ -1,6 +1,6 @@
 //! What `galmorph watch` says when it ends.
 
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,10 +30,9 @@ impl Summary<'_> {
             return Ok(());
         }
         let text = self.lines().join("\n") + "\n";
-        match io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
-            _ => Ok(()),
-        }
+        io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(Failure::Output)
     }
 
     fn lines(&self) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! `galmorph watch`: the daemon.
 //!
-//! It is a row of pipelines. Each runs until the end is asked for, or until SIGHUP has led to settings
-//! that can be used: then it finishes what is in hand, as at the end, and the next one begins with the
+//! It runs one pipeline after another. Each runs until a signal asks for the end, or until SIGHUP has led
+//! to settings that can be used. Then it finishes the images in progress, and the next one begins with the
 //! new settings and a scan. So a reload loses nothing, for the same reason for which a restart doesn't.
 //! Everything is read and checked while the old pipeline works on; settings with a fault change nothing.
 
@@ -12,27 +12,27 @@ use std::time::Instant;
 use clap::Args;
 use crossbeam::channel::{Receiver, bounded, never};
 use crossbeam::select;
+use galmorph_cutout::RejectReason;
 use indicatif::MultiProgress;
 
 use super::summary::Summary;
 use super::{Outcome, hint};
-use crate::config::{Settings, Setup};
-use crate::failure::Failure;
-use crate::intake::{IntakeOptions, Selection};
-use crate::observe::LastError;
-use crate::observe::Progress;
-use crate::observe::Tally;
-use crate::observe::metrics::{Endpoint, Metrics, Server};
+use crate::config::{Endpoint, Setup, WatchArguments};
+use crate::failure::{Failure, InternalFault};
+use crate::intake::IntakeOptions;
+use crate::observe::metrics::{Metrics, Server};
 use crate::observe::systemd::Service;
+use crate::observe::{LastError, Progress, Tally};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::{self, PipelineContext, Report};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::{CatalogError, ModelInUse, Watched, WatchedFolder, Writer, wake_file};
+use crate::threads::spawn;
+use galmorph_catalog::{CatalogError, ModelInUse, Writer};
 
 #[derive(Debug, Args)]
 pub(super) struct Watch {
     #[command(flatten)]
-    settings: Settings,
+    arguments: WatchArguments,
 
     /// End when everything in the folders is done
     #[arg(long)]
@@ -46,12 +46,10 @@ impl Watch {
         last_error: &LastError,
         quiet: bool,
     ) -> Result<Outcome, Failure> {
-        // Before the slow things, so that an early signal is already a request and not an abortion.
-        let (exit, wishes) = Shutdown::on_signals(!self.drain)
-            .map_err(|error| Failure::Usage(format!("cannot handle signals: {error}")))?;
-        let setup = self.settings.set_up()?;
-        let service = Service::start()
-            .map_err(|error| Failure::Unusable(format!("cannot start a thread: {error}")))?;
+        // Before the slow things, so that an early signal is a request to end and does not kill.
+        let (exit, reloads) = Shutdown::on_signals(!self.drain).map_err(InternalFault::Signals)?;
+        let setup = self.arguments.set_up()?;
+        let service = Service::start()?;
         let Some(writer) = self.open(&setup, &exit)? else {
             return Ok(Outcome::Fine);
         };
@@ -61,7 +59,7 @@ impl Watch {
         let daemon = Daemon {
             watch: self,
             exit,
-            wishes,
+            reloads,
             service: &service,
             progress: &progress,
             metrics: &metrics,
@@ -75,8 +73,8 @@ impl Watch {
             report: &report,
             elapsed: began.elapsed(),
             runs: (!early_stop.is_never()).then(|| (early_stop, metrics.runs())),
-            catalog: &setup.catalog,
-            extensions: &setup.config.extensions,
+            catalog: &setup.settings.catalog,
+            extensions: &setup.settings.extensions,
             drain: self.drain,
         };
         if !quiet {
@@ -93,38 +91,19 @@ impl Watch {
         }
     }
 
-    /// Opens the catalog, and waits where a fault may pass. None if the end is asked for meanwhile.
+    /// Opens the catalog, and tries again while a fault may pass. `None` when the end is requested
+    /// meanwhile.
     fn open(&self, setup: &Setup, exit: &Shutdown) -> Result<Option<Writer>, Failure> {
         let mut backoff = Backoff::new(self.drain);
         loop {
             match open_catalog(setup) {
                 Ok(writer) => return Ok(Some(writer)),
-                Err(CatalogError::Transient(fault)) if !exit.requested() => {
-                    backoff.wait(&fault, exit)?;
-                }
-                Err(CatalogError::Transient(_)) => return Ok(None),
-                Err(error) => return Err(error.into()),
+                Err(CatalogError::Transient(_)) if exit.requested() => return Ok(None),
+                Err(error) => backoff.wait(error, exit)?,
             }
             if exit.requested() {
                 return Ok(None);
             }
-        }
-    }
-
-    fn plan(&self, setup: &Setup) -> IntakeOptions {
-        let config = &setup.config;
-        let wake_file = wake_file(&setup.catalog);
-        IntakeOptions {
-            selection: Selection::new(setup.folders.clone(), config.extensions.clone())
-                .with_links(config.follow_links)
-                .with_catalog(&setup.catalog),
-            settle: config.settle(),
-            rescan_interval: config.rescan_interval(),
-            order: config.order,
-            poll: config.poll,
-            drain: self.drain,
-            // As the kernel calls it.
-            wake_file: wake_file.canonicalize().unwrap_or(wake_file),
         }
     }
 }
@@ -132,6 +111,7 @@ impl Watch {
 /// What is watched, with which catalog and model, for the person who started it.
 fn watching(setup: &Setup) -> String {
     let folders: Vec<String> = setup
+        .settings
         .folders
         .iter()
         .map(|folder| folder.path.display().to_string())
@@ -139,34 +119,30 @@ fn watching(setup: &Setup) -> String {
     format!(
         "watching {} (catalog {}, model {})",
         folders.join(", "),
-        setup.catalog.display(),
+        setup.settings.catalog.display(),
         setup.model.card.name
     )
 }
 
 /// Opens the catalog, and records what is watched.
 fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
-    let (config, model) = (&setup.config, &setup.model);
+    let Setup { settings, model } = setup;
     let writer = Writer::open(
-        &setup.catalog,
+        &settings.catalog,
         &ModelInUse {
             name: model.card.name.clone(),
             digest: model.digest,
             card: model.card_in_use(),
         },
     )?;
-    let watched = Watched {
-        folders: setup.folders.iter().map(WatchedFolder::from).collect(),
-        extensions: config.extensions.clone(),
-        reclassify: config.reclassify,
-        follow_links: config.follow_links,
-    };
-    let rejected = writer.record_watch(&watched, &config.limits())?;
+    let rejected = writer.record_watch(&settings.watched(), &settings.limits)?;
     if rejected > 0 {
-        let retry = "retry --reason too_large --reason too_small";
-        let retry = hint::command(retry, &setup.catalog);
+        let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
+        let options: Vec<String> = reasons.map(|r| format!("--reason {r}")).collect();
+        let retry = format!("retry {}", options.join(" "));
         log::warn!(
-            "{rejected} files are rejected under other limits than today's ({retry} queues them again)"
+            "{rejected} files are rejected under other limits than the present ones (to try them again: {})",
+            hint::command(&retry, &settings.catalog)
         );
     }
     log::info!(
@@ -176,8 +152,8 @@ fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
         model.card.network,
         model.kernel,
         model.averages(),
-        setup.catalog.display(),
-        config.worker_count()
+        settings.catalog.display(),
+        settings.workers
     );
     Ok(writer)
 }
@@ -186,7 +162,7 @@ fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
 struct Daemon<'a> {
     watch: &'a Watch,
     exit: Shutdown,
-    wishes: Receiver<()>,
+    reloads: Receiver<()>,
     service: &'a Service,
     progress: &'a Progress<'a>,
     metrics: &'a Metrics,
@@ -199,9 +175,10 @@ type Reloaded = Result<Setup, Vec<String>>;
 impl Daemon<'_> {
     fn run(&self, mut setup: Setup, mut writer: Writer) -> Result<(Report, Setup), Failure> {
         let mut tally = Tally::default();
-        let mut server = self.serve(setup.config.metrics.as_ref())?;
+        let mut server = self.serve(setup.settings.metrics.as_ref())?;
         loop {
-            self.metrics.set_up(&setup.model, setup.catalog.clone());
+            self.metrics
+                .set_up(&setup.model, setup.settings.catalog.clone());
             self.progress.watching(watching(&setup));
             let (report, next) = self.run_until_reload(&setup, writer, tally)?;
             let Some(next) = next else {
@@ -226,16 +203,16 @@ impl Daemon<'_> {
         }
     }
 
-    /// Opens what the next pipeline needs; a fault leaves everything as it is. None if the end is asked
-    /// for meanwhile.
+    /// Opens what the next pipeline needs; a fault leaves everything as it is. `None` when the end is
+    /// requested meanwhile.
     fn take_over(
         &self,
         setup: &Setup,
         next: &Setup,
         server: &mut Option<Server>,
     ) -> Result<Option<Writer>, Failure> {
-        let endpoint = &next.config.metrics;
-        if *endpoint == setup.config.metrics {
+        let endpoint = &next.settings.metrics;
+        if *endpoint == setup.settings.metrics {
             return self.watch.open(next, &self.exit);
         }
         let new = self.serve(endpoint.as_ref())?;
@@ -245,18 +222,12 @@ impl Daemon<'_> {
     }
 
     fn serve(&self, endpoint: Option<&Endpoint>) -> Result<Option<Server>, Failure> {
-        let Some(endpoint) = endpoint else {
-            return Ok(None);
-        };
-        match Server::start(endpoint, self.metrics) {
-            Ok(server) => Ok(Some(server)),
-            Err(error) => Err(Failure::Usage(format!(
-                "cannot give metrics at {endpoint}: {error}"
-            ))),
-        }
+        endpoint
+            .map(|endpoint| Server::start(endpoint, self.metrics))
+            .transpose()
     }
 
-    /// Runs one pipeline; with it comes the setup of the next, if there is to be one.
+    /// Runs one pipeline to its end. The setup of the next one comes with it, if a reload ended it.
     fn run_until_reload(
         &self,
         setup: &Setup,
@@ -264,8 +235,8 @@ impl Daemon<'_> {
         tally: Tally,
     ) -> Result<(Report, Option<Setup>), Failure> {
         let stop = self.exit.child();
-        let job = PipelineContext {
-            config: &setup.config,
+        let context = PipelineContext {
+            settings: &setup.settings,
             model: &setup.model,
             stop: &stop,
             exit: &self.exit,
@@ -273,19 +244,20 @@ impl Daemon<'_> {
             last_error: self.last_error,
             monitor: self.service.monitor(),
         };
-        let plan = self.watch.plan(setup);
+        let options = IntakeOptions::new(&setup.settings, self.watch.drain);
         let (alive, ended) = bounded::<Infallible>(0);
         thread::scope(|scope| {
-            let pipeline = pipeline::spawn(scope, "intake", move || {
+            let pipeline = spawn(scope, "intake", &self.exit, move || {
+                // Dropped when the pipeline ends, even by a panic.
                 let _alive = alive;
-                pipeline::run(&job, plan, writer, tally)
+                pipeline::run(&context, options, writer, tally)
             })?;
+            // The scope waits for the pipeline, so a panic here must end it.
+            let request = stop.on_drop();
             let next = self.wait_for_reload(setup, &ended);
-            // It has ended, or is to make room for the next.
-            stop.request();
-            let report = pipeline
-                .join()
-                .unwrap_or_else(|_| Err(Failure::Unusable("the intake failed".into())))?;
+            // The pipeline has ended, or makes room for the next one.
+            drop(request);
+            let report = pipeline.join()??;
             Ok((report, next.filter(|_| !self.exit.requested())))
         })
     }
@@ -295,21 +267,21 @@ impl Daemon<'_> {
         let nothing = never();
         let mut reading: Option<Receiver<Reloaded>> = None;
         loop {
-            // One at a time: a wish that comes meanwhile stays where it is.
-            let (wishes, outcome) = match &reading {
+            // One at a time: a SIGHUP that comes meanwhile waits in its channel.
+            let (reloads, outcome) = match &reading {
                 Some(outcome) => (&nothing, outcome),
-                None => (&self.wishes, &never()),
+                None => (&self.reloads, &never()),
             };
             select! {
                 recv(ended) -> _ => return None,
-                recv(wishes) -> _ => {
-                    log::info!("asked to read the configuration again");
+                recv(reloads) -> _ => {
+                    log::info!("SIGHUP: reading the configuration again");
                     self.service.reloading();
                     reading = Some(self.read_again(setup));
                 }
                 recv(outcome) -> outcome => {
-                    let reloaded = outcome.unwrap_or_else(|_| Err(vec!["it can't be read".into()]));
-                    match reloaded {
+                    let panicked = |_| Err(vec!["reading it failed; the log says why".into()]);
+                    match outcome.unwrap_or_else(panicked) {
                         Ok(next) => return Some(next),
                         Err(faults) => self.refuse(&faults),
                     }
@@ -320,17 +292,19 @@ impl Daemon<'_> {
         }
     }
 
-    /// Reads and checks everything on a thread of its own. Nobody waits for that thread if the end is
-    /// asked for: it may hang on a mount.
+    /// Reads and checks everything on a thread of its own. That thread may hang on a mount, so the end of
+    /// the daemon does not wait for it.
     fn read_again(&self, setup: &Setup) -> Receiver<Reloaded> {
         let (sender, outcome) = bounded(1);
-        let (settings, current) = (self.watch.settings.clone(), setup.catalog.clone());
+        let arguments = self.watch.arguments.clone();
+        let current = setup.settings.catalog.clone();
         let refused = sender.clone();
         let thread = thread::Builder::new().name("reload".into()).spawn(move || {
             // The daemon may have ended.
-            let _ = sender.send(settings.examine().into_setup(&current));
+            let _ = sender.send(arguments.examine().into_setup(&current));
         });
         if let Err(error) = thread {
+            // There is room for one, and the thread that would have sent it never ran.
             let _ = refused.send(Err(vec![format!("cannot start a thread: {error}")]));
         }
         outcome

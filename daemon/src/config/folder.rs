@@ -1,10 +1,9 @@
-//! A watched folder, and where in it files go that have their answer.
+//! A watched folder, and where its files go when they are done.
 //!
-//! A folder keeps its files where they are, unless it is configured to move them: then a classified file
-//! goes to its `done` and a rejected one to its `rejected` sub-folder, below the same sub-folders. These
-//! two are not watched.
+//! A folder keeps its files where they are, unless it is configured to move them. Then a classified file
+//! goes to its sub-folder `done` and a rejected one to `rejected`, below the same sub-folders as before.
+//! These two are not watched.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,22 +11,32 @@ use std::path::{Component, Path, PathBuf};
 
 use galmorph_catalog::WatchedFolder;
 use rustix::fs::{Access, access};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use toml::Value;
+
+use super::value::{Choice, Item, SettingValue, Shape, not};
 
 const DONE: &str = "done";
 const REJECTED: &str = "rejected";
 
-/// What becomes of a file that has its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// What becomes of a file that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum After {
     /// It stays where it is.
     #[default]
     Keep,
-    /// It is moved to where those of its kind are.
+    /// It is moved to `done` or `rejected`.
     Move,
+}
+
+impl Choice for After {
+    const ALL: &[Self] = &[Self::Keep, Self::Move];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Move => "move",
+        }
+    }
 }
 
 /// A watched folder.
@@ -35,7 +44,7 @@ pub(crate) enum After {
 pub(crate) struct Folder {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// What becomes of its files.
+    /// What becomes of its files when they are done.
     pub(crate) after: After,
 }
 
@@ -76,8 +85,8 @@ impl Folder {
         self.relocated_below(path).is_some()
     }
 
-    /// Where a file of this folder goes, if it is to be moved.
-    pub(crate) fn place(&self, path: &Path, is_rejected: bool) -> Option<PathBuf> {
+    /// Where a file of this folder goes when it is done; `None` when it stays.
+    pub(crate) fn destination(&self, path: &Path, is_rejected: bool) -> Option<PathBuf> {
         if self.after == After::Keep || self.is_relocated(path) {
             return None;
         }
@@ -86,7 +95,7 @@ impl Folder {
         Some(self.path.join(kind).join(below))
     }
 
-    /// Where a file was that was moved, and goes back to.
+    /// Where a file that was moved came from; `None` when the folder did not move it.
     pub(crate) fn origin(&self, path: &Path) -> Option<PathBuf> {
         Some(self.path.join(self.relocated_below(path)?))
     }
@@ -105,7 +114,7 @@ impl Folder {
         }
     }
 
-    /// Makes the sub-folders that files are moved to.
+    /// Makes the sub-folders that files are moved to, if they are to be moved.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.after == After::Move {
             for kind in [DONE, REJECTED] {
@@ -120,7 +129,7 @@ impl Folder {
         self.can_move()
     }
 
-    /// Whether files can be moved, if they are to be: a rename does not reach another file system.
+    /// Whether files can be moved, if they are to be. A rename does not reach another file system.
     pub(crate) fn can_move(&self) -> io::Result<()> {
         if self.after == After::Keep {
             return Ok(());
@@ -128,8 +137,8 @@ impl Folder {
         access(&self.path, Access::WRITE_OK)?;
         let device = fs::metadata(&self.path)?.dev();
         for kind in [DONE, REJECTED] {
-            let place = self.path.join(kind);
-            let metadata = match fs::metadata(&place) {
+            let target = self.path.join(kind);
+            let metadata = match fs::metadata(&target) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,
             };
@@ -140,44 +149,41 @@ impl Folder {
             if metadata.dev() != device {
                 return fault("on another file system");
             }
-            access(&place, Access::WRITE_OK)?;
+            access(&target, Access::WRITE_OK)?;
         }
         Ok(())
     }
 }
 
 /// `"/in"`, or `{ path = "/in", after = "move" }`.
-impl<'de> Deserialize<'de> for Folder {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
+impl SettingValue for Folder {
+    const SHAPE: Shape = Shape::Path;
 
-        impl<'de> Visitor<'de> for Either {
-            type Value = Folder;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str(r#"a path, or { path = "...", after = "keep" or "move" }"#)
+    fn from_toml(value: Value) -> Result<Self, String> {
+        let table = match value {
+            Value::String(path) => return Ok(PathBuf::from(path).into()),
+            Value::Table(table) => table,
+            other => {
+                let what = r#"a path in quotes, or { path = "...", after = "keep" or "move" }"#;
+                return Err(not(&other, what));
             }
-
-            fn visit_str<E: Error>(self, path: &str) -> Result<Folder, E> {
-                Ok(PathBuf::from(path).into())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Folder, A::Error> {
-                #[derive(Deserialize)]
-                #[serde(deny_unknown_fields)]
-                struct Table {
-                    path: PathBuf,
-                    #[serde(default)]
-                    after: After,
-                }
-
-                let Table { path, after } = Table::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Folder { path, after })
+        };
+        let (mut path, mut after) = (None, After::default());
+        for (key, value) in table {
+            let in_key = |fault| format!("{key}: {fault}");
+            match key.as_str() {
+                "path" => path = Some(PathBuf::from_toml(value).map_err(in_key)?),
+                "after" => after = After::from_toml(value).map_err(in_key)?,
+                _ => return Err(format!("a folder has no '{key}' (path and after)")),
             }
         }
-
-        deserializer.deserialize_any(Either)
+        let path = path.ok_or("a folder without a path")?;
+        Ok(Self { path, after })
     }
+}
+
+impl Item for Folder {
+    const PLURAL: &str = "folders";
 }
 
 #[cfg(test)]
@@ -195,27 +201,27 @@ mod tests {
     fn a_moved_file_keeps_its_sub_folders_and_finds_back() {
         let folder = moving("/in");
         let (path, done) = (Path::new("/in/a/b.jpg"), Path::new("/in/done/a/b.jpg"));
-        assert_eq!(folder.place(path, false).as_deref(), Some(done));
-        let rejected = folder.place(path, true).unwrap();
+        assert_eq!(folder.destination(path, false).as_deref(), Some(done));
+        let rejected = folder.destination(path, true).unwrap();
         assert_eq!(rejected, Path::new("/in/rejected/a/b.jpg"));
         assert_eq!(folder.origin(&rejected).as_deref(), Some(path));
         assert!(folder.is_relocated(done) && !folder.is_relocated(path));
-        assert_eq!(folder.place(done, false), None);
-        assert_eq!(folder.place(Path::new("/other/b.jpg"), false), None);
+        assert_eq!(folder.destination(done, false), None);
+        assert_eq!(folder.destination(Path::new("/other/b.jpg"), false), None);
         // Only directly in the folder do these names mean something.
         assert!(!folder.is_relocated(Path::new("/in/a/done/b.jpg")));
     }
 
     #[test]
-    fn a_folder_that_keeps_its_files_has_no_such_places() {
+    fn a_folder_that_keeps_its_files_moves_none() {
         let folder = Folder::from(PathBuf::from("/in"));
-        assert_eq!(folder.place(Path::new("/in/b.jpg"), false), None);
+        assert_eq!(folder.destination(Path::new("/in/b.jpg"), false), None);
         assert!(!folder.is_relocated(Path::new("/in/done/b.jpg")));
         assert_eq!(folder.origin(Path::new("/in/done/b.jpg")), None);
     }
 
     #[test]
-    fn places_are_made_once_and_what_can_not_be_used_is_a_fault() {
+    fn sub_folders_are_made_once_and_one_that_can_not_be_used_is_a_fault() {
         let temporary = tempfile::TempDir::new().unwrap();
         let folder = moving(temporary.path().to_str().unwrap());
         folder.prepare().unwrap();

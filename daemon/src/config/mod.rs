@@ -1,102 +1,94 @@
-//! The configuration, and the one table that documents it.
+//! What the daemon can be told, and what it makes of it.
 //!
-//! Every setting is declared once, below: its name, meaning, default and check. The struct, the reader
-//! of TOML files, the help of the flags and the tests of the example file all come from that table.
-//! Settings that are unknown, of the wrong type or out of range are faults; *all* of them are found in
-//! one go, since an operator who fixes a file wants to fix it once.
+//! In two steps, as ripgrep does it. A [`Config`] is what was *read*: the settings of the table below, from
+//! a file and from flags, each of the right type and within its range. [`WatchSettings`] are what is
+//! *used*: folders by their true names, times as durations, defaults filled in. The rest of the daemon sees
+//! only these.
+//!
+//! The table is the only list of the settings. The struct, the reader of the file, the flags with their
+//! help and their completions, and the test of the example file follow from it. To add a setting, add its
+//! entry here and to `data/galmorph.toml`; where it acts, add it to [`WatchSettings`] and to
+//! [`Config::resolve`].
+//!
+//! | file | |
+//! |---|---|
+//! | `table` | what the entries below become |
+//! | `value` | the types that a setting can have, and their faults in plain words |
+//! | `check` | the ranges |
+//! | `overrides` | the flags |
+//! | `folder`, `order`, `endpoint` | settings with a type of their own |
+//! | `resolve` | reading, checking and preparing everything that the settings name |
 
+mod check;
+mod endpoint;
 mod folder;
+mod order;
+mod overrides;
 mod resolve;
+mod table;
+mod value;
 
-use std::fmt::Display;
-use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, thread};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use galmorph_cutout::{EarlyStop, Limits, Preprocessing};
+use galmorph_catalog::Watched;
+use galmorph_cutout::{EarlyStop, Limits};
+use galmorph_inference::{Model, Options, Precision};
 
-use crate::intake::Order;
-use crate::observe::metrics::Endpoint;
-use galmorph_inference::{Options, Precision};
+use crate::failure::Failure;
+use check::{anything, at_least_a_moment, between, extensions, scales, seconds};
+use overrides::{flag, model_flag};
 
+pub(crate) use endpoint::Endpoint;
 pub(crate) use folder::{After, Folder};
-pub(crate) use resolve::{DEFAULT_CATALOG, Examined, Settings, Setup, catalog_path, load_model};
+pub(crate) use order::Order;
+pub(crate) use overrides::ModelOverrides;
+pub(crate) use resolve::{Examined, Setup, WatchArguments, load_model};
 
-macro_rules! settings {
-    ($($(#[doc = $meaning:literal])+ $name:ident: $kind:ty = $default:expr, $check:expr;)+) => {
-        /// What the daemon can be told.
-        #[derive(Debug, Clone, PartialEq)]
-        pub(crate) struct Config {
-            $($(#[doc = $meaning])+ pub(crate) $name: $kind,)+
-        }
-
-        impl Default for Config {
-            fn default() -> Self {
-                Self { $($name: $default,)+ }
-            }
-        }
-
-        /// Every setting's name and meaning, in the order of the documentation.
-        const SETTINGS: &[(&str, &str)] = &[$((stringify!($name), concat!($($meaning),+)),)+];
-
-        impl Config {
-            /// Takes over what `table` sets; whatever can't be is a fault.
-            fn apply(&mut self, table: toml::Table, faults: &mut Vec<String>) {
-                for (key, value) in table {
-                    match key.as_str() {
-                        $(stringify!($name) => match value.try_into::<$kind>() {
-                            Ok(value) => match $check(&value) {
-                                Ok(()) => self.$name = value,
-                                Err(fault) => faults.push(one_line(&format!("{key}: {fault}"))),
-                            },
-                            Err(fault) => faults.push(format!("{key}: {}", one_line(&fault))),
-                        },)+
-                        _ => faults.push(unknown(&key)),
-                    }
-                }
-            }
-        }
-    };
-}
-
-settings! {
-    /// Folders to watch, with all their sub-folders. { path = "...", after = "move" } moves files that
-    /// have their answer to the folder's sub-folders done and rejected.
+// An entry: the meaning, which is also the help of the flag; name, type and default; the check; the flag.
+table::settings! {
+    /// Folders to watch, including their sub-folders. { path = "...", after = "move" } moves files that
+    /// are done to the folder's sub-folders done and rejected.
     folders: Vec<Folder> = Vec::new(), anything;
-    /// The catalog, an SQLite file; made when it is not there. Default: galmorph.sqlite in systemd's
+    /// The catalog, an SQLite file, created if it does not exist. Default: galmorph.sqlite in systemd's
     /// state directory, or in the current folder.
-    catalog: Option<PathBuf> = None, anything;
-    /// The model, an ONNX file with a galmorph card. Default: the one in the program.
-    model: Option<PathBuf> = None, anything;
-    /// Test scales in pixels, in place of the model's own: fewer are faster and less accurate.
-    scales: Vec<u32> = Vec::new(), scales;
-    /// What numbers the network multiplies: "auto" (bf16 where the processor is faster with that; it
-    /// keeps three digits of a weight), or "f32".
-    precision: Precision = Precision::Auto, anything;
-    /// When to leave out test scales of an image: "never"; "settled", when they can't change its label
-    /// any more; or 0.95 or the like, when that is its confidence already, settled or not. Default: the
-    /// model's own, "never" for those that ship.
-    early_stop: Option<EarlyStop> = None, anything;
+    catalog: Option<PathBuf> = None, anything, flag("--catalog FILE");
+    /// The model, an ONNX file exported by galmorph-train. Default: the built-in model.
+    model: Option<PathBuf> = None, anything, model_flag("--model FILE");
+    /// Test scales: sides, in pixels, of the squares that are cut from an image and averaged. Fewer are
+    /// faster and less accurate. Default: the model's own.
+    scales: Vec<u32> = Vec::new(), scales, model_flag("--scales PIXELS");
+    /// Arithmetic of the network: "auto" (bf16, about 3 significant digits, where that is faster) or
+    /// "f32".
+    precision: Precision = Precision::Auto, anything, model_flag("--precision PRECISION");
+    /// When to skip test scales of an image: "never"; "settled", when the remaining scales cannot change
+    /// the label; or a confidence above 0.5 and below 1, when the average so far has it, or the label is
+    /// settled. Default: the model's own, "never" for those that ship.
+    early_stop: Option<EarlyStop> = None, anything, model_flag("--early-stop WHEN");
     /// Threads that run the network; 0 for one per core.
-    workers: usize = 0, at_most(1024);
-    /// Images that are handed to a worker at once, and recorded together.
-    batch: usize = 8, between(1, 1024);
+    workers: usize = 0, between(0, 1024), flag("--workers COUNT");
+    /// Images that are handed to a worker and recorded together.
+    batch: usize = 8, between(1, 1024), flag("--batch IMAGES");
     /// How long an image may wait for its batch to fill, in seconds.
     max_delay_seconds: f64 = 0.02, seconds;
-    /// A file that nobody was seen to close is taken when it was left alone for so long, in seconds.
+    /// How long a file must stay unchanged before it is read, in seconds. Files that are seen to be closed
+    /// after writing are read at once.
     settle_seconds: f64 = 2.0, seconds;
-    /// Time between two full scans of the folders, in seconds.
+    /// Pause between two full scans of the folders, in seconds; or nine times the duration of a scan, if
+    /// that is longer.
     rescan_interval_seconds: f64 = 60.0, at_least_a_moment;
-    /// Which files of a backlog go first: "newest" or "oldest", by when they came to be where they are.
+    /// Which files of a backlog go first: "newest" or "oldest", by the time they arrived in the folder.
     order: Order = Order::Newest, anything;
-    /// Classify anew, behind everything else, what only another model has answered for.
+    /// Also reclassify files that only another model has classified, after all other work.
     reclassify: bool = true, anything;
-    /// Rely on scans alone: for network file systems, where inotify is silent.
-    poll: bool = false, anything;
-    /// Take links to files, too, each by its own name, if what they lead to lies in a watched folder.
+    /// Rely on scans alone: for network file systems, where inotify does not report changes made by other
+    /// machines.
+    poll: bool = false, anything, flag("--poll");
+    /// Also take symbolic links to files, under the link's name, if the target lies in a watched folder.
     follow_links: bool = false, anything;
-    /// Which files are taken, by the end of their name, whatever its case.
+    /// Which files are taken, by their extension in upper or lower case.
     extensions: Vec<String> = ["jpg", "jpeg", "png"].map(String::from).to_vec(), extensions;
     /// The largest file that is read, in bytes.
     max_bytes: u64 = Limits::default().max_bytes, between(1, 1 << 30);
@@ -106,242 +98,146 @@ settings! {
     max_pixels: u64 = Limits::default().max_pixels, between(1, 1 << 30);
     /// The smallest width or height of an image, in pixels.
     min_side: u32 = Limits::default().min_side, between(1, 65_536);
-    /// Where Prometheus finds metrics: "unix:PATH", or a port of this machine as "127.0.0.1:9150". Default:
-    /// nowhere.
-    metrics: Option<Endpoint> = None, anything;
+    /// Where to serve metrics for Prometheus: "unix:PATH", or a local port, such as "127.0.0.1:9150".
+    /// Default: no metrics.
+    metrics: Option<Endpoint> = None, anything, flag("--metrics ENDPOINT");
+}
+
+/// Settings that are ready for use.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WatchSettings {
+    /// The watched folders by their true names, which the catalog's paths begin with.
+    pub(crate) folders: Vec<Folder>,
+    /// Which files are taken, by their extension.
+    pub(crate) extensions: Vec<String>,
+    /// Whether links to files are taken.
+    pub(crate) follow_links: bool,
+    /// The catalog.
+    pub(crate) catalog: PathBuf,
+    /// Which model is run, and how.
+    pub(crate) model: ModelSettings,
+    /// Threads that run the network.
+    pub(crate) workers: NonZeroUsize,
+    /// Images that are handed to a worker and recorded together, at least one.
+    pub(crate) batch: usize,
+    /// How long an image may wait for its batch to fill.
+    pub(crate) max_delay: Duration,
+    /// How long a file must stay unchanged before it is read.
+    pub(crate) settle: Duration,
+    /// The pause between two full scans, at least.
+    pub(crate) rescan_interval: Duration,
+    /// Which files of a backlog go first.
+    pub(crate) order: Order,
+    /// Whether files are taken that only another model has classified.
+    pub(crate) reclassify: bool,
+    /// Whether there are scans only, and no notifications.
+    pub(crate) poll: bool,
+    /// What an image may cost.
+    pub(crate) limits: Limits,
+    /// Where metrics are served.
+    pub(crate) metrics: Option<Endpoint>,
+}
+
+/// Which model is run, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ModelSettings {
+    /// Its file; `None` for the built-in model.
+    path: Option<PathBuf>,
+    /// Test scales in pixels; none for the model's own.
+    scales: Vec<u32>,
+    /// When to skip test scales; `None` when the model says it.
+    early_stop: Option<EarlyStop>,
+    precision: Precision,
 }
 
 impl Config {
-    /// Reads a configuration file; the faults are one line each.
-    pub(crate) fn read(path: &Path) -> Result<Self, Vec<String>> {
-        let file = path.display();
-        let text = fs::read_to_string(path)
-            .map_err(|error| vec![format!("cannot read configuration '{file}': {error}")])?;
-        Self::parse(&text).map_err(|faults| {
-            let name = |fault: String| format!("configuration '{file}': {fault}");
-            faults.into_iter().map(name).collect()
-        })
-    }
-
-    /// Reads a configuration; the faults are one line each.
-    pub(crate) fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let table: toml::Table =
-            toml::from_str(text).map_err(|error| vec![syntax_fault(text, &error)])?;
-        let mut config = Self::default();
-        let mut faults = Vec::new();
-        config.apply(table, &mut faults);
-        if faults.is_empty() {
-            Ok(config)
-        } else {
-            Err(faults)
+    /// Makes the settings ready for use. A folder that can't be watched is left out, and named in `faults`.
+    pub(crate) fn resolve(self, faults: &mut Vec<String>) -> WatchSettings {
+        WatchSettings {
+            folders: resolve::true_names(&self.folders, faults),
+            catalog: catalog_path(None, &self),
+            workers: worker_count(self.workers),
+            batch: self.batch,
+            max_delay: Duration::from_secs_f64(self.max_delay_seconds),
+            settle: Duration::from_secs_f64(self.settle_seconds),
+            rescan_interval: Duration::from_secs_f64(self.rescan_interval_seconds),
+            order: self.order,
+            reclassify: self.reclassify,
+            poll: self.poll,
+            limits: Limits {
+                max_bytes: self.max_bytes,
+                max_side: self.max_side,
+                max_pixels: self.max_pixels,
+                min_side: self.min_side,
+            },
+            model: self.model_settings(),
+            extensions: self.extensions,
+            follow_links: self.follow_links,
+            metrics: self.metrics,
         }
     }
 
-    /// The threads that run the network, at least one.
-    pub(crate) fn worker_count(&self) -> usize {
-        match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            count => count,
-        }
-    }
-
-    /// What an image may cost.
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            max_bytes: self.max_bytes,
-            max_side: self.max_side,
-            max_pixels: self.max_pixels,
-            min_side: self.min_side,
-        }
-    }
-
-    /// How the model is run.
-    pub(crate) fn model_options(&self) -> Options<'_> {
-        Options {
-            scales: &self.scales,
+    /// Which model is run, and how.
+    pub(crate) fn model_settings(&self) -> ModelSettings {
+        ModelSettings {
+            path: self.model.clone(),
+            scales: self.scales.clone(),
             early_stop: self.early_stop,
             precision: self.precision,
         }
     }
+}
 
-    pub(crate) fn max_delay(&self) -> Duration {
-        Duration::from_secs_f64(self.max_delay_seconds)
-    }
-
-    pub(crate) fn settle(&self) -> Duration {
-        Duration::from_secs_f64(self.settle_seconds)
-    }
-
-    pub(crate) fn rescan_interval(&self) -> Duration {
-        Duration::from_secs_f64(self.rescan_interval_seconds)
+impl WatchSettings {
+    /// What the catalog keeps of them: all that decides which files wait.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched {
+            folders: self.folders.iter().map(Into::into).collect(),
+            extensions: self.extensions.clone(),
+            reclassify: self.reclassify,
+            follow_links: self.follow_links,
+        }
     }
 }
 
-/// The meaning of a setting, for the help of the flag that overrides it.
-pub(crate) fn meaning(name: &str) -> String {
-    let found = SETTINGS.iter().find(|(setting, _)| *setting == name);
-    let text = found.map_or("", |(_, meaning)| meaning);
-    text.trim().trim_end_matches('.').to_owned()
+impl ModelSettings {
+    /// Reads the model and makes it ready to run.
+    pub(crate) fn load(&self) -> Result<Model, Failure> {
+        let options = Options {
+            scales: &self.scales,
+            early_stop: self.early_stop,
+            precision: self.precision,
+        };
+        load_model(self.path.as_deref(), options)
+    }
 }
 
-/// A flag that takes one of `values`, each by its name.
-pub(crate) fn choice<T: Copy + Send + Sync + 'static>(
-    values: &'static [T],
-    name: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(values.iter().map(|value| name(*value))).map(move |text| {
-        *values
-            .iter()
-            .find(|value| name(**value) == text)
-            .expect("clap takes only the names of the values")
+/// The catalog's name where none is given.
+pub(crate) const DEFAULT_CATALOG: &str = "galmorph.sqlite";
+
+/// Where the catalog is: as named, or in systemd's state directory, or in the current folder.
+pub(crate) fn catalog_path(flag: Option<&Path>, config: &Config) -> PathBuf {
+    if let Some(path) = flag.or(config.catalog.as_deref()) {
+        return path.to_owned();
+    }
+    // systemd separates several state directories by colons; the first is the unit's own.
+    env::var_os("STATE_DIRECTORY")
+        .and_then(|folders| env::split_paths(&folders).next())
+        .map_or_else(
+            || PathBuf::from(DEFAULT_CATALOG),
+            |folder| folder.join(DEFAULT_CATALOG),
+        )
+}
+
+/// The number of threads that run the network: as configured, or one per core.
+fn worker_count(configured: usize) -> NonZeroUsize {
+    NonZeroUsize::new(configured).unwrap_or_else(|| {
+        thread::available_parallelism().unwrap_or_else(|error| {
+            log::warn!("cannot count the cores: {error}; one worker runs (set workers)");
+            NonZeroUsize::MIN
+        })
     })
 }
 
-/// Checks test scales as the preprocessing would.
-#[allow(clippy::ptr_arg, reason = "a check takes a setting as it is stored")]
-pub(crate) fn scales(scales: &Vec<u32>) -> Result<(), String> {
-    if scales.is_empty() {
-        return Ok(());
-    }
-    let preprocessing = Preprocessing {
-        test_scales: scales.clone(),
-        ..Preprocessing::default()
-    };
-    preprocessing.validate().map_err(|fault| fault.to_string())
-}
-
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "it stands where a check is asked for"
-)]
-fn anything<T>(_: &T) -> Result<(), String> {
-    Ok(())
-}
-
-fn between<T: PartialOrd + Display>(low: T, high: T) -> impl Fn(&T) -> Result<(), String> {
-    move |value| {
-        if (&low..=&high).contains(&value) {
-            Ok(())
-        } else {
-            Err(format!("{value} is not between {low} and {high}"))
-        }
-    }
-}
-
-fn at_most(high: usize) -> impl Fn(&usize) -> Result<(), String> {
-    between(0, high)
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "every check takes a reference"
-)]
-fn seconds(value: &f64) -> Result<(), String> {
-    between(0.0, 86_400.0)(value)
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "every check takes a reference"
-)]
-fn at_least_a_moment(value: &f64) -> Result<(), String> {
-    between(0.01, 86_400.0)(value)
-}
-
-#[allow(clippy::ptr_arg, reason = "a check takes a setting as it is stored")]
-fn extensions(names: &Vec<String>) -> Result<(), String> {
-    if names.is_empty() {
-        return Err("no file would ever be taken".into());
-    }
-    match names
-        .iter()
-        .find(|name| name.is_empty() || name.contains(['.', '/']))
-    {
-        Some(name) => Err(format!("'{name}' (write it without a dot, as \"jpg\")")),
-        None => Ok(()),
-    }
-}
-
-fn unknown(key: &str) -> String {
-    let names: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).collect();
-    one_line(&format!(
-        "{key}: unknown setting (one of {})",
-        names.join(", ")
-    ))
-}
-
-fn syntax_fault(text: &str, error: &toml::de::Error) -> String {
-    let line = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .map_or(1, |before| before.matches('\n').count() + 1);
-    format!("line {line}: {}", one_line(&error.message()))
-}
-
-fn one_line(fault: &impl ToString) -> String {
-    fault.to_string().trim().replace(['\n', '\r'], ", ")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EXAMPLE: &str = include_str!("../../../data/galmorph.toml");
-
-    #[test]
-    fn flags_override_nothing_that_was_not_set() {
-        assert_eq!(Config::parse("").unwrap(), Config::default());
-        let config = Config::parse("batch = 3\nsettle_seconds = 1\n").unwrap();
-        assert_eq!((config.batch, config.settle()), (3, Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn every_fault_is_found_in_one_go() {
-        let text = "workrs = 2\nbatch = 0\nsettle_seconds = 'long'\nscales = [0]\nextensions = ['.jpg']\nearly_stop = 2.5";
-        let faults = Config::parse(text).unwrap_err();
-        assert_eq!(faults.len(), 6, "{faults:?}");
-        let all = faults.join("\n");
-        for expected in [
-            "workrs: unknown setting (one of folders, catalog",
-            "batch: 0 is not between 1 and 1024",
-            "settle_seconds: ",
-            "scales: preprocessing: a side of 0 pixels",
-            "early_stop: ",
-            "extensions: '.jpg' (write it without a dot",
-        ] {
-            assert!(all.contains(expected), "{expected} in {all}");
-        }
-    }
-
-    #[test]
-    fn a_fault_of_syntax_names_its_line() {
-        let faults = Config::parse("batch = 3\nscales = [1,\n\n= 2").unwrap_err();
-        assert_eq!(faults.len(), 1);
-        assert!(faults[0].starts_with("line 4: "), "{faults:?}");
-    }
-
-    #[test]
-    fn the_example_is_the_default_and_names_every_setting() {
-        let example = Config::parse(EXAMPLE).unwrap();
-        assert_eq!(example, Config::default());
-        // What it shows commented out must be as valid as what it sets.
-        let uncommented: String = EXAMPLE
-            .lines()
-            .map(|line| match line.strip_prefix("# ") {
-                Some(setting)
-                    if SETTINGS
-                        .iter()
-                        .any(|(name, _)| setting.starts_with(&format!("{name} ="))) =>
-                {
-                    setting
-                }
-                _ => line,
-            })
-            .fold(String::new(), |text, line| text + line + "\n");
-        let table: toml::Table = toml::from_str(&uncommented).unwrap();
-        for (name, _) in SETTINGS {
-            assert!(table.contains_key(*name), "the example lacks {name}");
-        }
-        Config::parse(&uncommented).unwrap();
-    }
-}
+mod tests;

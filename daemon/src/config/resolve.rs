@@ -1,64 +1,52 @@
-//! The settings of `galmorph watch`, from a file and from flags, and whether they can be used.
+//! From the command line to settings that can be used: reads the configuration, overrides it by the flags,
+//! and looks at everything that it names.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-use galmorph_cutout::EarlyStop;
+use clap::{Args, ValueHint};
 
-use super::{Config, Folder, choice, meaning, scales};
-use crate::failure::Failure;
-use crate::observe::metrics::Endpoint;
+use super::overrides::WatchOverrides;
+use super::{Config, Folder, WatchSettings};
+use crate::failure::{Failure, Faults};
 use galmorph_catalog::{Condition, inspect};
-use galmorph_inference::{Model, Options, Precision};
+use galmorph_inference::{Model, Options};
 
-/// The catalog's name where none is given.
-pub(crate) const DEFAULT_CATALOG: &str = "galmorph.sqlite";
-
-/// The configuration file, and the flags that override it.
+/// The folders, the configuration file, and the flags that override it.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Settings {
-    /// Folders to watch, with all their sub-folders
-    #[arg(value_name = "DIR")]
+pub(crate) struct WatchArguments {
+    /// Folders to watch, including their sub-folders
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     folders: Vec<PathBuf>,
 
     /// Configuration file (TOML); flags override it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
 
-    #[arg(long, value_name = "FILE", help = meaning("catalog"))]
-    catalog: Option<PathBuf>,
-
-    #[arg(long, value_name = "FILE", help = meaning("model"))]
-    model: Option<PathBuf>,
-
-    #[arg(long, value_name = "COUNT", help = meaning("workers"),
-          value_parser = clap::value_parser!(u16).range(0..=1024))]
-    workers: Option<u16>,
-
-    #[arg(long, value_name = "IMAGES", help = meaning("batch"),
-          value_parser = clap::value_parser!(u16).range(1..=1024))]
-    batch: Option<u16>,
-
-    #[arg(long, value_name = "PIXELS", value_delimiter = ',', help = meaning("scales"))]
-    scales: Vec<u32>,
-
-    #[arg(long, value_parser = choice(&Precision::ALL, Precision::name), help = meaning("precision"))]
-    precision: Option<Precision>,
-
-    #[arg(long, value_name = "WHEN", help = meaning("early_stop"))]
-    early_stop: Option<EarlyStop>,
-
-    #[arg(long, help = meaning("poll"))]
-    poll: bool,
-
-    #[arg(long, value_name = "ENDPOINT", help = meaning("metrics"))]
-    metrics: Option<Endpoint>,
+    #[command(flatten)]
+    overrides: WatchOverrides,
 }
 
-impl Settings {
-    /// The configuration with the flags in force. Faults are left in `faults`, a line each.
-    fn resolve(&self, faults: &mut Vec<String>) -> Config {
+/// Settings that can be used, and the model that they name.
+pub(crate) struct Setup {
+    pub(crate) settings: WatchSettings,
+    pub(crate) model: Model,
+}
+
+/// Everything that can be said of some settings: `galmorph check` prints it, and a reload decides by it.
+pub(crate) struct Examined {
+    /// The settings, without those that have a fault.
+    pub(crate) settings: WatchSettings,
+    /// The model, if it can be used.
+    pub(crate) model: Option<Model>,
+    /// How the catalog is, if it can be used.
+    pub(crate) condition: Option<Condition>,
+    /// Everything that is wrong.
+    pub(crate) faults: Faults,
+}
+
+impl WatchArguments {
+    /// Reads what was configured. Faults are added to `faults`, a line each.
+    fn read(&self, faults: &mut Vec<String>) -> WatchSettings {
         let mut config = match self.config.as_deref().map(Config::read) {
             None => Config::default(),
             Some(Ok(config)) => config,
@@ -70,49 +58,88 @@ impl Settings {
         if !self.folders.is_empty() {
             config.folders = self.folders.iter().cloned().map(Folder::from).collect();
         }
-        if let Some(model) = &self.model {
-            config.model = Some(model.clone());
+        self.overrides.apply(&mut config, faults);
+        // A configuration that could not be read may well have named some.
+        if config.folders.is_empty() && faults.is_empty() {
+            faults
+                .push("no folder to watch (name one, or set folders in the configuration)".into());
         }
-        if let Some(workers) = self.workers {
-            config.workers = workers.into();
+        config.resolve(faults)
+    }
+
+    /// Makes ready what the daemon needs before it opens its catalog.
+    pub(crate) fn set_up(&self) -> Result<Setup, Failure> {
+        let mut faults = Vec::new();
+        let settings = self.read(&mut faults);
+        prepare(&settings.folders, &mut faults);
+        if !faults.is_empty() {
+            return Err(Failure::Usage(faults.join("\n")));
         }
-        if let Some(batch) = self.batch {
-            config.batch = batch.into();
+        let model = settings.model.load()?;
+        Ok(Setup { settings, model })
+    }
+
+    /// Looks at everything that the settings name, and finds every fault. Changes nothing.
+    pub(crate) fn examine(&self) -> Examined {
+        let mut faults = Faults::default();
+        let settings = self.read(&mut faults.usage);
+        for folder in &settings.folders {
+            let name = folder.path.display();
+            if let Err(error) = folder.path.read_dir() {
+                let fault = format!("cannot watch '{name}': {error}");
+                faults.usage.push(fault);
+            } else if let Err(error) = folder.can_move() {
+                let fault = format!("cannot move files in '{name}': {error}");
+                faults.usage.push(fault);
+            }
         }
-        config.precision = self.precision.unwrap_or(config.precision);
-        config.early_stop = self.early_stop.or(config.early_stop);
-        if !self.scales.is_empty() {
-            config.scales.clone_from(&self.scales);
-            faults.extend(
-                scales(&config.scales)
-                    .err()
-                    .map(|f| format!("--scales: {f}")),
-            );
+        let model = settings.model.load();
+        let model = model.map_err(|failure| faults.add(&failure)).ok();
+        let condition = inspect(&settings.catalog);
+        let condition = condition.map_err(|error| faults.add(&error.into())).ok();
+        Examined {
+            settings,
+            model,
+            condition,
+            faults,
         }
-        config.poll |= self.poll;
-        if self.metrics.is_some() {
-            config.metrics.clone_from(&self.metrics);
+    }
+}
+
+impl Examined {
+    /// What a daemon can go on with that has the catalog `current` open, or every reason why it can't.
+    pub(crate) fn into_setup(self, current: &Path) -> Result<Setup, Vec<String>> {
+        let Self {
+            settings,
+            model,
+            condition,
+            mut faults,
+        } = self;
+        let is_ours = same_file(current, &settings.catalog);
+        if condition == Some(Condition::InUse) && !is_ours {
+            let catalog = settings.catalog.display();
+            let fault = format!("catalog '{catalog}' is in use by another galmorph watch");
+            faults.unusable.push(fault);
         }
-        config.catalog = Some(catalog_path(self.catalog.as_deref(), &config));
-        config
+        let mut faults = faults.into_lines();
+        if faults.is_empty() {
+            prepare(&settings.folders, &mut faults);
+        }
+        match model {
+            Some(model) if faults.is_empty() => Ok(Setup { settings, model }),
+            _ => Err(faults),
+        }
     }
 }
 
 /// The folders by their true names, which the catalog's paths begin with.
-fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<Folder> {
-    // A configuration that could not be read may well have named some.
-    if config.folders.is_empty() && faults.is_empty() {
-        faults.push("no folder to watch (name one, or set folders in the configuration)".into());
-    }
-    let mut folders = Vec::new();
-    for folder in &config.folders {
+pub(super) fn true_names(folders: &[Folder], faults: &mut Vec<String>) -> Vec<Folder> {
+    let mut found = Vec::new();
+    for folder in folders {
         let name = folder.path.display();
-        match folder
-            .path
-            .canonicalize()
-            .and_then(|path| Ok((path.metadata()?, path)))
-        {
-            Ok((metadata, path)) if metadata.is_dir() => folders.push(Folder {
+        let true_name = folder.path.canonicalize();
+        match true_name.and_then(|path| Ok((path.metadata()?, path))) {
+            Ok((metadata, path)) if metadata.is_dir() => found.push(Folder {
                 path,
                 after: folder.after,
             }),
@@ -120,10 +147,10 @@ fn resolve_folders(config: &Config, faults: &mut Vec<String>) -> Vec<Folder> {
             Err(error) => faults.push(format!("cannot watch '{name}': {error}")),
         }
     }
-    folders
+    found
 }
 
-/// Makes the places that files are moved to.
+/// Makes the sub-folders that files are moved to.
 fn prepare(folders: &[Folder], faults: &mut Vec<String>) {
     for folder in folders {
         if let Err(error) = folder.prepare() {
@@ -133,140 +160,12 @@ fn prepare(folders: &[Folder], faults: &mut Vec<String>) {
     }
 }
 
-/// Settings that can be used, and the model that they name.
-pub(crate) struct Setup {
-    pub(crate) config: Config,
-    pub(crate) folders: Vec<Folder>,
-    pub(crate) catalog: PathBuf,
-    pub(crate) model: Model,
-}
-
-/// What there is to be said of some settings: what `galmorph check` prints, and a reload goes by.
-pub(crate) struct Examined {
-    pub(crate) config: Config,
-    pub(crate) folders: Vec<Folder>,
-    pub(crate) catalog: PathBuf,
-    pub(crate) model: Option<Model>,
-    pub(crate) condition: Option<Condition>,
-    /// Faults of the settings and the folders, a line each.
-    pub(crate) usage: Vec<String>,
-    /// Faults of the model and the catalog, a line each.
-    pub(crate) unusable: Vec<String>,
-}
-
-impl Settings {
-    /// What the daemon needs before it opens its catalog.
-    pub(crate) fn set_up(&self) -> Result<Setup, Failure> {
-        let mut faults = Vec::new();
-        let config = self.resolve(&mut faults);
-        let folders = resolve_folders(&config, &mut faults);
-        prepare(&folders, &mut faults);
-        if !faults.is_empty() {
-            return Err(Failure::Usage(faults.join("\n")));
-        }
-        let model = load_model(config.model.as_deref(), config.model_options())?;
-        Ok(Setup {
-            catalog: config.catalog.clone().unwrap_or_default(),
-            config,
-            folders,
-            model,
-        })
-    }
-
-    /// Looks at everything that the settings name, and finds every fault.
-    pub(crate) fn examine(&self) -> Examined {
-        let (mut usage, mut unusable) = (Vec::new(), Vec::new());
-        let config = self.resolve(&mut usage);
-        let folders = resolve_folders(&config, &mut usage);
-        for folder in &folders {
-            let name = folder.path.display();
-            if let Err(error) = folder.path.read_dir() {
-                usage.push(format!("cannot watch '{name}': {error}"));
-            } else if let Err(error) = folder.can_move() {
-                usage.push(format!("cannot move files in '{name}': {error}"));
-            }
-        }
-        let model = load_model(config.model.as_deref(), config.model_options())
-            .map_err(|failure| unusable.extend(failure.lines()))
-            .ok();
-        let catalog = config.catalog.clone().unwrap_or_default();
-        let condition = inspect(&catalog)
-            .map_err(|error| unusable.extend(Failure::from(error).lines()))
-            .ok();
-        Examined {
-            config,
-            folders,
-            catalog,
-            model,
-            condition,
-            usage,
-            unusable,
-        }
-    }
-}
-
-impl Examined {
-    /// What a daemon that has `current` open can go on with, or every reason why it can't.
-    pub(crate) fn into_setup(mut self, current: &Path) -> Result<Setup, Vec<String>> {
-        let is_ours = same_file(current, &self.catalog);
-        if self.condition == Some(Condition::InUse) && !is_ours {
-            let fault = format!(
-                "catalog '{}' is in use by another galmorph watch",
-                self.catalog.display()
-            );
-            self.unusable.push(fault);
-        }
-        let mut faults = self.usage;
-        faults.extend(self.unusable);
-        if faults.is_empty() {
-            prepare(&self.folders, &mut faults);
-        }
-        match self.model {
-            Some(model) if faults.is_empty() => Ok(Setup {
-                config: self.config,
-                folders: self.folders,
-                catalog: self.catalog,
-                model,
-            }),
-            _ => Err(faults),
-        }
-    }
-}
-
 /// Whether two paths lead to one file that is there.
 fn same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Where the catalog is: as named, or in systemd's state directory, or in the current folder.
-pub(crate) fn catalog_path(flag: Option<&Path>, config: &Config) -> PathBuf {
-    if let Some(path) = flag.or(config.catalog.as_deref()) {
-        return path.to_owned();
-    }
-    // systemd separates several state directories by colons; the first is the unit's own.
-    env::var_os("STATE_DIRECTORY")
-        .and_then(|folders| env::split_paths(&folders).next())
-        .map_or_else(
-            || PathBuf::from(DEFAULT_CATALOG),
-            |folder| folder.join(DEFAULT_CATALOG),
-        )
-}
-
+/// Reads a model, or the built-in one, and makes it ready to run.
 pub(crate) fn load_model(path: Option<&Path>, options: Options<'_>) -> Result<Model, Failure> {
-    Model::load(path, options).map_err(|error| Failure::Unusable(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flag_goes_before_the_configuration() {
-        let mut config = Config::default();
-        assert_eq!(catalog_path(None, &config), Path::new(DEFAULT_CATALOG));
-        config.catalog = Some("/configured".into());
-        assert_eq!(catalog_path(None, &config), Path::new("/configured"));
-        let flag = Path::new("/flag");
-        assert_eq!(catalog_path(Some(flag), &config), flag);
-    }
+    Ok(Model::load(path, options)?)
 }

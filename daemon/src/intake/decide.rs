@@ -8,90 +8,89 @@ use super::Intake;
 use super::delay::Delayed;
 use super::queue::Lane;
 use crate::config::After;
-use crate::file::{Origin, TakenFile, changed};
+use crate::file::{Origin, TakenFile, changed_at};
 use galmorph_catalog::Stamp;
 use galmorph_catalog::{FileStatus, StaleReason};
 
-/// How a file came to be considered.
+/// Why a file is considered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Found as it lies there; it has settled if it is old enough.
+    /// A scan found it. It has settled if it is old enough.
     Found,
-    /// Closed or renamed into place: it has settled, at this moment.
+    /// It was closed after writing or renamed into place, at this moment. So it has settled.
     Complete(Instant),
-    /// It has just come to be, or to change.
-    Young,
+    /// It has just appeared, and may still be written to.
+    Appeared,
 }
 
 impl Intake<'_> {
+    /// Puts a file into the queue, lets it settle first, or leaves it alone.
     pub(super) fn consider(&mut self, path: PathBuf, metadata: &Metadata, cause: Cause) {
         if self.under_way.contains_key(&path) {
-            // A scan only sees that it is there; that is no news.
+            // That a scan finds it says nothing new.
             if cause != Cause::Found {
                 self.touched.insert(path, cause);
             }
             return;
         }
-        // Whatever it was when it was put there, it is looked at again when its turn comes.
+        // It is looked at again when its turn comes, so another notice of it changes nothing.
         if !matches!(cause, Cause::Complete(_)) && self.is_known(&path) {
             return;
         }
         let stamp = Stamp::of(metadata);
-        // Whoever wrote it may have kept its size, and within one tick of the clock its time: what was
-        // written just now is read in any case, and its digest says whether it is new.
+        // A file that was just written may have kept its size and, within one tick of the clock, its time.
+        // So it is read in any case, and its digest says whether it is new.
         let lane = match cause {
             Cause::Complete(_) => Some(Lane::Fresh),
-            Cause::Found | Cause::Young => self.lane(&path, stamp),
+            Cause::Found | Cause::Appeared => self.lane(&path, stamp),
         };
-        let known = self.forget(&path);
+        let earlier = self.withdraw(&path);
         let Some(lane) = lane else {
-            // Later scans also find what was done since.
+            // Only the first scan counts them: later ones also find files that were done since.
             self.report.unchanged += u64::from(cause == Cause::Found && self.full_scans == 1);
             return;
         };
-        let mut delayed = known.unwrap_or_else(|| Delayed {
-            stamp: None,
-            origin: Origin::now(),
-        });
+        let mut origin = earlier.map_or_else(Origin::now, |earlier| earlier.origin);
         let settled = match cause {
             Cause::Complete(moment) => {
-                delayed.origin.arrived = Some(moment);
+                origin.arrived = Some(moment);
                 true
             }
-            Cause::Young => false,
+            Cause::Appeared => false,
             Cause::Found => age(metadata).is_some_and(|age| age >= self.options.settle),
         };
         if settled {
-            self.take(path, stamp, delayed, lane, changed(metadata));
+            self.enqueue(path, stamp, origin, lane, changed_at(metadata));
         } else {
-            self.delay_until_settled(path, stamp, delayed);
+            self.delay_until_settled(path, stamp, origin);
         }
     }
 
-    /// Whether a file waits, or is ready to go, or was given up.
+    /// Whether a file waits to settle or in the queue, or was given up.
     fn is_known(&self, path: &Path) -> bool {
-        self.waiting.contains(path) || self.ready.contains(path) || self.given_up.contains(path)
+        self.delayed.contains(path) || self.queue.contains(path) || self.given_up.contains(path)
     }
 
-    /// Takes a file out of where it waits, and says what was known of it.
-    fn forget(&mut self, path: &Path) -> Option<Delayed> {
-        let ready = self.ready.remove(path).map(|file| Delayed {
+    /// Takes a file out of where it waits.
+    fn withdraw(&mut self, path: &Path) -> Option<Delayed> {
+        let queued = self.queue.remove(path).map(|file| Delayed {
             stamp: None,
             origin: file.origin,
         });
-        self.waiting.remove(path).or(ready)
+        self.delayed.remove(path).or(queued)
     }
 
-    /// Where a file belongs that a scan found; none if it is done.
+    /// The lane of the queue for a file that a scan found; `None` when the file is done.
     pub(super) fn lane(&self, path: &Path, stamp: Stamp) -> Option<Lane> {
-        let standing = match self.catalog.file_status(path, stamp, self.wanted) {
-            Ok(standing) => standing,
+        let status = match self.catalog.file_status(path, stamp, self.required) {
+            Ok(status) => status,
             Err(error) => {
+                // Reading a file that is done costs time and does no harm; leaving one out would.
                 log::warn!("{error}; '{}' is read again", path.display());
                 FileStatus::New
             }
         };
-        match standing {
+        match status {
             FileStatus::Done => {
                 let folder = self.options.selection.folder_of(path);
                 let moves = folder.is_some_and(|folder| folder.after == After::Move);
@@ -106,25 +105,27 @@ impl Intake<'_> {
         }
     }
 
-    pub(super) fn take(
+    pub(super) fn enqueue(
         &mut self,
         path: PathBuf,
         stamp: Stamp,
-        delayed: Delayed,
+        origin: Origin,
         lane: Lane,
         since: SystemTime,
     ) {
         let file = TakenFile {
             path,
             stamp,
-            origin: delayed.origin,
+            origin,
         };
-        self.ready.push(file, lane, since);
+        self.queue.push(file, lane, since);
     }
 }
 
-/// How long ago a file was modified; none if that lies in the future.
+/// How long ago a file was modified; `None` when that lies in the future.
 fn age(metadata: &Metadata) -> Option<Duration> {
-    let modified = metadata.modified().ok()?;
+    let modified = metadata
+        .modified()
+        .expect("Linux has a modification time for every file");
     SystemTime::now().duration_since(modified).ok()
 }

@@ -1,8 +1,8 @@
-//! Files that are not to be taken yet: still being written, as far as we can tell, or to be tried again.
+//! Files that are not to be taken yet: they may still be written to, or are to be tried again.
 //!
-//! Each has a moment at which it is looked at again. There is room for a bounded number; who is turned
-//! away is found by a later scan. A drain turns nobody away, so that it knows whom it gave up on: its
-//! scan waits instead, and only those who come back from the pipeline go beyond the bound.
+//! Each has a moment at which it is looked at again. There is room for a bounded number, and a later scan
+//! finds the others. A drain has no later scan, so it leaves no file out: its scan waits for room instead,
+//! and only files that come back from the pipeline go beyond the bound.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -11,23 +11,23 @@ use std::time::Instant;
 
 use super::Intake;
 use super::queue::Lane;
-use crate::file::{Origin, changed, io_fault};
+use crate::file::{Origin, changed_at, io_fault};
 use galmorph_catalog::Stamp;
 
 /// A file that waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Delayed {
-    /// How it was when it was last looked at; none if it is to be taken however it is.
+    /// Its size and time when it was last looked at; `None` when it is taken however it is now.
     pub(super) stamp: Option<Stamp>,
-    /// What is known of its way so far.
+    /// How it got here.
     pub(super) origin: Origin,
 }
 
-/// All files that wait, by the moment at which each is looked at again.
+/// The files that wait, by the moment at which each is looked at again.
 #[derive(Debug)]
 pub(super) struct DelayQueue {
     files: HashMap<PathBuf, (Instant, Delayed)>,
-    // May name a file that has left, or has another moment by now: the map decides.
+    // May name a file that has left, or that has another moment by now. The map decides.
     by_moment: BinaryHeap<Reverse<(Instant, PathBuf)>>,
     capacity: usize,
 }
@@ -41,7 +41,7 @@ impl DelayQueue {
         }
     }
 
-    /// Lets a file wait until `moment`; false when there is no room.
+    /// Lets a file wait until `moment`. False when there is no room.
     fn admit(&mut self, path: PathBuf, moment: Instant, delayed: Delayed) -> bool {
         if self.is_full() && !self.files.contains_key(&path) {
             return false;
@@ -50,13 +50,13 @@ impl DelayQueue {
         true
     }
 
-    /// Lets a file wait until `moment`, room or no room.
+    /// Lets a file wait until `moment`, even beyond the bound.
     fn insert(&mut self, path: PathBuf, moment: Instant, delayed: Delayed) {
         self.by_moment.push(Reverse((moment, path.clone())));
         self.files.insert(path, (moment, delayed));
     }
 
-    /// Whether nobody else is let in.
+    /// Whether there is no room for another file.
     pub(super) fn is_full(&self) -> bool {
         self.files.len() >= self.capacity
     }
@@ -106,46 +106,52 @@ impl DelayQueue {
 }
 
 impl Intake<'_> {
-    /// Lets a file wait, or another scan find it.
+    /// Lets a file wait. If there is no room, a scan finds it at that moment.
     pub(super) fn delay(&mut self, path: PathBuf, moment: Instant, delayed: Delayed) {
         if self.options.drain {
-            self.waiting.insert(path, moment, delayed);
-        } else if !self.waiting.admit(path, moment, delayed) {
+            self.delayed.insert(path, moment, delayed);
+        } else if !self.delayed.admit(path, moment, delayed) {
             self.scan_by(moment);
         }
     }
 
-    /// Lets a file wait to see whether it changes.
-    pub(super) fn delay_until_settled(&mut self, path: PathBuf, stamp: Stamp, delayed: Delayed) {
+    /// Lets a file wait until it has stayed as it is for as long as files must settle.
+    pub(super) fn delay_until_settled(&mut self, path: PathBuf, stamp: Stamp, origin: Origin) {
         let moment = Instant::now() + self.options.settle;
         let delayed = Delayed {
             stamp: Some(stamp),
-            ..delayed
+            origin,
         };
         self.delay(path, moment, delayed);
     }
 
-    /// A file that waited: gone, changed again, or to be taken.
+    /// Looks again at a file that has waited: it is gone, has changed again, or can be taken.
     pub(super) fn recheck(&mut self, path: PathBuf, delayed: Delayed) {
         let metadata = match self.options.selection.look(&path) {
             Ok(Some(metadata)) => metadata,
             Ok(None) => return,
             Err(error) => {
                 let fault = io_fault(&path, &error);
-                return self.handle(path, fault, delayed);
+                return self.retry_if_needed(path, fault, delayed.origin);
             }
         };
         let now = Stamp::of(&metadata);
         let settled = match &delayed.stamp {
-            // It could not be read; that it was to be read was known before.
+            // It could not be read before; that it must be read is known.
             None => true,
             Some(_) if self.lane(&path, now).is_none() => return,
             Some(before) => *before == now,
         };
         if settled {
-            self.take(path, now, delayed, Lane::Fresh, changed(&metadata));
+            self.enqueue(
+                path,
+                now,
+                delayed.origin,
+                Lane::Fresh,
+                changed_at(&metadata),
+            );
         } else {
-            self.delay_until_settled(path, now, delayed);
+            self.delay_until_settled(path, now, delayed.origin);
         }
     }
 }
@@ -169,27 +175,27 @@ mod tests {
     fn files_come_out_at_their_latest_moment_and_in_order() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut room = DelayQueue::new(10);
-        room.admit("/a".into(), at(1), delayed(0));
-        room.admit("/b".into(), at(2), delayed(0));
-        room.admit("/c".into(), at(3), delayed(0));
-        room.admit("/a".into(), at(4), delayed(7));
-        assert!(room.remove(Path::new("/c")).is_some());
-        assert_eq!(room.next_moment(), Some(at(2)));
-        assert!(room.due(at(1)).is_none());
-        let (path, _) = room.due(at(9)).unwrap();
+        let mut queue = DelayQueue::new(10);
+        queue.admit("/a".into(), at(1), delayed(0));
+        queue.admit("/b".into(), at(2), delayed(0));
+        queue.admit("/c".into(), at(3), delayed(0));
+        queue.admit("/a".into(), at(4), delayed(7));
+        assert!(queue.remove(Path::new("/c")).is_some());
+        assert_eq!(queue.next_moment(), Some(at(2)));
+        assert!(queue.due(at(1)).is_none());
+        let (path, _) = queue.due(at(9)).unwrap();
         assert_eq!(path, Path::new("/b"));
-        let (path, last) = room.due(at(9)).unwrap();
+        let (path, last) = queue.due(at(9)).unwrap();
         assert_eq!((path.as_path(), last.origin.failures), (Path::new("/a"), 7));
-        assert!(room.due(at(9)).is_none() && room.is_empty());
+        assert!(queue.due(at(9)).is_none() && queue.is_empty());
     }
 
     #[test]
-    fn a_full_room_turns_newcomers_away_and_keeps_its_own() {
-        let mut room = DelayQueue::new(1);
+    fn a_full_queue_takes_no_more_files_and_keeps_its_own() {
+        let mut queue = DelayQueue::new(1);
         let now = Instant::now();
-        assert!(room.admit("/a".into(), now, delayed(0)));
-        assert!(!room.admit("/b".into(), now, delayed(0)));
-        assert!(room.admit("/a".into(), now, delayed(1)));
+        assert!(queue.admit("/a".into(), now, delayed(0)));
+        assert!(!queue.admit("/b".into(), now, delayed(0)));
+        assert!(queue.admit("/a".into(), now, delayed(1)));
     }
 }

@@ -1,6 +1,6 @@
 //! Files that come back from the pipeline, and whether they must go in again.
 //!
-//! What could not be read just now is tried again, ever more rarely; only a drain, which is to end,
+//! A file that could not be read is tried again, after ever longer pauses. Only a drain, which is to end,
 //! gives up.
 
 use std::path::PathBuf;
@@ -19,13 +19,14 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 pub(super) const DRAIN_ATTEMPTS: u32 = 5;
 
 impl Intake<'_> {
+    /// A file has left the pipeline.
     pub(super) fn on_departure(&mut self, path: PathBuf, how: Departure) {
         let _files = self.mark.begin(Activity::Files);
         let touched = self.touched.remove(&path);
         let Some(delayed) = self.under_way.remove(&path) else {
             return;
         };
-        self.handle(path.clone(), how, delayed);
+        self.retry_if_needed(path.clone(), how, delayed.origin);
         if let Some(cause) = touched
             && let Ok(Some(metadata)) = self.options.selection.look(&path)
         {
@@ -33,26 +34,27 @@ impl Intake<'_> {
         }
     }
 
-    pub(super) fn handle(&mut self, path: PathBuf, how: Departure, delayed: Delayed) {
+    /// Takes a file again that was not recorded and is still there.
+    pub(super) fn retry_if_needed(&mut self, path: PathBuf, how: Departure, origin: Origin) {
         match how {
             Departure::Recorded => {}
             Departure::Gone => log::debug!("'{}' is gone", path.display()),
             Departure::Changed => match self.options.selection.look(&path) {
                 Ok(Some(metadata)) => {
-                    self.delay_until_settled(path, Stamp::of(&metadata), delayed);
+                    self.delay_until_settled(path, Stamp::of(&metadata), origin);
                 }
                 Ok(None) => {}
                 Err(error) => {
                     let fault = io_fault(&path, &error);
-                    self.handle(path, fault, delayed);
+                    self.retry_if_needed(path, fault, origin);
                 }
             },
-            Departure::Transient(fault) => self.try_later(path, &fault, delayed),
+            Departure::Transient(fault) => self.try_later(path, &fault, origin),
         }
     }
 
-    fn try_later(&mut self, path: PathBuf, fault: &str, delayed: Delayed) {
-        let failures = delayed.origin.failures + 1;
+    fn try_later(&mut self, path: PathBuf, fault: &str, origin: Origin) {
+        let failures = origin.failures + 1;
         if self.options.drain && failures >= DRAIN_ATTEMPTS {
             log::error!("{fault}; gave up after {failures} attempts");
             self.report.abandoned.push(fault.to_owned());
@@ -60,17 +62,13 @@ impl Intake<'_> {
             return;
         }
         let pause = FIRST_PAUSE
-            .saturating_mul(1 << delayed.origin.failures.min(16))
+            .saturating_mul(1 << origin.failures.min(16))
             .min(LONGEST_PAUSE);
         log::warn!("{fault}; trying again in {:.2} s", pause.as_secs_f64());
-        let moment = Instant::now() + pause;
         let delayed = Delayed {
             stamp: None,
-            origin: Origin {
-                failures,
-                ..delayed.origin
-            },
+            origin: Origin { failures, ..origin },
         };
-        self.delay(path, moment, delayed);
+        self.delay(path, Instant::now() + pause, delayed);
     }
 }

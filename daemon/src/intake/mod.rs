@@ -1,24 +1,38 @@
 //! Which files are taken, and when.
 //!
-//! Three sources lead to a file: scans of the folders, the kernel's hints, and the pipeline's word that
-//! it must come again. All end in [`Intake::consider`], which asks the same questions of each: is it
-//! ours, is it under way, is it done, has it settled? A file that is under way is never given twice; if
-//! something happens to it meanwhile, it is considered again when it is back.
+//! Three sources lead to a file: scans of the folders, notifications from the kernel, and the pipeline when
+//! it could not read one. All of them end in the same questions (`decide`): is it one of ours, is it under
+//! way, is it done, has it settled? A file that is under way is never given to the pipeline twice. If
+//! something happens to it meanwhile, it is considered again when it leaves the pipeline.
 //!
-//! A scan goes on while the pipeline works, whenever there is nothing else to do, so that the
-//! [`queue`] knows of all that waits before it chooses.
+//! The scan is the guarantee, and notifications only make it faster. A scan goes on while the pipeline
+//! works, whenever there is nothing else to do, so that the queue knows of every file before it chooses the
+//! next one.
+//!
+//! | file | |
+//! |---|---|
+//! | `scan` | walks the folders |
+//! | `notify` | listens to the kernel, and follows what it reports |
+//! | `options` | what is taken, and when |
+//! | `selection` | which paths are ours, and opening them safely |
+//! | `decide` | the questions that each file is asked |
+//! | `delay` | files that must settle, or are tried again later |
+//! | `queue` | files that can go, and which one goes next |
+//! | `departures` | files that come back from the pipeline |
+//! | `new_folders` | folders that have just appeared |
 
 mod decide;
 mod delay;
 mod departures;
+mod new_folders;
 mod notify;
+mod options;
 mod other_files;
 mod queue;
 mod scan;
 mod selection;
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -32,66 +46,51 @@ use crate::shutdown::Shutdown;
 use decide::Cause;
 use delay::{DelayQueue, Delayed};
 use galmorph_catalog::{Reader, RequiredModel};
-use notify::{Hint, Listener};
+use new_folders::NewFolders;
+use notify::Listener;
+pub(crate) use options::IntakeOptions;
 pub(crate) use other_files::OtherFiles;
-pub(crate) use queue::Order;
 use queue::Queue;
 use scan::Scan;
 pub(crate) use scan::{Found, survey};
 pub(crate) use selection::Selection;
 
-/// How many files may wait to settle; the others are found by a later scan.
-const DELAYED: usize = 65_536;
-/// How many files that arrived may be ready to go before hints are left in their queue.
-const READY: usize = 1024;
-/// How many files that scans found may be ready to go; the others are found by a later scan.
-const BACKLOG: usize = 16_384;
+/// How many files may wait to settle. A later scan finds the others.
+const DELAY_LIMIT: usize = 65_536;
+/// How many fresh files may be in the queue before notifications are left in theirs.
+const FRESH_LIMIT: usize = 1024;
+/// How many files that scans found may be in the queue. A later scan finds the others.
+const BACKLOG_LIMIT: usize = 16_384;
+/// How many new folders may wait for a scan of their own. Beyond that, a full scan finds their files.
+const NEW_FOLDER_LIMIT: usize = 1024;
 /// How many entries of a scan are looked at before other things get their turn.
 const SCAN_STEP: usize = 256;
-/// How many other things may get their turn before the scan has its own.
-const PATIENCE: u32 = 64;
-/// A scan is followed by a pause so many times as long, however large the folders are.
-const PAUSE: u32 = 9;
-
-/// What to take, and when to end.
-#[derive(Debug, Clone)]
-pub(crate) struct IntakeOptions {
-    /// The folders and the names.
-    pub(crate) selection: Selection,
-    /// How long a file must be left alone.
-    pub(crate) settle: Duration,
-    /// The time between two scans, at least.
-    pub(crate) rescan_interval: Duration,
-    /// Which files of a backlog go first.
-    pub(crate) order: Order,
-    /// Scans alone.
-    pub(crate) poll: bool,
-    /// End when everything that the first scan found is done.
-    pub(crate) drain: bool,
-    /// The file that is written to when the catalog was marked for another try.
-    pub(crate) wake_file: PathBuf,
-}
+/// How many other things get their turn before the scan goes on.
+const EVENTS_BEFORE_SCAN: u32 = 64;
+/// The pause after a full scan is at least this many times as long as the scan. So scans take a tenth of
+/// the time at most, however large the folders are.
+const PAUSE_FACTOR: u32 = 9;
 
 /// What the intake saw.
 #[derive(Debug, Default)]
 pub(crate) struct IntakeReport {
-    /// Files that were done before.
+    /// The number of files that were done before.
     pub(crate) unchanged: u64,
     /// What a drain gave up on, a line each.
     pub(crate) abandoned: Vec<String>,
     /// Files of other kinds, as the last full scan found them.
     pub(crate) others: OtherFiles,
-    /// Whether it was asked to end before the backlog was done.
+    /// Whether the end was requested before the backlog was done.
     pub(crate) interrupted: bool,
 }
 
-/// What the intake and the pipeline say to each other by.
+/// The channels between the intake and the pipeline.
 pub(crate) struct IntakeChannels {
-    /// Files to be answered for.
+    /// Files for the pipeline.
     pub(crate) output: Sender<TakenFile>,
-    /// Those that left the pipeline.
-    pub(crate) finished: Receiver<DepartedFile>,
-    /// That a scan begins.
+    /// Files that left the pipeline.
+    pub(crate) departed: Receiver<DepartedFile>,
+    /// A message for each full scan that begins.
     pub(crate) scans: Sender<()>,
 }
 
@@ -99,9 +98,9 @@ pub(crate) struct IntakeChannels {
 pub(crate) struct Intake<'a> {
     options: IntakeOptions,
     catalog: Reader,
-    wanted: RequiredModel,
+    required: RequiredModel,
     output: Sender<TakenFile>,
-    finished: Receiver<DepartedFile>,
+    departed: Receiver<DepartedFile>,
     scans: Sender<()>,
     stop: Shutdown,
     observer: &'a dyn Observer,
@@ -109,17 +108,17 @@ pub(crate) struct Intake<'a> {
     mark: ThreadMark,
 
     scan: Option<RunningScan>,
-    // What happened since the scan had its turn.
+    // Events since the scan had its turn.
     events: u32,
     full_scans: u32,
     next_scan: Option<Instant>,
-    folders_to_scan: VecDeque<(Instant, PathBuf)>,
-    ready: Queue,
-    waiting: DelayQueue,
+    new_folders: NewFolders,
+    queue: Queue,
+    delayed: DelayQueue,
     under_way: HashMap<PathBuf, Delayed>,
     // Files under way that something happened to, and what it was last.
     touched: HashMap<PathBuf, Cause>,
-    // What a drain gave up on, and is not to begin anew with.
+    // Files that a drain gave up on and does not begin again with.
     given_up: HashSet<PathBuf>,
     // The kinds of other files that were named already.
     named: OtherFiles,
@@ -144,14 +143,14 @@ impl RunningScan {
     }
 }
 
-/// What a turn of the loop came to.
+/// What came of waiting for an event.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
-    /// Something was seen to.
+    /// Something happened, and was dealt with.
     Event,
-    /// There was nothing to see to.
+    /// Nothing happened for as long as there was time to wait.
     Idle,
-    /// Whoever took files takes no more, or the end was asked for.
+    /// The end was requested, or the pipeline takes no more files.
     Over,
 }
 
@@ -159,23 +158,23 @@ impl<'a> Intake<'a> {
     pub(crate) fn new(
         options: IntakeOptions,
         catalog: Reader,
-        wanted: RequiredModel,
+        required: RequiredModel,
         channels: IntakeChannels,
         stop: Shutdown,
         observer: &'a dyn Observer,
     ) -> Self {
         let IntakeChannels {
             output,
-            finished,
+            departed,
             scans,
         } = channels;
-        let ready = Queue::new(options.order, BACKLOG);
+        let queue = Queue::new(options.order, BACKLOG_LIMIT);
         Self {
             options,
             catalog,
-            wanted,
+            required,
             output,
-            finished,
+            departed,
             scans,
             stop,
             observer,
@@ -185,9 +184,9 @@ impl<'a> Intake<'a> {
             events: 0,
             full_scans: 0,
             next_scan: None,
-            folders_to_scan: VecDeque::new(),
-            ready,
-            waiting: DelayQueue::new(DELAYED),
+            new_folders: NewFolders::new(NEW_FOLDER_LIMIT),
+            queue,
+            delayed: DelayQueue::new(DELAY_LIMIT),
             under_way: HashMap::new(),
             touched: HashMap::new(),
             given_up: HashSet::new(),
@@ -196,32 +195,32 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// With a mark that someone feels.
+    /// The same, with a mark that the watchdog looks at.
     pub(crate) fn with_mark(mut self, mark: ThreadMark) -> Self {
         self.mark = mark;
         self
     }
 
-    /// Gives files to the pipeline until the end is asked for or, when draining, the backlog is done.
+    /// Gives files to the pipeline until the end is requested or, in a drain, the backlog is done.
     pub(crate) fn run(mut self) -> IntakeReport {
-        // First the ears, then the eyes: what comes while we scan is heard.
+        // Listen first, then scan: what arrives during the scan is reported.
         self.listen();
-        self.begin_scan();
+        self.begin_full_scan();
         self.observer.started();
         while !self.stop.requested() {
             let _turn = self.mark.begin(Activity::Work);
-            self.mark.carries(!self.under_way.is_empty());
-            self.take_stock();
-            self.count();
+            self.mark.set_loaded(!self.under_way.is_empty());
+            self.do_what_is_due();
+            self.report_waiting();
             if self.options.drain && self.is_idle() {
                 return self.report;
             }
-            let turn = self.step();
+            let turn = self.wait_for_event();
             if turn == Turn::Over {
                 break;
             }
             self.events += 1;
-            if self.may_scan() && (turn == Turn::Idle || self.events >= PATIENCE) {
+            if self.can_scan() && (turn == Turn::Idle || self.events >= EVENTS_BEFORE_SCAN) {
                 self.advance_scan();
                 self.events = 0;
             }
@@ -230,81 +229,61 @@ impl<'a> Intake<'a> {
         self.report
     }
 
-    fn count(&self) {
+    fn report_waiting(&self) {
         self.observer
-            .waits(WaitingPlace::Settling, self.waiting.len());
-        self.observer.waits(WaitingPlace::Queue, self.ready.len());
+            .waits(WaitingPlace::Settling, self.delayed.len());
+        self.observer.waits(WaitingPlace::Queue, self.queue.len());
         self.observer
             .waits(WaitingPlace::UnderWay, self.under_way.len());
     }
 
-    fn listen(&mut self) {
-        let _files = self.mark.begin(Activity::Files);
-        if self.options.drain {
-            return;
-        }
-        let folders: Vec<PathBuf> = if self.options.poll {
-            Vec::new()
-        } else {
-            self.options.selection.paths().collect()
-        };
-        match Listener::new(&folders, &self.options.wake_file) {
-            Ok(listener) => self.listener = Some(listener),
-            Err(error) => log::warn!("no notifications from the kernel: {error}; relying on scans"),
-        }
-    }
-
-    fn begin_scan(&mut self) {
+    fn begin_full_scan(&mut self) {
         log::debug!("scan begins");
         if self.listener.as_ref().is_some_and(Listener::is_stale) {
             log::info!("a watched folder is not the one that it was; listening anew");
             self.listen();
         }
-        // Nobody need know twice.
+        // A message that the recorder has not read yet stands for this scan too.
         let _ = self.scans.try_send(());
         self.scan = Some(RunningScan::new(self.options.selection.paths(), true));
         self.full_scans += 1;
         self.next_scan = None;
-        self.ready.scan_begins();
+        self.queue.scan_begins();
     }
 
     fn is_idle(&self) -> bool {
         self.scan.is_none()
             && self.next_scan.is_none()
-            && self.folders_to_scan.is_empty()
-            && self.ready.is_empty()
-            && !self.ready.forgot()
-            && self.waiting.is_empty()
+            && self.new_folders.is_empty()
+            && self.queue.is_empty()
+            && !self.queue.has_dropped()
+            && self.delayed.is_empty()
             && self.under_way.is_empty()
     }
 
-    /// Sees to what is due.
-    fn take_stock(&mut self) {
+    /// Looks again at the files whose moment has come, and begins the scan whose moment has come.
+    fn do_what_is_due(&mut self) {
         let _files = self.mark.begin(Activity::Files);
         let now = Instant::now();
-        while self.ready.fresh() < READY
-            && let Some((path, delayed)) = self.waiting.due(now)
+        while self.queue.fresh_len() < FRESH_LIMIT
+            && let Some((path, delayed)) = self.delayed.due(now)
         {
             self.recheck(path, delayed);
         }
-        if self.scan.is_none() {
-            if self.next_scan.is_some_and(|moment| moment <= now) || self.ready.wants_scan() {
-                self.begin_scan();
-            } else if self
-                .folders_to_scan
-                .front()
-                .is_some_and(|(moment, _)| *moment <= now)
-                && let Some((_, folder)) = self.folders_to_scan.pop_front()
-            {
-                self.scan = Some(RunningScan::new([folder], false));
-            }
+        if self.scan.is_some() {
+            return;
+        }
+        if self.next_scan.is_some_and(|moment| moment <= now) || self.queue.wants_scan() {
+            self.begin_full_scan();
+        } else if let Some(folder) = self.new_folders.due(now) {
+            self.scan = Some(RunningScan::new([folder], false));
         }
     }
 
-    /// Whether there is a scan to go on with. A drain, which has no later scan, finds no more files than
-    /// may wait.
-    fn may_scan(&self) -> bool {
-        self.scan.is_some() && !(self.options.drain && self.waiting.is_full())
+    /// Whether there is a scan to go on with. A drain has no later scan, so it does not look at more files
+    /// while there is no room for one that must wait.
+    fn can_scan(&self) -> bool {
+        self.scan.is_some() && !(self.options.drain && self.delayed.is_full())
     }
 
     fn advance_scan(&mut self) {
@@ -318,7 +297,7 @@ impl<'a> Intake<'a> {
                 Some(Found::File(path, metadata)) => self.consider(path, &metadata, Cause::Found),
                 Some(Found::Fault(fault)) => self.scan_fault(fault),
             }
-            if self.options.drain && self.waiting.is_full() {
+            if self.options.drain && self.delayed.is_full() {
                 break;
             }
         }
@@ -327,14 +306,20 @@ impl<'a> Intake<'a> {
 
     fn end_scan(&mut self, scan: &RunningScan) {
         let took = scan.began.elapsed();
-        log::debug!("scan ends after {:.3} s", took.as_secs_f64());
+        let what = if scan.is_full {
+            "scan"
+        } else {
+            "scan of a new folder"
+        };
+        log::debug!("{what} ends after {:.3} s", took.as_secs_f64());
         if !scan.is_full {
             return;
         }
         self.observer.scanned(took);
         self.name_others(scan.entries.others());
         if !self.options.drain {
-            self.scan_by(Instant::now() + self.options.rescan_interval.max(took * PAUSE));
+            let pause = self.options.rescan_interval.max(took * PAUSE_FACTOR);
+            self.scan_by(Instant::now() + pause);
         }
     }
 
@@ -349,7 +334,7 @@ impl<'a> Intake<'a> {
         self.report.others = others.clone();
     }
 
-    /// A folder that can't be scanned may come back (a mount), and the next scan sees to it. A drain
+    /// A folder that can't be scanned may come back (a mount), and the next scan finds its files. A drain
     /// has no next scan.
     fn scan_fault(&mut self, fault: String) {
         log::warn!("{fault}");
@@ -358,35 +343,35 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Sees to it that a scan begins at `moment` or earlier.
+    /// Makes a full scan begin at `moment` or earlier.
     fn scan_by(&mut self, moment: Instant) {
         self.next_scan = Some(self.next_scan.map_or(moment, |planned| planned.min(moment)));
     }
 
-    /// Waits for whatever comes first: room for a file, news, or a moment. With a scan to go on with, it
-    /// doesn't wait.
-    fn step(&mut self) -> Turn {
+    /// Waits for the first of: room for a file in the pipeline, a file that comes back, a notification, a
+    /// moment at which something is due. While there is a scan to go on with, it does not wait.
+    fn wait_for_event(&mut self) -> Turn {
         let (nothing, no_loss) = (never(), never());
-        // With nobody to receive at the other end, it is never ready to take anything.
-        let (nowhere, _nobody) = bounded(0);
-        let patience = if self.may_scan() {
+        // Without a receiver at the other end of a channel of size 0, sending is never ready.
+        let (nowhere, _no_receiver) = bounded(0);
+        let timeout = if self.can_scan() {
             Duration::ZERO
         } else {
-            self.patience().min(self.mark.turn())
+            self.time_until_due().min(self.mark.longest_wait())
         };
         let hints = match &self.listener {
-            Some(listener) if self.ready.fresh() < READY => listener.hints(),
+            Some(listener) if self.queue.fresh_len() < FRESH_LIMIT => listener.hints(),
             _ => &nothing,
         };
         let losses = self.listener.as_ref().map_or(&no_loss, Listener::losses);
-        let output = if self.ready.is_empty() {
+        let output = if self.queue.is_empty() {
             &nowhere
         } else {
             &self.output
         };
         select! {
             recv(self.stop.receiver()) -> _ => return Turn::Over,
-            recv(self.finished) -> news => match news {
+            recv(self.departed) -> file => match file {
                 Ok((path, how)) => self.on_departure(path, how),
                 Err(_) => return Turn::Over,
             },
@@ -396,12 +381,12 @@ impl<'a> Intake<'a> {
                 self.scan_by(Instant::now());
             },
             recv(hints) -> hint => if let Ok((moment, hint)) = hint {
-                self.follow(moment, hint);
+                self.on_hint(moment, hint);
             },
             send(output, self.next_file()) -> sent => if sent.is_err() {
                 return Turn::Over;
             },
-            default(patience) => return Turn::Idle,
+            default(timeout) => return Turn::Idle,
         }
         Turn::Event
     }
@@ -409,7 +394,7 @@ impl<'a> Intake<'a> {
     /// The next file of the queue, which is not empty.
     fn next_file(&mut self) -> TakenFile {
         let file = self
-            .ready
+            .queue
             .pop()
             .expect("a file is sent only while the queue has one");
         log::debug!("takes '{}'", file.path.display());
@@ -421,48 +406,22 @@ impl<'a> Intake<'a> {
         file
     }
 
-    /// How long nothing is due of what [`Intake::take_stock`] would see to. The rest waits for a file
-    /// to go, and counting it would have us turn in circles until then.
-    fn patience(&mut self) -> Duration {
+    /// How long [`Intake::do_what_is_due`] would find nothing to do. What can't be done before a file goes
+    /// is left out: it would make the loop turn without a pause until then.
+    fn time_until_due(&mut self) -> Duration {
         let mut moments = [None; 3];
-        if self.ready.fresh() < READY {
-            moments[0] = self.waiting.next_moment();
+        if self.queue.fresh_len() < FRESH_LIMIT {
+            moments[0] = self.delayed.next_moment();
         }
         if self.scan.is_none() {
             moments[1] = self.next_scan;
-            moments[2] = self.folders_to_scan.front().map(|(moment, _)| *moment);
+            moments[2] = self.new_folders.next_moment();
         }
         let next = moments.into_iter().flatten().min();
         let now = Instant::now();
         next.map_or(Duration::from_hours(1), |moment| {
             moment.saturating_duration_since(now)
         })
-    }
-
-    fn follow(&mut self, moment: Instant, hint: Hint) {
-        let _files = self.mark.begin(Activity::Files);
-        let (path, cause) = match hint {
-            Hint::Complete(path) => (path, Cause::Complete(moment)),
-            Hint::Appeared(path) => (path, Cause::Young),
-            Hint::Marked => {
-                log::info!("files were marked to be tried again; scanning");
-                return self.scan_by(Instant::now());
-            }
-        };
-        let Ok(metadata) = fs::symlink_metadata(&path) else {
-            return;
-        };
-        if metadata.is_dir() && self.options.selection.enters(&path) {
-            // At once, and again when the kernel surely listens to it: it may be filled meanwhile.
-            let now = Instant::now();
-            self.folders_to_scan.push_front((now, path.clone()));
-            self.folders_to_scan
-                .push_back((now + self.options.settle, path));
-        } else if self.options.selection.takes(&path)
-            && let Ok(Some(metadata)) = self.options.selection.look(&path)
-        {
-            self.consider(path, &metadata, cause);
-        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! What the kernel tells us, boiled down to what the intake can use.
+//! Notifications from the kernel (inotify), reduced to the few kinds that the intake uses.
 //!
-//! Nothing rests on it. Whatever can't be kept (the kernel's queue or ours overflows, a watch limit is
-//! reached) becomes a wish for a scan.
+//! Nothing depends on them. When one is lost (the kernel's queue or ours overflows) or can't be had (the
+//! limit of watches is reached), a scan takes its place.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,7 +12,11 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-/// How many hints are kept; beyond that, a scan finds the files.
+use super::Intake;
+use super::decide::Cause;
+use crate::observe::watchdog::Activity;
+
+/// How many hints are kept. Beyond that, a scan finds the files.
 const QUEUE: usize = 4096;
 
 /// Something that happened under a watched folder.
@@ -30,31 +34,31 @@ pub(super) enum Hint {
 pub(super) struct Listener {
     hints: Receiver<(Instant, Hint)>,
     losses: Receiver<()>,
-    // Which folder a name led to.
-    heard: Vec<(PathBuf, Option<Identity>)>,
+    // The folders that are listened to, and which one each name led to.
+    listened: Vec<(PathBuf, Option<Identity>)>,
     _watcher: RecommendedWatcher,
 }
 
 impl Listener {
-    /// Listens to `folders` with all their sub-folders, and to `wake_file`, a file that is written to when
-    /// the catalog was marked. What can't be listened to is a warning: scans do without.
+    /// Listens to `folders` with all their sub-folders, and to `wake_file`, which `galmorph retry` writes to.
+    /// A folder that can't be listened to is a warning: scans find its files.
     pub(super) fn new(folders: &[PathBuf], wake_file: &Path) -> notify::Result<Self> {
         let (sender, hints) = bounded(QUEUE);
         let (lost, losses) = bounded(1);
-        let rung = wake_file.to_owned();
+        let wake = wake_file.to_owned();
         let handler = move |event: notify::Result<Event>| {
-            if !pass_on(event, &rung, &sender) {
-                // One is enough for any number of losses.
+            if !pass_on(event, &wake, &sender) {
+                // One message is enough for any number of losses.
                 let _ = lost.try_send(());
             }
         };
-        // As the scan does: behind a link are other folders, or the same files once more.
+        // As the scan does. Behind a link are other folders, or the same files again.
         let config = Config::default().with_follow_symlinks(false);
         let mut watcher = RecommendedWatcher::new(handler, config)?;
-        let mut heard = Vec::new();
+        let mut listened = Vec::new();
         for folder in folders {
-            // Before it is listened to: if another takes its place in between, that is noticed.
-            heard.push((folder.clone(), identity(folder)));
+            // Before it is listened to, so that a folder that takes its place in between is noticed.
+            listened.push((folder.clone(), identity(folder)));
             if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
                 warn(folder, &error);
             }
@@ -65,33 +69,76 @@ impl Listener {
         Ok(Self {
             hints,
             losses,
-            heard,
+            listened,
             _watcher: watcher,
         })
     }
 
-    /// Whether some folder's name leads to another one than it did: a mount that came, went or came back.
+    /// Whether the name of a folder leads to another folder than before: a mount came or went.
     pub(super) fn is_stale(&self) -> bool {
-        self.heard
+        self.listened
             .iter()
             .any(|(folder, before)| identity(folder) != *before)
     }
 
-    /// The hints, as they come, and when they came.
+    /// The hints in the order of arrival, each with the moment of its arrival.
     pub(super) fn hints(&self) -> &Receiver<(Instant, Hint)> {
         &self.hints
     }
 
-    /// Says that hints were lost since it last did.
+    /// Has a message when hints were lost since the last message was read.
     pub(super) fn losses(&self) -> &Receiver<()> {
         &self.losses
     }
 }
 
-/// What tells a folder from another one: the file system's number, and the folder's on it.
+impl Intake<'_> {
+    /// Begins to listen, or begins anew.
+    pub(super) fn listen(&mut self) {
+        let _files = self.mark.begin(Activity::Files);
+        if self.options.drain {
+            return;
+        }
+        // Where scans are relied on, the wake file alone is listened to: the catalog is on this machine.
+        let folders: Vec<PathBuf> = if self.options.poll {
+            Vec::new()
+        } else {
+            self.options.selection.paths().collect()
+        };
+        match Listener::new(&folders, &self.options.wake_file) {
+            Ok(listener) => self.listener = Some(listener),
+            Err(error) => log::warn!("no notifications from the kernel: {error}; relying on scans"),
+        }
+    }
+
+    /// Considers the file that a hint is about, or plans a scan.
+    pub(super) fn on_hint(&mut self, moment: Instant, hint: Hint) {
+        let _files = self.mark.begin(Activity::Files);
+        let (path, cause) = match hint {
+            Hint::Complete(path) => (path, Cause::Complete(moment)),
+            Hint::Appeared(path) => (path, Cause::Appeared),
+            Hint::Marked => {
+                log::info!("files were marked to be tried again; scanning");
+                return self.scan_by(Instant::now());
+            }
+        };
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            return;
+        };
+        if metadata.is_dir() && self.options.selection.enters(&path) {
+            self.on_new_folder(path);
+        } else if self.options.selection.takes(&path)
+            && let Ok(Some(metadata)) = self.options.selection.look(&path)
+        {
+            self.consider(path, &metadata, cause);
+        }
+    }
+}
+
+/// What tells a folder from another one: the numbers of its device and of its inode.
 type Identity = (u64, u64);
 
-/// None if there is no folder.
+/// `None` when there is no folder.
 fn identity(folder: &Path) -> Option<Identity> {
     let metadata = fs::metadata(folder).ok()?;
     Some((metadata.dev(), metadata.ino()))
@@ -99,12 +146,12 @@ fn identity(folder: &Path) -> Option<Identity> {
 
 fn warn(folder: &Path, error: &notify::Error) {
     log::warn!(
-        "cannot listen to '{}': {error}; scans do without",
+        "cannot listen to '{}': {error}; scans find its files",
         folder.display()
     );
 }
 
-/// Returns false when something is lost.
+/// Returns false when a hint is lost.
 fn pass_on(
     event: notify::Result<Event>,
     wake_file: &Path,
@@ -117,7 +164,7 @@ fn pass_on(
             None => true,
         },
         Err(error) => {
-            log::warn!("{error}; a scan makes up for it");
+            log::warn!("{error}; a scan takes its place");
             false
         }
     }
@@ -127,7 +174,7 @@ fn hint(mut event: Event, wake_file: &Path) -> Option<Hint> {
     let path = event.paths.pop()?;
     match event.kind {
         EventKind::Modify(ModifyKind::Data(_)) if path == wake_file => Some(Hint::Marked),
-        // Who only looks at it opens and closes it, too.
+        // A program that only looks at it opens and closes it, too.
         _ if path == wake_file => None,
         EventKind::Access(AccessKind::Close(AccessMode::Write))
         | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Hint::Complete(path)),
@@ -163,7 +210,7 @@ mod tests {
         assert_eq!(next(), Hint::Complete(written.clone()));
         std::fs::rename(&written, &renamed).unwrap();
         assert_eq!(next(), Hint::Complete(renamed));
-        // To open it is not to ring.
+        // Opening the wake file is no message; writing to it is.
         drop(
             std::fs::File::options()
                 .append(true)

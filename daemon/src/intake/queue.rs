@@ -1,49 +1,38 @@
 //! Files that may go to the pipeline, and which of them goes next.
 //!
-//! A file that was seen to arrive goes before what a scan found, and what a scan found goes in the order
-//! that the operator chose; files that only another model has answered for come last. Of what scans find
-//! the queue keeps the first so many and forgets the rest: a later scan finds those, when there is room
-//! again. So the order holds for a backlog of any size, in constant memory, for the price of a scan now
-//! and then.
+//! A file that was seen to arrive goes before those that a scan found. These go in the order that the
+//! operator chose, and files that only another model has classified come last. Of the files that scans find,
+//! the queue keeps a bounded number, those that go first, and drops the others. When there is room again, a
+//! scan finds them. So the order holds for a backlog of any size, in constant memory, for the price of a
+//! scan now and then.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::Deserialize;
-
+use crate::config::Order;
 use crate::file::TakenFile;
 
-/// Of so many files in a row, one is of the backlog, however many arrive meanwhile.
-const SHARE: u32 = 4;
+/// One file in this many is of the backlog, however many arrive meanwhile.
+const BACKLOG_SHARE: u32 = 4;
 
-/// Which files of a backlog go first, by the moment at which they came to be where they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Order {
-    /// Tonight's before last year's.
-    Newest,
-    /// As they came.
-    Oldest,
-}
-
-/// Why a file is in the queue; the first goes first.
+/// Why a file is in the queue, in the order in which they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {
-    /// It was seen to arrive, or its time to be tried again has come.
+    /// It was seen to arrive, or has waited to settle or to be tried again.
     Fresh,
     /// A scan found it.
     Backlog,
-    /// A scan found it, and it has an answer: by another model, or it is yet to be moved.
+    /// A scan found it, and it has a result: of another model, or of this one but is yet to be moved.
     Answered,
 }
 
-/// A file's position: the least goes first.
+/// A file's position. The least goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Position {
     lane: Lane,
     rank: i128,
-    // Of equals, the one that came first.
+    // Of equals, the one that was added first goes first.
     number: u64,
 }
 
@@ -57,11 +46,11 @@ pub(super) struct Queue {
     fresh: usize,
     number: u64,
     turn: u32,
-    forgot: bool,
+    has_dropped: bool,
 }
 
 impl Queue {
-    /// Keeps as many as `capacity` of the files that scans find.
+    /// Keeps at most `capacity` of the files that scans find.
     pub(super) fn new(order: Order, capacity: usize) -> Self {
         Self {
             files: BTreeMap::new(),
@@ -71,11 +60,11 @@ impl Queue {
             fresh: 0,
             number: 0,
             turn: 0,
-            forgot: false,
+            has_dropped: false,
         }
     }
 
-    /// Adds a file that is not in the queue and came to be where it is at `since`.
+    /// Adds a file that is not in the queue, and that arrived in its folder at `since`.
     pub(super) fn push(&mut self, file: TakenFile, lane: Lane, since: SystemTime) {
         let rank = match (lane, self.order) {
             (Lane::Fresh, _) => 0,
@@ -92,7 +81,7 @@ impl Queue {
             && let Some((_, last)) = self.files.pop_last()
         {
             self.positions.remove(&last.path);
-            self.forgot = true;
+            self.has_dropped = true;
         }
     }
 
@@ -104,7 +93,7 @@ impl Queue {
             rank: i128::MIN,
             number: 0,
         };
-        let backlog_has_its_turn = self.turn.is_multiple_of(SHARE);
+        let backlog_has_its_turn = self.turn.is_multiple_of(BACKLOG_SHARE);
         let position = match self.files.range(of_backlog..).next() {
             Some((position, _)) if backlog_has_its_turn => *position,
             _ => *self.files.first_key_value()?.0,
@@ -130,8 +119,8 @@ impl Queue {
         self.positions.contains_key(path)
     }
 
-    /// How many files were seen to arrive.
-    pub(super) fn fresh(&self) -> usize {
+    /// The number of files in the lane [`Lane::Fresh`].
+    pub(super) fn fresh_len(&self) -> usize {
         self.fresh
     }
 
@@ -147,28 +136,30 @@ impl Queue {
         self.files.is_empty()
     }
 
-    /// Whether files were forgotten and there is room for them again.
+    /// Whether files were dropped and there is room for them again.
     pub(super) fn wants_scan(&self) -> bool {
-        self.forgot && self.found() <= self.capacity / 4
+        self.has_dropped && self.found() <= self.capacity / 4
     }
 
-    /// Whether files were forgotten that no scan has looked for since.
-    pub(super) fn forgot(&self) -> bool {
-        self.forgot
+    /// Whether files were dropped that no scan has looked for since.
+    pub(super) fn has_dropped(&self) -> bool {
+        self.has_dropped
     }
 
-    /// A scan begins that finds all that was forgotten.
+    /// A full scan begins, which finds all that were dropped.
     pub(super) fn scan_begins(&mut self) {
-        self.forgot = false;
+        self.has_dropped = false;
     }
 }
 
-/// Since 1970, or before it.
+/// Nanoseconds since 1970; negative before it.
 fn nanoseconds(time: SystemTime) -> i128 {
-    let signed = |duration: std::time::Duration| i128::try_from(duration.as_nanos());
+    let signed = |duration: std::time::Duration| {
+        i128::try_from(duration.as_nanos()).expect("a duration has fewer than 2^94 nanoseconds")
+    };
     match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => signed(after).unwrap_or(i128::MAX),
-        Err(before) => signed(before.duration()).map_or(-i128::MAX, |nanoseconds| -nanoseconds),
+        Ok(after) => signed(after),
+        Err(before) => -signed(before.duration()),
     }
 }
 
@@ -198,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_goes_first_and_what_needs_another_model_last() {
+    fn files_that_arrive_go_first_and_those_that_need_another_model_last() {
         for (order, backlog) in [(Order::Newest, ["c", "a"]), (Order::Oldest, ["a", "c"])] {
             let mut queue = Queue::new(order, 10);
             queue.push(file("d"), Lane::Answered, at(9));
@@ -206,9 +197,9 @@ mod tests {
             queue.push(file("c"), Lane::Backlog, at(3));
             queue.push(file("y"), Lane::Fresh, at(2));
             queue.push(file("x"), Lane::Fresh, at(8));
-            assert_eq!(queue.fresh(), 2);
+            assert_eq!(queue.fresh_len(), 2);
             assert_eq!(names(&mut queue), ["y", "x", backlog[0], backlog[1], "d"]);
-            assert!(queue.is_empty() && !queue.forgot() && queue.fresh() == 0);
+            assert!(queue.is_empty() && !queue.has_dropped() && queue.fresh_len() == 0);
         }
     }
 
@@ -229,23 +220,24 @@ mod tests {
         for second in [4, 9, 1, 7, 5, 2] {
             queue.push(file(&second.to_string()), Lane::Backlog, at(second));
         }
-        // Whatever arrives is kept, and pushes nobody out.
+        // A file that arrives is kept, and pushes none out.
         queue.push(file("fresh"), Lane::Fresh, at(0));
-        assert!(queue.forgot() && !queue.wants_scan());
+        assert!(queue.has_dropped() && !queue.wants_scan());
         assert!(!queue.contains(Path::new("4")) && queue.remove(Path::new("4")).is_none());
         assert_eq!(names(&mut queue), ["fresh", "9", "7", "5"]);
         assert!(queue.wants_scan());
         queue.scan_begins();
-        assert!(!queue.wants_scan() && !queue.forgot());
+        assert!(!queue.wants_scan() && !queue.has_dropped());
     }
 
     #[test]
     fn a_file_can_be_taken_out_before_its_turn() {
         let mut queue = Queue::new(Order::Oldest, 3);
         queue.push(file("a"), Lane::Backlog, at(1));
-        queue.push(file("b"), Lane::Fresh, at(1));
-        assert_eq!(queue.remove(Path::new("b")), Some(file("b")));
-        assert_eq!(queue.fresh(), 0);
+        let b = file("b");
+        queue.push(b.clone(), Lane::Fresh, at(1));
+        assert_eq!(queue.remove(Path::new("b")), Some(b));
+        assert_eq!(queue.fresh_len(), 0);
         queue.push(file("b"), Lane::Backlog, at(0));
         assert_eq!(names(&mut queue), ["b", "a"]);
     }

@@ -1,4 +1,4 @@
-//! The scan is the guarantee; notifications only shorten the wait.
+//! The walk through the folders.
 //!
 //! It walks the folders as a stream: no listing of a tree is ever held, so a million files cost no more
 //! memory than ten. Links to folders are not followed, so a scan ends and never leaves its folders.
@@ -13,8 +13,8 @@ use walkdir::{DirEntry, WalkDir};
 use super::other_files::OtherFiles;
 use super::selection::{Selection, is_hidden};
 
-/// Gives everything that a scan of the folders comes across to `each`, and returns the number of files of
-/// other kinds. A file that lies in several of the folders is given, or counted, once.
+/// Calls `each` with everything that a scan of the folders finds, and the folder it is in. Returns the
+/// number of files of other kinds. A file that lies in several of the folders is given, or counted, once.
 pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) -> OtherFiles {
     let mut others = OtherFiles::default();
     for (position, folder) in selection.folders().iter().enumerate() {
@@ -39,18 +39,18 @@ pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) 
 
 type Walk = Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>;
 
-/// A walk through some folders, a file at a time.
+/// A walk through some folders, one file at a time.
 pub(super) struct Scan {
     waiting: VecDeque<PathBuf>,
     current: Option<(PathBuf, Walk)>,
     others: OtherFiles,
 }
 
-/// What a scan comes across.
+/// What a scan finds.
 pub(crate) enum Found {
     /// A regular file, or a link that counts as one.
     File(PathBuf, Metadata),
-    /// Something that can't be looked at, and why.
+    /// What can't be looked at, and why, in one line.
     Fault(String),
 }
 
@@ -64,12 +64,12 @@ impl Scan {
         }
     }
 
-    /// The files of other kinds that it came across so far, if it walks through watched folders.
+    /// The files of other kinds that it found so far, if it walks through watched folders.
     pub(super) fn others(&self) -> &OtherFiles {
         &self.others
     }
 
-    /// The next thing found, or nothing when the walk has ended.
+    /// The next file or fault; `None` when the walk has ended.
     pub(super) fn next(&mut self, selection: &Selection) -> Option<Found> {
         loop {
             let Some((folder, walk)) = &mut self.current else {
@@ -96,7 +96,7 @@ impl Scan {
                         return Some(Found::Fault(format!("cannot scan '{path}': {error}")));
                     }
                 },
-                // Below the folder itself, what vanished while we walked is nobody's fault.
+                // Files may vanish during the walk. Only the folder itself must be there.
                 Some(Err(error)) if error.depth() > 0 && is_absence(&error) => {}
                 Some(Err(error)) => return Some(Found::Fault(describe(&error))),
             }

@@ -1,4 +1,4 @@
-//! Which files are ours.
+//! Which files are ours to take, and how they are opened.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use crate::config::Folder;
+use crate::config::{Folder, WatchSettings};
 
 /// Which paths under the watched folders are ours to take.
 #[derive(Debug, Clone)]
@@ -23,6 +23,13 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    /// What the settings say.
+    pub(crate) fn of(settings: &WatchSettings) -> Self {
+        Self::new(settings.folders.clone(), settings.extensions.clone())
+            .with_links(settings.follow_links)
+            .with_catalog(&settings.catalog)
+    }
+
     /// Of `folders`, the files that end in one of `extensions`.
     pub(crate) fn new(folders: Vec<Folder>, extensions: Vec<String>) -> Self {
         Self {
@@ -33,7 +40,7 @@ impl Selection {
         }
     }
 
-    /// The same, and of links to files, if `follow_links`.
+    /// The same, with links to files if `follow_links`.
     pub(crate) fn with_links(self, follow_links: bool) -> Self {
         Self {
             follow_links,
@@ -47,12 +54,12 @@ impl Selection {
         Self { catalog, ..self }
     }
 
-    /// The ends of names that are taken.
-    pub(crate) fn extensions(&self) -> &[String] {
+    /// The extensions that are taken.
+    pub(super) fn extensions(&self) -> &[String] {
         &self.extensions
     }
 
-    /// The same in the first so many of the folders.
+    /// The same, in the first `folders` of the folders.
     pub(super) fn of_the_first(&self, folders: usize) -> Self {
         Self {
             folders: self.folders[..folders].to_vec(),
@@ -75,7 +82,7 @@ impl Selection {
         paths.map(|(_, path)| path.clone())
     }
 
-    /// The watched folder that a path belongs to: of several, the innermost.
+    /// The watched folder that a path belongs to; the innermost of several.
     pub(crate) fn folder_of(&self, path: &Path) -> Option<&Folder> {
         self.folders
             .iter()
@@ -83,7 +90,7 @@ impl Selection {
             .max_by_key(|folder| folder.path.as_os_str().len())
     }
 
-    /// Whether a file of this path is taken, going by the path alone.
+    /// Whether a file with this path is taken. Only the path is looked at.
     pub(super) fn takes(&self, path: &Path) -> bool {
         self.enters(path) && path.file_name().is_some_and(|name| !is_unfinished(name)) && {
             let extension = path.extension().unwrap_or_default();
@@ -123,9 +130,8 @@ impl Selection {
                 .is_some_and(|folder| folder.is_relocated(path))
     }
 
-    /// What there is to know of the file that a path leads to; none if it is no regular file. A link
-    /// counts as the file that it leads to, if links are followed and that file itself lies in a watched
-    /// folder.
+    /// The metadata of the file that a path leads to; `None` when it is no regular file. A link counts as
+    /// the file that it leads to, if links are followed and that file lies in a watched folder itself.
     pub(crate) fn look(&self, path: &Path) -> io::Result<Option<Metadata>> {
         let metadata = fs::symlink_metadata(path)?;
         if !metadata.is_symlink() || !self.follow_links {
@@ -140,9 +146,9 @@ impl Selection {
         Ok(Some(metadata).filter(Metadata::is_file))
     }
 
-    /// Opens what was a regular file when it was looked at and may be anything by now: a FIFO without a
-    /// writer is not waited for, a terminal not adopted, and no link followed that [`look`](Self::look)
-    /// would not. None if it is something else now.
+    /// Opens a path that was a regular file when it was looked at and may be anything by now. A FIFO without
+    /// a writer is not waited for, a terminal does not become ours, and only those links are followed that
+    /// [`look`](Self::look) follows. `None` when it is something that can't be opened as a file.
     pub(crate) fn open(&self, path: &Path) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let links = if self.follow_links {
@@ -156,7 +162,7 @@ impl Selection {
             Err(error) => return Err(error.into()),
         };
         if self.follow_links {
-            // What was opened, not what the name leads to a moment later.
+            // The true name of the file that was opened, not of the one that the path leads to by now.
             let opened = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
             if self.folder_of(&opened).is_none() {
                 return Ok(None);
@@ -234,7 +240,10 @@ mod tests {
         assert!(made.unwrap().success());
         assert!(selection.look(&path).unwrap().is_none());
         let fifo = selection.open(&path).unwrap().unwrap();
-        assert!(!fifo.metadata().unwrap().is_file(), "for who opens to see");
+        assert!(
+            !fifo.metadata().unwrap().is_file(),
+            "the caller must look at what it opened"
+        );
     }
 
     #[test]

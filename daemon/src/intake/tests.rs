@@ -1,14 +1,17 @@
 //! The intake alone, with a pipeline that says what the test wants.
 
+use std::fs;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
+use galmorph_cutout::RejectReason;
 use tempfile::TempDir;
 
-use super::delay::Delayed;
 use super::departures::DRAIN_ATTEMPTS;
+use super::notify::Hint;
 use super::queue::Lane;
 use super::*;
+use crate::config::Order;
 use crate::file::{Departure, Origin};
 use crate::observe::Stage;
 use crate::observe::Tally;
@@ -16,9 +19,9 @@ use galmorph_catalog::{Entry, ModelInUse, Stamp, Verdict, Writer};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-struct Nobody;
+struct NoObserver;
 
-impl Observer for Nobody {
+impl Observer for NoObserver {
     fn started(&self) {}
     fn recorded(&self, _: &[Entry], _: &Tally) {}
     fn worked(&self, _: Stage, _: Duration) {}
@@ -34,7 +37,7 @@ struct Fixture<I = JoinHandle<IntakeReport>> {
     folder: TempDir,
     writer: Writer,
     taken: Receiver<TakenFile>,
-    finished: Sender<DepartedFile>,
+    departed: Sender<DepartedFile>,
     intake: I,
 }
 
@@ -63,24 +66,31 @@ impl Fixture<Intake<'static>> {
             wake_file: folder.path().join("c.sqlite.lock"),
         };
         let (output, taken) = bounded(100);
-        let (finished, returned) = bounded(100);
+        let (departed, departures) = bounded(100);
         let (scans, _) = bounded(1);
         let reader = Reader::open(&catalog).unwrap();
-        let wanted = RequiredModel {
+        let required = RequiredModel {
             model: writer.model(),
             reclassify: true,
         };
         let channels = IntakeChannels {
             output,
-            finished: returned,
+            departed: departures,
             scans,
         };
-        let intake = Intake::new(options, reader, wanted, channels, Shutdown::new(), &Nobody);
+        let intake = Intake::new(
+            options,
+            reader,
+            required,
+            channels,
+            Shutdown::new(),
+            &NoObserver,
+        );
         Self {
             folder,
             writer,
             taken,
-            finished,
+            departed,
             intake,
         }
     }
@@ -91,7 +101,7 @@ impl Fixture<Intake<'static>> {
             folder: self.folder,
             writer: self.writer,
             taken: self.taken,
-            finished: self.finished,
+            departed: self.departed,
             intake: thread::spawn(move || intake.run()),
         }
     }
@@ -107,7 +117,7 @@ impl Fixture {
     }
 
     fn finish(&self, file: &TakenFile, how: Departure) {
-        self.finished.send((file.path.clone(), how)).unwrap();
+        self.departed.send((file.path.clone(), how)).unwrap();
     }
 
     fn finish_recorded(&mut self, file: &TakenFile) {
@@ -134,7 +144,7 @@ impl<I> Fixture<I> {
             object_id: "x".into(),
             attempts: file.origin.failures + 1,
             first_seen: file.origin.first_seen,
-            verdict: Verdict::rejected("broken", "by the test"),
+            verdict: Verdict::rejected(RejectReason::Broken, "by the test"),
             move_to: None,
         };
         self.writer.record(&[entry]).unwrap();
@@ -191,20 +201,16 @@ fn a_file_that_changed_and_cannot_be_looked_at_just_now_is_not_lost_to_a_drain()
     let folder = fixture.folder.path().join("loop");
     std::os::unix::fs::symlink(&folder, &folder).unwrap();
     let path = folder.join("a.jpg");
-    let delayed = Delayed {
-        stamp: None,
-        origin: Origin::now(),
-    };
     fixture
         .intake
-        .handle(path.clone(), Departure::Changed, delayed);
-    assert!(fixture.intake.waiting.contains(&path));
+        .retry_if_needed(path.clone(), Departure::Changed, Origin::now());
+    assert!(fixture.intake.delayed.contains(&path));
 }
 
 #[test]
 fn a_drain_with_more_files_than_may_wait_tries_them_all_and_ends() {
     let mut fixture = Fixture::new(&["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"]);
-    fixture.intake.waiting = DelayQueue::new(2);
+    fixture.intake.delayed = DelayQueue::new(2);
     let mut fixture = fixture.run();
     // One can be read, and is not to be counted as done before.
     let good = fixture.next();
@@ -223,7 +229,7 @@ fn a_backlog_beyond_the_queue_is_found_again_and_each_file_given_once() {
     let names: Vec<String> = (0..9).map(|number| format!("{number}.jpg")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut fixture = Fixture::new(&names);
-    fixture.intake.ready = Queue::new(Order::Newest, 2);
+    fixture.intake.queue = Queue::new(Order::Newest, 2);
     let mut fixture = fixture.run();
     let mut seen = Vec::new();
     for _ in &names {
@@ -239,7 +245,7 @@ fn a_backlog_beyond_the_queue_is_found_again_and_each_file_given_once() {
 }
 
 #[test]
-fn what_can_not_be_seen_to_now_is_no_reason_to_wake() {
+fn what_can_not_be_done_now_is_no_reason_to_wake() {
     let Fixture {
         folder, mut intake, ..
     } = Fixture::new(&[]);
@@ -249,22 +255,23 @@ fn what_can_not_be_seen_to_now_is_no_reason_to_wake() {
         origin: Origin::now(),
     };
     intake.scan_by(past);
-    intake.folders_to_scan.push_back((past, "/a".into()));
-    assert_eq!(intake.patience(), Duration::ZERO);
+    let added = intake.new_folders.add("/a".into(), past, Duration::ZERO);
+    assert_eq!((added, intake.time_until_due()), (Ok(()), Duration::ZERO));
     intake.scan = Some(RunningScan::new([folder.path().to_owned()], false));
-    assert!(intake.patience() > Duration::ZERO, "a scan is under way");
+    let wait = intake.time_until_due();
+    assert!(wait > Duration::ZERO, "a scan is under way");
 
     intake.delay("/b".into(), past, delayed());
-    assert_eq!(intake.patience(), Duration::ZERO);
-    for number in 0..READY {
+    assert_eq!(intake.time_until_due(), Duration::ZERO);
+    for number in 0..FRESH_LIMIT {
         let file = TakenFile {
             path: number.to_string().into(),
             stamp: Stamp::default(),
             origin: Origin::now(),
         };
-        intake.ready.push(file, Lane::Fresh, SystemTime::now());
+        intake.queue.push(file, Lane::Fresh, SystemTime::now());
     }
-    assert!(intake.patience() > Duration::ZERO, "enough are ready");
+    assert!(intake.time_until_due() > Duration::ZERO, "enough are fresh");
 }
 
 #[test]
@@ -279,13 +286,44 @@ fn what_was_just_written_is_taken_even_if_its_size_and_time_are_the_old_ones() {
     });
     let mut intake = fixture.intake;
     intake.consider(path.clone(), &metadata, Cause::Found);
-    assert!(intake.ready.is_empty());
+    assert!(intake.queue.is_empty());
     intake.consider(path.clone(), &metadata, Cause::Complete(Instant::now()));
     assert_eq!(intake.next_file().path, path);
 
     // It can't be read at first: that makes it no older.
     intake.on_departure(path.clone(), Departure::Transient("cannot read it".into()));
-    let (path, delayed) = intake.waiting.due(Instant::now() + DEADLINE).unwrap();
+    let (path, delayed) = intake.delayed.due(Instant::now() + DEADLINE).unwrap();
     intake.recheck(path.clone(), delayed);
     assert_eq!(intake.next_file().path, path);
+}
+
+#[test]
+fn many_new_folders_are_found_by_one_full_scan() {
+    let Fixture {
+        folder, mut intake, ..
+    } = Fixture::new(&[]);
+    intake.new_folders = NewFolders::new(2);
+    intake.options.settle = Duration::ZERO;
+    for name in ["a", "b", "c"] {
+        let path = folder.path().join(name);
+        fs::create_dir(&path).unwrap();
+        assert!(intake.next_scan.is_none(), "{name} has a scan of its own");
+        intake.on_hint(Instant::now(), Hint::Appeared(path));
+    }
+    assert!(intake.new_folders.is_empty());
+    assert!(
+        intake
+            .next_scan
+            .is_some_and(|moment| moment <= Instant::now())
+    );
+
+    // What lies in them is found by that scan, and no folder is walked by itself.
+    for name in ["a", "b", "c"] {
+        let file = fs::File::create(folder.path().join(name).join("1.jpg")).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    intake.do_what_is_due();
+    assert!(intake.scan.as_ref().is_some_and(|scan| scan.is_full));
+    intake.advance_scan();
+    assert_eq!(intake.queue.len(), 3);
 }

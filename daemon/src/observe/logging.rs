@@ -1,38 +1,93 @@
-//! The last error, kept for those who ask later.
+//! The log, and the last error in it.
 //!
-//! An operator who asks `galmorph status` what is wrong wants the last thing that the log complained
-//! of. So what is logged as a warning or worse is kept here as it goes by, whatever the log's own
-//! level, and the recorder writes it into the catalog.
+//! Log lines go to standard error, or to the journal. An operator who asks `galmorph status` what is wrong
+//! wants the last warning or error. So each one is kept here as it goes by, whatever the log's own level,
+//! and the recorder writes it into the catalog.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::env;
+use std::io::{self, Write as _};
+use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use env_logger::{Builder, Env, Logger, Target};
+use indicatif::MultiProgress;
+use jiff::Timestamp;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
+use super::progress::LogLines;
 use galmorph_catalog::LoggedError;
-use jiff::Timestamp;
 
-/// The last error, shared by the one who logs and the one who writes it down.
+/// The environment variable that says what is logged.
+const VARIABLE: &str = "GALMORPH_LOG";
+
+/// Starts the program's log: what `level` says, else what the environment says, else warnings.
+pub(crate) fn start_log(level: Option<&str>, screen: &MultiProgress) -> LastError {
+    let mut builder = match level {
+        None => Builder::from_env(Env::default().filter_or(VARIABLE, "warn")),
+        Some(level) => {
+            let mut builder = Builder::new();
+            builder.parse_filters(level);
+            if let Ok(style) = env::var(env_logger::DEFAULT_WRITE_STYLE_ENV) {
+                builder.parse_write_style(&style);
+            }
+            builder
+        }
+    };
+    let lines = Target::Pipe(Box::new(LogLines(screen.clone())));
+    let logger = builder.target(lines).build();
+    let error = Metadata::builder()
+        .level(Level::Error)
+        .target(module_path!())
+        .build();
+    let logs_errors = logger.enabled(&error);
+    let last_error = LastError::new();
+    last_error.keep_from(logger);
+    panic::set_hook(Box::new(move |panic| report_panic(panic, logs_errors)));
+    last_error
+}
+
+/// A panic is always told, even by a log that is off. In a decoder or a network it rejects one image and
+/// the daemon goes on; so it belongs in the log, and can be what `galmorph status` shows.
+fn report_panic(panic: &PanicHookInfo, logs_errors: bool) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("without a name");
+    log::error!("thread '{name}' {panic}");
+    let mut stderr = io::stderr().lock();
+    // If the reader of standard error is gone, there is no one left to tell.
+    if !logs_errors {
+        let _ = writeln!(stderr, "galmorph: thread '{name}' {panic}");
+    }
+    // As RUST_BACKTRACE asks. It is too long for the log.
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        let _ = writeln!(stderr, "{backtrace}");
+    }
+}
+
+/// The last warning or error. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct LastError {
     error: Arc<Mutex<Option<LoggedError>>>,
     // Warnings, and errors.
     counts: Arc<[AtomicU64; 2]>,
-    bell: Sender<()>,
-    news: Receiver<()>,
+    changed: Sender<()>,
+    changes: Receiver<()>,
 }
 
 impl LastError {
     /// None yet.
     pub(crate) fn new() -> Self {
-        let (bell, news) = bounded(1);
+        let (sender, changes) = bounded(1);
         Self {
             error: Arc::default(),
             counts: Arc::default(),
-            bell,
-            news,
+            changed: sender,
+            changes,
         }
     }
 
@@ -41,13 +96,13 @@ impl LastError {
         let at = Timestamp::now();
         let error = LoggedError { message, at };
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        // If it rang already, one ring will do for both.
-        let _ = self.bell.try_send(());
+        // A message that has not been read yet announces this one too.
+        let _ = self.changed.try_send(());
     }
 
-    /// Rings when there is a new one.
-    pub(crate) fn news(&self) -> &Receiver<()> {
-        &self.news
+    /// Has a message when there is a new one.
+    pub(crate) fn changes(&self) -> &Receiver<()> {
+        &self.changes
     }
 
     /// The last one.
@@ -58,35 +113,34 @@ impl LastError {
             .clone()
     }
 
-    /// How many warnings there were, and how many errors.
+    /// The number of warnings so far, and of errors.
     pub(crate) fn counts(&self) -> [u64; 2] {
         [0, 1].map(|level: usize| self.counts[level].load(Ordering::Relaxed))
     }
 
-    /// Makes `logger` the program's logger, and keeps what goes through it.
-    pub(crate) fn listen_to(&self, logger: env_logger::Logger) {
+    /// Makes `logger` the program's logger, and keeps the last error that goes through it.
+    fn keep_from(&self, logger: Logger) {
         let level = logger.filter().max(LevelFilter::Warn);
         let tee = Tee {
             logger,
             journal: journal(),
             last: self.clone(),
         };
-        if log::set_boxed_logger(Box::new(tee)).is_ok() {
-            log::set_max_level(level);
-        }
+        log::set_boxed_logger(Box::new(tee)).expect("the log is started once");
+        log::set_max_level(level);
     }
 }
 
-/// The journal, if that is where standard error goes: it takes a line's level and its fields along.
+/// The journal, if standard error goes there: it keeps a line's level and its fields.
 fn journal() -> Option<JournalLog> {
     connected_to_journal()
         .then(JournalLog::new)
         .and_then(Result::ok)
 }
 
-/// A logger, and the last error beside it.
+/// The logger that writes, and the last error.
 struct Tee {
-    logger: env_logger::Logger,
+    logger: Logger,
     journal: Option<JournalLog>,
     last: LastError,
 }
@@ -112,7 +166,7 @@ impl Log for Tee {
     }
 }
 
-/// Libraries complain of much that this program has an answer to.
+/// Libraries warn of much that this program copes with; their warnings are only logged.
 fn is_ours(metadata: &Metadata) -> bool {
     metadata.level() <= Level::Warn && metadata.target().starts_with("galmorph")
 }
@@ -125,9 +179,7 @@ mod tests {
     fn our_warnings_are_kept_even_of_a_log_that_is_quiet() {
         let last = LastError::new();
         let tee = Tee {
-            logger: env_logger::Builder::new()
-                .filter_level(LevelFilter::Off)
-                .build(),
+            logger: Builder::new().filter_level(LevelFilter::Off).build(),
             journal: None,
             last: last.clone(),
         };
@@ -142,10 +194,10 @@ mod tests {
         };
         log(Level::Info, "galmorph::intake", "fine");
         log(Level::Error, "notify", "of a library");
-        assert!(last.get().is_none() && last.news().is_empty());
+        assert!(last.get().is_none() && last.changes().is_empty());
         log(Level::Warn, "galmorph::intake", "first");
         log(Level::Error, "galmorph::catalog", "second");
         assert_eq!(last.get().unwrap().message, "second");
-        assert_eq!((last.news().len(), last.counts()), (1, [1, 1]));
+        assert_eq!((last.changes().len(), last.counts()), (1, [1, 1]));
     }
 }

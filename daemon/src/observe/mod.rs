@@ -1,7 +1,16 @@
-//! What is seen of the daemon from outside: log, progress, metrics, systemd, the watchdog.
+//! What can be seen of the daemon from outside.
 //!
-//! The pipeline tells an [`Observer`] how it goes and does not know who watches: a person at a terminal,
-//! systemd, a collector of metrics, or nobody.
+//! The intake and the pipeline report to an [`Observer`] and do not know who watches: a person at a
+//! terminal, systemd, or a collector of metrics. So no stage has code for any of them.
+//!
+//! | file | |
+//! |---|---|
+//! | `logging` | the log, the last error in it, panics |
+//! | `progress` | the line at the bottom of a terminal; passes everything on to the others |
+//! | `tally` | files recorded, counted by class and by reason |
+//! | `metrics` | for Prometheus |
+//! | `systemd` | readiness, the status line, feeding the watchdog |
+//! | `watchdog` | which thread does what, and whether one is stuck |
 
 mod logging;
 pub(crate) mod metrics;
@@ -14,11 +23,11 @@ use std::time::{Duration, Instant};
 
 use galmorph_catalog::Entry;
 
-pub(crate) use logging::LastError;
-pub(crate) use progress::{LogLines, Progress, three_digits};
+pub(crate) use logging::{LastError, start_log};
+pub(crate) use progress::{Progress, three_digits};
 pub(crate) use tally::Tally;
 
-/// One who is told how the work goes. Called from several threads.
+/// What the intake and the pipeline report to. Called from several threads.
 pub(crate) trait Observer: Sync {
     /// The model is ready and the first scan has begun.
     fn started(&self);
@@ -26,13 +35,13 @@ pub(crate) trait Observer: Sync {
     /// These files were recorded; `tally` counts all so far.
     fn recorded(&self, entries: &[Entry], tally: &Tally);
 
-    /// A thread did a piece of work: a file's, or a run of the network.
+    /// A thread did a piece of work for a file, or ran the network.
     fn worked(&self, stage: Stage, took: Duration);
 
-    /// The row of a file that was seen to arrive was committed, so long after.
+    /// The row of a file that was seen to arrive was committed, `after` that.
     fn answered(&self, after: Duration);
 
-    /// So many files wait.
+    /// The number of files that wait at one place now.
     fn waits(&self, place: WaitingPlace, files: usize);
 
     /// A full scan has ended.
@@ -41,22 +50,22 @@ pub(crate) trait Observer: Sync {
     /// A full scan has found files of kinds that are not taken, and that were not named before.
     fn left_alone(&self, files: &str);
 
-    /// Notifications of the kernel were lost.
+    /// Kernel notifications were lost.
     fn lost(&self);
 }
 
-/// Work that is done for files.
+/// A kind of work on files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Its bytes are read.
+    /// Reading a file.
     Read,
-    /// Its bytes are hashed, and made an image.
+    /// Hashing its bytes and decoding the image.
     Decode,
-    /// Views are made of the image.
+    /// Making views of the image.
     Preprocess,
-    /// The network is run on them.
+    /// Running the network on them.
     Classify,
-    /// The answer is committed.
+    /// Committing the result.
     Record,
 }
 
@@ -82,7 +91,7 @@ impl Stage {
     }
 }
 
-/// Does a piece of work, and tells how long it took.
+/// Does a piece of work, and reports how long it took.
 pub(crate) fn timed<T>(observer: &dyn Observer, stage: Stage, work: impl FnOnce() -> T) -> T {
     let began = Instant::now();
     let outcome = work();
@@ -90,12 +99,12 @@ pub(crate) fn timed<T>(observer: &dyn Observer, stage: Stage, work: impl FnOnce(
     outcome
 }
 
-/// Where files wait that the daemon knows of.
+/// Where a file waits that the daemon knows of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitingPlace {
-    /// To see whether they still change, or to be tried again.
+    /// Until it has settled, or is to be tried again.
     Settling,
-    /// For their turn.
+    /// For its turn.
     Queue,
     /// In the pipeline.
     UnderWay,

@@ -84,9 +84,9 @@ impl Observer for Progress<'_> {
     fn recorded(&self, entries: &[Entry], tally: &Tally) {
         for entry in entries {
             self.metrics.recorded(entry);
-            if let Verdict::Rejected { kind, message } = &entry.verdict {
+            if let Verdict::Rejected { reason, message } = &entry.verdict {
                 let path = path_text(&entry.path);
-                self.print(&format!("rejected '{path}': {kind}: {message}"));
+                self.print(&format!("rejected '{path}': {reason}: {message}"));
             }
         }
         self.service.recorded(tally);

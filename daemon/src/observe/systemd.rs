@@ -1,9 +1,9 @@
-//! What systemd is told: that we are ready, how the work goes, and that we are alive.
+//! What systemd is told: that the daemon is ready, how the work goes, and that it is alive.
 //!
-//! One thread does it, whether or not systemd listens: it also looks at the [`Monitor`] and logs who
-//! doesn't get on. It feeds the watchdog at a quarter of the unit's `WatchdogSec`, and only while no
-//! thread hangs; a thread hangs when it has been at one thing for all of `WatchdogSec`. So a hang is
-//! ended after one to two times `WatchdogSec`.
+//! One thread does it, whether systemd listens or not, because it also asks the [`Monitor`] and logs which
+//! thread is stuck. It feeds the watchdog four times per `WatchdogSec`, and only while no thread is stuck.
+//! A thread is stuck when it has computed on one thing for all of `WatchdogSec`. So a stuck daemon is ended
+//! after one to two times `WatchdogSec`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -12,27 +12,29 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sd_notify::NotifyState;
 
+use crate::failure::InternalFault;
 use crate::observe::Tally;
 use crate::observe::watchdog::{Health, Monitor};
+use crate::threads::cannot_start;
 
-/// The time between two status lines, and after the last work until it is called idle.
+/// The time between two status lines, and from the last work until the status says "idle".
 const STATUS_PAUSE: Duration = Duration::from_secs(1);
 
-/// What passes for `WatchdogSec` where there is none: the log is all that comes of it then.
+/// The limit where the unit has no `WatchdogSec`. A stuck thread is only logged then.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// The longest time between two looks at the threads, and how long one may wait for others before it is
-/// mentioned.
+/// The longest time between two looks at the threads; and how long a thread may wait for something outside
+/// the program before the status mentions it.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// systemd, or nobody.
+/// The daemon as a service of systemd, or without systemd.
 pub(crate) struct Service {
     monitor: Monitor,
     counts: Arc<Mutex<Counts>>,
-    news: Sender<()>,
+    changed: Sender<()>,
 }
 
-/// What the status says.
+/// The numbers in the status line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counts {
     classified: u64,
@@ -40,32 +42,33 @@ struct Counts {
 }
 
 impl Service {
-    /// Starts to look at the threads. Its thread ends with this.
-    pub(crate) fn start() -> std::io::Result<Self> {
+    /// Starts the thread, which ends when this is dropped.
+    pub(crate) fn start() -> Result<Self, InternalFault> {
         let limit = sd_notify::watchdog_enabled().unwrap_or(LIMIT);
         let monitor = Monitor::new(limit);
         let counts = Arc::<Mutex<Counts>>::default();
-        let (sender, news) = bounded(1);
-        let teller = Teller {
+        let (sender, changes) = bounded(1);
+        let reporter = Reporter {
             monitor: monitor.clone(),
             counts: Arc::clone(&counts),
-            news,
+            changes,
             pace: (limit / 4).min(LOOK),
             patience: limit.min(LOOK),
             health: Health::Well,
-            rate: Rate::default(),
+            rate: Rate::since(Instant::now()),
         };
         thread::Builder::new()
             .name("watchdog".into())
-            .spawn(move || teller.run())?;
+            .spawn(move || reporter.run())
+            .map_err(|error| cannot_start("watchdog", error))?;
         Ok(Self {
             monitor,
             counts,
-            news: sender,
+            changed: sender,
         })
     }
 
-    /// Who is asked before the watchdog is fed.
+    /// The monitor of the threads, asked before the watchdog is fed.
     pub(crate) fn monitor(&self) -> &Monitor {
         &self.monitor
     }
@@ -78,11 +81,11 @@ impl Service {
 
     /// The configuration is read again.
     pub(crate) fn reloading(&self) {
-        // systemd takes the one for a mistake without the other.
+        // systemd rejects RELOADING=1 without the time.
         match NotifyState::monotonic_usec_now() {
             Ok(now) => {
                 let status =
-                    text(read(&self.counts), None, &Health::Well) + "; reads its settings again";
+                    text(read(&self.counts), None, &Health::Well) + "; reading its settings again";
                 tell(&[NotifyState::Reloading, now, NotifyState::Status(&status)]);
             }
             Err(error) => log::debug!("cannot tell systemd: {error}"),
@@ -95,8 +98,8 @@ impl Service {
             classified: tally.classified_total() + tally.known,
             rejected: tally.rejected_total(),
         };
-        // If it rang already, one ring will do for both.
-        let _ = self.news.try_send(());
+        // A message that has not been read yet announces these too.
+        let _ = self.changed.try_send(());
     }
 
     /// The work is over.
@@ -106,32 +109,32 @@ impl Service {
     }
 }
 
-/// The thread.
-struct Teller {
+/// What the thread works with.
+struct Reporter {
     monitor: Monitor,
     counts: Arc<Mutex<Counts>>,
-    news: Receiver<()>,
+    changes: Receiver<()>,
     pace: Duration,
     patience: Duration,
     health: Health,
     rate: Rate,
 }
 
-impl Teller {
+impl Reporter {
     fn run(mut self) {
         let mut next_look = Instant::now();
         let mut next_status = None;
-        let mut told = next_look;
+        let mut last_status = next_look;
         loop {
             let now = Instant::now();
             if next_look <= now {
                 next_look = now + self.pace;
                 if self.look() {
-                    next_status.get_or_insert(now.max(told + STATUS_PAUSE));
+                    next_status.get_or_insert(now.max(last_status + STATUS_PAUSE));
                 }
             }
             if next_status.is_some_and(|moment| moment <= now) {
-                told = now;
+                last_status = now;
                 let counts = read(&self.counts);
                 let rate = self.rate.measure(now, counts);
                 tell(&[NotifyState::Status(&text(counts, rate, &self.health))]);
@@ -139,7 +142,7 @@ impl Teller {
                 next_status = rate.map(|_| now + STATUS_PAUSE);
             }
             let moment = next_status.map_or(next_look, |moment| moment.min(next_look));
-            match self.news.recv_deadline(moment) {
+            match self.changes.recv_deadline(moment) {
                 Ok(()) if next_status.is_none() => {
                     let now = Instant::now();
                     self.rate.begin(now);
@@ -151,7 +154,7 @@ impl Teller {
         }
     }
 
-    /// Looks at the threads, and feeds the watchdog if they get on. True if there is something to say.
+    /// Looks at the threads, and feeds the watchdog unless one is stuck. True when the status changes.
     fn look(&mut self) -> bool {
         let health = self.monitor.health(self.patience);
         if !matches!(health, Health::Hung(_)) {
@@ -161,7 +164,7 @@ impl Teller {
         match &health {
             Health::Hung(text) if is_new => log::error!("{text}; the watchdog is not fed"),
             Health::Waiting(text) if is_new => log::warn!("{text}; it goes on when that answers"),
-            Health::Well if is_new => log::info!("all threads get on again"),
+            Health::Well if is_new => log::info!("all threads make progress again"),
             _ => {}
         }
         let changed = health != self.health;
@@ -170,26 +173,34 @@ impl Teller {
     }
 }
 
-/// Files per second since the status before.
-#[derive(Debug, Default)]
+/// Files per second since the last status line.
+#[derive(Debug)]
 struct Rate {
-    since: Option<Instant>,
+    since: Instant,
     counts: Counts,
 }
 
 impl Rate {
-    /// Work begins.
-    fn begin(&mut self, now: Instant) {
-        self.since = Some(now);
+    /// Measures from `now` on.
+    fn since(now: Instant) -> Self {
+        Self {
+            since: now,
+            counts: Counts::default(),
+        }
     }
 
-    /// The rate since the last measurement; none if there was no work.
+    /// Work begins after a pause, which does not count.
+    fn begin(&mut self, now: Instant) {
+        self.since = now;
+    }
+
+    /// The rate since the last measurement; `None` when there was no work.
     fn measure(&mut self, now: Instant, counts: Counts) -> Option<f64> {
         let files = |counts: Counts| counts.classified + counts.rejected;
         let more = files(counts) - files(self.counts);
-        let seconds = self.since.map(|since| (now - since).as_secs_f64());
-        (self.since, self.counts) = (Some(now), counts);
-        (more > 0).then(|| more as f64 / seconds.unwrap_or_default().max(1e-3))
+        let seconds = (now - self.since).as_secs_f64();
+        (self.since, self.counts) = (now, counts);
+        (more > 0).then(|| more as f64 / seconds.max(1e-3))
     }
 }
 
@@ -211,7 +222,7 @@ fn text(counts: Counts, rate: Option<f64>, health: &Health) -> String {
     }
 }
 
-/// A number as people read it: `12 345`.
+/// A number in groups of three digits: `12 345`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -224,7 +235,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// Does nothing where systemd did not start us.
+/// Does nothing if systemd did not start this process.
 fn tell(state: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(state) {
         log::debug!("cannot tell systemd: {error}");
@@ -243,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_read_by_people() {
+    fn a_status_is_written_for_people() {
         let status = |counts, rate| text(counts, rate, &Health::Well);
         assert_eq!(
             status(counts(12_345, 3), Some(38.24)),
@@ -261,15 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_of_the_time_since_the_last() {
+    fn a_rate_is_of_the_time_since_the_last_one() {
         let start = Instant::now();
         let later = |seconds| start + Duration::from_secs(seconds);
-        let mut rate = Rate::default();
-        rate.begin(start);
+        let mut rate = Rate::since(start);
         assert_eq!(rate.measure(later(1), counts(10, 2)), Some(12.0));
         assert_eq!(rate.measure(later(3), counts(30, 2)), Some(10.0));
         assert_eq!(rate.measure(later(4), counts(30, 2)), None);
-        // The hours without work don't count.
+        // The hours without work do not count.
         rate.begin(later(9_000));
         assert_eq!(rate.measure(later(9_001), counts(35, 2)), Some(5.0));
     }

@@ -1,4 +1,4 @@
-//! What was recorded, counted: for the summary, for progress, and for whoever else watches.
+//! Files recorded, counted for the summary, the progress line and the status.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use galmorph_cutout::Morphology;
 
 use galmorph_catalog::{Entry, Verdict};
 
-/// What was recorded since the start.
+/// Files recorded since the start.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    /// Files with an answer, by class.
+    /// Files that the network classified, by class.
     pub(crate) classified: [u64; Morphology::COUNT],
-    /// Files whose content had its answer already.
+    /// Files whose content was already classified.
     pub(crate) known: u64,
     /// Files rejected, by kind of fault.
     pub(crate) rejected: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
-    /// Files that the network answered for, in this run.
+    /// Files that the network classified.
     pub(crate) fn classified_total(&self) -> u64 {
         self.classified.iter().sum()
     }
@@ -28,12 +28,14 @@ impl Tally {
         self.rejected.values().sum()
     }
 
-    /// Counts one more.
+    /// Counts one more file.
     pub(crate) fn add(&mut self, entry: &Entry) {
         match &entry.verdict {
             Verdict::Classified(answer) => self.classified[answer.label().id()] += 1,
             Verdict::Known => self.known += 1,
-            Verdict::Rejected { kind, .. } => *self.rejected.entry(kind).or_default() += 1,
+            Verdict::Rejected { reason, .. } => {
+                *self.rejected.entry(reason.as_str()).or_default() += 1;
+            }
         }
     }
 }

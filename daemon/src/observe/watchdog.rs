@@ -1,20 +1,21 @@
-//! Whether the daemon's threads get on with their work.
+//! Whether the daemon's threads make progress.
 //!
-//! A watchdog that a timer feeds says that a timer works. So each thread that carries files marks what
-//! it is doing in a [`ThreadMark`] of its own, and whoever feeds the watchdog asks the [`Monitor`] first.
+//! A watchdog that a timer feeds only proves that the timer works. So each thread that handles files marks
+//! what it is doing in a [`ThreadMark`] of its own, and the thread that feeds the watchdog asks the
+//! [`Monitor`] first.
 //!
 //! Two things count as a hang, which a restart cures:
 //!
-//! - a thread has been at one piece of work of its own for longer than the limit: a network, a decoder
-//!   or a loop that doesn't end;
-//! - files are under way, and nobody has begun or ended anything for as long: a thread that is no more,
-//!   channels that wait for each other.
+//! - a thread has computed on one thing for longer than the limit: a network, a decoder or a loop that
+//!   doesn't end;
+//! - files are under way, and no thread has begun or ended work on one for as long: a thread is gone, or
+//!   channels wait for each other.
 //!
-//! What a thread asks of others is never a hang: a mount that answers nothing, a catalog that someone
-//! has locked. A restart would meet the same mount and the same lock, would lose what was computed, and
-//! can't even end a thread that hangs in the kernel. Such a [`Wait`](Activity::Files) is reported, for
-//! the log and for `systemctl status`, and ends when it ends. The price is that a loop without an end in
-//! the code between two looks at a folder passes for a slow folder.
+//! Waiting for something outside the program is never a hang: a mount that does not answer, a catalog that
+//! another program has locked. A restart would meet the same mount and the same lock, would lose what was
+//! computed, and can't even end a thread that hangs in the kernel. Such a wait is reported in the log and in
+//! `systemctl status`. The price is that an endless loop between two looks at a folder passes for a slow
+//! folder.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -25,15 +26,15 @@ use std::time::{Duration, Instant};
 pub(crate) enum Activity {
     /// It waits for something to do.
     Idle = 0,
-    /// It computes: nobody but us can keep it from ending.
+    /// It computes. That takes as long as our own code takes.
     Work = 1,
-    /// It has asked something of a file system.
+    /// It waits for a file system.
     Files = 2,
-    /// It has asked something of the catalog.
+    /// It waits for the catalog.
     Catalog = 3,
 }
 
-/// Who knows what all threads are doing.
+/// What all threads are doing. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Monitor {
     shared: Arc<Shared>,
@@ -44,13 +45,13 @@ struct Shared {
     began: Instant,
     limit: Duration,
     threads: Mutex<Vec<Weak<Thread>>>,
-    // Since when files are under way; 0 when none are.
+    // Since when files are under way, in milliseconds since `began`; 0 when none are.
     loaded: AtomicU64,
-    // When someone last began or ended work on one.
+    // When a thread last began or ended work on one, in milliseconds since `began`.
     moved: AtomicU64,
 }
 
-/// A thread's own mark.
+/// Where a thread marks what it is doing.
 #[derive(Debug, Clone)]
 pub(crate) struct ThreadMark {
     monitor: Monitor,
@@ -60,11 +61,11 @@ pub(crate) struct ThreadMark {
 #[derive(Debug)]
 struct Thread {
     name: String,
-    // An activity in the lowest two bits, and since when in those above.
+    // The activity in the lowest two bits; above them since when, in milliseconds since the monitor began.
     mark: AtomicU64,
 }
 
-/// Something that a thread does, until it is dropped.
+/// An activity of a thread, which ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ActivityGuard {
     monitor: Monitor,
@@ -72,19 +73,19 @@ pub(crate) struct ActivityGuard {
     before: Activity,
 }
 
-/// How the threads are.
+/// Whether the threads make progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// All get on.
+    /// All do.
     Well,
-    /// One has waited for others for longer than a moment: what it says of itself.
+    /// One waits for something outside the program: which one, for what and how long.
     Waiting(String),
-    /// One doesn't get on: what it is at.
+    /// One is stuck: which one, and how long.
     Hung(String),
 }
 
 impl Monitor {
-    /// One that takes nothing for a hang that is over within `limit`.
+    /// A monitor that takes nothing for a hang that is over within `limit`.
     pub(crate) fn new(limit: Duration) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -97,7 +98,7 @@ impl Monitor {
         }
     }
 
-    /// The mark of a thread, which counts until it is dropped.
+    /// A mark for one more thread, which is watched until the mark is dropped.
     pub(crate) fn register(&self, name: impl Into<String>) -> ThreadMark {
         let thread = Arc::new(Thread {
             name: name.into(),
@@ -111,7 +112,7 @@ impl Monitor {
     }
 
     /// Says whether files are under way.
-    pub(crate) fn carries(&self, any: bool) {
+    pub(crate) fn set_loaded(&self, any: bool) {
         let loaded = &self.shared.loaded;
         if !any {
             loaded.store(0, Ordering::Relaxed);
@@ -124,7 +125,7 @@ impl Monitor {
         self.shared.moved.store(self.now(), Ordering::Relaxed);
     }
 
-    /// How the threads are; who has waited for others for less than `patience` isn't mentioned.
+    /// Whether the threads make progress. A wait of less than `patience` is not mentioned.
     pub(crate) fn health(&self, patience: Duration) -> Health {
         self.health_at(self.now(), patience)
     }
@@ -153,7 +154,7 @@ impl Monitor {
                 Activity::Files => "a file system",
                 Activity::Catalog => "the catalog",
             };
-            // Who looks into a folder for a moment isn't what the files wait for.
+            // A short look into a folder is not what the files wait for.
             is_quiet &= lasted(since) <= limit / 2;
             if lasted(since) >= patience && waiting.as_ref().is_none_or(|(first, _)| since < *first)
             {
@@ -174,7 +175,7 @@ impl Monitor {
         }
     }
 
-    /// Milliseconds since the start: what fits a mark for longer than machines last.
+    /// Milliseconds since the start. 62 bits of them, as a mark has, last for longer than machines do.
     fn now(&self) -> u64 {
         self.shared.began.elapsed().as_millis() as u64
     }
@@ -188,13 +189,13 @@ impl Monitor {
 }
 
 impl ThreadMark {
-    /// One that nobody feels.
+    /// A mark that no monitor looks at, for tests.
     pub(crate) fn unmonitored() -> Self {
         Monitor::new(Duration::MAX).register("")
     }
 
-    /// Marks the beginning of something; its end is the drop of what this returns, which goes back to
-    /// what was before. It carries no file on: a loop that turns, a tidying up.
+    /// Marks the beginning of an activity. Dropping the guard ends it and goes back to the activity before.
+    /// It is no progress of a file: a turn of a loop, tidying up.
     pub(crate) fn begin(&self, activity: Activity) -> ActivityGuard {
         let (_, before) = self.thread.read();
         self.thread.write(self.monitor.now(), activity);
@@ -205,7 +206,7 @@ impl ThreadMark {
         }
     }
 
-    /// Carries a file on by something, marked from its beginning to its end.
+    /// Marks an activity from its beginning to its end. It is progress of a file.
     pub(crate) fn during<T>(&self, activity: Activity, work: impl FnOnce() -> T) -> T {
         self.monitor.moved();
         let busy = self.begin(activity);
@@ -216,12 +217,12 @@ impl ThreadMark {
     }
 
     /// Says whether files are under way.
-    pub(crate) fn carries(&self, any: bool) {
-        self.monitor.carries(any);
+    pub(crate) fn set_loaded(&self, any: bool) {
+        self.monitor.set_loaded(any);
     }
 
     /// How long a loop may wait in one turn without passing for hung.
-    pub(crate) fn turn(&self) -> Duration {
+    pub(crate) fn longest_wait(&self) -> Duration {
         self.monitor.shared.limit / 4
     }
 }
@@ -282,15 +283,15 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_waits_for_others_is_reported_and_not_hung() {
+    fn a_thread_that_waits_for_something_outside_is_reported_and_not_hung() {
         let monitor = Monitor::new(LIMIT);
         let (decode, record) = (monitor.register("decode-0"), monitor.register("record"));
-        monitor.carries(true);
+        monitor.set_loaded(true);
         let reading = decode.begin(Activity::Files);
         assert_eq!(after(&monitor, 10_000), Health::Well);
         let wait = "decode-0 has waited for a file system for 300 s";
         assert_eq!(after(&monitor, LATER), Health::Waiting(wait.into()));
-        // What is hung is not excused by others who wait.
+        // A thread that waits is no excuse for one that is hung.
         let computing = record.begin(Activity::Work);
         assert!(matches!(after(&monitor, LATER), Health::Hung(_)));
         drop((reading, computing));
@@ -300,14 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn files_that_nobody_moves_are_a_hang() {
+    fn files_that_no_thread_works_on_are_a_hang() {
         let monitor = Monitor::new(LIMIT);
         let (intake, classify) = (monitor.register("intake"), monitor.register("classify-0"));
         classify.during(Activity::Work, || ());
         assert_eq!(after(&monitor, LATER), Health::Well, "there is no file");
-        monitor.carries(true);
+        monitor.set_loaded(true);
         assert!(matches!(after(&monitor, LATER), Health::Hung(_)));
-        // That the intake turns is no progress.
+        // That the intake's loop turns is no progress.
         let later = monitor.now() + LATER;
         intake.thread.write(later, Activity::Work);
         assert!(matches!(
@@ -319,7 +320,7 @@ mod tests {
             monitor.health_at(later, PATIENCE),
             Health::Hung(_)
         ));
-        monitor.carries(false);
+        monitor.set_loaded(false);
         assert_eq!(monitor.health_at(later, PATIENCE), Health::Well);
     }
 
@@ -337,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_is_no_more_counts_no_more() {
+    fn a_thread_that_has_ended_is_not_watched() {
         let monitor = Monitor::new(LIMIT);
         let mark = monitor.register("classify-0");
         mark.thread.write(0, Activity::Work);

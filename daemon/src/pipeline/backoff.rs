@@ -1,7 +1,7 @@
-//! Waiting for a catalog that can't be written just now: someone holds its lock, the disk is full.
+//! Waiting for a catalog that can't be used just now: it is locked, or the disk is full.
 //!
-//! The pauses grow, and a daemon waits for as long as it takes. A drain, and a daemon that was asked
-//! to end, are in a hurry and give up after a few attempts.
+//! The pauses grow, and the daemon waits for as long as it takes. A drain, and a daemon that is to end, give
+//! up after a few attempts. The fault stays a transient one: it is the time that has run out.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use galmorph_catalog::CatalogError;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How often those in a hurry try.
+/// The number of attempts of a drain, and of a daemon that is to end.
 const FEW: u32 = 5;
 
 /// The pauses of one piece of work.
@@ -33,21 +33,26 @@ impl Backoff {
         }
     }
 
-    /// Waits after a transient fault, until the next attempt or the wish to end. An error says that
-    /// there were attempts enough.
-    pub(crate) fn wait(&mut self, fault: &str, stop: &Shutdown) -> Result<(), CatalogError> {
+    /// Waits after a transient error, until it is time for the next attempt or the end is requested. Returns
+    /// the error when trying again makes no sense: it is not transient, or there were attempts enough.
+    pub(crate) fn wait(
+        &mut self,
+        error: CatalogError,
+        stop: &Shutdown,
+    ) -> Result<(), CatalogError> {
+        if matches!(error, CatalogError::Unusable(_)) {
+            return Err(error);
+        }
         self.attempts += 1;
         let ending = stop.requested();
         if (self.drain || ending) && self.attempts >= FEW {
-            return Err(CatalogError::Unusable(format!(
-                "{fault} (gave up after {} attempts)",
-                self.attempts
-            )));
+            return Err(error.after(self.attempts));
         }
-        log::warn!("{fault}; trying again in {:.1} s", self.pause.as_secs_f64());
+        log::warn!("{error}; trying again in {:.1} s", self.pause.as_secs_f64());
         if ending {
             thread::sleep(FIRST_PAUSE);
         } else {
+            // It returns early, with an error, when the end is requested.
             let _ = stop.receiver().recv_timeout(self.pause);
         }
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -55,7 +60,7 @@ impl Backoff {
     }
 }
 
-/// Does some work with the catalog, again for as long as its faults are transient and there is time.
+/// Does some work with the catalog, and again while its errors are transient and there is time.
 pub(crate) fn patiently<T>(
     stop: &Shutdown,
     drain: bool,
@@ -64,8 +69,8 @@ pub(crate) fn patiently<T>(
     let mut backoff = Backoff::new(drain);
     loop {
         match work() {
-            Err(CatalogError::Transient(fault)) => backoff.wait(&fault, stop)?,
-            other => return other,
+            Ok(done) => return Ok(done),
+            Err(error) => backoff.wait(error, stop)?,
         }
     }
 }
@@ -76,15 +81,21 @@ mod tests {
 
     #[test]
     fn a_drain_gives_up_after_a_few_attempts_and_the_daemon_does_not() {
-        let attempts = |drain| {
+        let gives_up = |drain| {
             let mut backoff = Backoff {
                 pause: Duration::ZERO,
                 ..Backoff::new(drain)
             };
-            (1..=3 * FEW).find(|_| backoff.wait("locked", &Shutdown::new()).is_err())
+            let stop = Shutdown::new();
+            let locked = || CatalogError::Transient("locked".into());
+            (1..=3 * FEW).find_map(|attempt| Some((attempt, backoff.wait(locked(), &stop).err()?)))
         };
-        assert_eq!(attempts(true), Some(FEW));
-        assert_eq!(attempts(false), None);
+        let (attempt, error) = gives_up(true).unwrap();
+        assert_eq!(attempt, FEW);
+        // A lock is a lock, however long it was waited for.
+        assert!(matches!(error, CatalogError::Transient(_)));
+        assert_eq!(error.to_string(), "locked (gave up after 5 attempts)");
+        assert!(gives_up(false).is_none());
     }
 
     #[test]

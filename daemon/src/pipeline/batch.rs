@@ -1,8 +1,8 @@
 //! Groups images into batches: sent when full, or when its first image has waited long enough.
 //!
-//! A batch is what a worker takes at once and what is recorded in one transaction: with `synchronous =
-//! FULL`, a commit costs as much as several images. It is not for the network's sake, which runs on one
-//! image's views at a time, unless views are left out: then it shares runs among the images of a batch.
+//! A worker takes a batch at once, and a batch is recorded in one transaction: with `synchronous = FULL`, a
+//! commit costs as much as several images. The network itself runs on one image's views at a time. Only with
+//! `early_stop` does it share runs among the images of a batch.
 
 use std::time::{Duration, Instant};
 

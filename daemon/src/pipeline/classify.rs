@@ -1,5 +1,5 @@
-//! Runs the network on batches. An image that the network can't answer for is rejected alone: see
-//! `galmorph-inference`.
+//! Runs the network on batches. An image that the network can't answer for is rejected alone; the
+//! classifier of `galmorph-inference` takes care of that.
 
 use crossbeam::channel::{Receiver, Sender};
 
@@ -37,7 +37,7 @@ fn judged((image, outcome): (Prepared, Outcome)) -> Judged {
     } = image;
     entry.verdict = match outcome {
         Ok(answer) => Verdict::Classified(answer),
-        Err(refusal) => Verdict::rejected(refusal.kind(), &refusal.to_string()),
+        Err(refusal) => Verdict::rejected(refusal.reason(), &refusal.to_string()),
     };
     Judged { taken, entry }
 }

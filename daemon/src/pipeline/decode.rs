@@ -1,15 +1,18 @@
 //! Reads a file, once, and makes network inputs of it.
 //!
-//! The faults of a file and those of its content part here. What can't be read *now* goes back to the
-//! intake, which tries again; what was read and is no image is rejected for good. A file whose size or
-//! time changed while it was read goes back too: nobody knows what we have read.
+//! Faults of the file and faults of its content part here. A file that can't be read *now* goes back to the
+//! intake, which tries again. Content that was read and is no image is rejected for good. A file whose size
+//! or time changed while it was read goes back too, since what was read may be half old and half new.
+//!
+//! Content that the model has answered for needs no network and no pixels. Its header alone is read, for
+//! the size of the image and for the limits, which may have changed since.
 
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use blake3::Hash;
 use crossbeam::channel::{Receiver, SendError, Sender};
-use galmorph_cutout::{DecodeError, Limits, Preprocessing, RgbImage};
+use galmorph_cutout::{DecodeError, Image, Limits, Preprocessing, RejectReason, dimensions};
 
 use super::pending::Pending;
 use super::{Judged, Prepared};
@@ -24,7 +27,7 @@ use galmorph_catalog::{CatalogError, Entry, Reader, Verdict};
 use galmorph_inference::catch;
 
 /// One thread of the pool.
-pub(super) struct Worker<'a> {
+pub(super) struct Decoder<'a> {
     pub(super) selection: &'a Selection,
     pub(super) limits: Limits,
     pub(super) preprocessing: Preprocessing,
@@ -37,7 +40,7 @@ pub(super) struct Worker<'a> {
     pub(super) input: Receiver<TakenFile>,
     pub(super) images: Sender<Prepared>,
     pub(super) verdicts: Sender<Vec<Judged>>,
-    pub(super) finished: Sender<DepartedFile>,
+    pub(super) departed: Sender<DepartedFile>,
 }
 
 /// Why a file did not become network inputs.
@@ -45,10 +48,13 @@ enum Fault {
     /// It goes back to the intake.
     Back(Departure),
     /// Its content is at fault.
-    Rejected { kind: &'static str, message: String },
+    Rejected {
+        reason: RejectReason,
+        message: String,
+    },
 }
 
-/// Later stages end first only after a fault that ends everything.
+/// A later stage has ended, so this one ends too. That happens only after a fault that ends the daemon.
 struct Ended;
 
 impl<T> From<SendError<T>> for Ended {
@@ -57,23 +63,24 @@ impl<T> From<SendError<T>> for Ended {
     }
 }
 
-impl Worker<'_> {
+impl Decoder<'_> {
     pub(super) fn run(self) {
         for taken in &self.input {
-            // What was not read yet is found again at the next start.
-            if !self.stop.requested() && self.handle(taken).is_err() {
+            // A file that was not read yet is found again at the next start.
+            if !self.stop.requested() && self.prepare(taken).is_err() {
                 return;
             }
         }
     }
 
-    fn handle(&self, taken: TakenFile) -> Result<(), Ended> {
+    /// Reads a file, and passes it on to the classifiers, to the recorder or back to the intake.
+    fn prepare(&self, taken: TakenFile) -> Result<(), Ended> {
         let mut entry = blank_entry(&taken);
         let bytes = match self.files(Stage::Read, || read(&taken, self.selection, &self.limits)) {
             Ok(bytes) => bytes,
             Err(Fault::Back(how)) => return self.give_back(taken, how),
-            Err(Fault::Rejected { kind, message }) => {
-                entry.verdict = Verdict::rejected(kind, &message);
+            Err(Fault::Rejected { reason, message }) => {
+                entry.verdict = Verdict::rejected(reason, &message);
                 return self.judge(Judged { taken, entry });
             }
         };
@@ -85,17 +92,23 @@ impl Worker<'_> {
             return Ok(());
         };
 
+        if self.is_known(digest) {
+            match self.work(Stage::Decode, || {
+                guarded(|| dimensions(&bytes, &self.limits))
+            }) {
+                Ok(dimensions) => entry.dimensions = Some(dimensions),
+                Err((reason, message)) => entry.verdict = Verdict::rejected(reason, &message),
+            }
+            return self.judge(Judged { taken, entry });
+        }
         let image = match self.work(Stage::Decode, || decode(&bytes, &self.limits)) {
             Ok(image) => image,
-            Err((kind, message)) => {
-                entry.verdict = Verdict::rejected(kind, &message);
+            Err((reason, message)) => {
+                entry.verdict = Verdict::rejected(reason, &message);
                 return self.judge(Judged { taken, entry });
             }
         };
         entry.dimensions = Some(image.dimensions());
-        if self.is_known(digest) {
-            return self.judge(Judged { taken, entry });
-        }
         let views = || catch(|| self.preprocessing.views(&image));
         match self.work(Stage::Preprocess, views) {
             Ok(views) => self.images.send(Prepared {
@@ -104,14 +117,15 @@ impl Worker<'_> {
                 views,
             })?,
             Err(message) => {
-                entry.verdict = Verdict::rejected("preprocessing", &message);
+                entry.verdict = Verdict::rejected(RejectReason::Preprocessing, &message);
                 self.judge(Judged { taken, entry })?;
             }
         }
         Ok(())
     }
 
-    /// A catalog that can't be asked costs a computation, no more: the answer is written once anyway.
+    /// Whether the model has answered for this content. A catalog that can't be asked costs a computation,
+    /// no more: an answer that is there already is left as it is.
     fn is_known(&self, digest: Hash) -> bool {
         let ask = || self.catalog.has_answer(&digest, self.model);
         self.mark
@@ -137,11 +151,11 @@ impl Worker<'_> {
     }
 
     fn give_back(&self, taken: TakenFile, how: Departure) -> Result<(), Ended> {
-        Ok(self.finished.send((taken.path, how))?)
+        Ok(self.departed.send((taken.path, how))?)
     }
 }
 
-/// What is known of a file before it is read. The verdict stands if the catalog has the answer.
+/// The entry of a file before it is read. Its verdict is right if the catalog has the answer.
 pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
     Entry {
         path: taken.path.clone(),
@@ -156,11 +170,12 @@ pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
     }
 }
 
-/// Surveys name a cutout after its object, so the name without its ending is the object's id.
+/// Surveys name a cutout after its object, so the file name without its ending is the object's id.
 pub(crate) fn object_id(path: &Path) -> String {
-    path.file_stem()
-        .map(|stem| path_text(Path::new(stem)))
-        .unwrap_or_default()
+    let stem = path
+        .file_stem()
+        .expect("the path of a file ends in its name");
+    path_text(Path::new(stem))
 }
 
 fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec<u8>, Fault> {
@@ -174,11 +189,9 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
     if !before.is_file() || Stamp::of(&before) != taken.stamp {
         return Err(changed());
     }
-    if before.len() > limits.max_bytes {
-        let error =
-            DecodeError::TooLarge(format!("{} bytes, over {}", before.len(), limits.max_bytes));
+    if let Err(error) = limits.check_bytes(before.len()) {
         return Err(Fault::Rejected {
-            kind: error.kind(),
+            reason: error.reason(),
             message: error.to_string(),
         });
     }
@@ -196,16 +209,15 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
     if unchanged { Ok(bytes) } else { Err(changed()) }
 }
 
-/// Decodes an image; a fault is its kind and its message. A decoder that panics has met a broken image.
-pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, (&'static str, String)> {
-    match catch(|| galmorph_cutout::decode(bytes, limits)) {
-        Ok(Ok(image)) => Ok(image),
-        Ok(Err(error)) => Err((error.kind(), error.to_string())),
-        Err(panic) => {
-            let error = DecodeError::Broken(panic);
-            Err((error.kind(), error.to_string()))
-        }
-    }
+/// Decodes an image. A fault is its reason and its message.
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, (RejectReason, String)> {
+    guarded(|| galmorph_cutout::decode(bytes, limits))
+}
+
+/// Runs a decoder. If it panics, the image is broken.
+fn guarded<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, (RejectReason, String)> {
+    let decoded = catch(work).unwrap_or_else(|panic| Err(DecodeError::Broken(panic)));
+    decoded.map_err(|error| (error.reason(), error.to_string()))
 }
 
 #[cfg(test)]
@@ -253,7 +265,7 @@ mod tests {
         assert!(matches!(
             fault,
             Some(Fault::Rejected {
-                kind: "too_large",
+                reason: RejectReason::TooLarge,
                 ..
             })
         ));

@@ -2,19 +2,30 @@
 //!
 //! ```text
 //! intake -> decode pool -> batcher -> classifier pool -> recorder
-//!    ^                                                      |
-//!    +------------------- finished -------------------------+
+//!    ^           |                                       ^  |
+//!    |           +----- known or rejected ---------------+  |
+//!    +-------------------- departed ------------------------+
 //! ```
 //!
-//! Each stage takes from one bounded channel and gives to the next; a full one stops the stage before
-//! it, back to the scan, so memory is bounded however large the backlog is. `finished` is the one
-//! channel without a bound, since a bound there could close the circle on itself: what it holds is
-//! bounded all the same, one message for each file that is under way.
+//! | file | |
+//! |---|---|
+//! | `decode` | reads a file once, hashes it, makes network inputs of it |
+//! | `pending` | files whose content is being computed for another file |
+//! | `batch` | groups images |
+//! | `classify` | runs the network |
+//! | `record` | commits rows; the only thread that writes to the catalog |
+//! | `relocate` | moves files to `done` and `rejected`, and back |
+//! | `backoff` | waits for a catalog that is locked |
 //!
-//! A file that is under way ends in exactly one message to the intake: [`Departure::Recorded`](crate::file::Departure::Recorded) after
-//! the commit, or one of the reasons why it must come again. When the end is asked for, the intake
-//! stops giving, files that were not read yet are let go (they are found again), and everything that
-//! was read is classified and recorded.
+//! Each stage takes from one bounded channel and gives to the next. A full channel stops the stage before
+//! it, back to the scan, so memory is bounded however large the backlog is. `departed` alone has no bound,
+//! since with one the stages could wait for each other in a circle. It holds at most one message for each
+//! file that is under way, and those are bounded by the other channels.
+//!
+//! A file that is under way ends in exactly one message to the intake:
+//! [`Departure::Recorded`](crate::file::Departure::Recorded) after the commit, or a reason why it must come
+//! again. When the end is requested, the intake stops; files that were not read yet are dropped, since the
+//! next start finds them again; everything that was read is classified and recorded.
 
 pub(crate) mod backoff;
 mod batch;
@@ -24,31 +35,29 @@ mod pending;
 mod record;
 mod relocate;
 
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread::{self, Scope};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
-use crate::config::Config;
-use crate::failure::Failure;
+use crate::config::WatchSettings;
+use crate::failure::{Failure, InternalFault};
 use crate::file::{DepartedFile, TakenFile};
 use crate::intake::{Intake, IntakeChannels, IntakeOptions, IntakeReport};
-use crate::observe::LastError;
-use crate::observe::Observer;
-use crate::observe::Tally;
 use crate::observe::watchdog::Monitor;
-use crate::pipeline::backoff::patiently;
+use crate::observe::{LastError, Observer, Tally};
 use crate::shutdown::Shutdown;
+use crate::threads::{Worker, spawn};
+use backoff::patiently;
 pub(crate) use decode::{decode, object_id};
-use galmorph_catalog::{CatalogError, Entry, Reader, RequiredModel, Writer};
+use galmorph_catalog::{Entry, Reader, RequiredModel, Writer};
 use galmorph_inference::Model;
-use galmorph_inference::catch;
 use pending::Pending;
 use relocate::Relocator;
 
-/// More decoders than this only take the disk from each other.
+/// More decoders than this only compete for the disk.
 const MOST_DECODERS: usize = 16;
 
-/// An image with its network inputs, under way to a classifier.
+/// An image with its network inputs, on its way to a classifier.
 #[derive(Debug)]
 struct Prepared {
     taken: TakenFile,
@@ -56,7 +65,7 @@ struct Prepared {
     views: Vec<f32>,
 }
 
-/// A file with its verdict, under way to the recorder.
+/// A file with its verdict, on its way to the recorder.
 #[derive(Debug)]
 struct Judged {
     taken: TakenFile,
@@ -76,23 +85,23 @@ pub(crate) struct Report {
 #[derive(Clone, Copy)]
 pub(crate) struct PipelineContext<'a> {
     /// The settings.
-    pub(crate) config: &'a Config,
+    pub(crate) settings: &'a WatchSettings,
     /// The network.
     pub(crate) model: &'a Model,
-    /// The end of this pipeline.
+    /// The request to end this pipeline.
     pub(crate) stop: &'a Shutdown,
-    /// The end of everything.
+    /// The request to end the daemon.
     pub(crate) exit: &'a Shutdown,
-    /// Who is told how it goes.
+    /// What the stages report to.
     pub(crate) observer: &'a dyn Observer,
-    /// What was logged last.
+    /// The last error in the log.
     pub(crate) last_error: &'a LastError,
-    /// Who feels whether the threads get on.
+    /// Watches whether the threads make progress.
     pub(crate) monitor: &'a Monitor,
 }
 
 impl<'a> PipelineContext<'a> {
-    fn context(&self, drain: bool) -> record::RecorderContext<'a> {
+    fn for_recorder(&self, drain: bool) -> record::RecorderContext<'a> {
         record::RecorderContext {
             exit: self.exit,
             drain,
@@ -101,97 +110,93 @@ impl<'a> PipelineContext<'a> {
         }
     }
 
-    /// Starts the classifiers.
+    /// Starts a classifier.
     fn classify<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
-        workers: usize,
-        input: &Receiver<Vec<Prepared>>,
-        output: &Sender<Vec<Judged>>,
-    ) -> Result<(), Failure>
+        number: usize,
+        input: Receiver<Vec<Prepared>>,
+        output: Sender<Vec<Judged>>,
+    ) -> Result<Worker<'scope, ()>, InternalFault>
     where
         'a: 'scope,
     {
-        for number in 0..workers {
-            let (input, output) = (input.clone(), output.clone());
-            let name = format!("classify-{number}");
-            let mark = self.monitor.register(&*name);
-            spawn(scope, &name, move || {
-                let mut classifier = self.model.classifier();
-                classify::run(&input, &output, &mut classifier, &mark, self.observer);
-            })?;
-        }
-        Ok(())
+        let name = format!("classify-{number}");
+        let mark = self.monitor.register(&*name);
+        spawn(scope, &name, self.exit, move || {
+            let mut classifier = self.model.classifier();
+            classify::run(&input, &output, &mut classifier, &mark, self.observer);
+        })
     }
 }
 
-/// Runs the daemon until it is asked to end or, with `plan.drain`, until the backlog is done. Counts on
-/// from `tally`. To be called on a thread that may become the intake's.
+/// Runs the pipeline until its end is requested or, in a drain, until the backlog is done. `tally` is what
+/// was recorded before, and counted on. The calling thread becomes the intake's.
 pub(crate) fn run(
-    job: &PipelineContext<'_>,
-    plan: IntakeOptions,
+    context: &PipelineContext<'_>,
+    options: IntakeOptions,
     writer: Writer,
     tally: Tally,
 ) -> Result<Report, Failure> {
     let PipelineContext {
-        config,
+        settings,
         model,
         stop,
         exit,
         monitor,
         ..
-    } = *job;
-    let workers = config.worker_count();
-    // Decoding is a tenth of the work and less, and a thread of it must not starve behind the network.
+    } = *context;
+    let workers = settings.workers.get();
+    // Decoding is a tenth of the work or less; but a decoder must not wait until the network has a pause.
     let decoders = workers.div_ceil(4).min(MOST_DECODERS);
     let model_id = writer.model();
-    let wanted = RequiredModel {
+    let required = RequiredModel {
         model: model_id,
-        reclassify: config.reclassify,
+        reclassify: settings.reclassify,
     };
-    let drain = plan.drain;
+    let drain = options.drain;
     let catalog = writer.path().to_owned();
     let reader = || patiently(exit, drain, || Reader::open(&catalog));
 
-    let (taken_out, taken_in) = bounded::<TakenFile>(2 * config.batch);
-    let (prepared_out, prepared_in) = bounded::<Prepared>(config.batch);
+    let (taken_out, taken_in) = bounded::<TakenFile>(2 * settings.batch);
+    let (prepared_out, prepared_in) = bounded::<Prepared>(settings.batch);
     let (batch_out, batch_in) = bounded::<Vec<Prepared>>(1);
     let (judged_out, judged_in) = bounded::<Vec<Judged>>(workers + 1);
-    let (finished_out, finished_in) = unbounded::<DepartedFile>();
+    let (departed_out, departed_in) = unbounded::<DepartedFile>();
     let (scan_out, scan_in) = bounded::<()>(1);
     let pending = Pending::default();
 
-    let selection = plan.selection.clone();
+    let selection = options.selection.clone();
     let relocator = Relocator::new(selection.clone());
     let intake = Intake::new(
-        plan,
+        options,
         reader()?,
-        wanted,
+        required,
         IntakeChannels {
             output: taken_out,
-            finished: finished_in,
+            departed: departed_in,
             scans: scan_out,
         },
         stop.clone(),
-        job.observer,
+        context.observer,
     )
     .with_mark(monitor.register("intake"));
-    let mut decode_workers = Vec::new();
+    let mut decoding = Vec::new();
     for number in 0..decoders {
-        decode_workers.push(decode::Worker {
+        decoding.push(decode::Decoder {
             selection: &selection,
-            limits: config.limits(),
+            limits: settings.limits,
             preprocessing: model.card.preprocessing.clone(),
             catalog: reader()?,
             model: model_id,
             pending: &pending,
             stop: stop.clone(),
-            observer: job.observer,
+            observer: context.observer,
             mark: monitor.register(format!("decode-{number}")),
             input: taken_in.clone(),
             images: prepared_out.clone(),
             verdicts: judged_out.clone(),
-            finished: finished_out.clone(),
+            departed: departed_out.clone(),
         });
     }
     drop((taken_in, prepared_out));
@@ -199,54 +204,42 @@ pub(crate) fn run(
     let mut recorder = record::Recorder::new(
         writer,
         &pending,
-        finished_out.clone(),
+        departed_out.clone(),
         monitor.register("record"),
         relocator,
         tally,
-        job.context(drain),
+        context.for_recorder(drain),
     );
     // Before the first scan, so that it finds each file where its row says.
     recorder.put_in_order()?;
 
-    let (batch, delay) = (config.batch, config.max_delay());
+    let (batch, delay) = (settings.batch, settings.max_delay);
     let report = thread::scope(|scope| {
-        for (number, worker) in decode_workers.into_iter().enumerate() {
-            spawn(scope, &format!("decode-{number}"), move || worker.run())?;
+        let mut threads = Vec::new();
+        for (number, decoder) in decoding.into_iter().enumerate() {
+            let name = format!("decode-{number}");
+            threads.push(spawn(scope, &name, exit, move || decoder.run())?);
         }
-        spawn(scope, "batch", move || {
+        threads.push(spawn(scope, "batch", exit, move || {
             batch::run(&prepared_in, &batch_out, batch, delay);
-        })?;
-        job.classify(scope, workers, &batch_in, &judged_out)?;
-        drop((batch_in, judged_out));
-        drop(finished_out);
-        let recorder = spawn(scope, "record", move || {
-            // Nobody is to wait for a recorder that is no more.
-            catch(|| recorder.run(&judged_in, &scan_in)).unwrap_or_else(|panic| {
-                exit.request();
-                Err(CatalogError::Unusable(format!(
-                    "the recorder failed: {panic}"
-                )))
-            })
+        })?);
+        for number in 0..workers {
+            let (input, output) = (batch_in.clone(), judged_out.clone());
+            threads.push(context.classify(scope, number, input, output)?);
+        }
+        // The threads have their own ends of the channels. A stage ends when the one before it has.
+        drop((batch_in, judged_out, departed_out));
+        let recorder = spawn(scope, "record", exit, move || {
+            recorder.run(&judged_in, &scan_in)
         })?;
 
         let intake = intake.run();
-        let tally = recorder
-            .join()
-            .unwrap_or_else(|_| Err(CatalogError::Unusable("the recorder failed".into())))?;
+        for thread in threads {
+            thread.join()?;
+        }
+        let tally = recorder.join()??;
         Ok(Report { tally, intake })
     });
-    monitor.carries(false);
+    monitor.set_loaded(false);
     report
-}
-
-/// Starts a thread by a name, which `top -H` and the log of a panic show.
-pub(crate) fn spawn<'scope, T: Send + 'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'scope,
-) -> Result<ScopedJoinHandle<'scope, T>, Failure> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn_scoped(scope, work)
-        .map_err(|error| Failure::Unusable(format!("cannot start the thread '{name}': {error}")))
 }

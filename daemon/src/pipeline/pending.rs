@@ -1,12 +1,12 @@
-//! The same bytes are computed once, even when two files hold them at the same moment.
+//! The same bytes are computed once, even when several files hold them at the same moment.
 //!
-//! The catalog knows what was computed before; this knows what is being computed now. The first file
-//! with some content leads; those that come while it is under way wait for its verdict, and are
-//! recorded after it.
+//! The catalog knows what was computed before; this knows what is being computed now. The first file with
+//! some content is its leader. Files with the same content that come while the leader is under way wait for
+//! its verdict, and are recorded after it.
 //!
-//! Only so many wait: while the catalog is locked, a million copies of a file would pile up here, past
-//! every channel's bound. Those beyond go the whole way as a leader does, which costs a computation and
-//! harms nothing: an answer that is there already is left as it is.
+//! The number of those that wait is bounded: while the catalog is locked, a million copies of a file would
+//! collect here, past the bound of every channel. Beyond it, a copy goes the whole way as a leader does.
+//! That costs a computation and does no harm, since an answer that is there already is left as it is.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,9 +16,9 @@ use blake3::Hash;
 use super::Judged;
 
 /// How many files may wait, of all contents together.
-const ROOM: usize = 1024;
+const CAPACITY: usize = 1024;
 
-/// The contents that are under way, and who waits for each.
+/// The contents that are under way, and the files that wait for each.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     contents: Mutex<Contents>,
@@ -31,7 +31,7 @@ struct Contents {
 }
 
 impl Pending {
-    /// Lets a file go on, as a leader of its content, and gives it back, or keeps it waiting for one.
+    /// Gives a file back, to go on as a leader of its content; or keeps it, to wait for the leader.
     pub(super) fn lead_or_wait<T>(
         &self,
         digest: Hash,
@@ -43,7 +43,7 @@ impl Pending {
             contents.by_digest.insert(digest, Vec::new());
             return Some(file);
         };
-        if contents.waiting >= ROOM {
+        if contents.waiting >= CAPACITY {
             return Some(file);
         }
         contents.waiting += 1;
@@ -51,8 +51,9 @@ impl Pending {
         None
     }
 
-    /// Gives those who wait for this content; to be called after a verdict on it is committed. It
-    /// doesn't matter which of several leaders comes first: their verdicts are the same.
+    /// The files that wait for this content. To be called after a verdict on it is committed. Of several
+    /// leaders it does not matter which comes first: their verdicts are the same. For the others, no file
+    /// waits any more.
     pub(super) fn settle(&self, digest: Hash) -> Vec<Judged> {
         let mut contents = self.lock();
         let followers = contents.by_digest.remove(&digest).unwrap_or_default();
@@ -95,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn those_who_find_no_room_go_on_and_everyone_is_let_go_once() {
+    fn files_beyond_the_capacity_go_on_and_each_file_is_given_back_once() {
         let pending = Pending::default();
         assert!(!waits(&pending, "a") && !waits(&pending, "b"));
         assert!(waits(&pending, "b"));
         assert_eq!(
-            (1..2 * ROOM).filter(|_| waits(&pending, "a")).count(),
-            ROOM - 1
+            (1..2 * CAPACITY).filter(|_| waits(&pending, "a")).count(),
+            CAPACITY - 1
         );
         assert!(!waits(&pending, "b"));
 
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(pending.settle(hash("b")).len(), 1);
         assert_eq!(pending.settle(hash("b")).len(), 0);
         assert!(waits(&pending, "a"), "there is room again");
-        assert_eq!(pending.settle(hash("a")).len(), ROOM);
+        assert_eq!(pending.settle(hash("a")).len(), CAPACITY);
         assert!(!waits(&pending, "a"), "the next one leads");
     }
 }

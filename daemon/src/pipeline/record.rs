@@ -1,12 +1,12 @@
-//! The one who writes: verdicts in, committed rows out.
+//! The recorder: verdicts in, committed rows out. It is the only thread that writes to the catalog.
 //!
-//! Whatever is queued is committed in one transaction, so that under load a commit serves many files
-//! and an idle daemon still records at once. A catalog that is locked, or a disk that is full, is
-//! waited for: nothing that was computed is thrown away.
+//! All verdicts that wait are committed in one transaction. So a commit serves many files under load, and an
+//! idle daemon still records at once. While the catalog is locked or the disk is full, the recorder waits:
+//! nothing that was computed is thrown away.
 //!
-//! When no work has come for a moment, it tidies up: the last error is written down, and SQLite's
-//! write-ahead log is emptied, which else stays as large as it ever was. A reader that still needs the
-//! log is waited for, ever more patiently, and never by those who bring work.
+//! When there has been no work for a moment, it tidies up. It writes the last error into the catalog, and
+//! empties SQLite's write-ahead log, which would stay as large as it ever was. If a reader still needs the
+//! log, it tries again after ever longer pauses. Work never waits for this.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,44 +16,42 @@ use crossbeam::channel::{Receiver, Sender, never};
 use crossbeam::select;
 
 use super::Judged;
+use super::backoff::patiently;
 use super::pending::Pending;
-use super::relocate::{Names, Relocator, write_down};
+use super::relocate::{Names, Relocator, record_outcomes};
 use crate::file::{DepartedFile, Departure, TakenFile};
-use crate::observe::LastError;
-use crate::observe::Tally;
 use crate::observe::watchdog::{Activity, ThreadMark};
-use crate::observe::{Observer, Stage, timed};
-use crate::pipeline::backoff::patiently;
+use crate::observe::{LastError, Observer, Stage, Tally, timed};
 use crate::shutdown::Shutdown;
 use galmorph_catalog::{CatalogError, Entry, LoggedError, Move, Verdict, Writer, path_text};
 
-/// The most files that one transaction records.
+/// The largest number of files that one transaction records.
 const GROUP: usize = 256;
 
-/// How long no work must have come before the recorder tidies up, and the longest pause between two
+/// How long there must have been no work before the recorder tidies up, and the longest pause between two
 /// attempts.
-const MOMENT: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The recorder's thread.
 pub(super) struct Recorder<'a> {
     writer: Writer,
     pending: &'a Pending,
-    finished: Sender<DepartedFile>,
+    departed: Sender<DepartedFile>,
     mark: ThreadMark,
     relocator: Relocator,
     context: RecorderContext<'a>,
     written_error: Option<LoggedError>,
     tally: Tally,
-    // When it is time to tidy up, and how long the pause before was; none if all is tidy.
+    // When it is time to tidy up, and how long the last pause was. `None` when everything is tidy.
     untidy: Option<(Instant, Duration)>,
 }
 
-/// Whom the recorder has to do with.
+/// What the recorder works with besides its channels.
 #[derive(Clone, Copy)]
 pub(super) struct RecorderContext<'a> {
-    /// The end of everything, not of this pipeline alone: who only makes room for the next pipeline has
-    /// time to wait for a catalog.
+    /// The request to end the daemon, not this pipeline alone: a pipeline that makes room for the next one
+    /// has time to wait for the catalog.
     pub(super) exit: &'a Shutdown,
     pub(super) drain: bool,
     pub(super) observer: &'a dyn Observer,
@@ -64,7 +62,7 @@ impl<'a> Recorder<'a> {
     pub(super) fn new(
         writer: Writer,
         pending: &'a Pending,
-        finished: Sender<DepartedFile>,
+        departed: Sender<DepartedFile>,
         mark: ThreadMark,
         relocator: Relocator,
         tally: Tally,
@@ -73,18 +71,18 @@ impl<'a> Recorder<'a> {
         Self {
             writer,
             pending,
-            finished,
+            departed,
             mark,
             relocator,
             context,
             written_error: None,
             tally,
-            // Whoever was here before may have been killed.
-            untidy: Some((Instant::now() + MOMENT, MOMENT)),
+            // The last daemon may have been killed before it tidied up.
+            untidy: Some((Instant::now() + IDLE, IDLE)),
         }
     }
 
-    /// Finishes the moves that were begun, and puts back what is to be tried again.
+    /// Finishes the moves that an earlier daemon began, and moves back the files that are to be tried again.
     pub(super) fn put_in_order(&mut self) -> Result<(), CatalogError> {
         let _files = self.mark.begin(Activity::Files);
         let RecorderContext { exit, drain, .. } = self.context;
@@ -94,8 +92,8 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Records until `input` ends, and puts files in order when `scans` says that one begins. An error
-    /// means that the catalog is lost to us, and ends everything.
+    /// Records until `input` ends, and puts files in order before each scan that `scans` announces. An error
+    /// means that the catalog can't be used any more, and ends the daemon.
     pub(super) fn run(
         mut self,
         input: &Receiver<Vec<Judged>>,
@@ -111,13 +109,13 @@ impl<'a> Recorder<'a> {
                     Ok(group) => self.record(group, input)?,
                     Err(_) => break,
                 },
-                recv(scans) -> news => match news {
+                recv(scans) -> scan => match scan {
                     Ok(()) => self.put_in_order().inspect_err(|_| self.context.exit.request())?,
                     // The intake has ended before us.
                     Err(_) => scans = never(),
                 },
-                recv(self.context.last_error.news()) -> _ => {
-                    self.untidy.get_or_insert((Instant::now() + MOMENT, MOMENT));
+                recv(self.context.last_error.changes()) -> _ => {
+                    self.untidy.get_or_insert((Instant::now() + IDLE, IDLE));
                 }
                 default(patience) => self.tidy_up(),
             }
@@ -147,11 +145,11 @@ impl<'a> Recorder<'a> {
         }
         // Under load there may be no idle moment for long.
         self.write_error();
-        self.untidy = Some((Instant::now() + MOMENT, MOMENT));
+        self.untidy = Some((Instant::now() + IDLE, IDLE));
         Ok(())
     }
 
-    /// Does what can wait. What can't be done now is tried again later.
+    /// Does what can wait. If it can't be done now, it is tried again later.
     fn tidy_up(&mut self) {
         let Some((_, pause)) = self.untidy.take() else {
             return;
@@ -169,7 +167,7 @@ impl<'a> Recorder<'a> {
         if let Some(error) = &last
             && last != self.written_error
         {
-            // It is in the log already; to log that it can't be written would only hide it.
+            // The error itself is in the log. A warning that it can't be written would take its place.
             if let Err(fault) = self.writer.note_error(error) {
                 log::info!("{fault}");
                 return false;
@@ -196,7 +194,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records, and moves what is to be moved. Returns what the intake is to hear of each file.
+    /// Records files, and moves those that are to be moved. Returns how each one leaves the pipeline.
     fn commit(&mut self, group: Vec<Judged>) -> Result<Vec<(Judged, Departure)>, CatalogError> {
         let began = Instant::now();
         let (files, mut entries): (Vec<_>, Vec<_>) = group
@@ -217,11 +215,11 @@ impl<'a> Recorder<'a> {
         }
         for entry in &entries {
             self.tally.add(entry);
-            if let Verdict::Rejected { kind, message } = &entry.verdict {
+            if let Verdict::Rejected { reason, message } = &entry.verdict {
                 let path = path_text(&entry.path);
                 log::info!(
-                    path = path, reason = *kind;
-                    "rejected '{path}': {kind}: {message}"
+                    path = path, reason = reason.as_str();
+                    "rejected '{path}': {reason}: {message}"
                 );
             }
         }
@@ -237,17 +235,18 @@ impl<'a> Recorder<'a> {
         if !moves.is_empty() {
             let carry_out = || Relocator::carry_out(moves);
             let done = self.mark.during(Activity::Files, carry_out);
-            patiently(exit, drain, || write_down(&mut self.writer, &done))?;
+            patiently(exit, drain, || record_outcomes(&mut self.writer, &done))?;
             outcomes.extend(done.into_iter().map(|(file, how)| (file.from, how)));
         }
         let join = |(taken, entry): (TakenFile, Entry)| {
+            // A file without a move leaves as recorded.
             let how = outcomes.remove(&taken.path).unwrap_or(Departure::Recorded);
             (Judged { taken, entry }, how)
         };
         Ok(files.into_iter().zip(entries).map(join).collect())
     }
 
-    /// Decides which files go where, and has their entries say so.
+    /// Decides which files are moved and where to, and writes that into their entries.
     fn plan_moves(
         &self,
         files: &[TakenFile],
@@ -257,10 +256,10 @@ impl<'a> Recorder<'a> {
         let mut moves = Vec::new();
         for (file, entry) in files.iter().zip(entries) {
             let is_rejected = matches!(entry.verdict, Verdict::Rejected { .. });
-            let Some(place) = self.relocator.place(&file.path, is_rejected) else {
+            let Some(wanted) = self.relocator.destination(&file.path, is_rejected) else {
                 continue;
             };
-            let to = names.free(&self.writer, &place)?;
+            let to = names.free(&self.writer, &wanted)?;
             entry.move_to = Some(to.clone());
             moves.push(Move {
                 from: file.path.clone(),
@@ -271,7 +270,8 @@ impl<'a> Recorder<'a> {
         Ok(moves)
     }
 
-    /// Tells the intake, and gives the verdict to those who waited for the same content.
+    /// Tells the intake, and gives the verdict to the files that waited for the same content. These are
+    /// returned, to be recorded next.
     fn follow_up(&self, recorded: Vec<(Judged, Departure)>) -> Vec<Judged> {
         let mut waiting = Vec::new();
         for (Judged { taken, entry }, how) in recorded {
@@ -287,7 +287,7 @@ impl<'a> Recorder<'a> {
                 waiting.push(follower);
             }
             // The intake may have ended before us.
-            let _ = self.finished.send((taken.path, how));
+            let _ = self.departed.send((taken.path, how));
         }
         waiting
     }

@@ -1,7 +1,7 @@
-//! Moves files that have their answer to where their folder wants them, and back.
+//! Moves files that are done to `done` and `rejected`, and back.
 //!
-//! By rename alone, so that a file is always in one of two places, and never over another file. What is
-//! moved is what was judged: a file that was replaced in the meantime stays, or goes back.
+//! By rename only, so that a file is always in exactly one of two places; and never over another file. Only
+//! the file that was judged is moved: one that has taken its place in the meantime stays, or goes back.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -13,13 +13,12 @@ use rustix::io::Errno;
 
 use crate::file::{Departure, io_fault};
 use crate::intake::Selection;
-use galmorph_catalog::Stamp;
-use galmorph_catalog::{CatalogError, Move, Writer};
+use galmorph_catalog::{CatalogError, Marked, Move, Stamp, Writer};
 
-/// How many files are put back in one go.
+/// How many files are moved back in one go.
 const GROUP: u32 = 256;
 
-/// Who moves files.
+/// Moves files as their folders ask for it.
 #[derive(Debug)]
 pub(super) struct Relocator {
     selection: Selection,
@@ -30,20 +29,24 @@ impl Relocator {
         Self { selection }
     }
 
-    /// Where a file goes that has its answer; none if it stays.
-    pub(super) fn place(&self, path: &Path, is_rejected: bool) -> Option<PathBuf> {
-        let place = self.selection.folder_of(path)?.place(path, is_rejected)?;
-        // A link that moves may lead elsewhere from there.
-        (!path.is_symlink()).then_some(place)
+    /// Where a file that is done goes; `None` when it stays.
+    pub(super) fn destination(&self, path: &Path, is_rejected: bool) -> Option<PathBuf> {
+        let folder = self.selection.folder_of(path)?;
+        let destination = folder.destination(path, is_rejected)?;
+        // A relative link would lead elsewhere from there.
+        (!path.is_symlink()).then_some(destination)
     }
 
-    /// Moves files whose rows say that they are about to be. Returns what the intake is to hear of each;
-    /// what is recorded of it has to be written down.
+    /// Moves files whose rows already name the move. Returns how each file leaves the pipeline; the caller
+    /// has to [record](record_outcomes) it.
     pub(super) fn carry_out(moves: Vec<Move>) -> Vec<(Move, Departure)> {
         let outcomes: Vec<(Move, Departure)> = moves
             .into_iter()
             .map(|file| {
-                let outcome = Self::rename(&file).err().unwrap_or(Departure::Recorded);
+                let outcome = match Self::rename(&file) {
+                    Ok(()) => Departure::Recorded,
+                    Err(departure) => departure,
+                };
                 (file, outcome)
             })
             .collect();
@@ -51,7 +54,7 @@ impl Relocator {
         outcomes
     }
 
-    /// Moves one file; else the reason why it stayed.
+    /// Moves one file. The error says why it stayed.
     fn rename(file: &Move) -> Result<(), Departure> {
         let fault = |error: io::Error| {
             let (from, to) = (file.from.display(), file.to.display());
@@ -66,12 +69,12 @@ impl Relocator {
         if stamp_at(&file.to).map_err(fault)? == file.stamp {
             return Ok(());
         }
-        // Whoever replaced it at the last moment has not been judged yet.
+        // Another file took its place at the last moment. That one has not been judged, so it goes back.
         rename(&file.to, &file.from).map_err(fault)?;
         Err(Departure::Changed)
     }
 
-    /// Sees to the moves that were not finished when someone or something ended the daemon.
+    /// Finishes the record of moves that were under way when the daemon ended.
     pub(super) fn recover(writer: &mut Writer) -> Result<(), CatalogError> {
         let (mut moved, mut stayed) = (Vec::new(), Vec::new());
         for file in writer.unfinished_moves()? {
@@ -97,8 +100,8 @@ impl Relocator {
         Ok(())
     }
 
-    /// Moves rejected files that someone asked for another try of back to where they came from, for the
-    /// intake to find.
+    /// Moves rejected files that are to be tried again back to where they came from, where the scan finds
+    /// them.
     pub(super) fn put_back(&self, writer: &mut Writer) -> Result<(), CatalogError> {
         let mut last = PathBuf::new();
         loop {
@@ -106,14 +109,15 @@ impl Relocator {
             let Some(end) = marked.last() else {
                 return Ok(());
             };
-            last.clone_from(&end.from);
+            last.clone_from(&end.path);
             let mut names = Names::default();
             let mut moves = Vec::new();
-            for mut file in marked {
-                let folder = self.selection.folder_of(&file.from);
-                if let Some(origin) = folder.and_then(|folder| folder.origin(&file.from)) {
-                    file.to = names.free(writer, &origin)?;
-                    moves.push(file);
+            for Marked { path, stamp } in marked {
+                let folder = self.selection.folder_of(&path);
+                if let Some(origin) = folder.and_then(|folder| folder.origin(&path)) {
+                    let to = names.free(writer, &origin)?;
+                    let from = path;
+                    moves.push(Move { from, to, stamp });
                 }
             }
             if moves.is_empty() {
@@ -121,7 +125,7 @@ impl Relocator {
             }
             writer.intend(&moves)?;
             let outcomes = Self::carry_out(moves);
-            write_down(writer, &outcomes)?;
+            record_outcomes(writer, &outcomes)?;
             for (file, how) in outcomes {
                 match how {
                     Departure::Recorded => log::info!("put back '{}'", file.to.display()),
@@ -136,8 +140,8 @@ impl Relocator {
     }
 }
 
-/// Writes down what became of moves.
-pub(super) fn write_down(
+/// Records how moves ended.
+pub(super) fn record_outcomes(
     writer: &mut Writer,
     outcomes: &[(Move, Departure)],
 ) -> Result<(), CatalogError> {
@@ -151,7 +155,7 @@ pub(super) fn write_down(
     writer.end_moves(&of(true), &of(false))
 }
 
-/// Makes the folders above a file, each synced into the one above it.
+/// Makes the folders above a file, and syncs each into the one above it.
 fn make_folders(file: &Path) -> io::Result<()> {
     let Some(folder) = file.parent() else {
         return Ok(());
@@ -166,14 +170,14 @@ fn make_folders(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Names that are given out together.
+/// Names for the moves of one transaction, which must differ from each other.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     given: HashSet<PathBuf>,
 }
 
 impl Names {
-    /// The wanted name, or the next like it that no file has, and no row.
+    /// The wanted name, or the next one with a number that no file has, and no row.
     pub(super) fn free(&mut self, writer: &Writer, wanted: &Path) -> Result<PathBuf, CatalogError> {
         let mut number = 0;
         loop {
@@ -195,7 +199,10 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 {
         return path.to_owned();
     }
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    let stem = path
+        .file_stem()
+        .expect("the path of a file ends in its name");
+    let mut name = stem.to_owned();
     name.push(format!(".{number}"));
     if let Some(extension) = path.extension() {
         name.push(".");
@@ -204,7 +211,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Whether a file is where it may be, as it was when it was judged.
+/// Whether the file that was judged is at this path.
 fn is_at(path: &Path, file: &Move) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Stamp::of(&metadata) == file.stamp),
@@ -213,10 +220,10 @@ fn is_at(path: &Path, file: &Move) -> io::Result<bool> {
     }
 }
 
-/// Renames, and never over something that is there.
+/// Renames, and never replaces a file.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that can't promise it (NFS); ours are the only names there.
+        // A file system that can't promise that (NFS). Only this program makes files there.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match fs::symlink_metadata(to) {
             Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
             Err(_) => fs::rename(from, to),
@@ -225,8 +232,8 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the renames last. Where that can't be had, a power failure may undo one: then the file is
-/// found where it was, as a new one with known content.
+/// Makes the renames survive a power failure. Where that fails, a rename may be undone: then the file is
+/// found where it was, as a new file with known content.
 fn sync_folders(outcomes: &[(Move, Departure)]) {
     let folders: BTreeSet<PathBuf> = outcomes
         .iter()

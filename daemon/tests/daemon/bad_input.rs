@@ -22,12 +22,12 @@ fn refuses(dir: &Dir, arguments: &[&str], parts: &[&str]) {
 #[test]
 fn a_misspelt_reason_is_an_error_with_a_suggestion() {
     let dir = with_catalog();
-    let known = "unknown reason 'not_an_imag' (did you mean not_an_image? known: not_an_image, broken, too_large,";
+    let known = "unknown reason 'not_an_imag', did you mean 'not_an_image'? (one of not_an_image, broken, too_large,";
     refuses(&dir, &["retry", "--reason", "not_an_imag"], &[known]);
     refuses(
         &dir,
         &["retry", "--reason", "broken", "--reason", "x"],
-        &["unknown reason 'x' (known: "],
+        &["unknown reason 'x' (one of "],
     );
     assert_eq!(dir.count("cutout WHERE retry IS NOT NULL"), 0);
     let ran = dir.run(&["retry", "--reason", "broken"]).exits(0);
@@ -39,16 +39,16 @@ fn a_model_that_the_catalog_does_not_have_is_an_error_that_lists_those_it_has() 
     let dir = with_catalog();
     dir.run(&["query", "--model", "nosuch"])
         .exits(2)
-        .says_in_one_line(&["unknown model 'nosuch' (known: zhu2019-small)"]);
+        .says_in_one_line(&["unknown model 'nosuch' (one of zhu2019-small)"]);
     dir.run(&["query", "--model", "zhu2019"])
         .exits(2)
-        .says_in_one_line(&["did you mean zhu2019-small?"]);
+        .says_in_one_line(&["did you mean 'zhu2019-small'?"]);
 }
 
 #[test]
 fn a_class_that_there_is_not_is_an_error_that_lists_the_classes() {
     let dir = with_catalog();
-    let known = "unknown class 'elliptical' (known: round, in_between, cigar, edge_on, spiral)";
+    let known = "unknown class 'elliptical' (one of round, in_between, cigar, edge_on, spiral)";
     refuses(&dir, &["query", "--label", "elliptical"], &[known]);
     dir.run(&["query", "--label", "Edge-On"]).exits(0);
 }
@@ -83,7 +83,7 @@ fn a_column_that_there_is_not_is_an_error_that_lists_the_columns() {
     dir.run(&["query", "--columns", "path,lable"])
         .exits(2)
         .says_in_one_line(&[
-            "unknown column 'lable' (did you mean label? known: path, object_id, ",
+            "unknown column 'lable', did you mean 'label'? (one of path, object_id, ",
         ]);
     // What is rejected has other columns.
     dir.run(&["query", "--rejected", "--columns", "label"])

@@ -60,7 +60,10 @@ fn classify_reports_what_it_rejects_and_goes_on() {
         ])
         .exits(1);
     assert_eq!(ran.stderr.lines().count(), 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("'inbox/bad.jpg': not an image"));
+    assert!(
+        ran.stderr
+            .contains("'inbox/bad.jpg': not a JPEG or PNG image")
+    );
     assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
     assert!(!dir.path("galmorph.sqlite").exists());
 
@@ -126,18 +129,30 @@ fn query_filters() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_fault() {
     let dir = with_catalog(2);
+    let quietly = |command: &[&str]| {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = dir.galmorph(command).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        assert!(output.stderr.is_empty(), "{command:?}");
+    };
     for format in ["table", "csv", "jsonl"] {
-        for command in [
-            &["query", "--format", format][..],
-            &["classify", "inbox/0.jpg", "--format", format],
-        ] {
-            let (reader, writer) = io::pipe().unwrap();
-            drop(reader);
-            let output = dir.galmorph(command).stdout(writer).output().unwrap();
-            assert_eq!(output.status.code(), Some(0), "{command:?}");
-            assert!(output.stderr.is_empty(), "{command:?}");
-        }
+        quietly(&["query", "--format", format]);
+        quietly(&["classify", "inbox/0.jpg", "--format", format]);
     }
+    quietly(&["status"]);
+    quietly(&["status", "--format", "json"]);
+    quietly(&["check", "inbox"]);
+    quietly(&["check", "inbox", "--deep"]);
+    quietly(&["retry"]);
+    quietly(&["backup", "copy.sqlite"]);
+    quietly(&["watch", "inbox", "--drain"]);
+    // A fault is a fault, whether or not the rest is read.
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let mut check = dir.galmorph(["check", "inbox", "nowhere"]);
+    let output = check.stdout(writer).output().unwrap();
+    Ran::from(output).exits(2).says_in_one_line(&["'nowhere'"]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn each_bad_file_is_rejected_with_its_reason_and_the_next_is_classified() {
     };
     assert!(reason("a-truncated").starts_with("broken: "));
     assert!(reason("b-truncated").starts_with("broken: "));
-    let not_an_image = "not_an_image: not an image we read (JPEG or PNG)";
+    let not_an_image = "not_an_image: not a JPEG or PNG image";
     assert_eq!(reason("c-text"), not_an_image);
     assert_eq!(reason("d-empty"), not_an_image);
     assert!(reason("e-wide").contains("8193 x 16 pixels"));
@@ -271,7 +271,8 @@ fn workers_on_the_command_line_are_bounded_as_in_the_configuration() {
     let dir = Dir::new();
     let ran = dir.run(&["check", "inbox", "--workers", "1025"]).exits(2);
     assert!(
-        ran.stderr.contains("1025 is not in 0..=1024"),
+        ran.stderr
+            .contains("--workers: 1025 is not between 0 and 1024"),
         "{}",
         ran.stderr
     );

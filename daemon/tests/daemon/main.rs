@@ -16,6 +16,8 @@ mod crash_sweep;
 mod fault_injection;
 mod faults;
 mod file_system;
+mod internal;
+mod known;
 mod live;
 mod metrics;
 mod mounts;

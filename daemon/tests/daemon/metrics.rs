@@ -98,6 +98,33 @@ fn the_numbers_are_those_of_the_catalog() {
 }
 
 #[test]
+fn the_scan_of_a_new_folder_is_not_counted_as_a_full_one() {
+    let dir = Dir::new();
+    let config = dir.config("settle_seconds = 0.1\nrescan_interval_seconds = 3600");
+    let socket = dir.path("metrics.sock");
+    let config = config.to_str().unwrap();
+    // Twice verbose, with the flag that every daemon has here.
+    let mut daemon = dir.daemon(&["-v", "--metrics", "unix:metrics.sock", "--config", config]);
+    let scans = || {
+        let samples = ask_socket(&socket);
+        let took = samples["galmorph_last_scan_seconds"];
+        (samples["galmorph_scans_total"], took)
+    };
+    daemon.wait_for_line("] scan ends after");
+    wait_until("the first scan is counted", || scans().0 == 1.0);
+    let first = scans();
+    fs::create_dir(dir.inbox("night")).unwrap();
+    // At once, and again when the kernel has begun to report what happens in it.
+    for _ in 0..2 {
+        daemon.wait_for_line("scan of a new folder ends after");
+    }
+    fs::write(dir.inbox("night/a.jpg"), jpeg(1)).unwrap();
+    wait_until("its file has a row", || dir.count("cutout") == 1);
+    assert_eq!(scans(), first);
+    daemon.end();
+}
+
+#[test]
 fn a_reload_moves_the_socket_and_one_that_fails_leaves_it() {
     let dir = Dir::new();
     let (first, second) = (dir.path("first.sock"), dir.path("second.sock"));

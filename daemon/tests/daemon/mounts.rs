@@ -24,6 +24,12 @@ impl Mount {
         }
         Some(Self(folder.to_owned()))
     }
+
+    /// Shows a folder in the place of another one.
+    fn of(folder: &Path, place: &Path) -> Self {
+        assert!(mount(&["--bind", folder.to_str().unwrap()], place));
+        Self(place.to_owned())
+    }
 }
 
 impl Drop for Mount {
@@ -109,9 +115,9 @@ fn images_on_a_mount_that_vanishes_keep_their_rows_and_come_back_as_they_were() 
     let Some(first) = Mount::on(&dir.path("inbox"), "4m") else {
         return;
     };
-    let fill = |names: &[u32]| {
+    let fill = |folder: PathBuf, names: &[u32]| {
         for seed in names {
-            let path = dir.inbox(format!("{seed}.jpg"));
+            let path = folder.join(format!("{seed}.jpg"));
             fs::write(&path, jpeg(*seed)).unwrap();
             let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
             File::options()
@@ -122,7 +128,7 @@ fn images_on_a_mount_that_vanishes_keep_their_rows_and_come_back_as_they_were() 
                 .unwrap();
         }
     };
-    fill(&[1, 2, 3]);
+    fill(dir.path("inbox"), &[1, 2, 3]);
     let mut daemon = daemon(&dir, &["-v"]);
     wait_until("all are recorded", || dir.count("cutout") == 3);
     let times =
@@ -142,8 +148,12 @@ fn images_on_a_mount_that_vanishes_keep_their_rows_and_come_back_as_they_were() 
         .exits(1);
     assert!(ran.stdout.contains("is it mounted?"), "{}", ran.stdout);
 
-    let second = Mount::on(&dir.path("inbox"), "4m").unwrap();
-    fill(&[1, 2, 3, 4]);
+    // Filled before the daemon sees it: a file that it sees closed is read again, old or not.
+    let server = dir.path("server");
+    fs::create_dir(&server).unwrap();
+    let second = Mount::on(&server, "4m").unwrap();
+    fill(server.clone(), &[1, 2, 3, 4]);
+    let shown = Mount::of(&server, &dir.path("inbox"));
     wait_until("the new one is recorded", || dir.count("cutout") == 4);
     let sorted = |text: &str| {
         let mut times: Vec<String> = text.split(',').map(str::to_owned).collect();
@@ -160,7 +170,7 @@ fn images_on_a_mount_that_vanishes_keep_their_rows_and_come_back_as_they_were() 
         "nothing was done again"
     );
     daemon.end();
-    drop(second);
+    drop((shown, second));
     dir.assert_sound();
 }
 

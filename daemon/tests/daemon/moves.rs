@@ -230,7 +230,7 @@ fn a_folder_that_can_not_move_its_files_is_one_clear_line() {
     let odd = dir.config("folders = [{ path = '/in', after = 'delete' }]");
     let ran = dir.run(&["check", "--config", odd.to_str().unwrap(), "inbox"]);
     ran.exits(2)
-        .says_in_one_line(&["folders: ", "unknown variant `delete`"]);
+        .says_in_one_line(&["folders: ", "\"delete\" is not one of keep, move"]);
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn a_locked_catalog_puts_nothing_back_and_says_so() {
     let lock = holder
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .unwrap();
-    let ran = dir.run(&["retry"]).exits(3);
+    let ran = dir.run(&["retry"]).exits(75);
     ran.says_in_one_line(&["galmorph.sqlite", "database is locked"]);
     drop(lock);
     assert_eq!(dir.count("cutout WHERE retry IS NOT NULL"), 0);

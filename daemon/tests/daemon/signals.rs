@@ -74,7 +74,7 @@ fn a_second_signal_ends_even_a_daemon_that_waits_for_the_catalog() {
     fs::write(dir.inbox("held-up.jpg"), jpeg(2)).unwrap();
     daemon.wait_for_line("trying again");
     daemon.signal("-TERM");
-    daemon.wait_for_line("asked to end");
+    daemon.wait_for_line("stopping; finishing");
     daemon.signal("-TERM");
     assert_eq!(daemon.wait().code(), Some(128 + 15));
     drop(lock);

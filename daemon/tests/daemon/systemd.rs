@@ -1,4 +1,4 @@
-//! What systemd hears: how the work goes, and whether the threads get on.
+//! What systemd hears: how the work goes, and whether the threads make progress.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -107,7 +107,7 @@ fn an_intake_that_hangs_is_not_hidden_from_the_watchdog() {
     let waits = "intake has waited for a file system for";
     daemon.wait_for_line_of(&[hangs, waits]);
     drop(hold);
-    daemon.wait_for_line("get on again");
+    daemon.wait_for_line("make progress again");
     daemon.end();
 }
 

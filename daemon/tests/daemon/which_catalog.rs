@@ -37,13 +37,14 @@ fn each_command_asks_the_catalog_that_is_named_first() {
         (vec![], false, "in-3/3.jpg"),
     ];
     for (arguments, has_state, file) in ways {
-        let run = |command: &[&str]| {
+        let start = |command: &[&str]| {
             let mut program = dir.galmorph(command.iter().chain(&arguments));
             if has_state {
                 program.env("STATE_DIRECTORY", dir.path("state"));
             }
-            Ran::from(program.output().unwrap()).exits(0).stdout
+            Ran::from(program.output().unwrap())
         };
+        let run = |command: &[&str]| start(command).exits(0).stdout;
         let path = dir.path(file).to_str().unwrap().to_owned();
         let rejected = run(&[
             "query",
@@ -62,8 +63,7 @@ fn each_command_asks_the_catalog_that_is_named_first() {
         let copy = dir.run(&["query", "--rejected", "--catalog", "copy.sqlite"]);
         assert!(copy.stdout.contains(&path), "{arguments:?}");
         // For the next way to the same catalog.
-        dir.run(&["watch", folder, "--drain", "--config", "galmorph.toml"])
-            .exits(1);
+        start(&["watch", folder, "--drain"]).exits(1);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a galaxy of each class is made of, and the dice for it.
+//! What a galaxy of each class is made of, and the random draws of its parameters.
 //!
 //! Lengths are in pixels of a cutout of [`Mock::SIDE`](crate::Mock::SIDE); [`Scene::zoom`] says how
 //! many of them a camera pixel takes. Brightness is in units of the sky noise.
@@ -79,16 +79,16 @@ impl Scene {
     pub(crate) fn draw_for(class: Morphology, rng: &mut impl Rng) -> Self {
         let angle = rng.random_range(0.0..PI);
         let galaxy = match class {
-            Morphology::Round => Galaxy::Smooth(elliptical(0.9..1.0, angle, rng)),
-            Morphology::InBetween => Galaxy::Smooth(elliptical(0.45..0.75, angle, rng)),
+            Morphology::Round => Galaxy::Smooth(elliptical(0.87..0.95, angle, rng)),
+            Morphology::InBetween => Galaxy::Smooth(elliptical(0.5..0.75, angle, rng)),
             Morphology::Cigar => Galaxy::Smooth(cigar(angle, rng)),
             Morphology::EdgeOn => Galaxy::EdgeOn(EdgeOn::draw(angle, rng)),
             Morphology::Spiral => Galaxy::Spiral(Box::new(Spiral::draw(angle, rng))),
         };
-        // Arms and dust are seen in what is near, and needs little enlargement.
+        // Arms and dust are seen in nearby galaxies, which need little enlargement.
         let zoom = match class {
             Morphology::EdgeOn => 1.2..1.8,
-            Morphology::Spiral => 1.4..2.0,
+            Morphology::Spiral => 1.4..2.4,
             _ => 1.8..3.6,
         };
         Self {
@@ -111,15 +111,20 @@ fn elliptical(axis_ratio: Range<f32>, angle: f32, rng: &mut impl Rng) -> Spheroi
     }
 }
 
+/// A smooth, long galaxy as volunteers call it cigar-shaped: a disk seen at a steep angle, without a
+/// bulge, arms or dust.
+///
+/// In Galaxy Zoo's cutouts the isophote at half of a cigar's peak has an axis ratio of mostly 0.3 to
+/// 0.5, seeing included. Thinner galaxies are easily taken for edge-on disks.
 fn cigar(angle: f32, rng: &mut impl Rng) -> Spheroid {
     Spheroid {
         profile: Sersic {
-            index: rng.random_range(1.0..2.0),
-            effective_radius: rng.random_range(24.0..36.0),
-            effective_brightness: rng.random_range(15.0..40.0),
+            index: rng.random_range(0.7..1.4),
+            effective_radius: rng.random_range(28.0..40.0),
+            effective_brightness: rng.random_range(18.0..50.0),
         },
-        shape: Ellipse::new(rng.random_range(0.2..0.3), angle),
-        colour: Colour::of_galaxy(rng.random_range(0.5..0.85)),
+        shape: Ellipse::new(rng.random_range(0.28..0.36), angle),
+        colour: Colour::of_galaxy(rng.random_range(0.3..0.75)),
     }
 }
 
@@ -138,7 +143,7 @@ fn bulge(radius: f32, brightness: f32, shape: Ellipse, rng: &mut impl Rng) -> Sp
 
 impl Spiral {
     fn draw(angle: f32, rng: &mut impl Rng) -> Self {
-        let shape = Ellipse::new(rng.random_range(0.5..1.0), angle);
+        let shape = Ellipse::new(rng.random_range(0.4..0.9), angle);
         let scale_length = rng.random_range(17.0..25.0);
         let central = rng.random_range(25.0..65.0);
         let handedness = if rng.random() { 1.0 } else { -1.0 };
@@ -149,10 +154,10 @@ impl Spiral {
             count,
             pitch_tangent: handedness * pitch.to_radians().tan(),
             phase: rng.random_range(0.0..TAU),
-            concentration: rng.random_range(2.0..4.5),
+            concentration: rng.random_range(1.5..3.5),
             inner: scale_length * rng.random_range(0.35..0.6),
             outer: scale_length * rng.random_range(3.2..4.2),
-            wander: rng.random_range(0.1..0.3),
+            wander: rng.random_range(0.1..0.4),
             patchiness: rng.random_range(0.1..0.6),
         };
         let knots = (0..rng.random_range(20..50))
@@ -166,7 +171,7 @@ impl Spiral {
             shape,
             colour: Colour::of_galaxy(rng.random_range(0.5..0.65)),
             arms,
-            contrast: rng.random_range(2.0..4.5) / (count / 2.0).sqrt(),
+            contrast: rng.random_range(0.8..3.0) / (count / 2.0).sqrt(),
             arm_colour: Colour::of_galaxy(rng.random_range(0.25..0.45)),
             knots,
             bulge: bulge(radius, brightness, round, rng),
@@ -219,7 +224,7 @@ impl Knot {
         Self {
             place: shape.projected(radius * azimuth.cos(), radius * azimuth.sin()),
             size: rng.random_range(1.2..2.2),
-            brightness: disk * rng.random_range(2.0..12.0),
+            brightness: disk * rng.random_range(1.0..8.0),
         }
     }
 }

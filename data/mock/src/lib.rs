@@ -1,12 +1,12 @@
 //! Mock galaxy cutouts: for trying the program out, and for its tests.
 //!
-//! Real cutouts are other people's, so the repository holds none. These are drawn from the simple
-//! photometric models that astronomers fit to galaxies, far enough like SDSS's that a network trained
-//! on the real ones has something to recognise. No figure of ours rests on them: what a network is
-//! worth is measured on real galaxies.
+//! Real cutouts belong to others, so the repository holds none. The mock galaxies are drawn from the
+//! simple photometric models that astronomers fit to galaxies. They are enough like SDSS's cutouts for
+//! a network that was trained on real ones to recognise them. No result of ours depends on them: the
+//! accuracy of a network is measured on real galaxies.
 //!
-//! Every image is a function of the seed, its class and its number alone, whatever was drawn before.
-//! On another processor or with another mathematical library single pixels may differ by a level.
+//! An image depends on the seed, its class and its number, and on nothing else. On another processor
+//! or with another mathematical library a few pixels may differ by one level.
 //!
 //! ```
 //! use galmorph_mock::{Mock, Morphology, jpeg};
@@ -21,11 +21,11 @@
 //!
 //! | class | axis ratio | light |
 //! |---|---|---|
-//! | `round` | 0.9 to 1 | Sersic, n = 2.5 to 4, g - r about 0.8 |
-//! | `in_between` | 0.45 to 0.75 | the same |
-//! | `cigar` | 0.2 to 0.3 | Sersic, n = 1 to 2, g - r about 0.7 |
+//! | `round` | 0.87 to 0.95 | Sersic, n = 2.5 to 4, g - r about 0.8 |
+//! | `in_between` | 0.5 to 0.75 | the same |
+//! | `cigar` | 0.28 to 0.36 | Sersic, n = 0.7 to 1.4, g - r about 0.5 |
 //! | `edge_on` | | edge-on disk (van der Kruit & Searle 1981), small bulge of n = 4, half of them with a dust lane |
-//! | `spiral` | 0.5 to 1 | exponential disk, bulge of n = 4, two to four logarithmic arms with knots, g - r about 0.5 |
+//! | `spiral` | 0.4 to 0.9 | exponential disk, bulge of n = 4, two to four logarithmic arms with knots, g - r about 0.5 |
 //!
 //! Sersic's law is that of Sersic 1963 with the `b_n` of Ciotti & Bertin 1999. All galaxies have about
 //! the same size in pixels, as in Galaxy Zoo, where each cutout was scaled to its galaxy's Petrosian

@@ -1,30 +1,23 @@
-//! What of a convolution is known before it runs: its blocks of channels, the runs of a window, where each
-//! pixel's window begins, and the weights in the order in which they are read.
+//! What is prepared before a convolution runs: the blocks of channels (n), the segments and blocks of a window
+//! (k), and the weights, packed in the order in which they are read.
 
-use super::{Border, Layout, Shape, Term, panel};
-use crate::buffer::to_bf16;
-use crate::kernel::tiles::SIDE;
-use crate::kernel::{Kernel, Number, Run};
+use super::{ConvSpec, Layout, PreparedTerm};
+use crate::microkernel::dtype::{unit_of_bf16_pair, unit_of_f32};
+use crate::microkernel::epilogue::ChannelBlock;
+use crate::microkernel::gemm::Segment;
+use crate::microkernel::{DType, Kernel, UNIT_BYTES, Unit};
 
-/// Channels that a kernel computes at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Block {
-    pub(crate) first: usize,
-    /// How many are computed: more than there are at the end, where there is no narrower way.
-    pub(crate) columns: usize,
-}
-
-/// Blocks of all channels, as wide as the kernel's columns let them, and as equal as its lanes let them: a
-/// narrow one has the same inputs loaded for fewer products.
-pub(super) fn blocks(kernel: Kernel, channels: usize) -> Vec<Block> {
-    let vectors = channels.div_ceil(kernel.lanes());
-    let count = vectors.div_ceil(kernel.columns() / kernel.lanes());
+/// Divides all channels into as few blocks as the kernel's `nr` allows, and those as equal as its vectors
+/// allow: a narrow block loads the same inputs for fewer products. (64 channels are 32 + 32, not 48 + 16.)
+pub(super) fn channel_blocks(kernel: Kernel, channels: usize) -> Vec<ChannelBlock> {
+    let vectors = channels.div_ceil(kernel.nr_step());
+    let count = vectors.div_ceil(kernel.nr() / kernel.nr_step());
     let mut first = 0;
     let block = |number: usize| {
         let wider = usize::from(number < vectors % count);
-        let columns = (vectors / count + wider) * kernel.lanes();
+        let columns = (vectors / count + wider) * kernel.nr_step();
         first += columns;
-        Block {
+        ChannelBlock {
             first: first - columns,
             columns,
         }
@@ -32,236 +25,113 @@ pub(super) fn blocks(kernel: Kernel, channels: usize) -> Vec<Block> {
     (0..count).map(block).collect()
 }
 
-/// The pixels, in the order in which they are computed.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Order {
-    /// Where each one's window begins, in bytes; the last is repeated to fill the last tile.
-    pub(super) pixels: Vec<usize>,
-    /// How far the windows of a tile's pixels are apart, in bytes, where they are equally far in all tiles.
-    pub(super) stride: Option<usize>,
-    pub(super) pooled: Pooled,
-}
-
-/// Where the pixels that are pooled for one of the output are, by their numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Pooled {
-    // Pixels of the output whose first ones are `step` apart, and how many pixels are computed for them.
-    together: usize,
-    pixels: usize,
-    step: usize,
-    /// How far the others are from the first.
-    pub(crate) others: Vec<usize>,
-}
-
-impl Pooled {
-    /// The first pixel of those that are pooled for one of the output.
-    pub(crate) fn first(&self, output: usize) -> usize {
-        if self.others.is_empty() {
-            return output;
-        }
-        output / self.together * self.pixels + output % self.together * self.step
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.others.len() + 1
-    }
-}
-
-impl Order {
-    /// For tiles where it can be, for all others one window of the pooling after the other.
-    pub(super) fn new(kernel: Kernel, shape: &Shape, input: &Layout, output: &Layout) -> Self {
-        if kernel == Kernel::AmxBf16
-            && let Some(order) = Self::of_tiles(kernel, shape, input, output)
-        {
-            return order;
-        }
-        let [rows, columns] = shape.pooling;
-        let start = start(kernel, shape, input);
-        let mut pixels = Vec::new();
-        for (image, row, column) in positions(output) {
-            for pooled in 0..rows * columns {
-                let [row, column] = [
-                    row * rows + pooled / columns,
-                    column * columns + pooled % columns,
-                ];
-                pixels.push(start(image, row, column));
-            }
-        }
-        let whole = pixels.len().next_multiple_of(kernel.rows());
-        let last = pixels.last().copied().unwrap_or_default();
-        pixels.resize(whole, last);
-        let pooled = Pooled {
-            together: 1,
-            pixels: rows * columns,
-            step: 0,
-            others: (1..rows * columns).collect(),
-        };
-        Self {
-            pixels,
-            stride: None,
-            pooled,
-        }
-    }
-
-    /// Tiles of pixels side by side, so that all are equally far apart. Where windows are pooled, the tiles
-    /// of their rows come one after the other.
-    fn of_tiles(kernel: Kernel, shape: &Shape, input: &Layout, output: &Layout) -> Option<Self> {
-        let [rows, columns] = shape.pooling;
-        let width = output.width * columns;
-        let is_pooled = rows * columns > 1;
-        let is_even = width.is_multiple_of(SIDE) && SIDE.is_multiple_of(columns);
-        // No window may lie in two groups of pixels.
-        let is_together = panel::PIXELS
-            .iter()
-            .all(|group| group.is_multiple_of(SIDE * rows));
-        if is_pooled && !(is_even && is_together) {
-            return None;
-        }
-        let side = if is_pooled { SIDE } else { width };
-        let start = start(kernel, shape, input);
-        let mut pixels = Vec::new();
-        for image in 0..output.batch {
-            for band in 0..output.height {
-                for first in (0..width).step_by(side) {
-                    for row in band * rows..(band + 1) * rows {
-                        for column in first..first + side {
-                            pixels.push(start(image, row, column));
-                        }
-                    }
-                }
-            }
-        }
-        let stride = pixels.get(1)?.checked_sub(pixels[0])?;
-        let is_even = |tile: &[usize]| tile.windows(2).all(|pair| pair[0] + stride == pair[1]);
-        if !pixels.len().is_multiple_of(kernel.rows()) || !pixels.chunks(SIDE).all(is_even) {
-            return None;
-        }
-        let others = (1..rows * columns).map(|other| other / columns * SIDE + other % columns);
-        Some(Self {
-            pixels,
-            stride: Some(stride),
-            pooled: Pooled {
-                together: side / columns,
-                pixels: side * rows,
-                step: columns,
-                others: others.collect(),
-            },
-        })
-    }
-}
-
-/// Each pixel of the output: its image, row and column.
-fn positions(output: &Layout) -> impl Iterator<Item = (usize, usize, usize)> {
-    let Layout { width, height, .. } = *output;
-    (0..output.pixels()).map(move |n| (n / (height * width), n / width % height, n % width))
-}
-
-/// Where the window of a pixel of the convolution begins, in bytes.
-fn start(kernel: Kernel, shape: &Shape, input: &Layout) -> impl Fn(usize, usize, usize) -> usize {
-    let Border { top, left, .. } = input.border;
-    let corner = [top - shape.padding.top, left - shape.padding.left];
-    let (strides, input) = (shape.strides, *input);
-    move |image, row, column| {
-        let row = corner[0] + row * strides[0];
-        let column = corner[1] + column * strides[1];
-        input.at(image, row, column) * kernel.number().bytes()
-    }
-}
-
-/// The runs of a pixel's window: its rows, each with all its columns and channels, in multiples of so many
-/// units. What a row has too much is read and multiplied with zero.
-pub(super) fn runs(shape: &Shape, input: &Layout, number: Number, multiple: usize) -> Vec<Run> {
-    let units = (shape.window[1] * input.channels).div_ceil(number.per_unit());
-    (0..shape.window[0])
-        .map(|row| Run {
-            offset: input.at(0, row, 0) * number.bytes(),
-            units: units.next_multiple_of(multiple),
+/// The segments of a pixel's window: its rows, each with all columns and channels, rounded up to a multiple of
+/// `multiple` units. What is read behind the end of a row is multiplied with zero.
+pub(super) fn segments(
+    spec: &ConvSpec,
+    input: &Layout,
+    dtype: DType,
+    multiple: usize,
+) -> Vec<Segment> {
+    let k_units = (spec.window[1] * input.channels).div_ceil(dtype.per_unit());
+    (0..spec.window[0])
+        .map(|row| Segment {
+            offset: input.offset(0, row, 0) * dtype.bytes(),
+            k_units: k_units.next_multiple_of(multiple),
         })
         .collect()
 }
 
-/// Cuts runs into parts of so many units; the last may have fewer.
-pub(super) fn parts(runs: &[Run], most: usize) -> Vec<Vec<Run>> {
-    let mut parts = Vec::new();
-    let (mut part, mut room) = (Vec::new(), most);
-    for run in runs {
-        let mut rest = *run;
-        while rest.units > 0 {
-            let units = rest.units.min(room);
-            part.push(Run { units, ..rest });
-            rest = Run {
-                offset: rest.offset + 4 * units,
-                units: rest.units - units,
+/// Cuts segments into blocks of `kc` units. The last block may have fewer.
+pub(super) fn k_blocks(segments: &[Segment], kc: usize) -> Vec<Vec<Segment>> {
+    let mut blocks = Vec::new();
+    let (mut block, mut room) = (Vec::new(), kc);
+    for segment in segments {
+        let mut rest = *segment;
+        while rest.k_units > 0 {
+            let k_units = rest.k_units.min(room);
+            block.push(Segment { k_units, ..rest });
+            rest = Segment {
+                offset: rest.offset + UNIT_BYTES * k_units,
+                k_units: rest.k_units - k_units,
             };
-            room -= units;
+            room -= k_units;
             if room == 0 {
-                parts.push(std::mem::take(&mut part));
-                room = most;
+                blocks.push(std::mem::take(&mut block));
+                room = kc;
             }
         }
     }
-    if !part.is_empty() {
-        parts.push(part);
+    if !block.is_empty() {
+        blocks.push(block);
     }
-    parts
+    blocks
 }
 
-/// How many units a part has, in whole steps of the kernel.
-pub(super) fn units(runs: &[Run], kernel: Kernel) -> usize {
-    let units: usize = runs.iter().map(|run| run.units).sum();
-    units.next_multiple_of(kernel.depth())
+/// The length of a k block in units, rounded up to whole steps of the kernel.
+pub(super) fn padded_k(block: &[Segment], kernel: Kernel) -> usize {
+    let k_units: usize = block.iter().map(|segment| segment.k_units).sum();
+    k_units.next_multiple_of(kernel.k_step())
 }
 
-/// Where a term's weights are, as a kernel reads them: for each block and part, for each unit the weights of
-/// all the block's channels, then zeros to whole steps.
+/// Where the packed weights of a term are.
+///
+/// ```text
+///   for each block of channels and k block:
+///
+///      [k unit 0: a unit for each channel of the block] [k unit 1: ...] ... [zeros up to whole steps]
+/// ```
+///
+/// A microkernel reads this from the first to the last. The blocks follow each other as the loops reach them
+/// ([`place`]).
 #[derive(Debug, Clone)]
 pub(super) struct Packing {
     kernel: Kernel,
-    // Where those of each block and part begin.
+    // Where the weights of each block of channels and k block begin.
     offsets: Vec<usize>,
-    // How many parts there are, and how many units all but the last have.
-    parts: usize,
-    most: usize,
+    // The number of k blocks, and the units of each but the last.
+    k_blocks: usize,
+    kc: usize,
 }
 
 impl Packing {
-    /// Places for the weights of so many blocks, which [`place`] says.
-    pub(super) fn new(kernel: Kernel, blocks: usize, parts: &[Vec<Run>]) -> Self {
+    /// For `blocks` blocks of channels. [`place`] says where they are.
+    pub(super) fn new(kernel: Kernel, blocks: usize, k_blocks: &[Vec<Segment>]) -> Self {
         Self {
             kernel,
-            offsets: vec![0; blocks * parts.len()],
-            parts: parts.len(),
-            most: parts[0].iter().map(|run| run.units).sum(),
+            offsets: vec![0; blocks * k_blocks.len()],
+            k_blocks: k_blocks.len(),
+            kc: k_blocks[0].iter().map(|segment| segment.k_units).sum(),
         }
     }
 
-    /// Where the weights of a block and part begin.
-    pub(super) fn offset(&self, block: usize, part: usize) -> usize {
-        self.offsets[block * self.parts + part]
+    /// Where the weights of a block of channels and a k block begin.
+    pub(super) fn offset(&self, block: usize, k_block: usize) -> usize {
+        self.offsets[block * self.k_blocks + k_block]
     }
 
-    /// Puts weights, `[channels][input channels][rows][columns]`, each times the scale of its channel, where
-    /// they belong among zeros.
+    /// Packs weights, `[channels][input channels][rows][columns]`, each times the scale of its channel, into
+    /// `packed`, which is zero.
     pub(super) fn fill(
         &self,
-        shape: &Shape,
-        blocks: &[Block],
-        runs: &[Run],
+        spec: &ConvSpec,
+        blocks: &[ChannelBlock],
+        segments: &[Segment],
         (weights, scale): (&[f32], &[f32]),
-        packed: &mut [f32],
+        packed: &mut [Unit],
     ) {
-        let [rows, columns] = shape.window;
-        let of_channel = weights.len() / shape.channels;
+        let [rows, columns] = spec.window;
+        let of_channel = weights.len() / spec.channels;
         let inputs = of_channel / (rows * columns);
-        let as_number = self.kernel.number();
-        let units = runs[0].units;
-        let width = units * as_number.per_unit();
-        // A row of the window for each channel of a block: its columns, each with all inputs. What is packed
-        // is written from the first to the last then, a cache line at a time.
-        let mut of_block = vec![0.0; self.kernel.columns() * width];
+        let dtype = self.kernel.dtype();
+        let k_units = segments[0].k_units;
+        let width = k_units * dtype.per_unit();
+        // One row of the window, in the order of the input's memory, for each channel of a block. Gathered
+        // here first, so that the packed weights are then written from the first to the last, a cache line at
+        // a time.
+        let mut of_block = vec![0.0; self.kernel.nr() * width];
         for (number, block) in blocks.iter().enumerate() {
-            let channels = block.columns.min(shape.channels - block.first);
+            let channels = block.columns.min(spec.channels - block.first);
             for row in 0..rows {
                 for (channel, to) in of_block.chunks_mut(width).take(channels).enumerate() {
                     let channel = block.first + channel;
@@ -274,18 +144,16 @@ impl Packing {
                         }
                     }
                 }
-                for unit in 0..units {
-                    let of_window = row * units + unit;
-                    let (part, of_part) = (of_window / self.most, of_window % self.most);
-                    let at = self.offset(number, part) + of_part * block.columns;
+                for unit in 0..k_units {
+                    let of_window = row * k_units + unit;
+                    let (k_block, of_k_block) = (of_window / self.kc, of_window % self.kc);
+                    let at = self.offset(number, k_block) + of_k_block * block.columns;
                     let packed = packed[at..][..channels].iter_mut();
                     for (packed, of_channel) in packed.zip(of_block.chunks(width)) {
-                        *packed = match as_number {
-                            Number::F32 => of_channel[unit],
-                            Number::Bf16 => {
-                                let [low, high] =
-                                    [0, 1].map(|half| to_bf16(of_channel[2 * unit + half]));
-                                f32::from_bits(u32::from(high) << 16 | u32::from(low))
+                        *packed = match dtype {
+                            DType::F32 => unit_of_f32(of_channel[unit]),
+                            DType::Bf16 => {
+                                unit_of_bf16_pair([0, 1].map(|half| of_channel[2 * unit + half]))
                             }
                         };
                     }
@@ -295,23 +163,22 @@ impl Packing {
     }
 }
 
-/// Makes room for the weights of all terms, in the order in which they are read: `together` blocks at a time
-/// have those of a part one after the other, then those of the next part, then those of the next term.
-/// Returns how many units there are.
+/// Places the packed weights of all terms in the order in which they are read: for each `together` blocks of
+/// channels, for each term, for each k block, the blocks one after the other. Returns the number of units.
 pub(super) fn place(
     kernel: Kernel,
-    blocks: &[Block],
-    terms: &mut [Term],
+    blocks: &[ChannelBlock],
+    terms: &mut [PreparedTerm],
     together: usize,
 ) -> usize {
     let (mut end, mut first) = (0, 0);
     for blocks in blocks.chunks(together) {
         for term in &mut *terms {
-            for (part, runs) in term.parts.iter().enumerate() {
+            for (k_block, segments) in term.k_blocks.iter().enumerate() {
                 for (number, block) in blocks.iter().enumerate() {
-                    let place = (first + number) * term.parts.len() + part;
-                    term.packing.offsets[place] = end;
-                    end += units(runs, kernel) * block.columns;
+                    let at = (first + number) * term.k_blocks.len() + k_block;
+                    term.packing.offsets[at] = end;
+                    end += padded_k(segments, kernel) * block.columns;
                 }
             }
         }
@@ -324,69 +191,10 @@ pub(super) fn place(
 mod tests {
     use super::*;
 
-    /// Where the windows of all pixels begin that are pooled for each one of the output, by an order.
-    fn pooled(order: &Order, output: &Layout) -> Vec<Vec<usize>> {
-        let of_output = |number: usize| {
-            let first = order.pooled.first(number);
-            let others = order.pooled.others.iter().map(|other| first + other);
-            std::iter::once(first)
-                .chain(others)
-                .map(|pixel| order.pixels[pixel])
-                .collect()
-        };
-        (0..output.pixels()).map(of_output).collect()
-    }
-
-    #[test]
-    fn an_order_of_tiles_pools_the_same_pixels_as_one_of_windows() {
-        let padding = Border {
-            top: 1,
-            left: 1,
-            bottom: 1,
-            right: 1,
-        };
-        let mut tiles = 0;
-        for (height, width) in [(4, 16), (8, 32), (6, 12), (16, 16), (4, 64), (2, 8), (4, 4)] {
-            for pooling in [[1, 1], [2, 2], [1, 2], [2, 1], [4, 4]] {
-                let shape = Shape {
-                    window: [3, 3],
-                    strides: [1, 1],
-                    padding,
-                    channels: 1,
-                    pooling,
-                };
-                let input = Layout {
-                    border: padding,
-                    ..Layout::plain(2, height, width, 6)
-                };
-                let [rows, columns] = shape.output(height, width);
-                let output = Layout::plain(2, rows, columns, 1);
-                let plain = Order::new(Kernel::Portable, &shape, &input, &output);
-                assert_eq!(plain.stride, None);
-                let order = Order::new(Kernel::AmxBf16, &shape, &input, &output);
-                // Numbers of 2 bytes instead of 4.
-                let halved = |start: usize| start / 2;
-                let expected: Vec<Vec<usize>> = pooled(&plain, &output)
-                    .into_iter()
-                    .map(|window| window.into_iter().map(halved).collect())
-                    .collect();
-                assert_eq!(pooled(&order, &output), expected, "{height} x {width}");
-                if let Some(stride) = order.stride {
-                    tiles += 1;
-                    for tile in order.pixels.chunks(SIDE) {
-                        assert_eq!(tile.len(), SIDE);
-                        assert!(tile.windows(2).all(|pair| pair[0] + stride == pair[1]));
-                    }
-                }
-            }
-        }
-        assert!(tiles > 10, "{tiles} are tiles");
-    }
-
     #[test]
     fn blocks_are_as_equal_as_their_vectors_let_them() {
         let columns = |channels| -> Vec<usize> {
-            blocks(Kernel::Avx512, channels)
+            channel_blocks(Kernel::Avx512, channels)
                 .iter()
                 .map(|block| block.columns)
                 .collect()
@@ -395,13 +203,35 @@ mod tests {
         assert_eq!(columns(64), [32, 32]);
         assert_eq!(columns(96), [48, 48]);
         assert_eq!(columns(130), [48, 48, 48]);
-        let blocks = blocks(Kernel::Avx2, 40);
+        let blocks = channel_blocks(Kernel::Avx2, 40);
         assert_eq!(
             blocks[2],
-            Block {
+            ChannelBlock {
                 first: 32,
                 columns: 8
             }
         );
+    }
+
+    #[test]
+    fn segments_are_cut_into_blocks_and_nothing_is_lost() {
+        let segments = [
+            Segment {
+                offset: 0,
+                k_units: 1000,
+            },
+            Segment {
+                offset: 8000,
+                k_units: 20,
+            },
+        ];
+        let blocks = k_blocks(&segments, 384);
+        let sizes: Vec<usize> = blocks
+            .iter()
+            .map(|block| block.iter().map(|segment| segment.k_units).sum())
+            .collect();
+        assert_eq!(sizes, [384, 384, 1020 - 2 * 384]);
+        assert_eq!(blocks[1][0].offset, 4 * 384);
+        assert_eq!(blocks[2][1], segments[1]);
     }
 }

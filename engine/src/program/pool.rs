@@ -1,25 +1,47 @@
-//! Pooling that no convolution does on its way.
+//! Poolings that are steps of their own, because no convolution before them can do them in its epilogue.
 
-use crate::buffer::{Border, Layout};
-use crate::graph::{Pooling, Window};
-use crate::output::raise;
+use crate::convolution::layout::{Border, Layout};
+use crate::microkernel::epilogue::max_assign;
 
-/// Pools the window of the pixel at this row and column. `pooled` is room for its channels.
+/// What a pooling makes of the values of its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pooling {
+    Max,
+    Sum,
+    Mean {
+        /// Whether the zeros of the padding count as values.
+        counts_padding: bool,
+    },
+}
+
+/// The window of a pooling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Rows and columns.
+    pub(crate) size: [usize; 2],
+    /// Rows and columns from one pixel's window to the next one's.
+    pub(crate) strides: [usize; 2],
+    pub(crate) padding: Border,
+}
+
+/// Pools the window of the output pixel at a row and column, of an image whose pixels begin at `pixel_offsets`.
+/// `pooled` is scratch memory for its channels. Returns the channels.
 pub(super) fn pool<'a>(
     pooling: Pooling,
     window: &Window,
     layout: &Layout,
     values: &'a [f32],
-    starts: &[usize],
+    pixel_offsets: &[usize],
     [row, column]: [usize; 2],
     pooled: &'a mut [f32],
 ) -> &'a [f32] {
     if window.size == [1, 1] && window.padding == Border::default() {
-        // A shortcut takes every second pixel in this way.
+        // A window of one pixel only skips pixels, as the shortcut of a strided residual unit does.
         let [down, across] = window.strides;
         let only = row * down * layout.width + column * across;
-        return &values[starts[only]..][..pooled.len()];
+        return &values[pixel_offsets[only]..][..pooled.len()];
     }
+    // The part of the window that lies in the image, along one axis.
     let range = |at: usize, axis: usize, before: usize, size: usize| {
         let begin = at * window.strides[axis];
         let end = (begin + window.size[axis]).min(size + before);
@@ -28,7 +50,7 @@ pub(super) fn pool<'a>(
     let rows = range(row, 0, window.padding.top, layout.height);
     let columns = range(column, 1, window.padding.left, layout.width);
     let inside = rows.len() * columns.len();
-    let places = rows.flat_map(|row| {
+    let pixels = rows.flat_map(|row| {
         columns
             .clone()
             .map(move |column| row * layout.width + column)
@@ -36,14 +58,14 @@ pub(super) fn pool<'a>(
     match pooling {
         Pooling::Max => {
             pooled.fill(f32::NEG_INFINITY);
-            for place in places {
-                raise(pooled, &values[starts[place]..]);
+            for pixel in pixels {
+                max_assign(pooled, &values[pixel_offsets[pixel]..]);
             }
         }
         Pooling::Sum | Pooling::Mean { .. } => {
             pooled.fill(0.0);
-            for place in places {
-                for (sum, value) in pooled.iter_mut().zip(&values[starts[place]..]) {
+            for pixel in pixels {
+                for (sum, value) in pooled.iter_mut().zip(&values[pixel_offsets[pixel]..]) {
                     *sum += value;
                 }
             }

@@ -1,57 +1,58 @@
 //! `galmorph-train evaluate`
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 
-use super::{DataArgs, MachineArgs};
-use crate::data::Split;
+use super::{DataArgs, MachineArgs, print};
+use crate::data::{Split, Targets};
 use crate::error::Result;
 use crate::evaluation::{self, Classifier, Evaluation, Subject, Symmetries, tables};
+use crate::model_file::TrainedModel;
 use crate::torch::Precision;
-use crate::trained::Trained;
 
-/// What `evaluate` takes.
+/// The arguments of `evaluate`.
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
     machine: MachineArgs,
-    /// The checkpoint of a run, or an exported model
+    /// Checkpoint of a run, or exported model
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// The split to measure on
+    /// Split to measure on
     #[arg(long, value_enum, default_value_t = Split::Validation)]
     split: Split,
-    /// Kind of number to compute with
+    /// Arithmetic precision
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
-    /// Average each view over its eight rotations and mirror images: eight times the work, and not
-    /// what galmorph does
+    /// Average each view over its eight rotations and mirror images. This is eight times the work,
+    /// and galmorph doesn't do it
     #[arg(long)]
     symmetries: bool,
-    /// The predictions.csv of another model on the same split, to say how far the answers are apart
+    /// Compare with the predictions.csv of another model on the same split
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// A folder for evaluation.json, predictions.csv and the paper's tables as table4.csv to table7.csv
+    /// Folder for evaluation.json, predictions.csv and the paper's tables (table4.csv to table7.csv)
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let device = args.machine.device()?;
-    let trained = Trained::load(&args.model, device)?;
-    let largest = trained.preprocessing.test_scales.iter().max();
-    let dataset = args.data.source().load(
+    let model = TrainedModel::load(&args.model, device)?;
+    let images = args.data.source(Targets::Labels).open(&[args.split])?;
+    let dataset = images.load(
         args.split,
-        largest.copied().unwrap_or_default(),
+        model.preprocessing.largest_scale(),
         args.machine.threads(),
     )?;
     let classifier = Classifier {
-        network: &trained.network,
-        weights: &trained.weights,
+        network: &model.network,
+        weights: &model.weights,
         precision: args.precision,
         device,
     };
@@ -61,7 +62,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         Symmetries::Identity
     };
     let begun = Instant::now();
-    let answers = classifier.evaluate(&dataset, &trained.preprocessing, symmetries);
+    let answers = classifier.evaluate(&dataset, &model.preprocessing, symmetries);
     log::info!(
         "classified {} images at {} scales in {:.1} s",
         dataset.len(),
@@ -70,30 +71,39 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     );
 
     let split = (args.split, &dataset);
-    let fitted_on = trained.fitted_on.as_deref();
+    let fitted_on = model.fitted_on.as_deref();
     let subject = Subject {
-        model: trained.name,
-        network: trained.architecture.to_string(),
-        parameters: trained.network.learned_values(),
-        multiply_adds: trained.network.multiply_adds(),
-        temperature: trained.temperature,
+        model: model.name,
+        network: model.architecture.to_string(),
+        parameters: model.network.learned_values(),
+        multiply_adds: model.network.multiply_adds(),
+        temperature: model.temperature,
         precision: args.precision,
     };
     let mut evaluation = Evaluation::new(subject, split, &answers, fitted_on)?;
-    evaluation.history = trained.history;
-    let alone = std::slice::from_ref(&evaluation);
-    println!("{}", tables::table4(&evaluation));
-    println!("{}", tables::table5(&evaluation));
-    println!("{}", tables::table6(alone));
-    println!("{}", tables::table7(alone));
-    print!("{}", tables::calibration(&evaluation));
+    evaluation.history = model.history;
+    let mut text = printed(&evaluation);
     if let Some(path) = &args.against {
-        let agreement = evaluation::agreement(&answers, trained.temperature, path)?;
-        println!("\nagainst '{}': {agreement}", path.display());
+        let agreement = evaluation::agreement(&answers, model.temperature, path)?;
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "\ncompared with '{}': {agreement}", path.display());
     }
     if let Some(folder) = &args.output {
         evaluation::write(folder, &evaluation, &answers)?;
         log::info!("wrote '{}'", folder.join(evaluation::EVALUATION).display());
     }
-    Ok(())
+    print(&text)
+}
+
+/// The paper's tables for people, and a table of the calibration.
+fn printed(evaluation: &Evaluation) -> String {
+    let alone = std::slice::from_ref(evaluation);
+    let tables = [
+        tables::table4(evaluation),
+        tables::table5(evaluation),
+        tables::table6(alone),
+        tables::table7(alone),
+        tables::calibration(evaluation),
+    ];
+    tables.map(|table| table.to_string()).join("\n")
 }

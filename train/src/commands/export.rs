@@ -3,27 +3,27 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing, Training};
+use galmorph_cutout::{ModelCard, Training};
 use tch::Device;
 
-use crate::artefact;
-use crate::checkpoint::{Run, State};
+use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::onnx::{self, Storage};
+use crate::training::{Run, State};
 
-/// What `export` takes.
+/// The arguments of `export`.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// The checkpoint of a run
+    /// Checkpoint of a run
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// The model to write
+    /// Model file to write
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// How the weights are stored
+    /// How to store the weights
     #[arg(long, value_enum, default_value_t)]
     weights: Storage,
-    /// The model's name, as it appears in the catalog [default: the output's file name]
+    /// Name of the model in the catalog [default: the name of the output file, without .onnx]
     #[arg(long)]
     name: Option<String>,
 }
@@ -39,20 +39,23 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
             .unwrap_or_default(),
     };
     if name.trim().is_empty() {
-        return Err(Error::Input("a model needs a --name".into()));
+        return Err(Error::Input(format!(
+            "'{}' gives the model no name; use --name",
+            args.output.display()
+        )));
     }
     if run.state.result.is_none() {
         log::warn!(
-            "'{}' is not at its end: {} of {} epochs are done",
+            "the run of '{}' is not finished: {} of {} epochs are done",
             args.checkpoint.display(),
             run.state.epoch,
             run.state.settings.epochs
         );
     }
-    let card = card(name, &run.state);
+    let card = card(&name, &run.state);
     let bytes = onnx::encode(&network, &run.average, &card, args.weights)
-        .map_err(|error| Error::Artefact(error.to_string()))?;
-    artefact::write(&args.output, &bytes)?;
+        .map_err(Error::internal("write the model card"))?;
+    atomic_file::write(&args.output, &bytes)?;
     log::info!(
         "wrote '{}', {:.2} MB",
         args.output.display(),
@@ -61,16 +64,12 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     Ok(())
 }
 
-fn card(name: String, state: &State) -> ModelCard {
+/// The card of a run's model.
+fn card(name: &str, state: &State) -> ModelCard {
     let settings = &state.settings;
+    let network = settings.network.to_string();
     ModelCard {
-        format: ModelCard::FORMAT,
-        name,
-        network: settings.network.to_string(),
-        classes: Morphology::names().map(String::from).to_vec(),
-        preprocessing: Preprocessing::default(),
         temperature: state.temperature.unwrap_or(1.0),
-        early_stop: EarlyStop::Never,
         training: Some(Training {
             images: settings.images,
             data_digest: settings.data_digest.clone(),
@@ -81,5 +80,39 @@ fn card(name: String, state: &State) -> ModelCard {
             command: state.command.clone(),
         }),
         validation: state.result.clone(),
+        ..ModelCard::new(name, &network, settings.preprocessing.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model_file::TrainedModel;
+    use crate::training::example_settings;
+
+    #[test]
+    fn a_model_has_the_preprocessing_that_it_was_trained_with() {
+        tch::set_num_threads(1);
+        let folder = tempfile::tempdir().unwrap();
+        let (checkpoint, model) = (
+            folder.path().join("run.safetensors"),
+            folder.path().join("model.onnx"),
+        );
+        let network = example_settings().network.describe();
+        Run::start(example_settings(), &network, Device::Cpu)
+            .save(&checkpoint)
+            .unwrap();
+        run(&ExportArgs {
+            checkpoint: checkpoint.clone(),
+            output: model.clone(),
+            weights: Storage::default(),
+            name: None,
+        })
+        .unwrap();
+        // As evaluate and visualise read them.
+        for file in [checkpoint, model] {
+            let trained = TrainedModel::load(&file, Device::Cpu).unwrap();
+            assert_eq!(trained.preprocessing, example_settings().preprocessing);
+        }
     }
 }

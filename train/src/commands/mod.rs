@@ -1,65 +1,77 @@
-//! The program's verbs: what is on the command line, and what is done for it.
+//! The subcommands, one file each: their arguments, and what they do.
 
 mod evaluate;
 mod export;
+mod networks;
 mod report;
 mod select;
 mod train;
 mod visualise;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::data::Source;
-use crate::device::DeviceChoice;
-use crate::error::Result;
-use crate::targets::Targets;
+use crate::data::{Source, Targets};
+use crate::error::{Error, Result};
+use crate::torch::DeviceChoice;
 
-/// Trains galaxy morphology networks on Galaxy Zoo labels and exports them to ONNX.
+/// Train galaxy morphology networks on Galaxy Zoo labels, and export them to ONNX.
 #[derive(Debug, Parser)]
-#[command(name = "galmorph-train", version, args_override_self = true)]
+#[command(name = "galmorph-train", version, args_override_self = true, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Say less: warnings and errors only.
+    /// Show warnings and errors only
     #[arg(short, long, global = true)]
     quiet: bool,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done (also if the reader of the output closed the pipe)
+    1  training diverged
+    2  the command line, a label or vote table, or an image is wrong
+    3  a checkpoint, model or evaluation can't be used, or a file can't be read or written
+   70  internal error
+  130  interrupted; the state of the run was saved";
+
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes a label file from a table of votes: a clean sample, split by galaxy.
+    /// Make a label file from a table of votes: a clean sample, split by galaxy
     Select(select::SelectArgs),
-    /// Trains a network, or goes on with a run that was interrupted.
+    /// List the networks and their parameters
+    Networks,
+    /// Train a network, or continue an interrupted run
     Train(train::TrainArgs),
-    /// Measures a trained network on a labelled split.
+    /// Measure a trained network on a labelled split
     Evaluate(evaluate::EvaluateArgs),
-    /// Writes a trained network as an ONNX model that galmorph runs.
+    /// Write a trained network as an ONNX model for galmorph
     Export(export::ExportArgs),
-    /// Draws one figure as SVG and PNG.
+    /// Draw one figure as SVG and PNG
     Visualise(visualise::VisualiseArgs),
-    /// Puts metrics and figures of one or several networks into one HTML page.
+    /// Make one HTML page of metrics and figures for one or several networks
     Report(report::ReportArgs),
 }
 
 /// Where the labelled images are.
 #[derive(Debug, Args)]
 struct DataArgs {
-    /// CSV file with the columns `GalaxyID`, `label` (0 to 4, or a class's name) and `split`
+    /// CSV file with the columns `GalaxyID`, `label` (0 to 4, or a class name) and `split`
     #[arg(long, value_name = "FILE")]
     labels: PathBuf,
-    /// Folders or plain tar files with images named <GalaxyID>.jpg
+    /// Folders or uncompressed tar files with images named <GalaxyID>.jpg
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     images: Vec<PathBuf>,
 }
 
 impl DataArgs {
-    fn source(&self) -> Source {
+    fn source(&self, targets: Targets) -> Source {
         Source {
             labels: self.labels.clone(),
-            targets: Targets::Labels,
             images: self.images.clone(),
+            targets,
         }
     }
 }
@@ -67,10 +79,10 @@ impl DataArgs {
 /// What to compute with.
 #[derive(Debug, Args)]
 struct MachineArgs {
-    /// auto, cpu or cuda:N
+    /// Device to compute on: auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
-    /// Threads that compute on the CPU [default: one a core]
+    /// Number of CPU threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 }
@@ -91,7 +103,7 @@ impl MachineArgs {
 }
 
 impl Cli {
-    /// The least level of the messages to show.
+    /// The least severe level of messages to show.
     pub const fn log_level(&self) -> log::LevelFilter {
         if self.quiet {
             log::LevelFilter::Warn
@@ -100,10 +112,11 @@ impl Cli {
         }
     }
 
-    /// Does what the command line says.
+    /// Runs the command.
     pub fn run(&self) -> Result<()> {
         match &self.command {
             Command::Select(args) => select::run(args),
+            Command::Networks => networks::run(),
             Command::Train(args) => train::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Export(args) => export::run(args),
@@ -111,4 +124,14 @@ impl Cli {
             Command::Report(args) => report::run(args),
         }
     }
+}
+
+/// Prints the results of a command. Commands do this last, when their files are written: a reader that
+/// closes the pipe ends them.
+fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .map_err(Error::Output)
 }

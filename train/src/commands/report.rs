@@ -3,57 +3,57 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use galmorph_cutout::{Morphology, RgbImage};
+use galmorph_cutout::{Image, Morphology};
 use tch::Device;
 
-use crate::artefact;
-use crate::data::{ImageIndex, Label, Labels};
+use crate::atomic_file;
+use crate::data::{ImageIndex, Label, Labels, Targets};
 use crate::error::Result;
 use crate::figures::{self, Evaluated, choose_samples};
+use crate::model_file::TrainedModel;
 use crate::report::{Captioned, ModelPages, Report};
-use crate::targets::Targets;
-use crate::trained::Trained;
 
-/// What `report` takes.
+/// The arguments of `report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Folders that `evaluate --output` wrote
+    /// Folders written by `evaluate --output`
     #[arg(value_name = "EVALUATION", required = true)]
     evaluations: Vec<PathBuf>,
-    /// The HTML page to write
+    /// HTML page to write
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// Label file, to show how many galaxies each class has
+    /// Label file, to show the number of galaxies of each class
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Folders or plain tar files of images, to show galaxies; the page is then not ours alone to share
+    /// Folders or uncompressed tar files of images, to show galaxies. The page then contains these
+    /// images, and their owners' terms apply to it
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "labels")]
     images: Vec<PathBuf>,
-    /// Checkpoints or exported models, to show their filters and, with images, their feature maps
+    /// Checkpoints or exported models, to show their filters and, with --images, their feature maps
     #[arg(long, value_name = "FILE", num_args = 1..)]
     model: Vec<PathBuf>,
-    /// Galaxies for preprocessing and feature maps [default: a round, an edge-on and a spiral one]
+    /// Galaxies for preprocessing and feature maps [default: one round, one edge-on, one spiral]
     #[arg(long, value_name = "ID", num_args = 1.., requires = "images")]
     galaxy: Vec<String>,
-    /// Seed of the galaxies that are drawn by lot
+    /// Seed of the random choice of galaxies
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
-/// Galaxies of each class in the sample grid.
+/// The number of galaxies of each class in the sample grid.
 const COLUMNS: usize = 8;
 
-/// Mistakes on a network's page.
+/// The largest number of mistakes on a network's page.
 const MISTAKES: usize = 24;
 
 /// The test scale of the paper's Figure 6, in pixels.
 const SCALE: u32 = 220;
 
-/// What can be shown of the galaxies.
+/// The labels, and the images if there are any.
 struct Galaxies {
     labels: Labels,
     images: Option<ImageIndex>,
-    chosen: Vec<(String, RgbImage)>,
+    chosen: Vec<(String, Image)>,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<()> {
@@ -77,7 +77,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
         }
     }
     report.networks = networks;
-    artefact::write(&args.output, report.html()?.as_bytes())?;
+    atomic_file::write(&args.output, report.html()?.as_bytes())?;
     log::info!("wrote '{}'", args.output.display());
     Ok(())
 }
@@ -118,7 +118,7 @@ impl ReportArgs {
             .map(|galaxies| galaxies.chosen.as_slice())
             .unwrap_or_default();
         let pages = |path: &PathBuf| {
-            let trained = Trained::load(path, Device::Cpu)?;
+            let trained = TrainedModel::load(path, Device::Cpu)?;
             let mut figures = vec![Captioned::new(
                 figures::filters_of(&trained, &[])?,
                 "Filters of some convolutions from the first to the last (Figure 10).",
@@ -149,7 +149,7 @@ impl ReportArgs {
         let samples = figures::draw_samples(labels, images, COLUMNS, self.seed)?;
         pages.push(Captioned::new(
             samples,
-            "Galaxies of each class, drawn by lot (Figure 1).",
+            "Galaxies of each class, chosen at random (Figure 1).",
         ));
         if let Some((id, image)) = galaxies.chosen.last() {
             pages.push(Captioned::new(
@@ -161,7 +161,7 @@ impl ReportArgs {
     }
 }
 
-/// A smooth, an edge-on and a spiral galaxy, as in Figures 11 to 13, as far as there are some.
+/// A round, an edge-on and a spiral galaxy, as in Figures 11 to 13; fewer if a class has none.
 fn drawn(labels: &[Label], seed: u64) -> Vec<String> {
     let shown = [Morphology::Round, Morphology::EdgeOn, Morphology::Spiral];
     choose_samples(labels, 1, seed)
@@ -175,6 +175,7 @@ fn drawn(labels: &[Label], seed: u64) -> Vec<String> {
 fn mistakes(network: &Evaluated, images: &ImageIndex) -> Result<Captioned> {
     let figure = network.draw_mistakes(images, MISTAKES)?;
     let model = &network.evaluation.subject.model;
-    let caption = format!("The galaxies about which {model} is most sure, and wrong.");
+    let caption =
+        format!("The galaxies that {model} classifies wrongly with the greatest confidence.");
     Ok(Captioned::new(figure, caption))
 }

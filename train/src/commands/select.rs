@@ -6,33 +6,34 @@ use std::path::PathBuf;
 use clap::Args;
 use galmorph_cutout::Morphology;
 
-use crate::artefact;
+use super::print;
+use crate::atomic_file;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::votes::{Cuts, Sample, Splitter};
 
-/// What `select` takes.
+/// The arguments of `select`.
 #[derive(Debug, Args)]
 pub(super) struct SelectArgs {
-    /// Table of votes, CSV or FITS (gzipped or not): Kaggle's, or a Galaxy Zoo 2 catalogue's
+    /// Table of votes, CSV or FITS, gzipped or not: Kaggle's, or a Galaxy Zoo 2 catalogue
     #[arg(long, value_name = "FILE")]
     votes: PathBuf,
-    /// The label file to write
+    /// Label file to write
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// TOML file with each class's cuts [default: those of Zhu et al. 2019, Table 1]
+    /// TOML file with the cuts of each class [default: Zhu et al. 2019, Table 1]
     #[arg(long, value_name = "FILE")]
     cuts: Option<PathBuf>,
-    /// Write the votes for the five classes too, for `train --targets votes`
+    /// Also write the votes for the five classes, for `train --targets votes`
     #[arg(long)]
     soft_targets: bool,
-    /// Part of the galaxies that is kept for validation
+    /// Fraction of the galaxies to keep for validation, from 0 to below 1
     #[arg(long, default_value_t = 0.1)]
     fraction: f64,
-    /// Another seed is another split
+    /// Seed of the split; another seed gives another split
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Column of the galaxies' ids [default: `GalaxyID`, `dr7objid`, `objid` or `dr8objid`]
+    /// Column with the galaxies' ids [default: `GalaxyID`, `dr7objid`, `objid` or `dr8objid`]
     #[arg(long, value_name = "NAME")]
     id_column: Option<String>,
 }
@@ -41,7 +42,7 @@ pub(super) fn run(args: &SelectArgs) -> Result<()> {
     let splitter = Splitter::new(args.fraction, args.seed)?;
     let cuts = match &args.cuts {
         Some(path) => Cuts::read(path)?,
-        None => Cuts::zhu2019()?,
+        None => Cuts::zhu2019(),
     };
     let same = |path: &PathBuf| match (path.canonicalize(), args.output.canonicalize()) {
         (Ok(input), Ok(output)) => input == output,
@@ -59,13 +60,12 @@ pub(super) fn run(args: &SelectArgs) -> Result<()> {
         args.soft_targets,
         args.id_column.as_deref(),
     )?;
-    artefact::write(&args.output, &sample.to_csv(&splitter))?;
-    print!("{}", report(&sample, &cuts, &splitter));
+    atomic_file::write(&args.output, &sample.to_csv(&splitter))?;
     log::info!("wrote '{}'", args.output.display());
-    Ok(())
+    print(&report(&sample, &cuts, &splitter))
 }
 
-/// What was read, and what came of it, for people.
+/// What was read and what was selected, for people.
 fn report(sample: &Sample, cuts: &Cuts, splitter: &Splitter) -> String {
     let mut text = format!("votes: {}\ncuts:  '{}'\n\n", sample.source, cuts.name());
     // Writing to a string can't fail.

@@ -5,71 +5,68 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Preprocessing};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{DataArgs, MachineArgs};
-use crate::augmentation::Augmentation;
-use crate::data::{Dataset, Source, Split};
+use super::{DataArgs, MachineArgs, print};
+use crate::data::{Dataset, Split, Targets};
 use crate::error::{Error, Result};
+use crate::evaluation;
+use crate::model_file::TrainedModel;
 use crate::network::Architecture;
-use crate::schedule::Schedule;
-use crate::settings::Settings;
-use crate::targets::Targets;
 use crate::torch::Precision;
-use crate::trained::Trained;
-use crate::training::{CHECKPOINT, Trainer, summary};
+use crate::training::{Augmentation, CHECKPOINT, Schedule, Settings, Trainer};
 
-/// What `train` takes.
+/// The arguments of `train`.
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
     machine: MachineArgs,
-    /// The run's folder; a run that is in there already goes on
+    /// Folder of the run; if it holds a run with the same settings, that run continues
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// The network and its parameters: "zhu2019 k=2 N=2 drop=0"
+    /// Network and its parameters, such as "zhu2019 k=2 N=2 drop=0"; `galmorph-train networks` lists all
     #[arg(long, default_value = "zhu2019")]
     network: Architecture,
-    /// A checkpoint or model to start from: the same network, as wide or narrower
+    /// Checkpoint or model to start from: the same network, of the same width or narrower
     #[arg(long, value_name = "FILE")]
     start_from: Option<PathBuf>,
-    /// Passes over the training images
+    /// Number of passes over the training images
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
-    /// Images in a batch
+    /// Number of images in a batch
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
     /// How the learning rate changes
     #[arg(long, value_enum, default_value_t = Schedule::OneCycle)]
     schedule: Schedule,
-    /// The largest learning rate
+    /// Largest learning rate
     #[arg(long, default_value_t = 0.1, value_parser = positive)]
     rate: f64,
-    /// L2 regularisation of the weights
+    /// L2 regularisation: the factor of each weight that is added to its gradient
     #[arg(long, default_value_t = 1e-4, value_parser = fraction)]
     weight_decay: f64,
-    /// What to learn: the label, or the votes that `select --soft-targets` writes beside it
+    /// What to learn: the labels, or the votes that `select --soft-targets` adds to the label file
     #[arg(long, value_enum, default_value_t)]
     targets: Targets,
-    /// Probability spread over all classes
+    /// Probability to take from the true class and spread over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     label_smoothing: f64,
-    /// Part of the averaged weights that is kept each step
+    /// Fraction of the averaged weights that each step keeps
     #[arg(long, default_value_t = 0.999, value_parser = fraction)]
     average_decay: f64,
-    /// Kind of number to compute with
+    /// Arithmetic precision
     #[arg(long, value_enum, default_value_t = Precision::Bf16)]
     precision: Precision,
-    /// Seed of everything random
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads that make training views
+    /// Number of threads that make training views
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     workers: u8,
-    /// Steps between two checkpoints; one is written after each epoch too
+    /// Number of steps from one checkpoint to the next; each epoch also ends with one
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_steps: u64,
 }
@@ -80,27 +77,27 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let start = args
         .start_from
         .as_deref()
-        .map(|path| Trained::load(path, device))
+        .map(|path| TrainedModel::load(path, device))
         .transpose()?;
+    let preprocessing = Preprocessing::default();
     let augmentation = Augmentation::default();
-    let source = Source {
-        targets: args.targets,
-        ..args.data.source()
-    };
-    let load = |split| source.load(split, augmentation.largest_crop(), threads);
+    let source = args.data.source(args.targets);
+    let images = source.open(&[Split::Validation, Split::Train])?;
+    let largest_crop = (augmentation.largest_crop()).max(preprocessing.largest_scale());
+    let load = |split| images.load(split, largest_crop, threads);
     let validation = load(Split::Validation)?;
     let training = load(Split::Train)?;
     for (split, dataset) in [(Split::Train, &training), (Split::Validation, &validation)] {
         log::info!("{split}: {}", class_counts(dataset));
     }
 
-    // Not before: until here there is nothing to save, and a signal ends the program.
+    // Only from here on is there something to save. Before, a signal simply ends the program.
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // A second signal ends the program at once; the first has set the flag by then.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&interrupted))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
-            .map_err(|error| Error::Input(format!("cannot handle signals: {error}")))?;
+            .map_err(Error::internal("handle signals"))?;
     }
 
     let settings = Settings {
@@ -119,6 +116,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         label_smoothing: args.label_smoothing,
         average_decay: args.average_decay,
         precision: args.precision,
+        preprocessing,
         augmentation,
     };
     let network = settings.network.describe();
@@ -131,7 +129,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
 
     let trainer = Trainer {
         folder: args.output.clone(),
-        start,
+        start: start.map(TrainedModel::into_starting_point),
         training: Arc::new(training),
         validation: &validation,
         device,
@@ -139,10 +137,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         checkpoint_steps: args.checkpoint_steps,
         interrupted: &interrupted,
     };
-    let run = trainer.train(settings)?;
-    print!("{}", summary(&run));
+    let result = trainer.train(settings)?;
     log::info!("the run is in '{}'", args.output.join(CHECKPOINT).display());
-    Ok(())
+    print(&evaluation::table(&result))
 }
 
 fn class_counts(dataset: &Dataset) -> String {

@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use galmorph_cutout::RgbImage;
+use galmorph_cutout::Image;
 use tch::Device;
 
 use super::DataArgs;
-use crate::data::{ImageIndex, Labels};
+use crate::data::{ImageIndex, Labels, Targets};
 use crate::error::{Error, Result};
 use crate::figures::{self, Evaluated, Figure};
-use crate::targets::Targets;
-use crate::trained::Trained;
+use crate::model_file::TrainedModel;
 
-/// What `visualise` takes.
+/// The arguments of `visualise`.
 #[derive(Debug, Args)]
 pub(super) struct VisualiseArgs {
     #[command(subcommand)]
@@ -23,7 +22,7 @@ pub(super) struct VisualiseArgs {
 /// Where a figure goes.
 #[derive(Debug, Args)]
 struct OutputArgs {
-    /// The file to write, .svg or .png; or a folder for both
+    /// File to write, .svg or .png; or a folder for both
     #[arg(long, value_name = "FILE|DIR")]
     output: PathBuf,
 }
@@ -31,10 +30,10 @@ struct OutputArgs {
 /// One galaxy's image.
 #[derive(Debug, Args)]
 struct GalaxyArgs {
-    /// Folders or plain tar files with images named <GalaxyID>.jpg
+    /// Folders or uncompressed tar files with images named <GalaxyID>.jpg
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     images: Vec<PathBuf>,
-    /// The galaxy's id
+    /// Id of the galaxy
     #[arg(long, value_name = "ID")]
     galaxy: String,
 }
@@ -42,14 +41,14 @@ struct GalaxyArgs {
 /// A test scale.
 #[derive(Debug, Args)]
 struct ScaleArgs {
-    /// The side of the centre crop, in pixels
+    /// Side of the centre crop, in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = 220, value_parser = clap::value_parser!(u32).range(16..=4096))]
     scale: u32,
 }
 
 #[derive(Debug, Subcommand)]
 enum Drawing {
-    /// How many galaxies each class has (the paper's Figure 2)
+    /// The number of galaxies of each class (the paper's Figure 2)
     ClassCounts {
         /// CSV file with the columns `GalaxyID`, `label` and `split`
         #[arg(long, value_name = "FILE")]
@@ -57,20 +56,20 @@ enum Drawing {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Some galaxies of each class, drawn by lot (Figure 1)
+    /// Some galaxies of each class, chosen at random (Figure 1)
     SampleGrid {
         #[command(flatten)]
         data: DataArgs,
-        /// Galaxies of each class
+        /// Number of galaxies of each class
         #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32))]
         columns: u8,
-        /// Seed of the lot
+        /// Seed of the random choice
         #[arg(long, default_value_t = 1)]
         seed: u64,
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// What becomes of one galaxy before the network sees it (Figure 6)
+    /// The steps from a galaxy's image to the network's input (Figure 6)
     Preprocessing {
         #[command(flatten)]
         galaxy: GalaxyArgs,
@@ -96,7 +95,7 @@ enum Drawing {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// What the layers answer to one galaxy (Figures 11 to 13)
+    /// The outputs of the layers for one galaxy (Figures 11 to 13)
     FeatureMaps {
         #[command(flatten)]
         model: ModelArgs,
@@ -114,21 +113,21 @@ enum Drawing {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// How often answers of a confidence are right
+    /// How often predictions of a confidence are correct
     Reliability {
         #[command(flatten)]
         measured: EvaluationArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// The galaxies about which the network is most sure, and wrong
+    /// The galaxies that the network classifies wrongly with the greatest confidence
     Wrong {
         #[command(flatten)]
         measured: EvaluationArgs,
-        /// Folders or plain tar files with images named <GalaxyID>.jpg
+        /// Folders or uncompressed tar files with images named <GalaxyID>.jpg
         #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
         images: Vec<PathBuf>,
-        /// How many
+        /// Largest number of galaxies
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u8).range(1..=120))]
         count: u8,
         #[command(flatten)]
@@ -136,21 +135,21 @@ enum Drawing {
     },
 }
 
-/// What was measured.
+/// An evaluation.
 #[derive(Debug, Args)]
 struct EvaluationArgs {
-    /// The folder that `evaluate --output` wrote, or the evaluation.json in there
+    /// Folder written by `evaluate --output`, or the evaluation.json in it
     #[arg(long, value_name = "DIR")]
     evaluation: PathBuf,
 }
 
-/// A network, and which of its layers.
+/// A network, and some of its layers.
 #[derive(Debug, Args)]
 struct ModelArgs {
-    /// The checkpoint of a run, or an exported model
+    /// Checkpoint of a run, or exported model
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// The layers' names, comma-separated [default: some from the first to the last]
+    /// Names of the layers, separated by commas [default: some from the first to the last]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     layers: Vec<String>,
 }
@@ -171,9 +170,8 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             seed,
             output,
         } => {
-            let source = data.source();
-            let labels = Labels::read(&source.labels, source.targets)?;
-            let index = ImageIndex::open(&source.images)?;
+            let labels = Labels::read(&data.labels, Targets::Labels)?;
+            let index = ImageIndex::open(&data.images)?;
             let figure = figures::draw_samples(labels.all(), &index, usize::from(*columns), *seed)?;
             save(&figure, output, "sample-grid")
         }
@@ -191,7 +189,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             save(&figures::roc(&measured.open()?.roc())?, output, "roc")
         }
         Drawing::Filters { model, output } => {
-            let trained = Trained::load(&model.model, Device::Cpu)?;
+            let trained = TrainedModel::load(&model.model, Device::Cpu)?;
             save(
                 &figures::filters_of(&trained, &model.layers)?,
                 output,
@@ -204,7 +202,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             scale,
             output,
         } => {
-            let trained = Trained::load(&model.model, Device::Cpu)?;
+            let trained = TrainedModel::load(&model.model, Device::Cpu)?;
             let image = galaxy.image()?;
             let galaxy = (galaxy.galaxy.as_str(), &image);
             let figure = figures::feature_maps_of(&trained, &model.layers, galaxy, scale.scale)?;
@@ -215,7 +213,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             let history = &evaluated.evaluation.history;
             if history.is_empty() {
                 return Err(Error::Input(format!(
-                    "'{}' knows no epoch of the training (evaluate the run's checkpoint, not a model)",
+                    "'{}' has no record of the training (evaluate the run's checkpoint, not an exported model)",
                     measured.evaluation.display()
                 )));
             }
@@ -247,7 +245,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
 }
 
 impl GalaxyArgs {
-    fn image(&self) -> Result<RgbImage> {
+    fn image(&self) -> Result<Image> {
         ImageIndex::open(&self.images)?.decode(&self.galaxy)
     }
 }

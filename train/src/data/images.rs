@@ -1,7 +1,7 @@
-//! Finds a galaxy's image in folders and in plain tar files.
+//! Finds a galaxy's image in folders and in uncompressed tar files.
 //!
-//! A tar file is read through once for its names, and its images are then read from where they lie:
-//! survey archives hold hundreds of thousands of small files, and need not be unpacked for training.
+//! A tar file is read through once for its names. Its images are then read from their places in it, so
+//! that an archive of hundreds of thousands of small files need not be unpacked.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -9,12 +9,12 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::{Limits, RgbImage, decode};
+use galmorph_cutout::{Image, Limits, decode};
 
 use crate::error::{Error, Result};
 
 /// Where the image of each galaxy is.
-pub struct ImageIndex {
+pub(crate) struct ImageIndex {
     sources: Vec<PathBuf>,
     archives: Vec<(PathBuf, File)>,
     places: HashMap<String, Place>,
@@ -22,29 +22,28 @@ pub struct ImageIndex {
 
 /// Where one image is.
 #[derive(Debug)]
-pub enum Place {
+pub(crate) enum Place {
     /// A file of its own.
     File(PathBuf),
-    /// Part of a tar file.
+    /// A part of a tar file.
     Archived {
-        /// Which of the index's archives.
+        /// The number of the tar file in the index.
         archive: usize,
-        /// Its name in there.
+        /// The name within the tar file.
         name: PathBuf,
-        /// Where its bytes begin.
+        /// The place of the first byte in the tar file.
         offset: u64,
-        /// How many there are.
+        /// The number of bytes.
         length: usize,
     },
 }
 
 impl ImageIndex {
-    /// Lists all images in the given folders and tar files. Folders are not searched below their own
-    /// level.
+    /// Lists all images in the given folders and tar files. Subfolders are not searched.
     ///
     /// # Errors
-    /// When a source can't be read, holds no image, or an id is found twice.
-    pub fn open(sources: &[PathBuf]) -> Result<Self> {
+    /// When a source can't be read or holds no image, or when a galaxy has two images.
+    pub(crate) fn open(sources: &[PathBuf]) -> Result<Self> {
         let mut index = Self {
             sources: sources.to_vec(),
             archives: Vec::new(),
@@ -68,12 +67,18 @@ impl ImageIndex {
     }
 
     /// Where a galaxy's image is.
-    pub fn find(&self, id: &str) -> Option<&Place> {
+    pub(super) fn find(&self, id: &str) -> Option<&Place> {
         self.places.get(id)
     }
 
+    /// Where a galaxy's image is, or an error that names the galaxy.
+    pub(super) fn require(&self, id: &str) -> Result<&Place> {
+        self.find(id)
+            .ok_or_else(|| Error::Input(format!("galaxy {id} has no image in {}", self.describe())))
+    }
+
     /// The bytes of an image file.
-    pub fn read(&self, place: &Place) -> Result<Vec<u8>> {
+    pub(super) fn read(&self, place: &Place) -> Result<Vec<u8>> {
         match place {
             Place::File(path) => std::fs::read(path).map_err(Error::io("read", path)),
             Place::Archived {
@@ -94,17 +99,17 @@ impl ImageIndex {
     /// Decodes a galaxy's image.
     ///
     /// # Errors
-    /// Names the galaxy, and the file where there is one.
-    pub fn decode(&self, id: &str) -> Result<RgbImage> {
-        let place = self.find(id).ok_or_else(|| {
-            Error::Input(format!("galaxy {id} has no image in {}", self.describe()))
-        })?;
-        decode(&self.read(place)?, &Limits::default())
-            .map_err(|fault| Error::Input(format!("galaxy {id}: {}: {fault}", self.name(place))))
+    /// Names the galaxy, and the file if there is one.
+    pub(crate) fn decode(&self, id: &str) -> Result<Image> {
+        let place = self.require(id)?;
+        decode(&self.read(place)?, &Limits::default()).map_err(Error::input_at(format!(
+            "galaxy {id}: {}",
+            self.name(place)
+        )))
     }
 
     /// An image's name, for messages.
-    pub fn name(&self, place: &Place) -> String {
+    pub(super) fn name(&self, place: &Place) -> String {
         match place {
             Place::File(path) => format!("'{}'", path.display()),
             Place::Archived { archive, name, .. } => {
@@ -115,7 +120,7 @@ impl ImageIndex {
     }
 
     /// The sources, for messages.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let names: Vec<String> = self
             .sources
             .iter()
@@ -136,21 +141,16 @@ impl ImageIndex {
     }
 
     fn add_archive(&mut self, path: &Path) -> Result<()> {
-        let broken = |error: std::io::Error| {
-            Error::Input(format!(
-                "cannot read tar file '{}': {error}",
-                path.display()
-            ))
-        };
-        let file = File::open(path).map_err(broken)?;
+        let broken = Error::input_file::<std::io::Error>("tar file", path);
+        let file = File::open(path).map_err(&broken)?;
         let size = file.metadata().map_err(Error::io("read", path))?.len();
         let reader = file.try_clone().map_err(Error::io("read", path))?;
         let mut archive = tar::Archive::new(reader);
         let number = self.archives.len();
         self.archives.push((path.to_owned(), file));
-        for entry in archive.entries_with_seek().map_err(broken)? {
-            let entry = entry.map_err(broken)?;
-            let name = entry.path().map_err(broken)?.into_owned();
+        for entry in archive.entries_with_seek().map_err(&broken)? {
+            let entry = entry.map_err(&broken)?;
+            let name = entry.path().map_err(&broken)?.into_owned();
             let Some(id) = galaxy_id(&name) else { continue };
             let kind = entry.header().entry_type();
             if kind.is_dir() {
@@ -164,7 +164,7 @@ impl ImageIndex {
                 )));
             }
             let (offset, length) = (entry.raw_file_position(), entry.size());
-            // Checked here, since a header can claim any length and that much would be allocated.
+            // A header can claim any length, and that much memory would be allocated to read the image.
             if offset.saturating_add(length) > size {
                 return Err(Error::Input(format!(
                     "tar file '{}' ends within '{}'",
@@ -196,7 +196,7 @@ impl ImageIndex {
     }
 }
 
-/// The file name without its ending, if it is an image's and not hidden.
+/// The file name without its extension; `None` if the file is hidden or is no image.
 fn galaxy_id(path: &Path) -> Option<String> {
     let extension = path.extension().and_then(OsStr::to_str)?;
     let is_image = ["jpg", "jpeg", "png"]

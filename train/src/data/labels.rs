@@ -1,4 +1,4 @@
-//! Which galaxy is of which class, and in which split.
+//! The label file: the class and the split of each galaxy.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,24 +6,24 @@ use std::path::Path;
 
 use galmorph_cutout::Morphology;
 
-use crate::error::{Error, Result};
-use crate::targets::Targets;
+use super::Targets;
+use crate::error::{Cause, Error, Result};
 
-/// What a galaxy is used for. Split by galaxy, never by image: a galaxy's augmented twin in the other
-/// split would make every figure a lie.
+/// What a galaxy is used for. A split is of galaxies, never of images: an augmented twin of a validation
+/// galaxy among the training images would make every measurement worthless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Split {
-    /// Learned from.
+    /// For training.
     Train,
-    /// Measured on, and chosen by; never learned from.
+    /// For measuring and choosing; never trained on.
     Validation,
-    /// Measured on once everything is chosen.
+    /// For the last measurement, when everything is chosen.
     Test,
 }
 
 impl Split {
     /// All splits.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+    pub(crate) const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
     const fn name(self) -> &'static str {
         match self {
@@ -42,50 +42,52 @@ impl fmt::Display for Split {
 
 /// One galaxy's label.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Label {
+pub(crate) struct Label {
     /// The galaxy's id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its class.
-    pub class: Morphology,
+    pub(crate) class: Morphology,
     /// Its split.
-    pub split: Split,
-    /// The volunteers' votes for the classes, which sum to 1, where they were asked for.
-    pub votes: Option<[f32; Morphology::COUNT]>,
-    /// The line of the file that says so, counted from 1.
-    pub row: u64,
+    pub(crate) split: Split,
+    /// The vote fractions of the classes, which sum to 1; `None` unless the caller asked for votes.
+    pub(crate) votes: Option<[f32; Morphology::COUNT]>,
+    /// The line of the label file, counted from 1.
+    pub(crate) row: u64,
 }
 
-/// A label file: CSV with the columns `GalaxyID`, `label` (an id 0..4 or a class's short name) and
-/// `split` (`train`, `validation` or `test`); with votes, `p_round` to `p_spiral` too. Other columns
-/// are not looked at.
+/// A label file: CSV with the columns `GalaxyID`, `label` (a class's id 0 to 4, or its short name) and
+/// `split` (`train`, `validation` or `test`); with votes, also `p_round` to `p_spiral`. Other columns
+/// are ignored.
 #[derive(Debug)]
-pub struct Labels {
+pub(crate) struct Labels {
     file: String,
     all: Vec<Label>,
 }
 
 impl Labels {
-    /// Reads and checks a label file. [`Targets::Votes`] asks for its columns of votes.
-    pub fn read(path: &Path, targets: Targets) -> Result<Self> {
-        let file = path.display().to_string();
+    /// Reads and checks a label file. [`Targets::Votes`] requires the columns of votes.
+    pub(crate) fn read(path: &Path, targets: Targets) -> Result<Self> {
         let reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .from_path(path)
-            .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?;
-        let all = parse(&file, reader, targets)?;
-        Ok(Self { file, all })
+            .map_err(Error::input_file("labels", path))?;
+        Ok(Self {
+            file: path.display().to_string(),
+            all: parse(path, reader, targets)?,
+        })
     }
 
     /// All labels, in the order of the file.
-    pub fn all(&self) -> &[Label] {
+    pub(crate) fn all(&self) -> &[Label] {
         &self.all
     }
 
     /// The labels of one split, in the order of the file.
-    pub fn of(self, split: Split) -> Result<Vec<Label>> {
-        let labels: Vec<Label> = self
-            .all
-            .into_iter()
+    ///
+    /// # Errors
+    /// When the split has no galaxy.
+    pub(crate) fn of(&self, split: Split) -> Result<Vec<&Label>> {
+        let labels: Vec<&Label> = (self.all.iter())
             .filter(|label| label.split == split)
             .collect();
         if labels.is_empty() {
@@ -99,13 +101,14 @@ impl Labels {
 }
 
 fn parse<R: std::io::Read>(
-    file: &str,
+    path: &Path,
     mut reader: csv::Reader<R>,
     targets: Targets,
 ) -> Result<Vec<Label>> {
+    let file = path.display();
     let headers = reader
         .headers()
-        .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?
+        .map_err(Error::input_file("labels", path))?
         .clone();
     let column = |name: &str| {
         headers
@@ -120,29 +123,26 @@ fn parse<R: std::io::Read>(
     let (id, label, split) = (column("GalaxyID")?, column("label")?, column("split")?);
     let votes = match targets {
         Targets::Labels => None,
-        Targets::Votes => Some(vote_columns(file, &headers)?),
+        Targets::Votes => Some(vote_columns(path, &headers)?),
     };
 
     let mut labels = Vec::new();
     let mut rows = HashMap::new();
     for record in reader.records() {
-        let record = record
-            .map_err(|error| Error::Input(format!("cannot read labels '{file}': {error}")))?;
+        let record = record.map_err(Error::input_file("labels", path))?;
         let row = record.position().map_or(0, csv::Position::line);
         let fault = |message: String| Error::Input(format!("'{file}' row {row}: {message}"));
-        let fault_in = |column: &str, message: String| {
-            let place = format!("row {row}, column '{column}'");
-            Error::Input(format!("'{file}' {place}: {message}"))
-        };
+        let place = |column: &str| format!("'{file}' row {row}, column '{column}'");
+        // The reader refuses a record that lacks a field of the header.
         let field = |index: usize| record.get(index).unwrap_or_default();
         let label = Label {
             id: field(id).to_owned(),
-            class: class(field(label)).map_err(|message| fault_in("label", message))?,
-            split: parse_split(field(split)).map_err(|message| fault_in("split", message))?,
+            class: class(field(label)).map_err(Error::input_at(place("label")))?,
+            split: parse_split(field(split)).map_err(Error::input_at(place("split")))?,
             votes: match votes {
                 Some(columns) => {
                     let parsed = parse_votes(columns.map(field));
-                    Some(parsed.map_err(|(column, message)| fault_in(&column, message))?)
+                    Some(parsed.map_err(|(column, fault)| Error::input_at(place(&column))(fault))?)
                 }
                 None => None,
             },
@@ -159,27 +159,29 @@ fn parse<R: std::io::Read>(
     Ok(labels)
 }
 
-/// The column of the votes for a class.
-pub fn vote_column(class: Morphology) -> String {
+/// The name of the column with the vote fraction of a class.
+pub(crate) fn vote_column(class: Morphology) -> String {
     format!("p_{class}")
 }
 
-fn vote_columns(file: &str, headers: &csv::StringRecord) -> Result<[usize; Morphology::COUNT]> {
+fn vote_columns(path: &Path, headers: &csv::StringRecord) -> Result<[usize; Morphology::COUNT]> {
     let mut columns = [0; Morphology::COUNT];
     for class in Morphology::ALL {
         let name = vote_column(class);
         let column = headers.iter().position(|header| header == name);
         columns[class.id()] = column.ok_or_else(|| {
             Error::Input(format!(
-                "'{file}' has no column '{name}' of votes to learn from \
-                 (galmorph-train select --soft-targets writes it)"
+                "'{}' has no column '{name}' of votes to learn from \
+                 (galmorph-train select --soft-targets writes it)",
+                path.display()
             ))
         })?;
     }
     Ok(columns)
 }
 
-/// Checks that votes are probabilities, to the digits that a file has.
+/// Reads a row's vote fractions, and checks that they sum to 1, up to rounding. An error is the column
+/// and what is wrong there.
 fn parse_votes(
     fields: [&str; Morphology::COUNT],
 ) -> std::result::Result<[f32; Morphology::COUNT], (String, String)> {
@@ -188,7 +190,7 @@ fn parse_votes(
         votes[class.id()] = match field.parse() {
             Ok(vote) if (0.0..=1.0).contains(&vote) => vote,
             _ => {
-                let fault = format!("'{field}' is no fraction from 0 to 1");
+                let fault = format!("'{field}' is not a fraction from 0 to 1");
                 return Err((vote_column(class), fault));
             }
         };
@@ -201,10 +203,12 @@ fn parse_votes(
     Ok(votes)
 }
 
-fn class(text: &str) -> std::result::Result<Morphology, String> {
+fn class(text: &str) -> std::result::Result<Morphology, Cause> {
     match text.parse::<usize>() {
-        Ok(id) => Morphology::from_id(id).ok_or_else(|| format!("unknown class {id} (0 to 4)")),
-        Err(_) => text.parse().map_err(|error| format!("{error}")),
+        Ok(id) => {
+            Morphology::from_id(id).ok_or_else(|| format!("unknown class {id} (0 to 4)").into())
+        }
+        Err(_) => Ok(text.parse::<Morphology>()?),
     }
 }
 
@@ -225,7 +229,7 @@ mod tests {
 
     fn read_for(targets: Targets, text: &str) -> Result<Vec<Label>> {
         let reader = csv::Reader::from_reader(text.as_bytes());
-        parse("labels.csv", reader, targets)
+        parse(Path::new("labels.csv"), reader, targets)
     }
 
     fn fault(text: &str) -> String {
@@ -275,7 +279,7 @@ mod tests {
         let fault_of = |votes: &str| fault(&format!("{VOTES}1,0,train,{votes}\n"));
         assert_eq!(
             fault_of("0.6,0.3,NaN,0,0.1"),
-            "'labels.csv' row 2, column 'p_cigar': 'NaN' is no fraction from 0 to 1"
+            "'labels.csv' row 2, column 'p_cigar': 'NaN' is not a fraction from 0 to 1"
         );
         assert!(fault_of("0.6,1.3,0,0,0").contains("column 'p_in_between': '1.3' is no"));
         assert!(fault_of("0.6,0.3,0,0,0").contains("votes that sum to 0.9"));

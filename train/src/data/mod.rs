@@ -1,89 +1,140 @@
 //! Labelled cutouts in memory.
 //!
-//! Every image is decoded once, before training starts, and the pixels that the largest crop needs are
-//! kept: 173 kB an image, 4.5 GB for the paper's whole training set. So whatever is wrong with an input
+//! Every image is decoded once, before training starts. Of each, the pixels that the largest crop needs
+//! are kept: 173 kB an image, 4.5 GB for the paper's whole training set. So every fault of the input
 //! shows at once, and an epoch reads no file.
 
 mod images;
 mod labels;
+mod targets;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use galmorph_cutout::{Limits, Morphology, RgbImage, decode};
-use image::imageops;
+use galmorph_cutout::{Image, Limits, Morphology, decode};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::targets::Targets;
 
-pub use images::ImageIndex;
-pub use labels::{Label, Labels, Split, vote_column};
+pub(crate) use images::ImageIndex;
+pub use labels::Split;
+pub(crate) use labels::{Label, Labels, vote_column};
+pub(crate) use targets::Targets;
+
+/// How many galaxies without an image a message names.
+const MISSING_NAMED: usize = 5;
 
 /// Labelled images of one split.
-pub struct Dataset {
-    /// The galaxies' ids, as the label file has them.
-    pub ids: Vec<String>,
+pub(crate) struct Dataset {
+    /// The galaxies' ids, as in the label file.
+    pub(crate) ids: Vec<String>,
     /// Their classes.
-    pub classes: Vec<Morphology>,
-    /// The volunteers' votes for the classes, which sum to 1, where they are learned from.
-    pub votes: Option<Vec<[f32; Morphology::COUNT]>>,
+    pub(crate) classes: Vec<Morphology>,
+    /// The vote fractions of the classes, which sum to 1; `None` unless votes are learned.
+    pub(crate) votes: Option<Vec<[f32; Morphology::COUNT]>>,
     /// Their pixels: the central part that the largest crop needs.
-    pub images: Vec<RgbImage>,
-    /// The BLAKE3 digest, in hexadecimal, over ids, classes, votes (where they are learned from) and
-    /// image files, in the order of the ids.
-    pub digest: String,
+    pub(crate) images: Vec<Image>,
+    /// The BLAKE3 digest, in hexadecimal, over ids, classes, votes (if they are learned) and image
+    /// files, in the order of the ids.
+    pub(crate) digest: String,
 }
 
 /// Where labelled images come from.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(crate) struct Source {
     /// A CSV file with the columns `GalaxyID`, `label` and `split`.
-    pub labels: PathBuf,
+    pub(crate) labels: PathBuf,
     /// Folders and tar files with images named `<GalaxyID>.jpg` (or `.jpeg`, `.png`).
-    pub images: Vec<PathBuf>,
-    /// What is learned from the labels; [`Targets::Votes`] needs the columns `p_round` to `p_spiral`.
-    pub targets: Targets,
+    pub(crate) images: Vec<PathBuf>,
+    /// What is learned from the labels. [`Targets::Votes`] needs the columns `p_round` to `p_spiral`.
+    pub(crate) targets: Targets,
+}
+
+/// A label file that was read, and the images that were found.
+pub(crate) struct LabelledImages {
+    source: Source,
+    labels: Labels,
+    index: ImageIndex,
 }
 
 impl Source {
-    /// Decodes all images of a split; `largest_crop` is in pixels.
+    /// Reads the label file and lists the images. Checks that the splits have galaxies, and that each of
+    /// these galaxies has an image.
     ///
     /// # Errors
-    /// Names the row and the file of the first label that has no image and of the first image that
-    /// can't be decoded; a split without a galaxy is an error too.
-    pub fn load(&self, split: Split, largest_crop: u32, threads: usize) -> Result<Dataset> {
-        let labels = Labels::read(&self.labels, self.targets)?.of(split)?;
+    /// When galaxies lack their images, one error counts them and names the first five.
+    pub(crate) fn open(self, splits: &[Split]) -> Result<LabelledImages> {
+        let labels = Labels::read(&self.labels, self.targets)?;
+        let mut wanted = Vec::new();
+        for split in splits {
+            wanted.extend(labels.of(*split)?);
+        }
         let index = ImageIndex::open(&self.images)?;
-        let places = labels
-            .iter()
-            .map(|label| {
-                index.find(&label.id).ok_or_else(|| {
-                    Error::Input(format!(
-                        "'{}' row {}: galaxy {} has no image in {}",
-                        self.labels.display(),
-                        label.row,
-                        label.id,
-                        index.describe()
-                    ))
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let mut missing: Vec<&Label> = (wanted.iter().copied())
+            .filter(|label| index.find(&label.id).is_none())
+            .collect();
+        missing.sort_by_key(|label| label.row);
+        let file = self.labels.display();
+        match missing.as_slice() {
+            [] => {}
+            [label] => {
+                return Err(Error::Input(format!(
+                    "'{file}' row {}: galaxy {} has no image in {}",
+                    label.row,
+                    label.id,
+                    index.describe()
+                )));
+            }
+            several => {
+                let named: Vec<String> = (several.iter().take(MISSING_NAMED))
+                    .map(|label| format!("{} (row {})", label.id, label.row))
+                    .collect();
+                let more = if several.len() > MISSING_NAMED {
+                    ", ..."
+                } else {
+                    ""
+                };
+                return Err(Error::Input(format!(
+                    "'{file}': {} of {} galaxies have no image in {}: {}{more}",
+                    several.len(),
+                    wanted.len(),
+                    index.describe(),
+                    named.join(", ")
+                )));
+            }
+        }
+        Ok(LabelledImages {
+            source: self,
+            labels,
+            index,
+        })
+    }
+}
 
+impl LabelledImages {
+    /// Decodes all images of a split. `largest_crop` is in pixels of the images.
+    ///
+    /// # Errors
+    /// Names the row and the file of the first image that can't be decoded.
+    pub(crate) fn load(&self, split: Split, largest_crop: u32, threads: usize) -> Result<Dataset> {
+        let labels = self.labels.of(split)?;
         let progress = Progress::new(&format!("decoding {split}"), labels.len() as u64, "images");
-        let decode_one = |number: usize| -> Result<(RgbImage, blake3::Hash)> {
-            let bytes = index.read(places[number])?;
+        let decode_one = |number: usize| -> Result<(Image, blake3::Hash)> {
+            let label = labels[number];
+            let place = self.index.require(&label.id)?;
+            let bytes = self.index.read(place)?;
             let image = decode(&bytes, &Limits::default()).map_err(|fault| {
-                Error::Input(format!(
-                    "'{}' row {}: galaxy {}: {}: {fault}",
-                    self.labels.display(),
-                    labels[number].row,
-                    labels[number].id,
-                    index.name(places[number])
-                ))
+                let place = format!(
+                    "'{}' row {}: galaxy {}: {}",
+                    self.source.labels.display(),
+                    label.row,
+                    label.id,
+                    self.index.name(place)
+                );
+                Error::input_at(place)(fault)
             })?;
             progress.advance(1);
-            Ok((keep_centre(&image, largest_crop), blake3::hash(&bytes)))
+            Ok((image.keep_centre(largest_crop), blake3::hash(&bytes)))
         };
         let decoded = in_parallel(labels.len(), threads, decode_one)?;
         progress.finish();
@@ -92,7 +143,7 @@ impl Source {
         Ok(Dataset {
             classes: labels.iter().map(|label| label.class).collect(),
             votes: labels.iter().map(|label| label.votes).collect(),
-            ids: labels.into_iter().map(|label| label.id).collect(),
+            ids: labels.iter().map(|label| label.id.clone()).collect(),
             images: decoded.into_iter().map(|(image, _)| image).collect(),
             digest,
         })
@@ -100,32 +151,14 @@ impl Source {
 }
 
 impl Dataset {
-    /// How many galaxies.
-    pub fn len(&self) -> usize {
+    /// The number of galaxies.
+    pub(crate) fn len(&self) -> usize {
         self.images.len()
     }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
-    }
 }
 
-/// The central `crop` pixels of each side that is longer; one more where the surplus is odd, so that
-/// every smaller centre crop of the result is that of the whole.
-fn keep_centre(image: &RgbImage, crop: u32) -> RgbImage {
-    let (width, height) = image.dimensions();
-    let kept = |length: u32| match length.checked_sub(crop) {
-        Some(surplus) => crop + surplus % 2,
-        None => length,
-    };
-    let (kept_width, kept_height) = (kept(width), kept(height));
-    let (left, top) = ((width - kept_width) / 2, (height - kept_height) / 2);
-    imageops::crop_imm(image, left, top, kept_width, kept_height).to_image()
-}
-
-/// Computes `count` values on some threads, in order. The first failure by number is the one
-/// returned, whatever the threads' timing.
+/// Computes `count` values on several threads, and returns them in order. If some fail, the error is
+/// that of the smallest number, whatever the threads' timing.
 fn in_parallel<T: Send>(
     count: usize,
     threads: usize,
@@ -163,7 +196,7 @@ fn in_parallel<T: Send>(
     all.into_iter().map(|(_, result)| result).collect()
 }
 
-fn digest<'a>(labels: &[Label], hashes: impl Iterator<Item = &'a blake3::Hash>) -> String {
+fn digest<'a>(labels: &[&Label], hashes: impl Iterator<Item = &'a blake3::Hash>) -> String {
     let mut all = blake3::Hasher::new();
     for (label, hash) in labels.iter().zip(hashes) {
         all.update(label.id.as_bytes());
@@ -179,20 +212,6 @@ fn digest<'a>(labels: &[Label], hashes: impl Iterator<Item = &'a blake3::Hash>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use galmorph_cutout::Preprocessing;
-
-    #[test]
-    fn what_is_kept_gives_the_views_of_the_whole() {
-        for (width, height) in [(424, 424), (425, 301), (240, 260), (200, 431)] {
-            let image = RgbImage::from_fn(width, height, |x, y| {
-                image::Rgb([(x * 7) as u8, (y * 3) as u8, (x * y) as u8])
-            });
-            let kept = keep_centre(&image, 240);
-            assert!(kept.width() <= 241 && kept.height() <= 241);
-            let preprocessing = Preprocessing::default();
-            assert!(preprocessing.views(&kept) == preprocessing.views(&image));
-        }
-    }
 
     #[test]
     fn parallel_results_are_in_order_and_the_first_failure_is_reported() {

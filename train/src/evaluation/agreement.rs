@@ -1,7 +1,8 @@
-//! How far the answers of two models are apart: what a change that should change nothing changed.
+//! How far the predictions of two models are apart.
 //!
-//! A model that is stored in 8 bits, or computed in another precision, is held against the one it came
-//! from, image by image. Two accuracies alone would hide answers that moved both ways.
+//! Storing a model in 8 bits, or computing it in another precision, should change nothing. This compares
+//! such a model with the original, image by image. The two accuracies alone would hide changes in both
+//! directions.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,27 +13,27 @@ use super::answers::Answers;
 use crate::error::{Error, Result};
 use crate::metrics::Prediction;
 
-/// The differences between two models' answers to the same images.
+/// The differences between two models' predictions for the same images.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Agreement {
-    /// Images.
-    pub images: usize,
+pub(crate) struct Agreement {
+    /// The number of images.
+    images: usize,
     /// Images with the same label.
-    pub same_label: usize,
+    same_label: usize,
     /// The largest difference of a probability.
-    pub largest: f64,
-    /// The mean over the images of the largest difference among their five probabilities.
-    pub mean: f64,
+    largest: f64,
+    /// The mean over the images of the largest difference among an image's five probabilities.
+    mean: f64,
 }
 
-/// One row of `predictions.csv`: the label, none where there was no answer, and the probabilities.
+/// One row of `predictions.csv`: the label and the probabilities; `None` where there was no answer.
 type Earlier = (Option<Morphology>, [Option<f32>; Morphology::COUNT]);
 
 /// Compares answers with those in the `predictions.csv` of another evaluation.
 ///
 /// # Errors
-/// When the file can't be read, or is of other images.
-pub fn agreement(answers: &Answers, temperature: f32, path: &Path) -> Result<Agreement> {
+/// When the file can't be read, or holds predictions for other images.
+pub(crate) fn agreement(answers: &Answers, temperature: f32, path: &Path) -> Result<Agreement> {
     let earlier = read(path)?;
     let predictions = answers.averaged(temperature);
     if earlier.len() != predictions.len() {
@@ -59,7 +60,7 @@ pub fn agreement(answers: &Answers, temperature: f32, path: &Path) -> Result<Agr
     Ok(total)
 }
 
-/// An answer where the other has none is as far away as can be.
+/// The largest difference of a probability; 1 if only one of the two models has an answer.
 fn largest_difference(now: &Prediction, then: &[Option<f32>; Morphology::COUNT]) -> f64 {
     let then = then.iter().copied().collect::<Option<Vec<f32>>>();
     match (now.answer, then) {
@@ -72,13 +73,14 @@ fn largest_difference(now: &Prediction, then: &[Option<f32>; Morphology::COUNT])
 }
 
 fn read(path: &Path) -> Result<HashMap<String, Earlier>> {
-    let fault = |error: String| Error::Input(format!("cannot use '{}': {error}", path.display()));
-    let mut table = csv::Reader::from_path(path).map_err(|error| fault(error.to_string()))?;
-    let header = table.headers().map_err(|error| fault(error.to_string()))?;
+    let unreadable = Error::input_file::<csv::Error>("predictions", path);
+    let mut table = csv::Reader::from_path(path).map_err(&unreadable)?;
+    let header = table.headers().map_err(&unreadable)?;
     let column = |name: &str| {
         (header.iter().position(|cell| cell == name)).ok_or_else(|| {
-            fault(format!(
-                "it has no column '{name}' (a predictions.csv of galmorph-train evaluate?)"
+            Error::Input(format!(
+                "'{}' has no column '{name}' (is it a predictions.csv of galmorph-train evaluate?)",
+                path.display()
             ))
         })
     };
@@ -90,7 +92,7 @@ fn read(path: &Path) -> Result<HashMap<String, Earlier>> {
     table
         .records()
         .map(|row| {
-            let row = row.map_err(|error| fault(error.to_string()))?;
+            let row = row.map_err(&unreadable)?;
             let cell = |column: usize| row.get(column).unwrap_or_default();
             let label = cell(label).parse().ok();
             let values = probabilities.map(|column| cell(column).parse().ok());

@@ -1,4 +1,4 @@
-//! A network at work on labelled images.
+//! A network's outputs on labelled images, and their measurement.
 
 use std::ops::Range;
 
@@ -14,27 +14,27 @@ use crate::network::Network;
 use crate::progress::Progress;
 use crate::torch::{Mode, Precision, Weights, forward};
 
-/// How many views go through the network at once, or those of one image if it has more.
+/// The number of views in a batch; at least those of one image.
 const VIEWS_AT_ONCE: usize = 128;
 
 /// One softmax output.
 pub type Row = [f32; Morphology::COUNT];
 
-/// A network with weights, ready to answer.
+/// A network with weights, ready to classify.
 #[derive(Clone, Copy)]
 pub struct Classifier<'a> {
     /// The network.
     pub network: &'a Network,
     /// Its weights.
     pub weights: &'a Weights,
-    /// The kind of number to compute with.
+    /// The precision of the arithmetic.
     pub precision: Precision,
-    /// Where the weights are.
+    /// The device that holds the weights.
     pub device: Device,
 }
 
-/// The answers of one network on one set of labelled images.
-pub struct Answers {
+/// The outputs of one network for one set of labelled images.
+pub(crate) struct Answers {
     ids: Vec<String>,
     classes: Vec<Morphology>,
     scales: Vec<u32>,
@@ -44,8 +44,9 @@ pub struct Answers {
 }
 
 impl Classifier<'_> {
-    /// The softmax `[N, 5]` of views `[N, 3, 64, 64]`, given row-major. Inference mode: batch
-    /// normalisation uses its running statistics, so an answer never depends on its neighbours.
+    /// The softmax outputs `[N, 5]` for views `[N, channels, height, width]`, given row-major. `shape`
+    /// is the shape of one view. Batch normalisation uses its running statistics, so an output never
+    /// depends on other views.
     pub fn probabilities(&self, views: &[f32], shape: [usize; 3]) -> Vec<Row> {
         let [channels, height, width] = shape.map(|n| n as i64);
         let probabilities = tch::no_grad(|| {
@@ -69,7 +70,7 @@ impl Classifier<'_> {
     }
 
     /// Classifies every image at every test scale, in every position.
-    pub fn evaluate(
+    pub(crate) fn evaluate(
         &self,
         dataset: &Dataset,
         preprocessing: &Preprocessing,
@@ -108,63 +109,70 @@ impl Classifier<'_> {
 
 impl Answers {
     /// The galaxies' ids, in the order of every other list.
-    pub fn ids(&self) -> &[String] {
+    pub(crate) fn ids(&self) -> &[String] {
         &self.ids
     }
 
     /// The test scales Q, in pixels.
-    pub fn scales(&self) -> &[u32] {
+    pub(crate) fn scales(&self) -> &[u32] {
         &self.scales
     }
 
-    /// In which positions the views were seen.
-    pub const fn symmetries(&self) -> Symmetries {
+    /// The positions in which the network saw the views.
+    pub(crate) const fn symmetries(&self) -> Symmetries {
         self.symmetries
     }
 
-    /// The outputs for each image's views, all scales and positions.
-    pub fn views(&self) -> Vec<Views<'_>> {
+    /// The outputs for each image's views, over all scales and positions.
+    pub(crate) fn views(&self) -> Vec<Views<'_>> {
         self.views_of(0..self.scales.len())
     }
 
-    /// The answers averaged over all views: what the daemon answers at this temperature.
-    pub fn averaged(&self, temperature: f32) -> Vec<Prediction> {
+    /// The predictions averaged over all views: what the daemon answers at this temperature.
+    pub(crate) fn averaged(&self, temperature: f32) -> Vec<Prediction> {
         let views = self.views();
         views.iter().map(|views| views.at(temperature)).collect()
     }
 
-    /// The answers at one test scale, by its number.
-    pub fn at_scale(&self, number: usize, temperature: f32) -> Vec<Prediction> {
+    /// The predictions at one test scale, given by its index.
+    pub(crate) fn at_scale(&self, number: usize, temperature: f32) -> Vec<Prediction> {
         let views = self.views_of(number..number + 1);
         views.iter().map(|views| views.at(temperature)).collect()
     }
 
-    /// Fits the temperature to these answers, and measures them at it. Where none is best, the
-    /// temperature stays 1 and the measurement has no calibration.
-    pub fn calibrate(&self) -> (f32, Measurement) {
+    /// Fits the temperature to these answers, and measures them at it. If there is no best temperature,
+    /// it stays 1 and the measurement has no calibration.
+    #[expect(
+        clippy::expect_used,
+        reason = "without images there is no best temperature"
+    )]
+    pub(crate) fn calibrate(&self) -> (f32, Measurement) {
         let Some(temperature) = metrics::fit(&self.views()) else {
             log::warn!(
-                "no temperature fits the {} validation images best; the model is left as it is",
+                "the {} validation images have no best temperature; the model stays uncalibrated",
                 self.classes.len()
             );
             return (1.0, self.measurement(1.0));
         };
-        let error_at = |temperature| metrics::calibration_error(&self.averaged(temperature));
+        let error_at = |temperature| {
+            metrics::calibration_error(&self.averaged(temperature)).expect("there are images")
+        };
         let cross_fitted = metrics::cross_fitted(&self.views());
         let mut measurement = self.measurement(temperature);
         measurement.calibration = Some(CalibrationError {
-            before: error_at(1.0).unwrap_or_default(),
-            after: error_at(temperature).unwrap_or_default(),
+            before: error_at(1.0),
+            after: error_at(temperature),
             cross_fitted: cross_fitted
                 .and_then(|crossed| metrics::calibration_error(&crossed.predictions)),
         });
         (temperature, measurement)
     }
 
-    /// Accuracy for each test scale alone, and for all of them averaged; recall of each class. All at
-    /// this temperature.
-    pub fn measurement(&self, temperature: f32) -> Measurement {
+    /// The accuracy at each test scale alone and averaged over all of them, and the recall of each
+    /// class, at this temperature. A class without an image has a recall of 0.
+    pub(crate) fn measurement(&self, temperature: f32) -> Measurement {
         let averaged = Confusion::of(&self.averaged(temperature));
+        // A model card has no room for "undefined"; the number of images in the same entry is 0.
         let value = |estimate: Option<Estimate>| estimate.map_or(0.0, |estimate| estimate.value);
         let per_scale = (self.scales.iter().enumerate())
             .map(|(number, scale)| {
@@ -192,7 +200,7 @@ impl Answers {
         }
     }
 
-    /// The outputs of some test scales, by their numbers.
+    /// The outputs at some test scales, given by their indices.
     fn views_of(&self, scales: Range<usize>) -> Vec<Views<'_>> {
         let positions = self.symmetries.count();
         let places = scales.start * positions..scales.end * positions;
@@ -205,14 +213,19 @@ impl Answers {
     }
 }
 
-/// A measurement as a table for people: scales first, then classes.
-pub fn table(measurement: &Measurement) -> String {
+/// A measurement as a table for people: scales first, then classes. An undefined value is `-`.
+pub(crate) fn table(measurement: &Measurement) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     // Writing to a string can't fail.
     let _ = writeln!(text, "{:<24}{:>8}{:>10}", "", "images", "accuracy");
     let mut line = |name: &str, images: usize, value: f64| {
-        let _ = writeln!(text, "{name:<24}{images:>8}{:>9.2}%", 100.0 * value);
+        let shown = if images == 0 {
+            "-".to_owned()
+        } else {
+            format!("{:.2}%", 100.0 * value)
+        };
+        let _ = writeln!(text, "{name:<24}{images:>8}{shown:>10}");
     };
     for scale in &measurement.per_scale {
         let name = format!("scale {}", scale.scale);
@@ -227,7 +240,7 @@ pub fn table(measurement: &Measurement) -> String {
         let mut line = |name: &str, value: f64| line(name, measurement.images, value);
         line("calibration error", error.after);
         line("  without temperature", error.before);
-        // The temperature was fitted on the images of the first line.
+        // The error above is for the images that the temperature was fitted on; this one is not.
         if let Some(cross_fitted) = error.cross_fitted {
             line("  cross-fitted", cross_fitted);
         }
@@ -312,6 +325,27 @@ mod tests {
 
         let (temperature, measured) = answers(&[180], &images[..18]).calibrate();
         assert_eq!((temperature, measured.calibration), (1.0, None));
+    }
+
+    #[test]
+    fn the_recall_of_a_class_without_images_is_a_dash() {
+        let sure_round = [1.0, 0.0, 0.0, 0.0, 0.0];
+        let measured = answers(&[180], &[(Round, &[sure_round])]).measurement(1.0);
+        let table = table(&measured);
+        let row = |name: &str| {
+            let line = table.lines().find(|line| line.contains(name)).unwrap();
+            line.split_whitespace()
+                .skip(2)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(row("recall round"), "1 100.00%");
+        assert_eq!(row("recall cigar"), "0 -");
+        let lengths: Vec<usize> = table.lines().map(str::len).collect();
+        assert!(
+            lengths.iter().all(|length| *length == lengths[0]),
+            "{table}"
+        );
     }
 
     #[test]

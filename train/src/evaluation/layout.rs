@@ -1,13 +1,14 @@
-//! A table that is printed for people and written as CSV from the same cells.
+//! Tables that are printed for people and written as CSV, from the same cells.
 
 use std::fmt;
 
 use comfy_table::CellAlignment;
 use comfy_table::presets::NOTHING;
 
+use crate::csv_bytes::csv_bytes;
 use crate::metrics::{Estimate, Interval};
 
-/// A table with a title and, below it, a remark.
+/// A table with a title above it and a remark below it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     title: String,
@@ -16,7 +17,7 @@ pub struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
-/// A column: its name in CSV, its heading for people, and how its values are shown.
+/// A column: its name in CSV, its heading for people, and the format of its values.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Column {
     pub(super) name: String,
@@ -24,7 +25,7 @@ pub(super) struct Column {
     pub(super) kind: Kind,
 }
 
-/// How a column's values are shown to people. In CSV a value is a plain number, and what has an
+/// How a column's values are shown to people. In CSV a value is a plain number, and a value with an
 /// interval takes three columns: the value, `_low` and `_high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -36,16 +37,16 @@ pub(super) enum Kind {
     Percent,
 }
 
-/// What stands in one place of a table.
+/// The contents of one cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
     /// Words.
     Text(String),
     /// A number of images.
     Count(u64),
-    /// A value, with its interval where it has one.
+    /// A value, and its interval if it has one.
     Value(f64, Option<Interval>),
-    /// Nothing is known, or defined.
+    /// An unknown or undefined value.
     Empty,
 }
 
@@ -86,9 +87,8 @@ impl Table {
         self
     }
 
-    /// The table as CSV, with a header, values as fractions in full precision, and their intervals.
-    pub fn to_csv(&self) -> Vec<u8> {
-        let mut table = csv::Writer::from_writer(Vec::new());
+    /// The table as CSV: a header, and rows with intervals and with fractions in full precision.
+    pub(super) fn to_csv(&self) -> Vec<u8> {
         let header = self
             .columns
             .iter()
@@ -96,9 +96,7 @@ impl Table {
                 Kind::Plain => vec![name.clone()],
                 _ => vec![name.clone(), format!("{name}_low"), format!("{name}_high")],
             });
-        // Writing to memory can't fail.
-        let _ = table.write_record(header);
-        for row in &self.rows {
+        let rows = self.rows.iter().map(|row| {
             let fields = row.iter().zip(&self.columns).flat_map(|(cell, column)| {
                 let mut fields = cell.fields();
                 if column.kind == Kind::Plain {
@@ -106,9 +104,9 @@ impl Table {
                 }
                 fields
             });
-            let _ = table.write_record(fields);
-        }
-        table.into_inner().unwrap_or_default()
+            fields.collect()
+        });
+        csv_bytes(header.collect::<Vec<String>>(), rows)
     }
 }
 
@@ -144,7 +142,7 @@ impl Cell {
                 factor * value,
                 factor * low,
                 factor * high,
-                // The ends of an interval are not known so well.
+                // The ends of an interval are less certain, and get one digit less.
                 less = decimals - 1
             ),
             Self::Empty => "-".into(),

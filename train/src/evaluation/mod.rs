@@ -1,20 +1,34 @@
-//! What a network answers on labelled images, and everything that is measured of it.
+//! A network on labelled images, and what is measured of it.
 //!
-//! [`Classifier`] gives the [`Answers`]; [`Evaluation`] is what they come to, as a file that other
-//! commands read; [`tables`] lays it out as the paper does, and [`paper`] has the paper's own figures. How
-//! a metric is computed is in [`metrics`](crate::metrics) and nowhere else.
+//! ```text
+//! answers    a network's outputs on a dataset, and their measurement
+//! symmetry   the same image in eight positions
+//! record     everything that was measured, as evaluation.json
+//! layout, tables, paper    the paper's tables, and the paper's own numbers
+//! output     the files of an evaluation
+//! agreement  how far two models' outputs are apart
+//! epoch      what an epoch of training came to
+//! ```
+//!
+//! How a metric is computed stands in `metrics` and nowhere else.
 
 mod agreement;
 mod answers;
+mod epoch;
 mod layout;
 mod output;
-pub mod paper;
+mod paper;
 mod record;
 mod symmetry;
 pub mod tables;
 
-pub use agreement::{Agreement, agreement};
-pub use answers::{Answers, Classifier, Row, table};
-pub use output::{EVALUATION, write};
-pub use record::{AtScale, CalibrationReport, CrossFittedError, Evaluation, Subject};
-pub use symmetry::Symmetries;
+pub(crate) use agreement::agreement;
+pub(crate) use answers::{Answers, table};
+pub use answers::{Classifier, Row};
+pub use epoch::EpochRecord;
+pub use output::EVALUATION;
+pub(crate) use output::write;
+pub(crate) use paper::Figures;
+pub use record::Evaluation;
+pub(crate) use record::Subject;
+pub(crate) use symmetry::Symmetries;

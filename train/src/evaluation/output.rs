@@ -1,4 +1,5 @@
-//! An evaluation's files: `evaluation.json`, `predictions.csv` and a table of the paper each.
+//! The files of an evaluation: `evaluation.json`, `predictions.csv`, and one CSV file for each table of
+//! the paper.
 
 use std::path::Path;
 
@@ -7,17 +8,18 @@ use galmorph_cutout::Morphology;
 use super::answers::Answers;
 use super::record::Evaluation;
 use super::tables;
-use crate::artefact;
+use crate::atomic_file;
+use crate::csv_bytes::csv_bytes;
 use crate::error::{Error, Result};
 
-/// The file that [`Evaluation::read`] reads back.
+/// The name of the file that [`Evaluation::read`] reads back.
 pub const EVALUATION: &str = "evaluation.json";
 
-/// Writes all files into a folder, which is made if need be.
-pub fn write(folder: &Path, evaluation: &Evaluation, answers: &Answers) -> Result<()> {
+/// Writes all files into a folder, and creates the folder if needed.
+pub(crate) fn write(folder: &Path, evaluation: &Evaluation, answers: &Answers) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let predictions = predictions(answers, evaluation.subject.temperature);
-    artefact::write(&folder.join("predictions.csv"), &predictions)?;
+    atomic_file::write(&folder.join("predictions.csv"), &predictions)?;
     let alone = std::slice::from_ref(evaluation);
     for (name, table) in [
         ("table4.csv", tables::table4(evaluation)),
@@ -25,34 +27,30 @@ pub fn write(folder: &Path, evaluation: &Evaluation, answers: &Answers) -> Resul
         ("table6.csv", tables::table6(alone)),
         ("table7.csv", tables::table7(alone)),
     ] {
-        artefact::write(&folder.join(name), &table.to_csv())?;
+        atomic_file::write(&folder.join(name), &table.to_csv())?;
     }
-    // Last: who finds it finds the others too.
-    let path = folder.join(EVALUATION);
-    let json = serde_json::to_vec_pretty(evaluation)
-        .map_err(|error| Error::Artefact(format!("cannot write '{}': {error}", path.display())))?;
-    artefact::write(&path, &json)
+    let json =
+        serde_json::to_vec_pretty(evaluation).map_err(Error::internal("write an evaluation"))?;
+    // The last file: where it is, the others are, too.
+    atomic_file::write(&folder.join(EVALUATION), &json)
 }
 
-/// One row a galaxy: what it is, what the averaged answer says, and how sure that is of each class. A
-/// galaxy without an answer has none of these.
+/// One row a galaxy: its class, its predicted label, and the probability of each class, averaged over
+/// the views. Label and probabilities are empty where the network gave no answer.
 fn predictions(answers: &Answers, temperature: f32) -> Vec<u8> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let columns = Morphology::names().map(|name| format!("p_{name}"));
-    let fixed = ["id", "truth", "label"].map(String::from);
-    // Writing to memory can't fail.
-    let _ = table.write_record(fixed.iter().chain(&columns));
-    for (id, prediction) in answers.ids().iter().zip(answers.averaged(temperature)) {
+    let mut header = ["id", "truth", "label"].map(String::from).to_vec();
+    header.extend(Morphology::names().map(|name| format!("p_{name}")));
+    let averaged = answers.averaged(temperature);
+    let rows = answers.ids().iter().zip(&averaged).map(|(id, prediction)| {
         let label = prediction.label().map_or("", Morphology::name);
-        let probabilities = match prediction.answer {
+        let mut row = [id.as_str(), prediction.truth.name(), label]
+            .map(String::from)
+            .to_vec();
+        row.extend(match prediction.answer {
             Some(answer) => answer.values().map(|p| p.to_string()),
             None => [const { String::new() }; Morphology::COUNT],
-        };
-        let fixed = [id.as_str(), prediction.truth.name(), label];
-        let row = fixed
-            .into_iter()
-            .chain(probabilities.iter().map(String::as_str));
-        let _ = table.write_record(row);
-    }
-    table.into_inner().unwrap_or_default()
+        });
+        row
+    });
+    csv_bytes(header, rows)
 }

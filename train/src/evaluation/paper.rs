@@ -1,40 +1,41 @@
-//! The figures of Zhu et al. 2019 to compare with.
+//! The numbers that Zhu et al. 2019 report, to compare with.
 //!
 //! They are for the paper's own test set (2,879 galaxies, one of them counted twice), and for the best
-//! of ten runs. Table 6 has the mean over the test scales of the accuracy at each; Table 7 the best
-//! single scale.
+//! of ten runs. Table 6 has the mean of the accuracies at the test scales, Table 7 the best single
+//! scale.
 
 use galmorph_cutout::Morphology;
 use serde::{Deserialize, Serialize};
 
 /// What the paper reports of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// The paper's name for the network.
-    pub model: String,
+    pub(crate) model: String,
     /// Table 6: the mean of the accuracies at the test scales, as a fraction.
-    pub mean_of_scales: f64,
+    pub(crate) mean_of_scales: f64,
     /// Table 7: accuracy, as a fraction.
-    pub accuracy: f64,
+    pub(crate) accuracy: f64,
     /// Table 7: precision.
-    pub precision: f64,
+    pub(crate) precision: f64,
     /// Table 7: recall.
-    pub recall: f64,
+    pub(crate) recall: f64,
     /// Table 7: F1.
-    pub f1: f64,
+    pub(crate) f1: f64,
     /// Table 7: the area under the ROC curve.
-    pub auc: f64,
-    /// Table 4: precision, recall and F1 of each class; of the paper's own network only.
-    pub per_class: Option<[[f64; 3]; Morphology::COUNT]>,
-    /// Table 5: the confusion matrix, its rows the true classes; of the paper's own network only.
-    pub confusion: Option<[[u64; Morphology::COUNT]; Morphology::COUNT]>,
+    pub(crate) auc: f64,
+    /// Table 4: precision, recall and F1 of each class; only for the paper's own network.
+    pub(crate) per_class: Option<[[f64; 3]; Morphology::COUNT]>,
+    /// Table 5: the confusion matrix, whose rows are the true classes; only for the paper's own network.
+    pub(crate) confusion: Option<[[u64; Morphology::COUNT]; Morphology::COUNT]>,
 }
 
-/// The paper's name of a network, how our descriptions of it begin, and its rows of Tables 6 and 7:
-/// mean over scales, accuracy, precision, recall, F1, AUC.
+/// The paper's name of a network, our name of it, and its rows of Tables 6 and 7: mean over scales,
+/// accuracy, precision, recall, F1, AUC.
 type Rows = (&'static str, &'static str, [f64; 6]);
 
-/// The mean over scales of Table 6 is as the text of section 5.2 gives it.
+/// The networks that the paper compares. The mean over scales (Table 6) has the digits of the text of
+/// section 5.2.
 const NETWORKS: [Rows; 6] = [
     (
         "Dieleman",
@@ -48,17 +49,17 @@ const NETWORKS: [Rows; 6] = [
     ),
     (
         "VGG-16",
-        "vgg",
+        "vgg16",
         [0.931_336, 0.936_458, 0.9348, 0.9365, 0.9353, 0.9846],
     ),
     (
         "Inception-v3",
-        "inception",
+        "inception-v3",
         [0.942_014, 0.945_139, 0.9447, 0.9451, 0.9448, 0.9852],
     ),
     (
         "ResNet-50",
-        "resnet",
+        "resnet50-v2",
         [0.940_972, 0.946_875, 0.9458, 0.9469, 0.9461, 0.9823],
     ),
     (
@@ -79,8 +80,8 @@ const PER_CLASS: [[f64; 3]; Morphology::COUNT] = [
     [0.9573, 0.9782, 0.9677],
 ];
 
-/// Table 5. Its caption has rows and columns the other way round than its numbers: these row sums are
-/// the class sizes, and Table 4 follows.
+/// Table 5. Its caption swaps rows and columns: the row sums here are the class sizes, and Table 4
+/// follows from the numbers as they stand.
 const CONFUSION: [[u64; Morphology::COUNT]; Morphology::COUNT] = [
     [815, 21, 0, 0, 10],
     [29, 762, 0, 0, 17],
@@ -89,12 +90,12 @@ const CONFUSION: [[u64; Morphology::COUNT]; Morphology::COUNT] = [
     [4, 7, 1, 5, 763],
 ];
 
-/// What the paper reports of a network of this kind, whatever its width: `zhu2019 k=0.25 N=2` is held
-/// against the paper's own.
-pub fn figures(network: &str) -> Option<Figures> {
-    let (model, _, row) = NETWORKS
-        .into_iter()
-        .find(|(_, kind, _)| network.starts_with(kind))?;
+/// What the paper reports of a network, whatever its hyperparameters: `zhu2019 k=0.25 N=2` is compared
+/// with the paper's own network, which is wider. `network` is an
+/// [`Architecture`](crate::network::Architecture) as text.
+pub(super) fn figures(network: &str) -> Option<Figures> {
+    let name = network.split_whitespace().next()?;
+    let (model, _, row) = NETWORKS.into_iter().find(|(_, ours, _)| *ours == name)?;
     let [mean_of_scales, accuracy, precision, recall, f1, auc] = row;
     Some(Figures {
         model: model.to_owned(),
@@ -113,6 +114,7 @@ pub fn figures(network: &str) -> Option<Figures> {
 mod tests {
     use super::*;
     use crate::metrics::Confusion;
+    use crate::network::Architecture;
 
     #[test]
     fn our_metrics_of_the_papers_table_5_are_its_tables_4_and_7() {
@@ -122,7 +124,7 @@ mod tests {
             ..Confusion::default()
         };
         let near = |ours: Option<f64>, printed: f64| {
-            // It has 0.9562 for 0.95615, and 0.6476 for 0.64762: cut off or rounded.
+            // The paper prints four digits, and rounds 0.95615 up.
             assert!(
                 (ours.unwrap() - printed).abs() < 1e-4,
                 "{ours:?}, {printed}"
@@ -146,9 +148,18 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_held_against_its_own_kind() {
-        assert_eq!(figures("vgg16").unwrap().model, "VGG-16");
-        assert_eq!(figures("resnet50 v2").unwrap().accuracy, 0.946_875);
+    fn a_network_is_compared_with_its_own_kind() {
+        assert_eq!(figures("vgg16 drop=0.5").unwrap().model, "VGG-16");
+        assert_eq!(figures("resnet50-v2").unwrap().accuracy, 0.946_875);
         assert_eq!(figures("transformer"), None);
+    }
+
+    #[test]
+    fn every_network_of_the_paper_is_one_of_ours() {
+        for (paper, ours, _) in NETWORKS {
+            let architecture = Architecture::all().find(|network| network.name() == ours);
+            let text = architecture.unwrap().to_string();
+            assert_eq!(figures(&text).unwrap().model, paper);
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
+use super::epoch::EpochRecord;
 use super::paper::{self, Figures};
-use crate::checkpoint::EpochRecord;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::metrics::{self, Calibration, Estimate, Metrics, Roc};
@@ -16,105 +16,105 @@ use crate::torch::Precision;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The version of this description; see [`Evaluation::FORMAT`].
-    pub format: u32,
+    pub(crate) format: u32,
     /// What was evaluated.
     pub subject: Subject,
     /// The split of the labels: `train`, `validation` or `test`.
-    pub split: String,
+    pub(crate) split: String,
     /// The digest of its images and labels.
-    pub data_digest: String,
-    /// How many images.
+    pub(crate) data_digest: String,
+    /// The number of images.
     pub images: usize,
-    /// How many of them the network gave no answer to.
-    pub unanswered: u64,
+    /// Images that the network gave no answer to.
+    pub(crate) unanswered: u64,
     /// The test scales Q, in pixels.
     pub test_scales: Vec<u32>,
-    /// In how many positions each view was seen: 1, or 8 with the symmetries of the square.
+    /// The number of positions in which the network saw each view: 1, or 8 with the symmetries of the
+    /// square.
     pub symmetries: usize,
     /// The metrics of one test scale at a time, at the model's temperature.
     pub per_scale: Vec<AtScale>,
-    /// The mean of their accuracies (the paper's Table 6), which is not the accuracy of the averaged
-    /// answers.
-    pub mean_of_scales: Option<Estimate>,
-    /// The metrics of the answers averaged over the test scales, at the model's temperature: what
-    /// the daemon answers.
+    /// The mean of these accuracies (the paper's Table 6). It is not the accuracy of the averaged answers.
+    pub(crate) mean_of_scales: Option<Estimate>,
+    /// The metrics of the answers averaged over the test scales, at the model's temperature: what the
+    /// daemon answers.
     pub averaged: Metrics,
     /// The ROC curves of the averaged answers, class by class.
     pub roc: Vec<Roc>,
-    /// How honest the averaged answers' confidence is.
-    pub calibration: CalibrationReport,
-    /// The epochs of the training, where they are known.
+    /// How well calibrated the averaged answers are.
+    pub(crate) calibration: CalibrationReport,
+    /// The epochs of the training, if they are known.
     #[serde(default)]
     pub history: Vec<EpochRecord>,
-    /// The paper's figures for a network of this kind, where it has some.
+    /// What the paper reports of a network of this kind, if it does.
     #[serde(default)]
-    pub paper: Option<Figures>,
+    pub(crate) paper: Option<Figures>,
 }
 
-/// What is evaluated.
+/// The network that is evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
     /// The model's name.
     pub model: String,
-    /// The network and its parameters, as in the model card.
-    pub network: String,
-    /// How many values were learned.
-    pub parameters: usize,
+    /// The network and its hyperparameters, as in the model card.
+    pub(crate) network: String,
+    /// The number of learned values.
+    pub(crate) parameters: usize,
     /// Multiply-adds for one view.
-    pub multiply_adds: usize,
-    /// The temperature that is applied to its outputs.
-    pub temperature: f32,
-    /// The kind of number that it computed with.
-    pub precision: Precision,
+    pub(crate) multiply_adds: usize,
+    /// The temperature of the outputs.
+    pub(crate) temperature: f32,
+    /// The precision of the arithmetic.
+    pub(crate) precision: Precision,
 }
 
 /// The metrics of one test scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AtScale {
     /// The test scale Q in pixels.
-    pub scale: u32,
-    /// What the views of this scale alone come to.
-    pub metrics: Metrics,
+    pub(crate) scale: u32,
+    /// The metrics of this scale's views alone.
+    pub(crate) metrics: Metrics,
 }
 
-/// How honest the confidence is, without and with the model's temperature.
+/// How well calibrated the confidence is, without and with the model's temperature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CalibrationReport {
+pub(crate) struct CalibrationReport {
     /// At a temperature of 1.
-    pub before: Calibration,
+    pub(crate) before: Calibration,
     /// At the model's temperature.
-    pub after: Calibration,
-    /// Whether that temperature was fitted on these very images, which flatters `after` a little;
-    /// `cross_fitted` is the estimate for images that it was not fitted on.
-    pub fitted_on_these_images: bool,
-    /// When one half of these images is answered at the temperature fitted on the other; none where
-    /// there is no best temperature.
-    pub cross_fitted: Option<CrossFittedError>,
+    pub(crate) after: Calibration,
+    /// Whether that temperature was fitted on these same images. This makes `after` a little too good;
+    /// `cross_fitted` is the estimate for other images.
+    pub(crate) fitted_on_these_images: bool,
+    /// When each half of the images is answered at the temperature fitted on the other half. `None` if a
+    /// half has no best temperature.
+    pub(crate) cross_fitted: Option<CrossFittedError>,
 }
 
-/// The calibration of images at temperatures that were fitted without them.
+/// The calibration at temperatures that were fitted on other images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CrossFittedError {
-    /// The temperatures fitted on the images of even and of odd number.
-    pub temperatures: [f32; 2],
+pub(crate) struct CrossFittedError {
+    /// The temperatures fitted on the images with an even index, and on those with an odd index.
+    pub(crate) temperatures: [f32; 2],
     /// The expected calibration error, as in [`Calibration`].
-    pub error: Estimate,
+    pub(crate) error: Estimate,
     /// The mean negative log-likelihood, in nats.
-    pub negative_log_likelihood: Estimate,
+    pub(crate) negative_log_likelihood: Estimate,
     /// The Brier score.
-    pub brier_score: Estimate,
+    pub(crate) brier_score: Estimate,
 }
 
 impl Evaluation {
     /// The version that this program writes, and the only one that it reads.
-    pub const FORMAT: u32 = 1;
+    pub(crate) const FORMAT: u32 = 1;
 
     /// Measures the answers of a network. `fitted_on` is the digest of the images that its temperature
-    /// was fitted on, where it is known.
+    /// was fitted on, if it is known.
     ///
     /// # Errors
     /// When there is no image.
-    pub fn new(
+    pub(crate) fn new(
         subject: Subject,
         (split, dataset): (Split, &Dataset),
         answers: &Answers,
@@ -156,34 +156,32 @@ impl Evaluation {
     /// Reads an `evaluation.json`.
     ///
     /// # Errors
-    /// When it can't be read, is none, or was written by a program of another version.
+    /// When the file can't be read, is of another kind, or has another version.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let refused = |reason: String| {
-            Error::Artefact(format!(
-                "cannot use evaluation '{}': {reason}",
-                path.display()
-            ))
-        };
-        // The format first: another format may lack every other field.
-        let value: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
-        match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(format) if format == u64::from(Self::FORMAT) => {}
-            Some(format) => {
-                return Err(refused(format!(
-                    "it has format {format}, and this program reads format {}; evaluate again",
-                    Self::FORMAT
-                )));
-            }
-            None => {
-                return Err(refused(
-                    "it states no format (written by galmorph-train evaluate?)".into(),
-                ));
-            }
-        }
-        serde_json::from_value(value).map_err(|error| refused(error.to_string()))
+        Self::parse(&bytes).map_err(Error::unusable("evaluation", path))
     }
+
+    fn parse(bytes: &[u8]) -> std::result::Result<Self, RecordError> {
+        // The format first: an evaluation of another format may lack every other field.
+        let value: serde_json::Value = serde_json::from_slice(bytes)?;
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(format) if format == u64::from(Self::FORMAT) => Ok(serde_json::from_value(value)?),
+            Some(format) => Err(RecordError::Format(format)),
+            None => Err(RecordError::NoFormat),
+        }
+    }
+}
+
+/// Why a file is no evaluation that can be read.
+#[derive(Debug, thiserror::Error)]
+enum RecordError {
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("it has format {0}, and this program reads format {known}; evaluate again", known = Evaluation::FORMAT)]
+    Format(u64),
+    #[error("it states no format (was it written by galmorph-train evaluate?)")]
+    NoFormat,
 }
 
 fn calibration(

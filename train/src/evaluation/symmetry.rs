@@ -1,24 +1,24 @@
 //! The eight symmetries of the square.
 //!
-//! A galaxy has no up and no left, so a network can be asked about its image in all eight positions and
-//! the answers averaged. It costs eight times the work. This is done to the whitened view, whose mean
-//! and deviation no symmetry changes. It is not quite the view of the turned image: the resize samples
-//! from the upper left (`cutout`'s `resize.rs`), so that the two differ by a fraction of a pixel.
+//! A galaxy has no up and no left. So a network can classify its image in all eight positions, and the
+//! outputs can be averaged, for eight times the work. The symmetries act on the whitened view, since
+//! they change neither its mean nor its deviation. The result differs by a fraction of a pixel from the
+//! view of the turned image, because the resize samples from the upper left (`cutout/src/resize.rs`).
 
 use std::ops::Range;
 
-/// In which positions a network sees each view.
+/// The positions in which a network sees each view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Symmetries {
-    /// As it is: what the daemon does.
+pub(crate) enum Symmetries {
+    /// The image as it is, as in the daemon.
     Identity,
-    /// All eight, averaged: eight times the work.
+    /// All eight positions.
     All,
 }
 
 impl Symmetries {
-    /// How many positions.
-    pub const fn count(self) -> usize {
+    /// The number of positions.
+    pub(crate) const fn count(self) -> usize {
         self.range().end as usize
     }
 
@@ -29,7 +29,8 @@ impl Symmetries {
         }
     }
 
-    /// A view `[channels, side, side]` in each position, one after the other; first as it is.
+    /// A view `[channels, side, side]` in each position, one after the other. The first is the view as
+    /// it is.
     pub(super) fn positions(self, view: &[f32], side: usize) -> Vec<f32> {
         let mut all = Vec::with_capacity(view.len() * self.count());
         for symmetry in self.range() {
@@ -41,8 +42,8 @@ impl Symmetries {
     }
 }
 
-/// Bit 0 mirrors left and right, bit 1 up and down, bit 2 rows and columns: together every rotation by
-/// quarter turns, mirrored or not.
+/// Appends a channel in one of the positions. Bit 0 swaps left and right, bit 1 up and down, bit 2 rows
+/// and columns. Together they make every rotation by quarter turns, mirrored or not.
 fn append(output: &mut Vec<f32>, channel: &[f32], side: usize, symmetry: u8) {
     let mirrored = |place: usize, bit: u8| {
         if symmetry & bit == 0 {

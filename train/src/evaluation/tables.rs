@@ -1,7 +1,7 @@
 //! The paper's Tables 4 to 7, in its layout, with 95 % intervals.
 //!
-//! Tables 6 and 7 take any number of evaluations, one row each, and add the paper's own row for every
-//! kind of network among them.
+//! Tables 6 and 7 have one row for each evaluation, and below them the paper's own row for every kind of
+//! network among them.
 
 use galmorph_cutout::Morphology;
 
@@ -11,11 +11,11 @@ use super::paper::Figures;
 use super::record::Evaluation;
 use crate::metrics::Calibration;
 
-/// What is to be known of the paper's rows.
-const PAPER: &str = "Rows of the paper are the best of ten runs, on its own test set.";
+/// The remark below the paper's rows.
+const PAPER: &str = "The paper's rows are the best of ten runs, on its own test set.";
 
-/// Table 4: precision, recall and F1 of each class, and AUC beside them; the average is weighted by
-/// class size.
+/// Table 4: precision, recall and F1 of each class. The paper's table has no AUC. The average is
+/// weighted by class size.
 pub fn table4(evaluation: &Evaluation) -> Table {
     let columns = vec![
         Column::new("class", "Class", Kind::Plain),
@@ -75,8 +75,8 @@ pub fn table5(evaluation: &Evaluation) -> Table {
     table.remark("Rows are the true classes, columns the predicted ones.")
 }
 
-/// Table 6: the accuracy at each test scale. To the paper's mean over the scales it adds the
-/// accuracy of the answers averaged over them.
+/// Table 6: the accuracy at each test scale, the mean of these (as in the paper), and the accuracy of
+/// the answers averaged over the scales.
 pub fn table6(evaluations: &[Evaluation]) -> Table {
     let mut scales: Vec<u32> = (evaluations.iter())
         .flat_map(|evaluation| evaluation.test_scales.iter().copied())
@@ -164,11 +164,12 @@ pub fn table7(evaluations: &[Evaluation]) -> Table {
         table.row(paper_names(paper).into_iter().chain(values));
     }
     table.remark(format!(
-        "{PAPER} Here they are those of its best test scale."
+        "{PAPER} In this table they are for its best test scale."
     ))
 }
 
-/// How honest the confidence is, without and with the model's temperature; not a table of the paper.
+/// How well calibrated the confidence is, without and with the model's temperature. The paper has no
+/// such table.
 pub fn calibration(evaluation: &Evaluation) -> Table {
     let columns = vec![
         Column::new("temperature", "Temperature", Kind::Plain),
@@ -211,17 +212,18 @@ pub fn calibration(evaluation: &Evaluation) -> Table {
                 .chain(values.map(|value| Some(value).into())),
         );
     }
-    let crossed = "Cross-fitted: each half of the images at the temperature fitted on the other.";
+    let crossed =
+        "Cross-fitted: each half of the images at the temperature fitted on the other half.";
     if report.fitted_on_these_images {
         table.remark(format!(
-            "The model's temperature was fitted on these same images, which flatters its row a little.\n{crossed}"
+            "The model's temperature was fitted on these same images, so its row is a little too good.\n{crossed}"
         ))
     } else {
         table.remark(crossed)
     }
 }
 
-/// On what an evaluation was made.
+/// What an evaluation was made on, for a title.
 fn conditions(evaluation: &Evaluation) -> String {
     let scales: Vec<String> = evaluation.test_scales.iter().map(u32::to_string).collect();
     let symmetries = match evaluation.symmetries {
@@ -236,7 +238,7 @@ fn conditions(evaluation: &Evaluation) -> String {
     )
 }
 
-/// On what all were made; nothing where they differ.
+/// What all evaluations were made on; empty if they differ.
 fn common_conditions(evaluations: &[Evaluation]) -> String {
     match evaluations {
         [first, others @ ..] if others.iter().all(|e| conditions(e) == conditions(first)) => {
@@ -255,7 +257,7 @@ fn paper_names(paper: &Figures) -> [Cell; 2] {
     ["paper", &paper.model].map(|name| Cell::Text(name.to_owned()))
 }
 
-/// The paper's figures for the kinds of network among these, each once.
+/// The paper's rows for the kinds of network among these, each once.
 fn papers(evaluations: &[Evaluation]) -> Vec<&Figures> {
     let mut papers: Vec<&Figures> = Vec::new();
     for paper in evaluations.iter().filter_map(|e| e.paper.as_ref()) {

@@ -1,4 +1,5 @@
-//! What all charts share: the font, the frame of the axes, and the way from plotters to a [`Figure`].
+//! What all charts share: the font, the frame of the axes, and the conversion from plotters to a
+//! [`Figure`].
 
 use std::sync::Once;
 
@@ -14,7 +15,7 @@ use super::Figure;
 use super::palette::{GRID, INK};
 use crate::error::{Error, Result};
 
-/// The family as it stands in the SVG: a browser that lacks the first font takes one of its widths.
+/// The font family in the SVG. Verdana, which a browser without the first font takes, has its widths.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// The bytes of the regular font.
@@ -30,7 +31,7 @@ pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Axes<'a, 'b> =
     ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// What drawing gives.
+/// The result of drawing.
 pub(super) type Drawn<T = ()> = std::result::Result<T, DrawingAreaErrorKind<std::io::Error>>;
 
 /// Draws a chart of this size, in CSS pixels.
@@ -45,12 +46,12 @@ pub(super) fn chart(
         area.fill(&WHITE)
             .and_then(|()| draw(&area))
             .and_then(|()| area.present())
-            .map_err(|error| Error::Artefact(format!("cannot draw a chart: {error}")))?;
+            .map_err(Error::internal("draw a chart"))?;
     }
     Ok(Figure::new(svg, width, height))
 }
 
-/// Makes plotters measure text with the font that it is drawn in.
+/// Gives plotters the font, so that it measures text as it is drawn.
 pub(super) fn register_fonts() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -64,7 +65,7 @@ pub(super) fn register_fonts() {
 
 /// Text of this size, in CSS pixels.
 pub(super) fn text(size: f64, colour: RGBColor) -> TextStyle<'static> {
-    // plotters' SVG backend divides by this.
+    // plotters' SVG backend divides the size by 1.24.
     (FAMILY, size * 1.24).into_font().color(&colour)
 }
 
@@ -77,18 +78,18 @@ pub(super) fn width_of(line: &str, size: f64) -> f64 {
         .map_or(0.0, |(width, _)| f64::from(width))
 }
 
-/// What stands around a panel.
+/// The texts around a panel.
 pub(super) struct Panel<'a> {
     /// Above it.
     pub(super) title: &'a str,
     /// Under the horizontal axis.
     pub(super) x: &'a str,
-    /// Beside the vertical axis.
+    /// Next to the vertical axis.
     pub(super) y: &'a str,
 }
 
 impl Panel<'_> {
-    /// Draws the frame for these ranges; the values on the axes are written by `format`.
+    /// Draws the frame for these ranges. `format` writes the values on the two axes.
     pub(super) fn axes<'a, 'b>(
         &self,
         area: &'a Area<'b>,
@@ -98,7 +99,7 @@ impl Panel<'_> {
     ) -> Drawn<Axes<'a, 'b>> {
         let mut axes = ChartBuilder::on(area)
             .margin(12)
-            // Half of the last label reaches over the end of its axis.
+            // Half of the last label extends beyond the end of its axis.
             .margin_right(28)
             .caption(self.title, text(15.0, INK))
             .x_label_area_size(44)
@@ -126,12 +127,12 @@ pub(super) fn line(colour: RGBColor) -> ShapeStyle {
     colour.stroke_width(2)
 }
 
-/// The sample of a line that stands in a legend.
+/// The sample of a line in a legend.
 pub(super) fn key(colour: RGBColor) -> impl Fn((i32, i32)) -> PathElement<(i32, i32)> {
     move |(x, y)| PathElement::new(vec![(x, y), (x + 22, y)], colour.stroke_width(3))
 }
 
-/// Draws the legend where it covers least.
+/// Draws the legend.
 pub(super) fn legend<'a, 'b: 'a>(
     axes: &mut Axes<'a, 'b>,
     position: plotters::chart::SeriesLabelPosition,

@@ -1,4 +1,4 @@
-//! Figure 2: how many galaxies there are of each class.
+//! Figure 2: the number of galaxies of each class.
 
 use galmorph_cutout::Morphology;
 use plotters::element::{Rectangle, Text};
@@ -10,25 +10,25 @@ use super::chart::{Drawn, chart, text, width_of};
 use super::palette::{GREY, INK, of_class};
 use crate::error::Result;
 
-/// How many galaxies of each class a split has.
+/// The number of galaxies of each class in a split.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SplitCounts {
+pub(crate) struct SplitCounts {
     /// The split's name.
-    pub split: String,
+    pub(crate) split: String,
     /// One count a class, in the order of their ids.
-    pub counts: [usize; Morphology::COUNT],
+    pub(crate) counts: [usize; Morphology::COUNT],
 }
 
 const WIDTH: i32 = 960;
 const TOP: i32 = 56;
 const ROW: i32 = 62;
 const NAMES: i32 = 230;
-/// Room for what is written after the longest bar.
+/// Room for the text after the longest bar.
 const REMARKS: i32 = 290;
 
-/// Draws one bar a class, its length the sum over the splits; how many are in which is written at
+/// Draws one bar a class. Its length is the sum over the splits; the counts of the splits are written at
 /// its end.
-pub fn class_counts(splits: &[SplitCounts]) -> Result<Figure> {
+pub(crate) fn class_counts(splits: &[SplitCounts]) -> Result<Figure> {
     let height = TOP + ROW * Morphology::COUNT as i32 + 20;
     let total =
         |class: Morphology| -> usize { splits.iter().map(|split| split.counts[class.id()]).sum() };

@@ -1,6 +1,6 @@
-//! Figures from labels, images and networks: what `visualise` and `report` share.
+//! Figures from labels, images and networks, for `visualise` and `report`.
 
-use galmorph_cutout::{Morphology, RgbImage};
+use galmorph_cutout::{Image, Morphology};
 use tch::Tensor;
 
 use super::{
@@ -9,11 +9,11 @@ use super::{
 };
 use crate::data::{ImageIndex, Label, Split};
 use crate::error::{Error, Result};
+use crate::model_file::TrainedModel;
 use crate::torch::activations;
-use crate::trained::Trained;
 
-/// Counts the labels and draws them.
-pub fn count_classes(labels: &[Label]) -> Result<Figure> {
+/// Counts the labels of each class, and draws the counts.
+pub(crate) fn count_classes(labels: &[Label]) -> Result<Figure> {
     let of_split = |split: Split| {
         let mut counts = [0; Morphology::COUNT];
         for label in labels.iter().filter(|label| label.split == split) {
@@ -29,11 +29,11 @@ pub fn count_classes(labels: &[Label]) -> Result<Figure> {
     class_counts(&in_use.collect::<Vec<_>>())
 }
 
-/// Draws up to `columns` galaxies of each class by lot.
+/// Draws up to `columns` galaxies of each class, chosen at random.
 ///
 /// # Errors
 /// Names the first galaxy whose image is missing or can't be decoded.
-pub fn draw_samples(
+pub(crate) fn draw_samples(
     labels: &[Label],
     images: &ImageIndex,
     columns: usize,
@@ -45,7 +45,7 @@ pub fn draw_samples(
             let samples = chosen.into_iter().map(|label| {
                 Ok(Sample {
                     id: label.id.clone(),
-                    image: images.decode(&label.id)?,
+                    image: images.decode(&label.id)?.to_rgb8(),
                 })
             });
             let samples = samples.collect::<Result<_>>()?;
@@ -55,11 +55,11 @@ pub fn draw_samples(
     Ok(sample_grid(&rows))
 }
 
-/// Draws the filters of the named convolutions, or of some from the first to the last.
+/// Draws the filters of the named convolutions. Without names, it chooses some from the first to the last.
 ///
 /// # Errors
-/// When there is no layer of a name, or it is no convolution.
-pub fn filters_of(trained: &Trained, layers: &[String]) -> Result<Figure> {
+/// When a name is that of no layer, or the layer is no convolution.
+pub(crate) fn filters_of(trained: &TrainedModel, layers: &[String]) -> Result<Figure> {
     let chosen = if layers.is_empty() {
         convolutions(&trained.network)
     } else {
@@ -72,15 +72,15 @@ pub fn filters_of(trained: &Trained, layers: &[String]) -> Result<Figure> {
     )?))
 }
 
-/// Draws the feature maps of the named layers, or of some from the first to the last, for one galaxy
-/// at the test scale `scale`, in pixels.
+/// Draws the feature maps of the named layers, for one galaxy at the test scale `scale`, in pixels.
+/// Without names, it chooses some layers from the first to the last.
 ///
 /// # Errors
-/// When there is no layer of a name, or its output is no image.
-pub fn feature_maps_of(
-    trained: &Trained,
+/// When a name is that of no layer, or the layer's output is no image.
+pub(crate) fn feature_maps_of(
+    trained: &TrainedModel,
     layers: &[String],
-    (id, image): (&str, &RgbImage),
+    (id, image): (&str, &Image),
     scale: u32,
 ) -> Result<Figure> {
     let network = &trained.network;
@@ -95,7 +95,7 @@ pub fn feature_maps_of(
         .find(|node| node.shape.width < 2)
     {
         return Err(Error::Input(format!(
-            "layer '{}' gives single values, and has no feature maps",
+            "layer '{}' has single values as output, and no feature maps",
             node.name
         )));
     }

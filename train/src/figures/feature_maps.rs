@@ -1,4 +1,4 @@
-//! Figures 11 to 13: what the layers answer to a galaxy.
+//! Figures 11 to 13: the outputs of the layers for one galaxy.
 
 use galmorph_cutout::RgbImage;
 use tch::Tensor;
@@ -8,26 +8,27 @@ use super::page::{Anchor, Page, Place};
 use super::palette::sequential;
 use super::picture::{coloured, mosaic, stretched, to_unit};
 use crate::network::Node;
+use crate::torch::values;
 
 /// The outputs of one layer for one view.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FeatureMaps {
+pub(crate) struct FeatureMaps {
     /// The layer's name.
-    pub name: String,
-    /// How many maps.
-    pub channels: usize,
+    pub(crate) name: String,
+    /// The number of maps.
+    pub(crate) channels: usize,
     /// Rows of a map, in pixels.
-    pub height: usize,
+    pub(crate) height: usize,
     /// Columns of a map, in pixels.
-    pub width: usize,
+    pub(crate) width: usize,
     /// `[channels, height, width]`, row-major.
-    pub values: Vec<f32>,
+    pub(crate) values: Vec<f32>,
 }
 
-/// The most maps of a layer that are drawn.
+/// The largest number of maps of a layer that are drawn.
 const MOST: usize = 64;
 const COLUMNS: usize = 16;
-/// How wide a map is drawn, in pixels, or a little less.
+/// The width of a drawn map, in pixels, or a little more than it is.
 const SIDE: usize = 40;
 const MARGIN: u32 = 16;
 const WIDTH: u32 = 1440;
@@ -35,22 +36,15 @@ const WIDTH: u32 = 1440;
 const SECOND: u32 = WIDTH / 2 + 6;
 
 impl FeatureMaps {
-    /// The maps of a node for the first image of its output `[N, channels, height, width]`. A network
-    /// that looks from many viewpoints has one image for each.
-    pub fn of(node: &Node, output: &Tensor) -> Self {
-        let flat = output
-            .get(0)
-            .to_device(tch::Device::Cpu)
-            .contiguous()
-            .view(-1);
-        let mut values = vec![0.0; flat.numel()];
-        flat.copy_data(&mut values, flat.numel());
+    /// The maps of a node for the first image of its output `[N, channels, height, width]`. In a network
+    /// with many viewpoints, each of them is an image of its own.
+    pub(crate) fn of(node: &Node, output: &Tensor) -> Self {
         Self {
             name: node.name.clone(),
             channels: node.shape.channels,
             height: node.shape.height,
             width: node.shape.width,
-            values,
+            values: values(&output.get(0)),
         }
     }
 
@@ -69,7 +63,7 @@ impl FeatureMaps {
         mosaic(&tiles, COLUMNS, (SIDE / self.width).max(1) as u32)
     }
 
-    /// What the layer is, as in the paper's brackets.
+    /// The layer's description, as in the paper's brackets.
     fn caption(&self) -> String {
         let Self {
             name,
@@ -87,15 +81,19 @@ impl FeatureMaps {
     }
 }
 
-/// Draws the view that went in (`[3, side, side]`, whitened), and then the maps of each layer in rows
-/// of two.
-pub fn feature_maps(title: &str, view: &[f32], side: usize, layers: &[FeatureMaps]) -> Figure {
+/// Draws the input (`[3, side, side]`, whitened), and then the maps of each layer, two layers in a row.
+pub(crate) fn feature_maps(
+    title: &str,
+    view: &[f32],
+    side: usize,
+    layers: &[FeatureMaps],
+) -> Figure {
     let input = stretched(view, side);
     let caption = format!("input after whitening ({side} × {side})");
     let mut blocks = vec![(caption, input, 192)];
     for layer in layers {
         let picture = layer.picture();
-        // A map of many pixels is stored at its full size, and drawn at that of the others.
+        // A map of many pixels is stored at its full size, and drawn at the size of the others.
         let stored = layer.width as u32 * (SIDE / layer.width).max(1) as u32;
         let width = picture.width() * (SIDE as u32).min(stored) / stored;
         blocks.push((layer.caption(), picture, width));

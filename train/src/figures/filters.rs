@@ -1,7 +1,6 @@
 //! Figure 10: the kernels that the convolutions have learned.
 
 use galmorph_cutout::RgbImage;
-use tch::Tensor;
 
 use super::Figure;
 use super::page::{Anchor, Page, Place};
@@ -9,27 +8,27 @@ use super::palette::diverging;
 use super::picture::{coloured, mosaic, stretched};
 use crate::error::{Error, Result};
 use crate::network::{Layer, Network};
-use crate::torch::Weights;
+use crate::torch::{Weights, values};
 
 /// The kernels of one convolution.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Filters {
+pub(crate) struct Filters {
     /// The convolution's name.
-    pub name: String,
-    /// How many filters.
-    pub filters: usize,
-    /// How many input channels each has.
-    pub channels: usize,
+    pub(crate) name: String,
+    /// The number of filters.
+    pub(crate) count: usize,
+    /// The number of input channels of each filter.
+    pub(crate) channels: usize,
     /// The rows and the columns of a kernel, in pixels.
-    pub kernel: [usize; 2],
+    pub(crate) kernel: [usize; 2],
     /// `[filters, channels, rows, columns]`, row-major.
-    pub weights: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
 }
 
-/// The most filters of a layer that are drawn.
+/// The largest number of filters of a layer that are drawn.
 const MOST: usize = 128;
 const COLUMNS: usize = 16;
-/// How wide a kernel is drawn at least, in pixels: those of colour, and those of one channel.
+/// The least width of a drawn kernel, in pixels: of one in colour, and of one of a single channel.
 const COLOUR_SIDE: usize = 40;
 const CHANNEL_SIDE: usize = 16;
 const MARGIN: u32 = 16;
@@ -41,7 +40,7 @@ impl Filters {
     ///
     /// # Errors
     /// When a node is no convolution.
-    pub fn of(network: &Network, weights: &Weights, nodes: &[usize]) -> Result<Vec<Self>> {
+    pub(crate) fn of(network: &Network, weights: &Weights, nodes: &[usize]) -> Result<Vec<Self>> {
         nodes
             .iter()
             .map(|index| {
@@ -58,10 +57,11 @@ impl Filters {
                     .iter()
                     .find(|(parameter, _)| parameter.name == wanted);
                 let (parameter, tensor) = found
-                    .ok_or_else(|| Error::Artefact(format!("there is no tensor '{wanted}'")))?;
+                    .ok_or_else(|| format!("there is no tensor '{wanted}'"))
+                    .map_err(Error::internal("draw filters"))?;
                 Ok(Self {
                     name: node.name.clone(),
-                    filters: convolution.filters,
+                    count: convolution.filters,
                     channels: parameter.shape[1] as usize,
                     kernel: convolution.kernel,
                     weights: values(tensor),
@@ -70,7 +70,7 @@ impl Filters {
             .collect()
     }
 
-    /// How many pixels a kernel has.
+    /// The number of pixels of a kernel.
     const fn area(&self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
@@ -81,7 +81,7 @@ impl Filters {
         &self.weights[(filter * self.channels + channel) * size..][..size]
     }
 
-    /// The drawn filters in colour: their three channels are red, green and blue.
+    /// The filters in colour: their three channels are red, green and blue.
     fn in_colour(&self) -> RgbImage {
         let kernels = self.weights.chunks_exact(3 * self.area()).take(MOST);
         let tiles: Vec<RgbImage> = kernels
@@ -90,8 +90,9 @@ impl Filters {
         mosaic(&tiles, COLUMNS, factor(COLOUR_SIDE, self.kernel))
     }
 
-    /// One channel of the drawn filters: blue below zero, white at it, vermillion above. The colours
-    /// end where one in a hundred of the layer's weights is stronger: a few would make the rest pale.
+    /// One channel of the filters: blue below zero, white at zero, vermillion above. The scale ends at
+    /// the 99th percentile of the layer's weights, since a few strong weights would make all others
+    /// pale.
     fn of_channel(&self, channel: usize) -> RgbImage {
         let mut strengths: Vec<f32> = self.weights.iter().map(|weight| weight.abs()).collect();
         strengths.sort_by(f32::total_cmp);
@@ -100,7 +101,7 @@ impl Filters {
             .copied()
             .unwrap_or_default();
         let scale = if end > 0.0 { end.recip() } else { 0.0 };
-        let tiles: Vec<RgbImage> = (0..self.filters.min(MOST))
+        let tiles: Vec<RgbImage> = (0..self.count.min(MOST))
             .map(|filter| {
                 let plane = self.plane(filter, channel);
                 coloured(plane, self.kernel[1], |weight| diverging(weight * scale))
@@ -116,26 +117,26 @@ impl Filters {
         channels
     }
 
-    /// What the layer is, as in the paper's brackets.
+    /// The layer's description, as in the paper's brackets.
     fn caption(&self, what: &str) -> String {
         let Self {
             name,
-            filters,
+            count,
             kernel: [rows, columns],
             ..
         } = self;
-        let shown = if *filters > MOST {
+        let shown = if *count > MOST {
             format!(", the first {MOST} shown")
         } else {
             String::new()
         };
-        format!("{name} ({filters} filters, {rows} × {columns}, {what}{shown})")
+        format!("{name} ({count} filters, {rows} × {columns}, {what}{shown})")
     }
 }
 
-/// Draws the layers from top to bottom; of each the channels from left to right, or, where there are
-/// three, one picture in colour.
-pub fn filters(layers: &[Filters]) -> Figure {
+/// Draws the layers from top to bottom, and some channels of each from left to right. A layer with three
+/// channels gets one picture in colour.
+pub(crate) fn filters(layers: &[Filters]) -> Figure {
     let mut page = Page::new(WIDTH);
     page.heading(28, "Filters, from the first layer to the last");
     let mut y = 56;
@@ -174,18 +175,7 @@ pub fn filters(layers: &[Filters]) -> Figure {
     page.finish(y + 20)
 }
 
-/// How often a kernel's pixel is repeated for its longer side to be `side` pixels.
+/// How often a kernel's pixel is repeated to make its longer side `side` pixels.
 fn factor(side: usize, [rows, columns]: [usize; 2]) -> u32 {
     (side / rows.max(columns)).max(2) as u32
-}
-
-fn values(tensor: &Tensor) -> Vec<f32> {
-    let flat = tensor
-        .detach()
-        .to_device(tch::Device::Cpu)
-        .contiguous()
-        .view(-1);
-    let mut values = vec![0.0; flat.numel()];
-    flat.copy_data(&mut values, flat.numel());
-    values
 }

@@ -1,14 +1,14 @@
-//! Which layers of a network are worth a picture.
+//! The layers of a network that figures show.
 
 use crate::error::{Error, Result};
 use crate::network::{Layer, Network, Node};
 
-/// The most layers that a figure shows unasked.
+/// The largest number of layers that a figure shows by default.
 const MOST: usize = 10;
 
-/// The convolutions whose kernels show something, by node index: those of more than one pixel. Of
-/// many, some from the first to the last.
-pub fn convolutions(network: &Network) -> Vec<usize> {
+/// The convolutions whose kernels have more than one pixel, by node index. If there are many, some of
+/// them from the first to the last.
+pub(crate) fn convolutions(network: &Network) -> Vec<usize> {
     let nodes = network.nodes.iter().enumerate();
     let chosen = nodes.filter(|(_, node)| match node.layer {
         Layer::Convolution(convolution) => convolution.kernel != [1, 1],
@@ -17,10 +17,10 @@ pub fn convolutions(network: &Network) -> Vec<usize> {
     thinned(chosen.map(|(index, _)| index).collect())
 }
 
-/// The nodes whose outputs lead from the views to the answer, by node index: the last one of each
-/// part of the network, where a part is what the first word of the nodes' names says (`conv2` of
-/// `conv2/unit1/add`), as long as its output is an image. Of many, some from the first to the last.
-pub fn feature_layers(network: &Network) -> Vec<usize> {
+/// The last node of each part of the network whose output is an image, by node index. A part is the
+/// nodes whose names begin with the same word (`conv2` of `conv2/unit1/add`). If there are many, some of
+/// them from the first to the last.
+pub(crate) fn feature_layers(network: &Network) -> Vec<usize> {
     let part = |node: &Node| node.name.split('/').next().map(String::from);
     let is_last = |index: usize| {
         let next = network.nodes.get(index + 1);
@@ -37,7 +37,7 @@ pub fn feature_layers(network: &Network) -> Vec<usize> {
 }
 
 /// The nodes of these names, by index.
-pub fn named_layers(network: &Network, names: &[String]) -> Result<Vec<usize>> {
+pub(crate) fn named_layers(network: &Network, names: &[String]) -> Result<Vec<usize>> {
     names
         .iter()
         .map(|name| {
@@ -56,7 +56,7 @@ pub fn named_layers(network: &Network, names: &[String]) -> Result<Vec<usize>> {
         .collect()
 }
 
-/// Evenly spaced ones of many, the first and the last among them.
+/// At most [`MOST`] of the indices, evenly spaced, with the first and the last.
 fn thinned(all: Vec<usize>) -> Vec<usize> {
     if all.len() <= MOST {
         return all;

@@ -1,4 +1,4 @@
-//! From what was measured of a network to what the figures draw.
+//! From the measurements of a network to the data of the figures.
 
 use std::path::{Path, PathBuf};
 
@@ -6,34 +6,34 @@ use galmorph_cutout::Morphology;
 
 use super::{Bin, Figure, Mistake, Reliability, Roc, wrong};
 use crate::data::ImageIndex;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::evaluation::{EVALUATION, Evaluation};
 use crate::metrics::Calibration;
 
-/// An evaluation and where it lies.
-pub struct Evaluated {
-    /// What was measured.
-    pub evaluation: Evaluation,
-    /// The folder that it was written to.
-    pub folder: PathBuf,
+/// An evaluation, and its folder.
+pub(crate) struct Evaluated {
+    /// The measurements.
+    pub(crate) evaluation: Evaluation,
+    /// The folder that holds it.
+    pub(crate) folder: PathBuf,
 }
 
-/// An answer that is not the label.
+/// A wrong prediction.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WrongAnswer {
+pub(crate) struct WrongAnswer {
     /// The galaxy's id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its class, as the labels have it.
-    pub truth: Morphology,
+    pub(crate) truth: Morphology,
     /// The class that the network gave.
-    pub answer: Morphology,
+    pub(crate) answer: Morphology,
     /// The probability that it gave to its answer.
-    pub probability: f64,
+    pub(crate) probability: f64,
 }
 
 impl Evaluated {
-    /// Opens what `evaluate` wrote: its folder, or the `evaluation.json` in there.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// Opens the output of `evaluate`: the folder, or the `evaluation.json` in it.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = if path.is_dir() {
             path.join(EVALUATION)
         } else {
@@ -46,7 +46,7 @@ impl Evaluated {
     }
 
     /// The ROC curves of all classes.
-    pub fn roc(&self) -> Vec<Roc> {
+    pub(crate) fn roc(&self) -> Vec<Roc> {
         let areas = &self.evaluation.averaged.per_class;
         Morphology::ALL
             .into_iter()
@@ -77,8 +77,8 @@ impl Evaluated {
             .collect()
     }
 
-    /// The reliability before and after the model's temperature; one curve where there is none.
-    pub fn reliability(&self) -> Vec<Reliability> {
+    /// The reliability without and with the model's temperature; one curve if that is 1.
+    pub(crate) fn reliability(&self) -> Vec<Reliability> {
         let calibration = &self.evaluation.calibration;
         let before = reliability("as trained".into(), &calibration.before);
         let temperature = calibration.after.temperature;
@@ -89,20 +89,15 @@ impl Evaluated {
         vec![before, reliability(after, &calibration.after)]
     }
 
-    /// The wrong answers, surest first, from the `predictions.csv` beside the evaluation. Galaxies
-    /// without an answer are not among them.
+    /// The wrong predictions, the most confident first, from the `predictions.csv` next to the
+    /// evaluation. They do not include galaxies without an answer.
     ///
     /// # Errors
-    /// When there is no such file, or it is not as `evaluate` writes it.
-    pub fn wrong_answers(&self) -> Result<Vec<WrongAnswer>> {
+    /// When the file is missing or not as `evaluate` writes it.
+    pub(crate) fn wrong_answers(&self) -> Result<Vec<WrongAnswer>> {
         let path = self.folder.join("predictions.csv");
         let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let mut wrong = parse(&text).map_err(|fault| {
-            Error::Artefact(format!(
-                "cannot use predictions '{}': {fault}",
-                path.display()
-            ))
-        })?;
+        let mut wrong = parse(&text).map_err(Error::unusable("predictions", &path))?;
         wrong.sort_by(|a, b| {
             b.probability
                 .total_cmp(&a.probability)
@@ -110,15 +105,16 @@ impl Evaluated {
         });
         Ok(wrong)
     }
-    /// Draws the `count` surest of the wrong answers.
+
+    /// Draws the `count` most confident wrong predictions.
     ///
     /// # Errors
     /// As [`wrong_answers`](Self::wrong_answers); and when a galaxy's image is missing.
-    pub fn draw_mistakes(&self, images: &ImageIndex, count: usize) -> Result<Figure> {
+    pub(crate) fn draw_mistakes(&self, images: &ImageIndex, count: usize) -> Result<Figure> {
         let surest = self.wrong_answers()?.into_iter().take(count);
         let mistakes = surest.map(|answer| {
             Ok(Mistake {
-                image: images.decode(&answer.id)?,
+                image: images.decode(&answer.id)?.to_rgb8(),
                 id: answer.id,
                 truth: answer.truth,
                 answer: answer.answer,
@@ -144,9 +140,9 @@ fn reliability(name: String, calibration: &Calibration) -> Reliability {
     }
 }
 
-fn parse(text: &str) -> std::result::Result<Vec<WrongAnswer>, String> {
+fn parse(text: &str) -> std::result::Result<Vec<WrongAnswer>, Cause> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = reader.headers().map_err(|error| error.to_string())?.clone();
+    let headers = reader.headers()?.clone();
     let column = |name: &str| {
         let found = headers.iter().position(|header| header == name);
         found.ok_or_else(|| format!("no column '{name}'"))
@@ -159,7 +155,7 @@ fn parse(text: &str) -> std::result::Result<Vec<WrongAnswer>, String> {
 
     let mut wrong = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| error.to_string())?;
+        let record = record?;
         let row = record.position().map_or(0, csv::Position::line);
         let field = |index: usize| record.get(index).unwrap_or_default();
         let class = |index: usize| {
@@ -174,7 +170,7 @@ fn parse(text: &str) -> std::result::Result<Vec<WrongAnswer>, String> {
         let probability = field(probabilities[answer.id()]);
         let probability = probability
             .parse()
-            .map_err(|_| format!("row {row}: '{probability}' is no probability"))?;
+            .map_err(|_| format!("row {row}: '{probability}' is not a probability"))?;
         if answer != truth {
             wrong.push(WrongAnswer {
                 id: field(id).to_owned(),
@@ -208,12 +204,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_the_file_is_named() {
-        assert_eq!(parse("id,truth\n").unwrap_err(), "no column 'label'");
-        let fault = |row: &str| parse(&format!("{HEADER}\n{row}\n")).unwrap_err();
+        let fault = |text: &str| parse(text).unwrap_err().to_string();
+        assert_eq!(fault("id,truth\n"), "no column 'label'");
+        let fault = |row: &str| fault(&format!("{HEADER}\n{row}\n"));
         assert!(fault("1,star,round,1,0,0,0,0").starts_with("row 2: unknown class 'star'"));
         assert_eq!(
             fault("1,round,spiral,1,0,0,0,much"),
-            "row 2: 'much' is no probability"
+            "row 2: 'much' is not a probability"
         );
     }
 }

@@ -1,9 +1,9 @@
-//! Figures: the paper's, and the ones that it lacks.
+//! Figures: those of the paper, and others.
 //!
-//! Each figure is a function over plain data in a file of its own, and is drawn once, as SVG; the PNG
-//! is that same drawing rasterised, so the two can't differ. Charts are drawn with plotters; pages of
-//! pictures (galaxies, filters, feature maps) are placed by `page`. The font is built in: a machine
-//! without one draws the same.
+//! Each figure is a function over plain data in a file of its own. It is drawn once, as SVG; the PNG is
+//! that drawing rasterised, so the two can't differ. plotters draws the charts, `page` lays out pages of
+//! pictures (galaxies, filters, feature maps). The font is built in, so that every machine draws the
+//! same.
 
 mod chart;
 mod class_counts;
@@ -14,25 +14,31 @@ mod filters;
 mod layers;
 mod measured;
 mod page;
-pub mod palette;
+pub(crate) mod palette;
 mod picture;
 mod preprocessing;
 mod reliability;
 mod roc;
 mod sample_grid;
+#[cfg(test)]
+mod tests;
 mod training_curves;
 mod wrong;
 
-pub use class_counts::{SplitCounts, class_counts};
-pub use collect::{count_classes, draw_samples, feature_maps_of, filters_of};
-pub use feature_maps::{FeatureMaps, feature_maps};
-pub use figure::Figure;
-pub use filters::{Filters, filters};
-pub use layers::{convolutions, feature_layers, named_layers};
-pub use measured::{Evaluated, WrongAnswer};
-pub use preprocessing::preprocessing;
-pub use reliability::{Bin, Reliability, reliability};
-pub use roc::{Roc, roc};
-pub use sample_grid::{ClassSamples, Sample, choose_samples, sample_grid};
-pub use training_curves::training_curves;
-pub use wrong::{Mistake, wrong};
+pub(crate) use collect::{count_classes, draw_samples, feature_maps_of, filters_of};
+pub(crate) use figure::Figure;
+pub(crate) use measured::Evaluated;
+pub(crate) use preprocessing::preprocessing;
+pub(crate) use reliability::reliability;
+pub(crate) use roc::roc;
+pub(crate) use sample_grid::choose_samples;
+pub(crate) use training_curves::training_curves;
+
+use class_counts::{SplitCounts, class_counts};
+use feature_maps::{FeatureMaps, feature_maps};
+use filters::{Filters, filters};
+use layers::{convolutions, feature_layers, named_layers};
+use reliability::{Bin, Reliability};
+use roc::Roc;
+use sample_grid::{ClassSamples, Sample, sample_grid};
+use wrong::{Mistake, wrong};

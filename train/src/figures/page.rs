@@ -1,7 +1,7 @@
 //! Pages of pictures with captions, as SVG.
 //!
-//! plotters draws charts; a picture it would blend into pixels of its own. Here each stays what it
-//! is, a PNG inside the SVG, and every caption stays text.
+//! plotters is made for charts, and would resample a picture. Here each picture stays as it is, embedded
+//! as PNG or JPEG, and every caption stays text.
 
 use galmorph_cutout::RgbImage;
 use maud::{Markup, html};
@@ -12,7 +12,7 @@ use super::chart::{FAMILY, width_of};
 use super::palette::{GREY, INK, css};
 use super::picture::{jpeg_uri, png_uri};
 
-/// A page while it is filled; lengths are in CSS pixels, (0, 0) is at the upper left.
+/// A page that is being filled. Lengths are in CSS pixels, and (0, 0) is at the upper left.
 pub(super) struct Page {
     width: u32,
     elements: Vec<Markup>,
@@ -27,12 +27,12 @@ pub(super) struct Place {
     pub(super) height: u32,
 }
 
-/// Where a line of text is held.
+/// The point of a line of text that a position refers to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
-    /// At its begin.
+    /// Its begin.
     Start,
-    /// At its middle.
+    /// Its middle.
     Middle,
 }
 
@@ -49,12 +49,12 @@ impl Page {
         self.line((16, y), 16.0, INK, Anchor::Start, line, self.width - 32);
     }
 
-    /// A line of text with its baseline at the place, cut where it is wider than `width`.
+    /// A line of text with its baseline at `at`, cut if it is wider than `width`.
     pub(super) fn caption(&mut self, at: (u32, u32), anchor: Anchor, line: &str, width: u32) {
         self.line(at, 12.0, INK, anchor, line, width);
     }
 
-    /// A caption that stands back.
+    /// A caption in small grey type.
     pub(super) fn remark(&mut self, at: (u32, u32), anchor: Anchor, line: &str, width: u32) {
         self.line(at, 11.0, GREY, anchor, line, width);
     }
@@ -92,13 +92,12 @@ impl Page {
         });
     }
 
-    /// A picture in its place, its proportions kept, as it is to the last pixel. `description` is for
-    /// those who can't see it.
+    /// A picture, losslessly embedded. `description` is for readers who can't see it.
     pub(super) fn picture(&mut self, place: Place, picture: &RgbImage, description: &str) {
         self.embed(place, &png_uri(picture), picture.width(), description);
     }
 
-    /// As [`picture`](Self::picture), for a galaxy: it came as a JPEG, and is one here.
+    /// As [`picture`](Self::picture), but as a JPEG: for a galaxy's image, which came as one.
     pub(super) fn galaxy(&mut self, place: Place, picture: &RgbImage, description: &str) {
         self.embed(place, &jpeg_uri(picture), picture.width(), description);
     }
@@ -110,7 +109,7 @@ impl Page {
             width,
             height,
         } = place;
-        // An enlarged pixel stays a square: what is shown is what the network gets.
+        // An enlarged pixel stays a square, so that the picture shows what the network gets.
         let rendering = if pixels < width { "pixelated" } else { "auto" };
         self.elements.push(html! {
             image x=(x) y=(y) width=(width) height=(height) href=(uri)
@@ -133,7 +132,7 @@ impl Page {
     }
 }
 
-/// The line, or as much of it as is no wider than `width`.
+/// The line, cut to a width and marked with an ellipsis if it is wider.
 fn fitted(line: &str, size: f64, width: u32) -> String {
     if width_of(line, size) <= f64::from(width) {
         return line.to_owned();

@@ -1,31 +1,31 @@
-//! Colours that everybody can tell apart: Okabe & Ito 2008, *Color Universal Design*.
+//! Colours that colour-blind readers can tell apart, too: Okabe & Ito 2008, *Color Universal Design*.
 //!
-//! Each class has one colour, here and nowhere else. Colour never says anything alone: lines have
-//! labels, and the tables numbers.
+//! The colour of each class is defined here and nowhere else. Colour never carries information alone:
+//! lines have labels, and tables have numbers.
 
 use galmorph_cutout::Morphology;
 use plotters::style::RGBColor;
 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 
 /// Okabe and Ito's blue.
-pub const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
 /// Okabe and Ito's vermillion.
-pub const VERMILLION: RGBColor = RGBColor(213, 94, 0);
+pub(crate) const VERMILLION: RGBColor = RGBColor(213, 94, 0);
 /// Okabe and Ito's bluish green.
-pub const GREEN: RGBColor = RGBColor(0, 158, 115);
+pub(crate) const GREEN: RGBColor = RGBColor(0, 158, 115);
 /// Okabe and Ito's orange.
-pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
+pub(crate) const ORANGE: RGBColor = RGBColor(230, 159, 0);
 /// Okabe and Ito's reddish purple.
-pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
+pub(crate) const PURPLE: RGBColor = RGBColor(204, 121, 167);
 /// Text and axes.
-pub const INK: RGBColor = RGBColor(34, 34, 34);
-/// What stands back: diagonals, remarks.
-pub const GREY: RGBColor = RGBColor(110, 110, 110);
+pub(crate) const INK: RGBColor = RGBColor(34, 34, 34);
+/// Diagonals and remarks, which should not stand out.
+pub(crate) const GREY: RGBColor = RGBColor(110, 110, 110);
 /// Grid lines.
-pub const GRID: RGBColor = RGBColor(225, 225, 225);
+pub(crate) const GRID: RGBColor = RGBColor(225, 225, 225);
 
 /// The colour of a class.
-pub const fn of_class(class: Morphology) -> RGBColor {
+pub(crate) const fn of_class(class: Morphology) -> RGBColor {
     match class {
         Morphology::Round => VERMILLION,
         Morphology::InBetween => ORANGE,
@@ -36,18 +36,18 @@ pub const fn of_class(class: Morphology) -> RGBColor {
 }
 
 /// A colour as CSS and SVG write it.
-pub fn css(colour: RGBColor) -> String {
+pub(crate) fn css(colour: RGBColor) -> String {
     format!("#{:02x}{:02x}{:02x}", colour.0, colour.1, colour.2)
 }
 
 /// A colour for a value from 0 to 1, dark to bright (viridis, which keeps its order in grey and for
 /// the colour-blind).
-pub fn sequential(value: f32) -> RGBColor {
+pub(crate) fn sequential(value: f32) -> RGBColor {
     ViridisRGB.get_color(value.clamp(0.0, 1.0))
 }
 
 /// A colour for a value from -1 to 1: blue below zero, white at it, vermillion above.
-pub fn diverging(value: f32) -> RGBColor {
+pub(crate) fn diverging(value: f32) -> RGBColor {
     let end = if value < 0.0 { BLUE } else { VERMILLION };
     let part = value.abs().min(1.0);
     let mix = |end: u8| (255.0 + (f32::from(end) - 255.0) * part).round() as u8;

@@ -1,4 +1,4 @@
-//! Arrays to pictures.
+//! From arrays to pictures.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use plotters::style::RGBColor;
 /// The gap between the tiles of a [`mosaic`], in pixels.
 const GAP: u32 = 2;
 
-/// What fills the gap: neither end of a scale, nor its middle.
+/// The colour of the gap, which is neither an end nor the middle of a colour scale.
 const FRAME: Rgb<u8> = Rgb([176; 3]);
 
 /// Planar RGB `[3, height, width]` as a picture; `scale` maps a value to 0..=255.
@@ -23,13 +23,13 @@ pub(super) fn from_planes(planes: &[f32], width: usize, scale: impl Fn(f32) -> f
     })
 }
 
-/// Planar RGB of any range as a picture: the smallest value black, the largest at full brightness.
+/// Planar RGB of any range as a picture. The smallest value becomes 0, the largest 255.
 pub(super) fn stretched(planes: &[f32], width: usize) -> RgbImage {
     let unit = to_unit(planes);
     from_planes(planes, width, |value| 255.0 * unit(value))
 }
 
-/// One plane of `width` pixels a row as a picture.
+/// One plane as a picture that is `width` pixels wide.
 pub(super) fn coloured(plane: &[f32], width: usize, colour: impl Fn(f32) -> RGBColor) -> RgbImage {
     let height = plane.len() / width.max(1);
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
@@ -38,7 +38,7 @@ pub(super) fn coloured(plane: &[f32], width: usize, colour: impl Fn(f32) -> RGBC
     })
 }
 
-/// Maps the range of some values to 0..=1; values that are all the same, or not finite, to 0.
+/// Maps the range of some values to 0..=1. Values that are all the same, or not finite, become 0.
 pub(super) fn to_unit(values: &[f32]) -> impl Fn(f32) -> f32 + use<> {
     let finite = || values.iter().copied().filter(|value| value.is_finite());
     let low = finite().fold(f32::INFINITY, f32::min);
@@ -52,8 +52,8 @@ pub(super) fn to_unit(values: &[f32]) -> impl Fn(f32) -> f32 + use<> {
     }
 }
 
-/// Tiles, each enlarged to `factor` x `factor` squares a pixel and framed in grey, in rows of `columns`
-/// on white.
+/// Tiles in rows of `columns` on white. Each pixel becomes a square of `factor` x `factor`, and each
+/// tile gets a grey frame.
 pub(super) fn mosaic(tiles: &[RgbImage], columns: usize, factor: u32) -> RgbImage {
     let (width, height) = tiles.first().map_or((0, 0), RgbImage::dimensions);
     let (width, height) = (width * factor, height * factor);
@@ -75,7 +75,7 @@ pub(super) fn mosaic(tiles: &[RgbImage], columns: usize, factor: u32) -> RgbImag
     picture
 }
 
-/// The picture at most `side` pixels wide and high.
+/// The picture, shrunk if needed to at most `side` pixels in width and height.
 pub(super) fn thumbnail(picture: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longest = width.max(height);
@@ -105,10 +105,15 @@ pub(super) fn jpeg_uri(picture: &RgbImage) -> String {
     format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes))
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "memory takes every byte, and no picture here is too large for its format"
+)]
 fn encode(picture: &RgbImage, encoder: impl ImageEncoder) {
     let (width, height) = picture.dimensions();
-    // Writing to memory can't fail, and no picture here is too large for its format.
-    let _ = encoder.write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8);
+    encoder
+        .write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
+        .expect("a picture fits its format");
 }
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
-//! Figure 6: what becomes of an image before the network sees it.
+//! Figure 6: the steps from an image to the network's input.
 
-use galmorph_cutout::{Preprocessing, RgbImage, Window, resize_window};
+use galmorph_cutout::{Image, Preprocessing, RgbImage, Window, resize_window};
 
 use super::Figure;
 use super::page::{Anchor, Page, Place};
 use super::picture::{from_planes, stretched, thumbnail};
-use crate::augmentation::{Augmentation, Key, VIEW_LEN};
+use crate::training::{Augmentation, Key};
 
 const SIDE: u32 = 176;
 const STEP: u32 = SIDE + 16;
 const COLUMNS: u32 = 5;
 const MARGIN: u32 = 16;
-/// Height of a row: its heading, its pictures and what is written beneath them.
+/// Height of a row: its heading, its pictures and their captions.
 const ROW: u32 = SIDE + 76;
 
 /// Draws three rows: the steps at test time for the test scale `scale`, in pixels; training views
 /// whose colours are left alone (scale, crop, rotation and flip); and whole training views.
-pub fn preprocessing(id: &str, image: &RgbImage, scale: u32, seed: u64) -> Figure {
+pub(crate) fn preprocessing(id: &str, image: &Image, scale: u32, seed: u64) -> Figure {
     let mut page = Page::new(2 * MARGIN + COLUMNS * STEP - (STEP - SIDE));
     page.heading(28, &format!("Preprocessing of galaxy {id}"));
 
@@ -42,7 +42,7 @@ pub fn preprocessing(id: &str, image: &RgbImage, scale: u32, seed: u64) -> Figur
     page.finish(44 + 3 * ROW)
 }
 
-/// A picture and what it is.
+/// A caption and its picture.
 type Step = (String, RgbImage);
 
 fn row(page: &mut Page, number: u32, title: &str, steps: &[Step]) {
@@ -63,7 +63,7 @@ fn row(page: &mut Page, number: u32, title: &str, steps: &[Step]) {
 }
 
 /// The steps of section 4.1 at test time.
-fn test_steps(image: &RgbImage, scale: u32) -> Vec<Step> {
+fn test_steps(image: &Image, scale: u32) -> Vec<Step> {
     let preprocessing = Preprocessing::default();
     let (resized, crop) = (preprocessing.resize, preprocessing.crop);
     let cut = |to: u32, side: u32| {
@@ -83,7 +83,7 @@ fn test_steps(image: &RgbImage, scale: u32) -> Vec<Step> {
     vec![
         (
             format!("original, {width} × {height}"),
-            thumbnail(image, 2 * SIDE),
+            thumbnail(&image.to_rgb8(), 2 * SIDE),
         ),
         (format!("centre crop, {scale} × {scale}"), cut(scale, scale)),
         (
@@ -98,8 +98,10 @@ fn test_steps(image: &RgbImage, scale: u32) -> Vec<Step> {
     ]
 }
 
-/// The views of the first epochs, stretched to be seen: whitened values have no brightness.
-fn training_views(image: &RgbImage, augmentation: &Augmentation, seed: u64) -> Vec<Step> {
+/// The views of the first epochs. Whitened values have no brightness, so each view is stretched to its
+/// full range.
+fn training_views(image: &Image, augmentation: &Augmentation, seed: u64) -> Vec<Step> {
+    let preprocessing = Preprocessing::default();
     (0..COLUMNS)
         .map(|epoch| {
             let key = Key {
@@ -107,15 +109,15 @@ fn training_views(image: &RgbImage, augmentation: &Augmentation, seed: u64) -> V
                 epoch,
                 image: 0,
             };
-            let mut view = vec![0.0; VIEW_LEN];
-            augmentation.view_into(image, key, &mut view);
-            let side = Preprocessing::default().crop as usize;
-            (format!("epoch {}", epoch + 1), stretched(&view, side))
+            let mut view = vec![0.0; preprocessing.view_len()];
+            augmentation.view_into(&preprocessing, image, key, &mut view);
+            let picture = stretched(&view, preprocessing.crop as usize);
+            (format!("epoch {}", epoch + 1), picture)
         })
         .collect()
 }
 
-/// The same crops and symmetries without a change of colour.
+/// The same crops and symmetries, without a change of colour.
 fn uncoloured(augmentation: &Augmentation) -> Augmentation {
     Augmentation {
         scale: augmentation.scale,

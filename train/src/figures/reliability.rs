@@ -1,4 +1,4 @@
-//! The reliability curve: how often answers of a confidence are right (Guo et al. 2017, Figure 1).
+//! The reliability curve: how often predictions of a confidence are correct (Guo et al. 2017, Figure 1).
 
 use plotters::chart::SeriesLabelPosition;
 use plotters::element::{Circle, PathElement, Rectangle};
@@ -10,37 +10,37 @@ use super::chart::{Area, Drawn, Panel, chart, key, legend, line};
 use super::palette::{BLUE, GREY, VERMILLION};
 use crate::error::Result;
 
-/// The answers whose confidence lies in one range.
+/// The predictions whose confidence lies in one range.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bin {
-    /// Where the range begins and ends.
-    pub range: (f64, f64),
-    /// How many answers.
-    pub count: usize,
+pub(crate) struct Bin {
+    /// The begin and the end of the range.
+    pub(crate) range: (f64, f64),
+    /// The number of predictions.
+    pub(crate) count: usize,
     /// Their mean confidence.
-    pub confidence: f64,
-    /// The fraction of them that is right.
-    pub accuracy: f64,
-    /// The 95 % interval of that.
-    pub interval: (f64, f64),
+    pub(crate) confidence: f64,
+    /// The fraction of them that is correct.
+    pub(crate) accuracy: f64,
+    /// The 95 % interval of the accuracy.
+    pub(crate) interval: (f64, f64),
 }
 
 /// A reliability curve.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reliability {
-    /// What it is of: `before`, or `T = 1.32`.
-    pub name: String,
+pub(crate) struct Reliability {
+    /// The name in the legend, such as `at temperature 1.320`.
+    pub(crate) name: String,
     /// The expected calibration error.
-    pub error: f64,
-    /// Its bins, by rising confidence; those without an answer are left out of the curve.
-    pub bins: Vec<Bin>,
+    pub(crate) error: f64,
+    /// Its bins, by rising confidence. Bins without a prediction are left out of the curve.
+    pub(crate) bins: Vec<Bin>,
 }
 
 const COLOURS: [RGBColor; 2] = [VERMILLION, BLUE];
 
-/// Draws up to two curves, with their bins' intervals, about the diagonal of perfect calibration, and beneath them how many
-/// answers each bin holds.
-pub fn reliability(curves: &[Reliability]) -> Result<Figure> {
+/// Draws up to two curves with the intervals of their bins, and the diagonal of perfect calibration.
+/// Below them, it draws the number of predictions in each bin.
+pub(crate) fn reliability(curves: &[Reliability]) -> Result<Figure> {
     let curves = &curves[..curves.len().min(COLOURS.len())];
     chart((640, 760), |area| {
         let (upper, lower) = area.split_vertically(540);
@@ -78,7 +78,7 @@ fn accuracy(area: &Area<'_>, curves: &[Reliability]) -> Drawn {
     legend(&mut axes, SeriesLabelPosition::UpperLeft)
 }
 
-/// The bins' counts, side by side within each bin.
+/// The bins' counts. Within a bin, the curves' bars are next to each other.
 fn counts(area: &Area<'_>, curves: &[Reliability]) -> Drawn {
     let bins = || curves.iter().flat_map(|curve| &curve.bins);
     let largest = bins().map(|bin| bin.count).max().unwrap_or_default();
@@ -96,7 +96,7 @@ fn counts(area: &Area<'_>, curves: &[Reliability]) -> Drawn {
             let (from, to) = bin.range;
             let width = 0.8 * (to - from) / curves.len() as f64;
             let left = from + 0.1 * (to - from) + width * place as f64;
-            // A bin with an answer shows, however many another has.
+            // Even a bin with a single prediction is visible.
             let height = (bin.count as f64).max(0.01 * top);
             Rectangle::new([(left, 0.0), (left + width, height)], colour.filled())
         });

@@ -13,19 +13,19 @@ use crate::error::Result;
 
 /// The curve of one class.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Roc {
-    /// The class that is told apart from all others.
-    pub class: Morphology,
-    /// False and true positive rates, from (0, 0) to (1, 1); empty when the class has no galaxy or
-    /// there is no other, since a rate is undefined then.
-    pub points: Vec<(f64, f64)>,
-    /// The area under the curve, where there is one.
-    pub area: Option<f64>,
+pub(crate) struct Roc {
+    /// The class that is compared with all others.
+    pub(crate) class: Morphology,
+    /// False and true positive rates, from (0, 0) to (1, 1). Empty if the class has no galaxy or no
+    /// other class has one, since a rate is undefined then.
+    pub(crate) points: Vec<(f64, f64)>,
+    /// The area under the curve, if there is a curve.
+    pub(crate) area: Option<f64>,
 }
 
-/// Draws the curves, whole on the left, and their upper left corner enlarged on the right: good
+/// Draws the whole curves on the left, and their upper left corner enlarged on the right, since good
 /// classifiers differ only there.
-pub fn roc(curves: &[Roc]) -> Result<Figure> {
+pub(crate) fn roc(curves: &[Roc]) -> Result<Figure> {
     chart((1120, 560), |area| {
         let (left, right) = area.split_horizontally(560);
         panel(
@@ -76,8 +76,9 @@ fn panel(
     Ok(())
 }
 
-/// The part of a rising line of points that lies within a panel whose upper left corner is the
-/// curve's: it enters through the left or the lower edge and leaves through the right or the upper.
+/// The part of a rising curve that lies within a panel. The panel's upper left corner is that of the
+/// unit square, so the curve enters through the left or the lower edge and leaves through the right or
+/// the upper one.
 fn within(points: &[(f64, f64)], x: (f64, f64), y: (f64, f64)) -> Vec<(f64, f64)> {
     let mut inside = Vec::new();
     for pair in points.windows(2) {

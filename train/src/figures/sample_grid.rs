@@ -13,20 +13,20 @@ use crate::data::Label;
 
 /// A galaxy with its picture.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The galaxy's id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its cutout.
-    pub image: RgbImage,
+    pub(crate) image: RgbImage,
 }
 
 /// Some galaxies of a class.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ClassSamples {
+pub(crate) struct ClassSamples {
     /// The class.
-    pub class: Morphology,
+    pub(crate) class: Morphology,
     /// Its galaxies.
-    pub samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
 }
 
 const NAMES: u32 = 200;
@@ -34,11 +34,11 @@ const SIDE: u32 = 112;
 const STEP_X: u32 = SIDE + 8;
 const STEP_Y: u32 = SIDE + 28;
 const TOP: u32 = 40;
-/// Pixels of a galaxy's picture: twice what is drawn, for print.
+/// Pixels of a galaxy's picture: twice its size in the drawing, for print.
 const STORED: u32 = 2 * SIDE;
 
 /// Draws one row a class, in the order of the ids given.
-pub fn sample_grid(rows: &[ClassSamples]) -> Figure {
+pub(crate) fn sample_grid(rows: &[ClassSamples]) -> Figure {
     let columns = rows.iter().map(|row| row.samples.len()).max().unwrap_or(0);
     let width = NAMES + STEP_X * columns.max(2) as u32 + 12;
     let mut page = Page::new(width);
@@ -78,8 +78,8 @@ pub fn sample_grid(rows: &[ClassSamples]) -> Figure {
     page.finish(TOP + STEP_Y * rows.len() as u32 + 8)
 }
 
-/// Draws up to `columns` galaxies of each class by lot; the same ones for the same seed.
-pub fn choose_samples(
+/// Chooses up to `columns` galaxies of each class at random; the same ones for the same seed.
+pub(crate) fn choose_samples(
     labels: &[Label],
     columns: usize,
     seed: u64,

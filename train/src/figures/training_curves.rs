@@ -1,4 +1,4 @@
-//! How a run went, epoch by epoch: loss, accuracy and learning rate.
+//! The course of a run, epoch by epoch: loss, accuracy and learning rate.
 
 use plotters::chart::SeriesLabelPosition;
 use plotters::element::Circle;
@@ -8,8 +8,8 @@ use plotters::style::{Color, RGBColor};
 use super::Figure;
 use super::chart::{Area, Drawn, Panel, chart, key, legend, line};
 use super::palette::{BLUE, GREEN, VERMILLION};
-use crate::checkpoint::EpochRecord;
 use crate::error::Result;
+use crate::evaluation::EpochRecord;
 
 /// A named line of values, one an epoch.
 struct Curve {
@@ -18,8 +18,8 @@ struct Curve {
     values: Vec<f64>,
 }
 
-/// Draws three panels side by side. A history without an epoch gives empty panels.
-pub fn training_curves(history: &[EpochRecord]) -> Result<Figure> {
+/// Draws three panels next to each other. A history without an epoch gives empty panels.
+pub(crate) fn training_curves(history: &[EpochRecord]) -> Result<Figure> {
     let curve = |name, colour, value: &dyn Fn(&EpochRecord) -> f64| Curve {
         name,
         colour,
@@ -70,7 +70,7 @@ fn panel(
     let (low, high) = range(values.filter(|value| value.is_finite()));
     let digits = digits(high - low);
     let number = |value: &f64| {
-        // Zeros behind the point would push the label over the axis' name.
+        // More decimals would push the label into the name of the axis.
         if digits > 4 {
             format!("{value:.1e}")
         } else {
@@ -95,7 +95,7 @@ fn panel(
     Ok(())
 }
 
-/// An epoch's number; nothing for a place between two.
+/// An epoch's number; empty between two epochs.
 fn epoch(value: f64) -> String {
     let whole = value.round();
     if (value - whole).abs() < 1e-6 {
@@ -105,12 +105,13 @@ fn epoch(value: f64) -> String {
     }
 }
 
-/// The decimals that tell some six labels on a range of this width apart.
+/// The number of decimals that six labels on a range of this width need to differ.
 fn digits(width: f64) -> usize {
     (6.0 / width).log10().ceil().clamp(0.0, 6.0) as usize
 }
 
-/// The range of some values with a margin, which does not reach below zero where no value does; of none, or of one value alone, one that can be drawn.
+/// The range of some values with a margin, which extends below zero only if a value does. The range of
+/// no value, or of one, has a width as well, so that it can be drawn.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))

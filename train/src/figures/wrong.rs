@@ -1,4 +1,4 @@
-//! The galaxies about which a network is most sure, and wrong.
+//! The galaxies that a network classifies wrongly with the greatest confidence.
 
 use galmorph_cutout::{Morphology, RgbImage};
 
@@ -9,17 +9,17 @@ use super::picture::thumbnail;
 
 /// A galaxy that was classified wrongly.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Mistake {
+pub(crate) struct Mistake {
     /// The galaxy's id.
-    pub id: String,
+    pub(crate) id: String,
     /// Its class, as the labels have it.
-    pub truth: Morphology,
+    pub(crate) truth: Morphology,
     /// The class that the network gave.
-    pub answer: Morphology,
+    pub(crate) answer: Morphology,
     /// The probability that it gave to its answer.
-    pub probability: f64,
+    pub(crate) probability: f64,
     /// Its cutout.
-    pub image: RgbImage,
+    pub(crate) image: RgbImage,
 }
 
 const COLUMNS: u32 = 5;
@@ -29,8 +29,8 @@ const STEP_Y: u32 = SIDE + 72;
 const MARGIN: u32 = 16;
 const TOP: u32 = 44;
 
-/// Draws the mistakes, surest first.
-pub fn wrong(mistakes: &[Mistake]) -> Figure {
+/// Draws the mistakes, the most confident first.
+pub(crate) fn wrong(mistakes: &[Mistake]) -> Figure {
     let mut page = Page::new(2 * MARGIN + COLUMNS * STEP_X - (STEP_X - SIDE));
     page.heading(28, "The most confidently wrong answers");
     let mut sorted: Vec<&Mistake> = mistakes.iter().collect();

@@ -1,4 +1,4 @@
-//! Whether a confidence of 0.9 means right nine times in ten.
+//! Calibration: whether predictions with a confidence of 0.9 are right nine times in ten.
 
 use galmorph_cutout::Morphology;
 use serde::{Deserialize, Serialize};
@@ -7,20 +7,20 @@ use super::Prediction;
 use super::interval::{Bootstrap, Estimate, mean, proportion};
 
 /// The bins of the reliability curve, as many as in Guo et al. 2017.
-pub const BINS: usize = 15;
+pub(crate) const BINS: usize = 15;
 
-/// What a probability of 0 is taken for before its logarithm: the smallest step from 1, as in
+/// The value that replaces a probability of 0 before its logarithm: the smallest step from 1, as in
 /// scikit-learn.
 const LEAST_PROBABILITY: f64 = f64::EPSILON;
 
-/// How well probabilities tell how often they are right.
+/// How well calibrated a set of predictions is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// The temperature of the answers.
+pub(crate) struct Calibration {
+    /// The temperature of the predictions.
     pub temperature: f32,
     /// The expected calibration error (Guo et al. 2017, equation 3, over [`BINS`] bins of equal width):
-    /// the mean distance between confidence and accuracy. It is never quite 0 on a finite set of
-    /// images, however good the network.
+    /// the mean distance between confidence and accuracy. On a finite set of images it is never quite 0,
+    /// however good the network is.
     pub error: Estimate,
     /// The mean negative log-likelihood of the true class, in nats.
     pub negative_log_likelihood: Estimate,
@@ -31,18 +31,18 @@ pub struct Calibration {
     pub reliability: Vec<Bin>,
 }
 
-/// The images of which the network was about equally sure.
+/// The images with about the same confidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Bin {
-    /// The confidence above which the bin begins.
+pub(crate) struct Bin {
+    /// The lower end of the confidence, which is not part of the bin.
     pub above: f64,
-    /// The confidence at which it ends, which still belongs to it.
+    /// The upper end of the confidence, which is part of the bin.
     pub to: f64,
-    /// How many images.
+    /// The number of images.
     pub images: u64,
     /// Their mean confidence.
     pub confidence: f64,
-    /// The fraction of them that is right, with Wilson's interval.
+    /// The fraction of them that is correct, with Wilson's interval.
     pub accuracy: Estimate,
 }
 
@@ -54,11 +54,11 @@ struct Sums {
     confidence: f64,
 }
 
-/// Measures how well calibrated the answers at a temperature are; none without an image.
+/// Measures how well calibrated the predictions at a temperature are; `None` without an image.
 ///
-/// The interval of the error is the basic bootstrap's, and those of the likelihood and the score are the
-/// percentile bootstrap's.
-pub fn calibration(predictions: &[Prediction], temperature: f32) -> Option<Calibration> {
+/// The error has the interval of the basic bootstrap, the likelihood and the score that of the
+/// percentile bootstrap.
+pub(crate) fn calibration(predictions: &[Prediction], temperature: f32) -> Option<Calibration> {
     let likelihood: Vec<f64> = predictions.iter().map(negative_log_likelihood).collect();
     let brier: Vec<f64> = predictions.iter().map(brier_score).collect();
     let sure: Vec<Sure> = predictions.iter().map(Sure::of).collect();
@@ -84,13 +84,13 @@ pub fn calibration(predictions: &[Prediction], temperature: f32) -> Option<Calib
     })
 }
 
-/// The expected calibration error alone; none without an image.
-pub fn calibration_error(predictions: &[Prediction]) -> Option<f64> {
+/// The expected calibration error alone; `None` without an image.
+pub(crate) fn calibration_error(predictions: &[Prediction]) -> Option<f64> {
     let sure: Vec<Sure> = predictions.iter().map(Sure::of).collect();
     expected_error(&bins(&sure, &vec![1; sure.len()]))
 }
 
-/// The mean negative log-likelihood of the true class, in nats; not a number without an image.
+/// The mean negative log-likelihood of the true class, in nats; NaN without an image.
 pub(super) fn mean_negative_log_likelihood(predictions: impl Iterator<Item = Prediction>) -> f64 {
     let (mut sum, mut images) = (0.0, 0.0);
     for prediction in predictions {
@@ -100,7 +100,7 @@ pub(super) fn mean_negative_log_likelihood(predictions: impl Iterator<Item = Pre
     sum / images
 }
 
-/// How sure an answer is, and whether it is right.
+/// The confidence of a prediction, and whether it is correct.
 struct Sure {
     confidence: f64,
     bin: usize,
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use Morphology::{Round, Spiral};
 
-    /// Ten answers of this confidence, of which so many are right.
+    /// Ten predictions of this confidence, of which `right` are correct.
     fn ten(confidence: f32, right: usize) -> Vec<Prediction> {
         let row = [confidence, 1.0 - confidence, 0.0, 0.0, 0.0];
         (0..10)

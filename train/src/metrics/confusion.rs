@@ -1,4 +1,5 @@
-//! The confusion matrix, and what follows from it: accuracy, precision, recall and F1 (section 5.1).
+//! The confusion matrix, and the metrics that follow from it: accuracy, precision, recall and F1
+//! (section 5.1).
 
 use galmorph_cutout::Morphology;
 use serde::{Deserialize, Serialize};
@@ -6,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Prediction;
 use super::interval::{Estimate, proportion};
 
-/// How many images of each class were given each label. Rows are the true classes, columns the
-/// labels. (The caption of the paper's Table 5 has it the other way round; its row sums are the class
-/// sizes.)
+/// The number of images of each class that were given each label. Rows are the true classes, columns the
+/// labels. (The caption of the paper's Table 5 swaps them; its row sums are the class sizes.)
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confusion {
     /// `counts[truth][label]`.
@@ -27,7 +27,7 @@ impl Confusion {
         confusion
     }
 
-    /// Adds so many images of this class and label.
+    /// Adds a number of images with this class and label.
     pub fn add(&mut self, truth: Morphology, label: Option<Morphology>, images: u64) {
         match label {
             Some(label) => self.counts[truth.id()][label.id()] += images,
@@ -35,7 +35,7 @@ impl Confusion {
         }
     }
 
-    /// How many images there are.
+    /// The number of images.
     pub fn images(&self) -> u64 {
         Morphology::ALL
             .map(|class| self.of_class(class))
@@ -43,23 +43,23 @@ impl Confusion {
             .sum()
     }
 
-    /// How many images truly are of a class.
+    /// The number of images of a class.
     pub fn of_class(&self, class: Morphology) -> u64 {
         let id = class.id();
         self.counts[id].iter().sum::<u64>() + self.unanswered[id]
     }
 
-    /// How many images were given a class's label.
+    /// The number of images that were given the label of a class.
     pub fn labelled(&self, class: Morphology) -> u64 {
         self.counts.iter().map(|row| row[class.id()]).sum()
     }
 
-    /// How many images of a class were given its label.
+    /// The number of images of a class that were given its label.
     pub fn right(&self, class: Morphology) -> u64 {
         self.counts[class.id()][class.id()]
     }
 
-    /// The fraction of all images that got their class's label (equation 9), with Wilson's interval.
+    /// The fraction of all images with the correct label (equation 9), with Wilson's interval.
     pub fn accuracy(&self) -> Option<Estimate> {
         let right = Morphology::ALL.map(|class| self.right(class));
         proportion(right.iter().sum(), self.images())
@@ -77,14 +77,14 @@ impl Confusion {
         proportion(self.right(class), self.of_class(class))
     }
 
-    /// The harmonic mean of precision and recall (equation 12), in the form that is 0 and not undefined
-    /// when a class that occurs is never predicted.
+    /// The harmonic mean of precision and recall (equation 12). For a class that occurs and is never
+    /// predicted it is 0, not undefined.
     pub fn f1(&self, class: Morphology) -> Option<f64> {
         let either = self.of_class(class) + self.labelled(class);
         (either > 0).then(|| 2.0 * self.right(class) as f64 / either as f64)
     }
 
-    /// The mean of a metric over the classes where it is defined, weighted by class size.
+    /// The mean of a metric over the classes for which it is defined, weighted by class size.
     pub fn weighted_mean(&self, metric: impl Fn(Morphology) -> Option<f64>) -> Option<f64> {
         let (mut sum, mut images) = (0.0, 0);
         for class in Morphology::ALL {

@@ -1,4 +1,4 @@
-//! 95 % intervals: Wilson's where there is a closed form, the bootstrap elsewhere.
+//! 95 % intervals: Wilson's for proportions, otherwise the bootstrap.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 /// The two-sided 95 % quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// How many times the bootstrap draws: the ends of a 95 % interval then rest on 50 draws each.
-pub const RESAMPLES: usize = 2000;
+/// The number of draws of the bootstrap. Each end of a 95 % interval then rests on 50 draws.
+pub(crate) const RESAMPLES: usize = 2000;
 
-/// The same images give the same intervals.
+/// The seed of the draws, so that the same images give the same intervals.
 const SEED: u64 = 2019;
 
 /// A 95 % interval, both ends included.
@@ -34,16 +34,16 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// A value in its interval; none where either is undefined.
+    /// A value in its interval; `None` if either is undefined.
     pub fn new(value: Option<f64>, interval: Option<Interval>) -> Option<Self> {
         let (value, Interval { low, high }) = (value?, interval?);
         Some(Self { value, low, high })
     }
 }
 
-/// Wilson's score interval for a proportion (Wilson 1927, without continuity correction); none of no
+/// Wilson's score interval for a proportion (Wilson 1927, without continuity correction); `None` without
 /// trials.
-pub fn wilson(successes: u64, trials: u64) -> Option<Interval> {
+pub(crate) fn wilson(successes: u64, trials: u64) -> Option<Interval> {
     if trials == 0 {
         return None;
     }
@@ -51,7 +51,7 @@ pub fn wilson(successes: u64, trials: u64) -> Option<Interval> {
     let shrink = 1.0 + Z * Z / n;
     let centre = (p + Z * Z / (2.0 * n)) / shrink;
     let half = Z / shrink * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    // At no success and at nothing but successes the interval ends there; rounding must not say else.
+    // Without a success, or without a failure, that end is exact. Rounding must not move it.
     let low = if successes == 0 { 0.0 } else { centre - half };
     let high = if successes == trials {
         1.0
@@ -61,13 +61,13 @@ pub fn wilson(successes: u64, trials: u64) -> Option<Interval> {
     Some(Interval { low, high })
 }
 
-/// A proportion with Wilson's interval; none of no trials.
-pub fn proportion(successes: u64, trials: u64) -> Option<Estimate> {
+/// A proportion with Wilson's interval; `None` without trials.
+pub(crate) fn proportion(successes: u64, trials: u64) -> Option<Estimate> {
     let value = successes as f64 / trials as f64;
     Estimate::new(Some(value), wilson(successes, trials))
 }
 
-/// The mean of some values when each counts so many times; none of none.
+/// The mean of `values`, each of which counts `times` times; `None` if none counts.
 pub(super) fn mean(values: &[f64], times: &[u32]) -> Option<f64> {
     let images: u32 = times.iter().sum();
     let sum: f64 = values
@@ -78,19 +78,19 @@ pub(super) fn mean(values: &[f64], times: &[u32]) -> Option<f64> {
     (images > 0).then(|| sum / f64::from(images))
 }
 
-/// What some statistics come to when images are drawn again, with replacement (Efron 1979).
+/// The values of some statistics when images are drawn again, with replacement (Efron 1979).
 ///
-/// Where a draw leaves a statistic undefined (a rare class that was not drawn), that draw does not count
-/// for it.
-pub struct Bootstrap {
-    /// For each statistic its values over the draws, ascending.
+/// A draw that leaves a statistic undefined (a rare class was not drawn) does not count for that
+/// statistic.
+pub(crate) struct Bootstrap {
+    /// For each statistic, its values over the draws in ascending order.
     draws: Vec<Vec<f64>>,
 }
 
 impl Bootstrap {
-    /// Draws [`RESAMPLES`] times from `images` images. `statistics` is told how often each image was
-    /// drawn, and returns the same number of values every time.
-    pub fn new(images: usize, statistics: impl Fn(&[u32]) -> Vec<Option<f64>>) -> Self {
+    /// Draws [`RESAMPLES`] times from `images` images. `statistics` takes how often each image was
+    /// drawn, and always returns the same number of values.
+    pub(crate) fn new(images: usize, statistics: impl Fn(&[u32]) -> Vec<Option<f64>>) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(SEED);
         let mut times = vec![0; images];
         let mut draws: Vec<Vec<f64>> = Vec::new();
@@ -111,8 +111,8 @@ impl Bootstrap {
         Self { draws }
     }
 
-    /// From the 2.5 % to the 97.5 % quantile of a statistic: the percentile interval.
-    pub fn percentile(&self, statistic: usize) -> Option<Interval> {
+    /// The percentile interval of a statistic: from its 2.5 % to its 97.5 % quantile.
+    pub(crate) fn percentile(&self, statistic: usize) -> Option<Interval> {
         let draws = self.draws.get(statistic)?;
         Some(Interval {
             low: quantile(draws, 0.025)?,
@@ -120,10 +120,11 @@ impl Bootstrap {
         })
     }
 
-    /// The percentile interval mirrored at the measured value: the basic interval (Davison and Hinkley
-    /// 1997, section 5.2). For a statistic whose draws lie to one side of it, since drawing adds noise
-    /// that can only raise it; there the percentile interval may not even hold the measured value.
-    pub fn basic(&self, statistic: usize, value: f64) -> Option<Interval> {
+    /// The basic interval (Davison and Hinkley 1997, section 5.2): the percentile interval mirrored at
+    /// the measured value. It is for statistics whose draws all lie to one side, because the noise of
+    /// drawing can only raise them. The percentile interval of such a statistic may not even contain the
+    /// measured value.
+    pub(crate) fn basic(&self, statistic: usize, value: f64) -> Option<Interval> {
         let Interval { low, high } = self.percentile(statistic)?;
         Some(Interval {
             low: 2.0 * value - high,
@@ -132,7 +133,7 @@ impl Bootstrap {
     }
 }
 
-/// The quantile of ascending values, with linear interpolation between neighbours.
+/// A quantile of ascending values, interpolated linearly between neighbours.
 fn quantile(ascending: &[f64], fraction: f64) -> Option<f64> {
     let place = fraction * ascending.len().checked_sub(1)? as f64;
     let below = ascending[place.floor() as usize];

@@ -1,40 +1,44 @@
-//! How good a network's answers are, as numbers with 95 % intervals.
+//! Metrics of a network's predictions, as numbers with 95 % intervals.
 //!
-//! Everything here is a function of labelled answers alone: no network, no file, no torch. So each metric
-//! has one definition, which the training loop, the model card, the paper's tables and the tests
+//! Everything here is a function of labelled predictions alone: no network, no file, no torch. So each
+//! metric has one definition, which the training loop, the model card, the paper's tables and the tests
 //! against scikit-learn share.
 //!
 //! Three conventions hold throughout:
 //!
-//! - An image without an answer (the network gave NaN) is wrong: it is in no column of the confusion matrix,
-//!   and wherever probabilities are asked for it counts as certain of every class but its own.
-//! - What is undefined is `None`, never 0: the precision of a class that was never predicted, the
-//!   recall of one that does not occur, the AUC where there is no positive or no negative.
-//! - Averages over classes are weighted by class size, as in the paper's Table 4, over the classes where
-//!   the metric is defined.
+//! - An image without an answer (the network gave NaN) is wrong. It is in no column of the confusion
+//!   matrix. In metrics of probabilities it counts as certain of every class but its own.
+//! - An undefined value is `None`, never 0: the precision of a class that was never predicted, the
+//!   recall of a class that does not occur, the AUC without a positive or without a negative.
+//! - Averages over classes are weighted by class size, as in the paper's Table 4, and taken over the
+//!   classes for which the metric is defined.
 
 mod calibration;
 mod confusion;
 mod interval;
 mod roc;
+#[cfg(test)]
+mod scikit_learn;
 mod summary;
 mod temperature;
 
-pub use calibration::{BINS, Bin, Calibration, calibration, calibration_error};
-pub use confusion::Confusion;
-pub use interval::{Bootstrap, Estimate, Interval, RESAMPLES, proportion, wilson};
-pub use roc::{Ranking, Roc, RocPoint, curves};
-pub use summary::{ClassMetrics, Metrics, Weighted, mean_accuracy, metrics};
-pub use temperature::{CrossFitted, Views, cross_fitted, fit};
+pub(crate) use calibration::{Calibration, calibration, calibration_error};
+pub(crate) use confusion::Confusion;
+pub(crate) use interval::{Estimate, Interval};
+#[cfg(test)]
+use roc::Ranking;
+pub(crate) use roc::{Roc, curves};
+pub(crate) use summary::{Metrics, mean_accuracy, metrics};
+pub(crate) use temperature::{Views, cross_fitted, fit};
 
 use galmorph_cutout::{Morphology, Probabilities};
 
-/// The answer to one image, and the truth.
+/// The prediction for one image, and its true class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {
-    /// The class that the image is labelled with.
+    /// The class of the image's label.
     pub truth: Morphology,
-    /// What was answered; `None` when the network gave something that is not a number.
+    /// The predicted probabilities; `None` if the network gave a value that is not a number.
     pub answer: Option<Probabilities>,
 }
 
@@ -44,12 +48,12 @@ impl Prediction {
         self.answer.map(|answer| answer.label())
     }
 
-    /// Whether that is the true one.
+    /// Whether the most probable class is the true one.
     pub fn is_right(&self) -> bool {
         self.label() == Some(self.truth)
     }
 
-    /// The probability that was given to a class.
+    /// The predicted probability of a class.
     pub fn probability(&self, class: Morphology) -> f32 {
         match self.answer {
             Some(answer) => answer.values()[class.id()],
@@ -58,7 +62,7 @@ impl Prediction {
         }
     }
 
-    /// The probability that was given to the label.
+    /// The predicted probability of the most probable class.
     pub fn confidence(&self) -> f32 {
         self.answer.map_or(1.0, |answer| answer.confidence())
     }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Prediction;
 use super::interval::{Estimate, proportion};
 
-/// All images in the order of the probability that they were given for one class, the largest first.
-/// Sorted once, for the curve and for every draw of the bootstrap.
-pub struct Ranking {
+/// All images by their predicted probability of one class, the largest first. Sorted once, for the curve
+/// and for every draw of the bootstrap.
+pub(crate) struct Ranking {
     places: Vec<Place>,
 }
 
@@ -24,23 +24,23 @@ struct Place {
 pub struct Roc {
     /// The class's short name.
     pub class: String,
-    /// From nothing taken for the class to everything; empty where there is no positive or no negative.
+    /// From no image accepted to every image accepted; empty without a positive or without a negative.
     pub points: Vec<RocPoint>,
 }
 
-/// What comes of taking every image for the class whose probability reaches a threshold.
+/// The rates when every image is accepted whose probability reaches a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RocPoint {
-    /// The threshold; none for the first point, which lies above every probability.
+    /// The threshold; `None` for the first point, which lies above every probability.
     pub threshold: Option<f32>,
-    /// The fraction of the other classes' images that are taken for the class, with Wilson's interval.
+    /// The fraction of the other classes' images that are accepted, with Wilson's interval.
     pub false_positive_rate: Estimate,
-    /// The fraction of the class's images that are, with Wilson's interval.
+    /// The fraction of the class's images that are accepted, with Wilson's interval.
     pub true_positive_rate: Estimate,
 }
 
 /// The curves of all classes, in the order of their ids.
-pub fn curves(predictions: &[Prediction]) -> Vec<Roc> {
+pub(crate) fn curves(predictions: &[Prediction]) -> Vec<Roc> {
     let curve = |class: Morphology| Roc {
         class: class.name().to_owned(),
         points: Ranking::new(predictions, class).curve(),
@@ -48,7 +48,7 @@ pub fn curves(predictions: &[Prediction]) -> Vec<Roc> {
     Morphology::ALL.map(curve).to_vec()
 }
 
-/// How many images are taken for the class.
+/// The number of accepted images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Taken {
     positive: u64,
@@ -57,7 +57,7 @@ struct Taken {
 
 impl Ranking {
     /// Ranks all images by their probability of a class.
-    pub fn new(predictions: &[Prediction], class: Morphology) -> Self {
+    pub(crate) fn new(predictions: &[Prediction], class: Morphology) -> Self {
         let mut places: Vec<Place> = (predictions.iter().enumerate())
             .map(|(image, prediction)| Place {
                 image,
@@ -72,7 +72,7 @@ impl Ranking {
     /// The area under the curve when each image counts `times[image]` times: the probability that an
     /// image of the class ranks above one of the rest, where a tie is half a win. Undefined where there
     /// is no positive or no negative.
-    pub fn auc(&self, times: &[u32]) -> Option<f64> {
+    pub(crate) fn auc(&self, times: &[u32]) -> Option<f64> {
         // Twice the number of wins, so that it stays a whole number.
         let (mut wins, mut above) = (0, Taken::default());
         for tie in self.ties() {
@@ -87,7 +87,7 @@ impl Ranking {
     }
 
     /// The curve's corners: where it does not turn, no point is needed.
-    pub fn curve(&self) -> Vec<RocPoint> {
+    pub(crate) fn curve(&self) -> Vec<RocPoint> {
         let mut corners = vec![(None, Taken::default())];
         let mut taken = Taken::default();
         for tie in self.ties() {

@@ -8,16 +8,16 @@ use super::confusion::Confusion;
 use super::interval::{Bootstrap, Estimate, mean};
 use super::roc::Ranking;
 
-/// What one set of answers comes to. A metric that is undefined is `null` in JSON.
+/// The metrics of one set of predictions. An undefined metric is `null` in JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// The fraction of images classified rightly, with Wilson's interval.
+    /// The fraction of images that were classified correctly, with Wilson's interval.
     pub accuracy: Option<Estimate>,
     /// The averages over the classes, weighted by class size.
     pub weighted: Weighted,
     /// Each class against the rest, in the order of their ids.
     pub per_class: Vec<ClassMetrics>,
-    /// Which classes were taken for which.
+    /// The confusion matrix.
     pub confusion: Confusion,
     /// Each row of the confusion matrix as fractions of its class, with Wilson's intervals.
     pub rates: Vec<Vec<Option<Estimate>>>,
@@ -28,7 +28,7 @@ pub struct Metrics {
 pub struct Weighted {
     /// Precision, with the percentile bootstrap's interval.
     pub precision: Option<Estimate>,
-    /// Recall, which weighted so is the accuracy, and has its interval.
+    /// Recall. Weighted by class size it is the accuracy, and has that interval.
     pub recall: Option<Estimate>,
     /// F1, with the percentile bootstrap's interval.
     pub f1: Option<Estimate>,
@@ -41,9 +41,9 @@ pub struct Weighted {
 pub struct ClassMetrics {
     /// The class's short name.
     pub class: String,
-    /// How many images truly are of it.
+    /// The number of images of this class.
     pub images: u64,
-    /// How many images were given its label.
+    /// The number of images that were given its label.
     pub labelled: u64,
     /// With Wilson's interval.
     pub precision: Option<Estimate>,
@@ -55,7 +55,7 @@ pub struct ClassMetrics {
     pub auc: Option<Estimate>,
 }
 
-/// Those that have no closed interval.
+/// The metrics without a closed formula for their intervals.
 struct Bootstrapped {
     precision: Option<f64>,
     f1: Option<f64>,
@@ -64,8 +64,8 @@ struct Bootstrapped {
     class_auc: [Option<f64>; Morphology::COUNT],
 }
 
-/// Measures a set of answers.
-pub fn metrics(predictions: &[Prediction]) -> Metrics {
+/// Measures a set of predictions.
+pub(crate) fn metrics(predictions: &[Prediction]) -> Metrics {
     let confusion = Confusion::of(predictions);
     let labels: Vec<_> = predictions.iter().map(|p| (p.truth, p.label())).collect();
     let rankings = Morphology::ALL.map(|class| Ranking::new(predictions, class));
@@ -115,10 +115,10 @@ pub fn metrics(predictions: &[Prediction]) -> Metrics {
     }
 }
 
-/// The mean of the accuracies of several answers to the same images, such as one for each test scale (the
-/// paper's Table 6), with the percentile bootstrap's interval: the answers to one image are drawn
-/// together.
-pub fn mean_accuracy(answers: &[Vec<Prediction>]) -> Option<Estimate> {
+/// The mean accuracy of several sets of predictions for the same images, such as one for each test scale
+/// (the paper's Table 6). The interval is the percentile bootstrap's, which draws all predictions for an
+/// image together.
+pub(crate) fn mean_accuracy(answers: &[Vec<Prediction>]) -> Option<Estimate> {
     let mut shares = vec![0.0; answers.first()?.len()];
     for predictions in answers {
         for (share, prediction) in shares.iter_mut().zip(predictions) {
@@ -146,7 +146,7 @@ impl Bootstrapped {
         }
     }
 
-    /// The averages first, then class by class.
+    /// All values: the averages first, then class by class.
     fn list(&self) -> Vec<Option<f64>> {
         let mut list = vec![self.precision, self.f1, self.auc];
         for (f1, auc) in self.class_f1.iter().zip(self.class_auc) {

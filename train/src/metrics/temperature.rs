@@ -1,36 +1,36 @@
-//! Temperature scaling: the one number that makes confidences honest (Guo et al. 2017, section 4.2).
+//! Temperature scaling: one number that calibrates the confidence (Guo et al. 2017, section 4.2).
 //!
-//! The temperature is fitted to what the daemon answers, the *average* over an image's views of the
-//! softened outputs, and not to single views: an average of confident views that disagree is less
-//! confident than they are.
+//! The temperature is fitted to what the daemon answers: the *average* over an image's views, each at
+//! the temperature. It is not fitted to single views, because the average of confident views that
+//! disagree is less confident than they are.
 
 use galmorph_cutout::{Morphology, Probabilities};
 
 use super::Prediction;
 use super::calibration::mean_negative_log_likelihood;
 
-/// The temperatures that are looked at: from `1 / LIMIT` to `LIMIT`.
+/// The search covers temperatures from `1 / LIMIT` to `LIMIT`.
 const LIMIT: f64 = 20.0;
 
-/// How many steps of equal ratio lead from 1 to the limit.
+/// The number of steps of equal ratio from 1 to the limit.
 const STEPS: i32 = 24;
 
-/// How exactly the temperature's logarithm is searched for. The likelihood is computed from 32-bit
-/// probabilities and tells no finer.
+/// The precision of the temperature's logarithm. The likelihood is computed from 32-bit probabilities
+/// and can't tell finer differences.
 const TOLERANCE: f64 = 1e-4;
 
-/// The network's outputs for the views of one image, and the truth.
+/// The network's outputs for the views of one image, and its true class.
 #[derive(Debug, Clone, Copy)]
-pub struct Views<'a> {
-    /// The class that the image is labelled with.
+pub(crate) struct Views<'a> {
+    /// The class of the image's label.
     pub truth: Morphology,
-    /// A softmax for each view.
+    /// One softmax output for each view.
     pub rows: &'a [[f32; Morphology::COUNT]],
 }
 
 impl Views<'_> {
-    /// The answer at a temperature, as the daemon computes it.
-    pub fn at(&self, temperature: f32) -> Prediction {
+    /// The prediction at a temperature, as the daemon computes it.
+    pub(crate) fn at(&self, temperature: f32) -> Prediction {
         Prediction {
             truth: self.truth,
             answer: Probabilities::average(self.rows, temperature),
@@ -38,23 +38,24 @@ impl Views<'_> {
     }
 }
 
-/// Answers at temperatures that were fitted without them.
+/// Predictions at temperatures that were fitted on other images.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CrossFitted {
-    /// The temperatures fitted on the images of even and of odd number.
+pub(crate) struct CrossFitted {
+    /// The temperatures fitted on the images with an even index, and on those with an odd index.
     pub temperatures: [f32; 2],
-    /// All images in their order, each answered at the temperature of the half that it is not in.
+    /// All images in their order, each at the temperature of the half that it is not in.
     pub predictions: Vec<Prediction>,
 }
 
-/// The temperature that makes the true classes most likely. None where there is no best one: a network
-/// that errs nowhere could always be surer, one that knows nothing never unsure enough.
-pub fn fit(images: &[Views]) -> Option<f32> {
+/// The temperature that makes the true classes most likely. `None` if there is no best one: a network
+/// without an error could always be surer, and a network that knows nothing is never unsure enough.
+pub(crate) fn fit(images: &[Views]) -> Option<f32> {
     let loss = |log: f64| {
         let temperature = log.exp() as f32;
         mean_negative_log_likelihood(images.iter().map(|views| views.at(temperature)))
     };
-    // The likelihood of an average need not have a single peak, so all of the range is looked at first.
+    // The likelihood of an average may have several peaks, so a coarse search covers the whole range
+    // first.
     let place = |step: i32| LIMIT.ln() * f64::from(step) / f64::from(STEPS);
     let best = (-STEPS..=STEPS)
         .map(|step| (step, loss(place(step))))
@@ -68,9 +69,10 @@ pub fn fit(images: &[Views]) -> Option<f32> {
     Some(log.exp() as f32)
 }
 
-/// Fits on each half of the images, by number even and odd, and answers the other: what a temperature
-/// does for images that it was not fitted on. None where a half has no best temperature.
-pub fn cross_fitted(images: &[Views]) -> Option<CrossFitted> {
+/// Fits a temperature on each half of the images (even and odd indices), and applies it to the other
+/// half. This estimates what a temperature does for images that it was not fitted on. `None` if a half
+/// has no best temperature.
+pub(crate) fn cross_fitted(images: &[Views]) -> Option<CrossFitted> {
     let half =
         |first: usize| -> Vec<Views> { images.iter().skip(first).step_by(2).copied().collect() };
     let temperatures = [fit(&half(0))?, fit(&half(1))?];

@@ -2,23 +2,22 @@
 //! section 3.5 and Figure 2.
 //!
 //! Differences from the source:
-//! - The first convolution strides by 2, not by 4: its output of 27 x 27 is what their second
-//!   convolution sees, and with 4 nothing would be left for the last poolings.
-//! - Theirs is divided between two GPUs, whose halves meet in the third convolution and in the fully
-//!   connected layers only. Here every convolution sees all channels.
+//! - The first convolution has a stride of 2, not 4. Its output of 27 x 27 pixels is the size that their
+//!   second convolution sees. With a stride of 4, nothing would be left for the last poolings.
+//! - Their network is divided between two GPUs, whose halves meet only in the third convolution and in
+//!   the fully connected layers. Here every convolution sees all channels.
 //!
-//! Their images are pixel values less the mean, ours are whitened. So our activations are some fifty
+//! Their images are pixel values minus the mean, ours are whitened. So our activations are about fifty
 //! times smaller, and the local response normalisation is close to a division by k^beta.
 
-use galmorph_cutout::Morphology;
-
+use super::architecture::{Describe, Hyperparameter};
 use super::{Builder, Convolution, LocalResponseNorm, Network, Pool};
 
-/// Parameters of the network.
+/// The hyperparameters of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AlexNet {
+pub(super) struct AlexNet {
     /// The probability to drop a value after each hidden fully connected layer (section 4.2: 0.5).
-    pub drop_probability: f64,
+    pub(super) drop_probability: f64,
 }
 
 /// Section 3.3: n = 5, k = 2, alpha = 1e-4, beta = 0.75. Their alpha is not divided by n.
@@ -35,9 +34,24 @@ const OVERLAPPING: Pool = Pool::new(3, 2);
 /// The units of each hidden fully connected layer.
 const HIDDEN_UNITS: usize = 4096;
 
-impl AlexNet {
-    /// Describes the network for views of 64 x 64 pixels.
-    pub fn describe(&self) -> Network {
+impl Default for AlexNet {
+    fn default() -> Self {
+        Self {
+            drop_probability: 0.5,
+        }
+    }
+}
+
+impl Describe for AlexNet {
+    fn name(&self) -> &'static str {
+        "alexnet"
+    }
+
+    fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>> {
+        vec![Hyperparameter::drop_probability(&mut self.drop_probability)]
+    }
+
+    fn describe(&self) -> Network {
         let (mut net, views) = Builder::new(64);
         let same = |filters, kernel| Convolution::square(filters, kernel).same();
 
@@ -52,9 +66,8 @@ impl AlexNet {
         x = net.convolution_relu("conv5", x, same(256, 3));
         x = net.max_pool("pool5", x, OVERLAPPING);
 
-        x = net.linear_relu_dropout("full6", x, HIDDEN_UNITS, self.drop_probability);
-        x = net.linear_relu_dropout("full7", x, HIDDEN_UNITS, self.drop_probability);
-        net.linear("classes", x, Morphology::COUNT);
+        let hidden = ["full6", "full7"];
+        net.fully_connected_head(x, hidden, HIDDEN_UNITS, self.drop_probability);
         net.finish()
     }
 }

@@ -1,82 +1,225 @@
-//! Which network, as it is written on a command line, in a checkpoint and in a model card.
+//! Which network, as text: on the command line, in a checkpoint and in a model card.
 
 use std::fmt;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlexNet, Dieleman, InceptionV3, Network, Plain7, ResNet50V2, Vgg16, Zhu2019};
+use super::{Listed, Network};
 
-/// A network and its parameters, written as `zhu2019 k=0.25 N=2 drop=0`.
+/// A network and its hyperparameters, written as `zhu2019 k=0.25 N=2 drop=0`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Architecture {
-    /// The paper's residual network.
-    Zhu2019(Zhu2019),
-    /// The network whose filters the paper shows.
-    Plain7(Plain7),
-    /// Krizhevsky et al. 2012.
-    AlexNet(AlexNet),
-    /// He et al. 2016b.
-    ResNet50V2(ResNet50V2),
-    /// Simonyan & Zisserman 2014.
-    Vgg16(Vgg16),
-    /// Szegedy et al. 2016.
-    InceptionV3(InceptionV3),
-    /// Dieleman et al. 2015.
-    Dieleman(Dieleman),
+pub struct Architecture(Listed);
+
+/// What a network's file defines. [`Default`] gives its default hyperparameters.
+pub(super) trait Describe {
+    /// The name in the text.
+    fn name(&self) -> &'static str;
+
+    /// The hyperparameters that the text may set, in the order in which they are written.
+    fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>>;
+
+    /// The network for views of 64 x 64 pixels, layer by layer.
+    fn describe(&self) -> Network;
 }
 
+/// Lists the networks, each as `file::Type`. Declares the files' modules, and makes an enum of the types.
+macro_rules! networks {
+    ($($module:ident :: $network:ident),+ $(,)?) => {
+        $(mod $module;)+
+
+        /// Any of the networks.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        enum Listed {
+            $($network($module::$network),)+
+        }
+
+        impl Listed {
+            /// Each network with its default hyperparameters.
+            fn all() -> Vec<Self> {
+                vec![$(Self::$network(Default::default())),+]
+            }
+
+            fn get(&self) -> &dyn architecture::Describe {
+                match self {
+                    $(Self::$network(network) => network,)+
+                }
+            }
+
+            fn get_mut(&mut self) -> &mut dyn architecture::Describe {
+                match self {
+                    $(Self::$network(network) => network,)+
+                }
+            }
+        }
+    };
+}
+pub(super) use networks;
+
 impl Architecture {
-    /// The names of all networks.
-    pub const NAMES: [&str; 7] = [
-        "zhu2019",
-        "plain7",
-        "alexnet",
-        "resnet50-v2",
-        "vgg16",
-        "inception-v3",
-        "dieleman",
-    ];
+    /// Each network with its default hyperparameters, in the order of the list.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Listed::all().into_iter().map(Self)
+    }
+
+    /// The network's name, without hyperparameters.
+    pub fn name(&self) -> &'static str {
+        self.0.get().name()
+    }
 
     /// Describes the network.
     pub fn describe(&self) -> Network {
-        match self {
-            Self::Zhu2019(parameters) => parameters.describe(),
-            Self::Plain7(parameters) => parameters.describe(),
-            Self::AlexNet(parameters) => parameters.describe(),
-            Self::ResNet50V2(parameters) => parameters.describe(),
-            Self::Vgg16(parameters) => parameters.describe(),
-            Self::InceptionV3(parameters) => parameters.describe(),
-            Self::Dieleman(parameters) => parameters.describe(),
+        self.0.get().describe()
+    }
+}
+
+/// A number that `key=value` may set.
+pub(super) struct Hyperparameter<'a> {
+    key: &'static str,
+    value: Value<'a>,
+}
+
+/// The number, and the range that it must lie in.
+enum Value<'a> {
+    Real(&'a mut f64, (Bound<f64>, Bound<f64>)),
+    Whole(&'a mut usize, (Bound<usize>, Bound<usize>)),
+}
+
+impl<'a> Hyperparameter<'a> {
+    /// A real number.
+    pub(super) fn real(
+        key: &'static str,
+        value: &'a mut f64,
+        allowed: impl RangeBounds<f64>,
+    ) -> Self {
+        let allowed = (allowed.start_bound().cloned(), allowed.end_bound().cloned());
+        let value = Value::Real(value, allowed);
+        Self { key, value }
+    }
+
+    /// A whole number.
+    pub(super) fn whole(
+        key: &'static str,
+        value: &'a mut usize,
+        allowed: impl RangeBounds<usize>,
+    ) -> Self {
+        let allowed = (allowed.start_bound().cloned(), allowed.end_bound().cloned());
+        let value = Value::Whole(value, allowed);
+        Self { key, value }
+    }
+
+    /// The probability to *drop* a value in training.
+    pub(super) fn drop_probability(value: &'a mut f64) -> Self {
+        Self::real("drop", value, 0.0..1.0)
+    }
+
+    fn set(&mut self, text: &str) -> Result<(), ArchitectureError> {
+        fn parsed<T: FromStr + PartialOrd>(text: &str, allowed: &impl RangeBounds<T>) -> Option<T> {
+            text.parse().ok().filter(|value| allowed.contains(value))
+        }
+        let done = match &mut self.value {
+            Value::Real(value, allowed) => parsed(text, allowed).map(|new| **value = new),
+            Value::Whole(value, allowed) => parsed(text, allowed).map(|new| **value = new),
+        };
+        done.ok_or_else(|| ArchitectureError::BadValue {
+            key: self.key,
+            value: text.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Hyperparameter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Value::Real(value, _) => write!(f, "{}={value}", self.key),
+            Value::Whole(value, _) => write!(f, "{}={value}", self.key),
         }
     }
 }
 
+/// What is wrong with the text of an [`Architecture`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchitectureError {
+    /// The first word is the name of no network.
+    #[error("unknown network '{0}' (one of {names})", names = names())]
+    UnknownNetwork(String),
+    /// A later word has no equals sign.
+    #[error("'{0}' is not of the form key=value")]
+    NotKeyValue(String),
+    /// The value is no number, or is out of range.
+    #[error("{key} can't be '{value}'")]
+    BadValue {
+        /// The hyperparameter.
+        key: &'static str,
+        /// The text of the value.
+        value: String,
+    },
+    /// The network has no hyperparameter of this name.
+    #[error("{network} has {}", missing(.key, .known))]
+    UnknownKey {
+        /// The network.
+        network: &'static str,
+        /// The name.
+        key: String,
+        /// The hyperparameters that it has.
+        known: Vec<&'static str>,
+    },
+}
+
+fn names() -> String {
+    let names: Vec<&str> = Architecture::all().map(|network| network.name()).collect();
+    names.join(", ")
+}
+
+fn missing(key: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return format!("no parameters, and so no '{key}'");
+    }
+    format!("no parameter '{key}' ({})", known.join(", "))
+}
+
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Zhu2019(Zhu2019 {
-                widening,
-                units,
-                drop_probability,
-            }) => write!(f, "zhu2019 k={widening} N={units} drop={drop_probability}"),
-            Self::Plain7(Plain7 { drop_probability }) => {
-                write!(f, "plain7 drop={drop_probability}")
-            }
-            Self::AlexNet(AlexNet { drop_probability }) => {
-                write!(f, "alexnet drop={drop_probability}")
-            }
-            Self::ResNet50V2(ResNet50V2) => f.write_str("resnet50-v2"),
-            Self::Vgg16(Vgg16 { drop_probability }) => write!(f, "vgg16 drop={drop_probability}"),
-            Self::InceptionV3(InceptionV3 { drop_probability }) => {
-                write!(f, "inception-v3 drop={drop_probability}")
-            }
-            Self::Dieleman(Dieleman { drop_probability }) => {
-                write!(f, "dieleman drop={drop_probability}")
-            }
+        f.write_str(self.name())?;
+        let mut copy = self.0;
+        for hyperparameter in copy.get_mut().hyperparameters() {
+            write!(f, " {hyperparameter}")?;
         }
+        Ok(())
+    }
+}
+
+impl FromStr for Architecture {
+    type Err = ArchitectureError;
+
+    /// Reads a name and any number of `key=value`. If a key is given twice, the last value counts.
+    fn from_str(text: &str) -> Result<Self, ArchitectureError> {
+        let mut words = text.split_whitespace();
+        let name = words.next().unwrap_or("");
+        let mut architecture = Self::all()
+            .find(|network| network.name() == name)
+            .ok_or_else(|| ArchitectureError::UnknownNetwork(name.to_owned()))?;
+        let network = architecture.name();
+        let mut hyperparameters = architecture.0.get_mut().hyperparameters();
+        for word in words {
+            let (key, value) = word
+                .split_once('=')
+                .ok_or_else(|| ArchitectureError::NotKeyValue(word.to_owned()))?;
+            let known = hyperparameters.iter().map(|known| known.key).collect();
+            hyperparameters
+                .iter_mut()
+                .find(|known| known.key == key)
+                .ok_or_else(|| ArchitectureError::UnknownKey {
+                    network,
+                    key: key.to_owned(),
+                    known,
+                })?
+                .set(value)?;
+        }
+        Ok(architecture)
     }
 }
 
@@ -87,106 +230,10 @@ impl From<Architecture> for String {
 }
 
 impl TryFrom<String> for Architecture {
-    type Error = String;
+    type Error = ArchitectureError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, ArchitectureError> {
         text.parse()
-    }
-}
-
-impl FromStr for Architecture {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut given = Given::read(text)?;
-        let architecture = match given.network {
-            "zhu2019" => Self::Zhu2019(Zhu2019 {
-                widening: given.take("k", 2.0, 0.001..=16.0)?,
-                units: given.take("N", 2, 1..=64)?,
-                drop_probability: given.take_drop_probability(0.0)?,
-            }),
-            "plain7" => Self::Plain7(Plain7 {
-                drop_probability: given.take_drop_probability(0.5)?,
-            }),
-            "alexnet" => Self::AlexNet(AlexNet {
-                drop_probability: given.take_drop_probability(0.5)?,
-            }),
-            "resnet50-v2" => Self::ResNet50V2(ResNet50V2),
-            "vgg16" => Self::Vgg16(Vgg16 {
-                drop_probability: given.take_drop_probability(0.5)?,
-            }),
-            "inception-v3" => Self::InceptionV3(InceptionV3 {
-                drop_probability: given.take_drop_probability(0.2)?,
-            }),
-            "dieleman" => Self::Dieleman(Dieleman {
-                drop_probability: given.take_drop_probability(0.5)?,
-            }),
-            other => {
-                let names = Self::NAMES.join(", ");
-                return Err(format!("unknown network '{other}' (one of {names})"));
-            }
-        };
-        given.refuse_the_rest()?;
-        Ok(architecture)
-    }
-}
-
-/// The words of a network's text, until each is taken by the parameter that it is meant for.
-struct Given<'a> {
-    network: &'a str,
-    words: Vec<(&'a str, &'a str)>,
-    /// The parameters that were asked for.
-    known: Vec<&'static str>,
-}
-
-impl<'a> Given<'a> {
-    fn read(text: &'a str) -> Result<Self, String> {
-        let mut words = text.split_whitespace();
-        let network = words.next().unwrap_or_default();
-        let words = words.map(|word| {
-            word.split_once('=')
-                .ok_or_else(|| format!("'{word}' is not of the form key=value"))
-        });
-        Ok(Self {
-            network,
-            words: words.collect::<Result<_, _>>()?,
-            known: Vec::new(),
-        })
-    }
-
-    /// The parameter's value, or the `default` when it isn't given. The last of several counts.
-    fn take<T: FromStr + PartialOrd>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        sane: impl RangeBounds<T>,
-    ) -> Result<T, String> {
-        self.known.push(key);
-        let mut value = default;
-        for (_, text) in self.words.extract_if(.., |(word, _)| *word == key) {
-            value = text
-                .parse()
-                .ok()
-                .filter(|value| sane.contains(value))
-                .ok_or_else(|| format!("{key} can't be '{text}'"))?;
-        }
-        Ok(value)
-    }
-
-    fn take_drop_probability(&mut self, default: f64) -> Result<f64, String> {
-        self.take("drop", default, 0.0..1.0)
-    }
-
-    fn refuse_the_rest(self) -> Result<(), String> {
-        let Some((key, _)) = self.words.first() else {
-            return Ok(());
-        };
-        let network = self.network;
-        if self.known.is_empty() {
-            return Err(format!("{network} has no parameters, and so no '{key}'"));
-        }
-        let known = self.known.join(", ");
-        Err(format!("{network} has no parameter '{key}' ({known})"))
     }
 }
 
@@ -209,15 +256,19 @@ mod tests {
             let architecture: Architecture = text.parse().unwrap();
             assert_eq!(architecture.to_string(), text);
         }
+        for architecture in Architecture::all() {
+            let text = architecture.to_string();
+            assert_eq!(text.parse(), Ok(architecture));
+            assert_eq!(architecture.name().parse(), Ok(architecture));
+        }
     }
 
     #[test]
-    fn every_network_has_defaults() {
-        let written = Architecture::NAMES.map(|name| {
-            let architecture: Architecture = name.parse().unwrap();
-            architecture.to_string()
-        });
-        let expected = [
+    fn the_defaults_never_change_since_cards_and_command_lines_rest_on_them() {
+        let written: Vec<String> = Architecture::all()
+            .map(|network| network.to_string())
+            .collect();
+        for expected in [
             "zhu2019 k=2 N=2 drop=0",
             "plain7 drop=0.5",
             "alexnet drop=0.5",
@@ -225,13 +276,14 @@ mod tests {
             "vgg16 drop=0.5",
             "inception-v3 drop=0.2",
             "dieleman drop=0.5",
-        ];
-        assert_eq!(written, expected);
+        ] {
+            assert!(written.iter().any(|text| text == expected), "{expected}");
+        }
     }
 
     #[test]
     fn what_is_wrong_with_it_is_named() {
-        let fault = |text: &str| text.parse::<Architecture>().unwrap_err();
+        let fault = |text: &str| text.parse::<Architecture>().unwrap_err().to_string();
         assert!(fault("resnet").contains("unknown network 'resnet' (one of zhu2019, plain7"));
         assert!(fault("").contains("unknown network ''"));
         assert!(fault("zhu2019 k").contains("key=value"));

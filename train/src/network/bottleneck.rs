@@ -1,16 +1,16 @@
 //! The full pre-activation bottleneck units of He et al. 2016b ("Identity mappings in deep residual
-//! networks", Figure 4e), which ResNet-50 v2 and the paper's network are made of.
+//! networks", Figure 4e), which ResNet-50 v2 and the paper's network consist of.
 //!
-//! Where a group halves the image, it is the 3x3 convolution of its last unit that strides, and the
-//! shortcut takes every second pixel. So it is in TensorFlow's `resnet_v2` of TF-slim, from which the
-//! code of the paper's authors derives.
+//! Where a group halves the image, the 3x3 convolution of its last unit has the stride, and the shortcut
+//! takes every second pixel. This is as in `resnet_v2` of TF-slim, from which the code of the paper's
+//! authors derives.
 
 use super::{Builder, Convolution, Pool};
 
 /// Units of the same width.
 pub(super) struct Group {
     pub(super) name: String,
-    /// How many units.
+    /// The number of units.
     pub(super) units: usize,
     /// Channels inside a unit.
     pub(super) inner: usize,
@@ -20,7 +20,7 @@ pub(super) struct Group {
     pub(super) halves: bool,
     /// The probability to drop a value after each 3x3 convolution.
     pub(super) drop_probability: f64,
-    /// Whether the convolutions that a batch normalisation follows have a bias too.
+    /// Whether convolutions before a batch normalisation have a bias, too.
     pub(super) bias_before_norm: bool,
 }
 

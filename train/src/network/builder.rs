@@ -1,12 +1,14 @@
-//! Writes a network down, layer by layer.
+//! Puts a network together, layer by layer.
+
+use galmorph_cutout::Morphology;
 
 use super::{Convolution, Layer, LocalResponseNorm, Network, Node, Pool, Shape, viewpoint};
 
-/// Writes a [`Network`] down.
+/// Puts a [`Network`] together.
 ///
-/// Each method adds a node under a unique name and returns its index, to be given to the next. Shapes
-/// are worked out as the network grows; a description that doesn't fit together is a defect of the
-/// program, and panics where it is written.
+/// Each method adds a node under a unique name and returns its index, which is the input of a later
+/// node. Shapes are worked out as the network grows. A description that doesn't fit together is a defect
+/// of the program: the method panics.
 pub struct Builder {
     nodes: Vec<Node>,
 }
@@ -39,14 +41,14 @@ impl Builder {
         self.push(name, Layer::Convolution(convolution), vec![input], shape)
     }
 
-    /// Adds a batch normalisation followed by a rectification, as `<name>/bn` and `<name>/relu`.
+    /// Adds a batch normalisation and a ReLU, as `<name>/bn` and `<name>/relu`.
     pub fn batch_norm_relu(&mut self, name: &str, input: usize) -> usize {
         let shape = self.shape(input);
         let norm = self.push(&format!("{name}/bn"), Layer::BatchNorm, vec![input], shape);
         self.push(&format!("{name}/relu"), Layer::Relu, vec![norm], shape)
     }
 
-    /// Adds a convolution followed by a rectification, as `<name>` and `<name>/relu`.
+    /// Adds a convolution and a ReLU, as `<name>` and `<name>/relu`.
     pub fn convolution_relu(
         &mut self,
         name: &str,
@@ -57,7 +59,7 @@ impl Builder {
         self.relu(&format!("{name}/relu"), x)
     }
 
-    /// Adds a rectification.
+    /// Adds a ReLU.
     pub fn relu(&mut self, name: &str, input: usize) -> usize {
         let shape = self.shape(input);
         self.push(name, Layer::Relu, vec![input], shape)
@@ -75,7 +77,7 @@ impl Builder {
         self.push(name, Layer::AveragePool(pool), vec![input], shape)
     }
 
-    /// Adds the mean over each channel.
+    /// Adds a global average pooling: the mean of each channel.
     pub fn global_average_pool(&mut self, name: &str, input: usize) -> usize {
         let shape = Shape {
             height: 1,
@@ -122,7 +124,7 @@ impl Builder {
         self.push(name, Layer::Concatenate, inputs.to_vec(), shape)
     }
 
-    /// Adds a dropout, or nothing when nothing is dropped.
+    /// Adds a dropout; nothing if the probability is 0.
     pub fn dropout(&mut self, name: &str, input: usize, drop_probability: f64) -> usize {
         if drop_probability == 0.0 {
             return input;
@@ -138,18 +140,22 @@ impl Builder {
         self.push(name, Layer::Linear { outputs }, vec![input], shape)
     }
 
-    /// Adds a fully connected layer, a rectification and a dropout, as `<name>`, `<name>/relu` and
-    /// `<name>/dropout`.
-    pub fn linear_relu_dropout(
+    /// Adds what AlexNet and its successors end in: hidden fully connected layers of these names, and
+    /// one of an output for each class. After each hidden layer come a ReLU and a dropout, `<name>/relu`
+    /// and `<name>/dropout`.
+    pub(super) fn fully_connected_head(
         &mut self,
-        name: &str,
         input: usize,
-        outputs: usize,
+        hidden: [&str; 2],
+        units: usize,
         drop_probability: f64,
     ) -> usize {
-        let x = self.linear(name, input, outputs);
-        let x = self.relu(&format!("{name}/relu"), x);
-        self.dropout(&format!("{name}/dropout"), x, drop_probability)
+        let x = hidden.into_iter().fold(input, |x, name| {
+            let x = self.linear(name, x, units);
+            let x = self.relu(&format!("{name}/relu"), x);
+            self.dropout(&format!("{name}/dropout"), x, drop_probability)
+        });
+        self.linear("classes", x, Morphology::COUNT)
     }
 
     /// Adds a maximum over pieces of the features.
@@ -201,7 +207,7 @@ impl Builder {
         self.nodes[node].shape
     }
 
-    /// Ends the description; the last node added gives the logits.
+    /// Ends the description. The node added last gives the logits.
     pub fn finish(self) -> Network {
         Network { nodes: self.nodes }
     }
@@ -238,7 +244,7 @@ impl Builder {
     }
 }
 
-/// The shape that all have.
+/// The shape that all inputs have.
 #[allow(clippy::expect_used, reason = "a defect of the description")]
 fn agreed(name: &str, mut shapes: impl Iterator<Item = Shape>) -> Shape {
     let first = shapes.next().expect("at least one input");

@@ -1,26 +1,26 @@
 //! Dieleman, Willett & Dambre 2015, "Rotation-invariant convolutional neural networks for galaxy
 //! morphology prediction": sections 5 to 7, the winner of the Galaxy Challenge.
 //!
-//! The network looks at 16 viewpoints of a galaxy ([`viewpoint`](super::viewpoint)), each through the
-//! same convolutions, and puts together what it saw of all of them in fully connected layers of maxout
-//! units.
+//! The network looks at 16 viewpoints of a galaxy (`viewpoint.rs`), each through the same
+//! convolutions. Fully connected layers of maxout units combine the outputs for all viewpoints.
 //!
 //! Differences from the source:
 //! - The viewpoints of 45 x 45 pixels are cut from our 64 x 64 pixels, not from their 69 x 69. So they
-//!   overlap a little more, and show the galaxy up to 13 pixels beyond its centre in place of 10.
-//! - The image turned by 45 degrees is made from these 64 x 64 pixels too, theirs from a larger image:
-//!   its corners show the sky at our edge.
-//! - It answers with the logits of five classes, not with 37 vote fractions.
+//!   overlap a little more, and extend 13 pixels beyond the galaxy's centre instead of 10.
+//! - The image rotated by 45 degrees is also made from these 64 x 64 pixels, so its corners repeat the
+//!   sky at the edge. Theirs is made from a larger image.
+//! - The outputs are the logits of five classes, not 37 vote fractions.
 
 use galmorph_cutout::Morphology;
 
+use super::architecture::{Describe, Hyperparameter};
 use super::{Builder, Convolution, Network, Pool};
 
-/// Parameters of the network.
+/// The hyperparameters of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dieleman {
+pub(super) struct Dieleman {
     /// The probability to drop a value before each fully connected layer (theirs: 0.5).
-    pub drop_probability: f64,
+    pub(super) drop_probability: f64,
 }
 
 /// The side of a viewpoint, in pixels.
@@ -30,9 +30,24 @@ const CROP: usize = 45;
 const HIDDEN_UNITS: usize = 2048;
 const PIECES: usize = 2;
 
-impl Dieleman {
-    /// Describes the network for views of 64 x 64 pixels.
-    pub fn describe(&self) -> Network {
+impl Default for Dieleman {
+    fn default() -> Self {
+        Self {
+            drop_probability: 0.5,
+        }
+    }
+}
+
+impl Describe for Dieleman {
+    fn name(&self) -> &'static str {
+        "dieleman"
+    }
+
+    fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>> {
+        vec![Hyperparameter::drop_probability(&mut self.drop_probability)]
+    }
+
+    fn describe(&self) -> Network {
         let (mut net, views) = Builder::new(64);
         let halving = Pool::new(2, 2);
 

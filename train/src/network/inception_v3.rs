@@ -1,29 +1,46 @@
 //! Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision": section 6, Table 1
-//! and Figures 5 to 7 and 10; where they leave something open, TF-slim's `inception_v3`, whose names for
-//! the modules stand here too.
+//! and Figures 5 to 7 and 10. Where these leave something open, this follows TF-slim's `inception_v3`,
+//! whose names of the modules it uses, too.
 //!
 //! Differences from the source:
-//! - 64 x 64 pixels in place of 299 x 299. Every layer that the source doesn't pad is padded to keep its
-//!   size, or the half of it where it strides. So the modules see 8, 4 and 2 pixels a side in place of
-//!   35, 17 and 8; unpadded, nothing would be left for the last ones. The padding is the same on both
-//!   sides, where TensorFlow's would be after the image alone in a layer that strides.
-//! - No auxiliary classifier, which the source finds to help at the end of training only (section 4).
-//! - Batch normalisation has a scale besides the shift, and the epsilon and decay of all networks here.
+//! - 64 x 64 pixels instead of 299 x 299. Every layer that the source doesn't pad is padded, so that it
+//!   keeps the image's size, or halves it with a stride of 2. So the modules see 8, 4 and 2 pixels a
+//!   side instead of 35, 17 and 8; without padding, nothing would be left for the last ones. The padding
+//!   is the same on both sides. In a layer with a stride, TensorFlow's would only be after the image.
+//! - No auxiliary classifier. The source finds that it only helps at the end of training (section 4).
+//! - Batch normalisation has a scale in addition to the shift, and the epsilon and decay of all networks
+//!   here.
 
 use galmorph_cutout::Morphology;
 
+use super::architecture::{Describe, Hyperparameter};
 use super::{Builder, Convolution, Network, Pool};
 
-/// Parameters of the network.
+/// The hyperparameters of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct InceptionV3 {
+pub(super) struct InceptionV3 {
     /// The probability to drop a value before the last layer (TF-slim: 0.2).
-    pub drop_probability: f64,
+    pub(super) drop_probability: f64,
 }
 
-impl InceptionV3 {
-    /// Describes the network for views of 64 x 64 pixels.
-    pub fn describe(&self) -> Network {
+impl Default for InceptionV3 {
+    fn default() -> Self {
+        Self {
+            drop_probability: 0.2,
+        }
+    }
+}
+
+impl Describe for InceptionV3 {
+    fn name(&self) -> &'static str {
+        "inception-v3"
+    }
+
+    fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>> {
+        vec![Hyperparameter::drop_probability(&mut self.drop_probability)]
+    }
+
+    fn describe(&self) -> Network {
         let (mut net, views) = Builder::new(64);
 
         // Table 1's first seven rows.

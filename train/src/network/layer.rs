@@ -1,4 +1,4 @@
-//! What the nodes of a network can compute.
+//! The layers that a network can be made of.
 
 /// The size of one image's activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,12 +9,12 @@ pub struct Shape {
     pub height: usize,
     /// Columns, in pixels.
     pub width: usize,
-    /// How many images each view has become; see [`Layer::Viewpoints`]. 1 in most networks.
+    /// The number of images that each view has become; see [`Layer::Viewpoints`]. 1 in most networks.
     pub viewpoints: usize,
 }
 
 impl Shape {
-    /// As many channels of `side` x `side` pixels.
+    /// Channels of `side` x `side` pixels.
     pub const fn square(channels: usize, side: usize) -> Self {
         Self {
             channels,
@@ -24,71 +24,71 @@ impl Shape {
         }
     }
 
-    /// How many values one image has.
+    /// The number of values of one image.
     pub const fn size(self) -> usize {
         self.channels * self.height * self.width
     }
 }
 
-/// What a node computes. Images are `[N, channels, height, width]`.
+/// The computation of a node. Images are `[N, channels, height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Layer {
     /// The views, whitened.
     Input,
     /// A 2-D convolution.
     Convolution(Convolution),
-    /// Batch normalisation over each channel, with a scale and a shift; see [`BATCH_NORM_EPSILON`].
+    /// Batch normalisation over each channel, with a scale and a shift; see `BATCH_NORM_EPSILON`.
     BatchNorm,
     /// `max(x, 0)`.
     Relu,
-    /// The largest value of each square. With a size of 1 it takes every `stride`th pixel.
+    /// The largest value of each square. With a size of 1, this is every `stride`th pixel.
     MaxPool(Pool),
-    /// The mean of each square, of the pixels that are in the image.
+    /// The mean of each square, over its pixels within the image.
     AveragePool(Pool),
     /// The mean of each channel: `[N, channels, 1, 1]`.
     GlobalAveragePool,
-    /// Division by what the neighbouring channels have in the same pixel.
+    /// Local response normalisation: a division by the neighbouring channels in the same pixel.
     LocalResponseNorm(LocalResponseNorm),
     /// The sum of two inputs of the same shape.
     Add,
-    /// The channels of all inputs, one input after the other.
+    /// The channels of all inputs, input by input.
     Concatenate,
-    /// While training, zeroes each value with this probability and scales the rest up; otherwise
-    /// nothing.
+    /// In training, sets each value to zero with this probability, and scales the others up. Otherwise
+    /// does nothing.
     Dropout {
-        /// The probability to *drop* a value (the paper's 0.8 is TensorFlow's probability to keep).
+        /// The probability to *drop* a value. (The paper's 0.8 is TensorFlow's probability to keep one.)
         drop_probability: f64,
     },
     /// A matrix and a bias over all values of the input: `[N, outputs]`.
     Linear {
-        /// How many outputs.
+        /// The number of outputs.
         outputs: usize,
     },
-    /// Splits features into pieces of equal length, and takes the largest of the pieces' values:
-    /// `[N, features / pieces]`. With a linear layer before it, Goodfellow et al. 2013's maxout.
+    /// Splits the features into pieces of equal length, and takes the maximum over the pieces: `[N,
+    /// features / pieces]`. After a linear layer, this is the maxout of Goodfellow et al. 2013.
     Maxout {
-        /// How many values the largest is taken of.
+        /// The number of pieces.
         pieces: usize,
     },
-    /// A square image turned counterclockwise about its centre, interpolated bilinearly; see
-    /// [`viewpoint`](super::viewpoint).
+    /// A square image rotated counterclockwise about its centre, with bilinear interpolation; see
+    /// `viewpoint.rs`.
     Rotate {
         /// The angle, in degrees.
         degrees: f64,
     },
     /// Eight viewpoints of each input, cut from the four corners of the square image and of its mirror
-    /// image; see [`viewpoint`](super::viewpoint). They become the batch, `[viewpoints x N, channels,
-    /// crop, crop]`, all viewpoints of an image one after the other.
+    /// image; see `viewpoint.rs`. They become the batch: `[viewpoints x N, channels,
+    /// crop, crop]`. The viewpoints of one image follow one another.
     Viewpoints {
         /// The side of a viewpoint, in pixels.
         crop: usize,
     },
-    /// The values of all viewpoints of a view, one after the other: `[N, viewpoints x values]`.
+    /// The values of all viewpoints of a view in one row: `[N, viewpoints x values]`.
     JoinViewpoints,
 }
 
-/// The parameters of a convolution: made by [`new`](Self::new) or [`square`](Self::square), and then
-/// changed where it isn't the plainest one.
+/// The parameters of a convolution. [`new`](Self::new) and [`square`](Self::square) make the plainest
+/// one, and the other methods change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Convolution {
     /// Output channels.
@@ -97,9 +97,10 @@ pub struct Convolution {
     pub kernel: [usize; 2],
     /// The distance between outputs, in pixels.
     pub stride: usize,
-    /// Zeros added before and after: above and below, left and right.
+    /// Zeros added above and below, and left and right.
     pub padding: [(usize, usize); 2],
-    /// Whether something is added to each output channel. Batch normalisation would take it away again.
+    /// Whether it adds a bias to each output channel. A batch normalisation that follows would subtract
+    /// it again.
     pub bias: bool,
 }
 
@@ -115,13 +116,13 @@ impl Convolution {
         }
     }
 
-    /// One with a kernel of `side` x `side` pixels.
+    /// A convolution of stride 1 with a kernel of `side` x `side` pixels, with a bias and without padding.
     pub const fn square(filters: usize, side: usize) -> Self {
         Self::new(filters, [side; 2])
     }
 
-    /// Padded so that a stride of 1 keeps the image's size. An even kernel gets the odd zero after the
-    /// image, as in TensorFlow.
+    /// Adds padding so that a stride of 1 keeps the image's size. An even kernel gets the odd zero after
+    /// the image, as in TensorFlow.
     #[must_use]
     pub fn same(self) -> Self {
         Self {
@@ -130,13 +131,13 @@ impl Convolution {
         }
     }
 
-    /// With this distance between outputs.
+    /// Sets the distance between outputs, in pixels.
     #[must_use]
     pub const fn stride(self, stride: usize) -> Self {
         Self { stride, ..self }
     }
 
-    /// Without a bias, since a batch normalisation follows.
+    /// Removes the bias, for a batch normalisation that follows.
     #[must_use]
     pub const fn without_bias(self) -> Self {
         Self {
@@ -151,19 +152,19 @@ impl Convolution {
     }
 }
 
-/// Squares that are reduced to a value each.
+/// The squares of a pooling, each of which becomes one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pool {
     /// The side of a square, in pixels.
     pub size: usize,
     /// The distance between squares, in pixels.
     pub stride: usize,
-    /// How far the squares may reach over each edge, in pixels. What is there doesn't count.
+    /// How far the squares extend beyond each edge, in pixels. Pixels out there don't count.
     pub padding: usize,
 }
 
 impl Pool {
-    /// Squares inside the image.
+    /// Squares within the image.
     pub const fn new(size: usize, stride: usize) -> Self {
         Self {
             size,
@@ -188,19 +189,19 @@ impl Pool {
 /// As in torch and ONNX, `alpha` is divided by the size; theirs isn't.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LocalResponseNorm {
-    /// How many channels; an odd number.
+    /// The number of channels in the sum; an odd number.
     pub size: usize,
     /// The weight of the mean of squares.
     pub alpha: f64,
     /// The exponent.
     pub beta: f64,
-    /// What keeps the divisor from zero; their k.
+    /// The constant that keeps the divisor from zero; their k.
     pub bias: f64,
 }
 
-/// Added to the variance, as in the authors' code.
-pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+/// The constant that is added to the variance, as in the authors' code.
+pub(crate) const BATCH_NORM_EPSILON: f64 = 1e-5;
 
-/// How much of the running mean and variance is kept at each training step, as in the authors' code;
-/// less at the start of a run.
-pub const BATCH_NORM_DECAY: f64 = 0.997;
+/// The fraction of the running mean and variance that each training step keeps, as in the authors' code.
+/// It is smaller at the start of a run.
+pub(crate) const BATCH_NORM_DECAY: f64 = 0.997;

@@ -1,62 +1,59 @@
-//! Networks, described once.
+//! Networks, each described once.
 //!
-//! A network is a plain list of typed layers and what each takes as input. Two interpreters walk the
-//! same list: [`torch`](crate::torch) runs it, [`onnx`](crate::onnx) writes it. So an exported model
-//! can't drift from the trained one, and a new network is one file that only describes.
+//! A network is a plain list of typed layers, with the inputs of each. Two interpreters walk the same
+//! list: `torch` runs it, `onnx` writes it. So an exported model can't differ from the trained one, and
+//! a new network is one file that only describes, and its line in the list below.
 //!
-//! The description ends at the logits: training wants them, and the softmax that every network ends
-//! in is added by the ONNX interpreter.
+//! A description ends at the logits, which training needs. `onnx` adds the softmax.
 //!
-//! All networks take views of 64 x 64 pixels and answer five classes, and all start from the values of
-//! He et al. 2015 (a maxout layer from those of `LeCun` et al. 1998) with biases of zero. These two
-//! differences from their sources are not repeated in their files; `docs/networks.md` compares the
-//! networks.
+//! All networks take views of 64 x 64 pixels and have five classes. All start from the random weights of
+//! He et al. 2015 (a maxout layer from those of `LeCun` et al. 1998), with biases of zero. The files
+//! don't repeat these two differences from their sources. `docs/networks.md` compares the networks.
 
-mod alexnet;
 mod architecture;
 mod bottleneck;
 mod builder;
-mod dieleman;
-mod inception_v3;
 mod layer;
-mod plain7;
-mod resnet50_v2;
-mod vgg16;
-pub mod viewpoint;
-mod zhu2019;
+#[cfg(test)]
+mod tests;
+pub(crate) mod viewpoint;
 
-pub use alexnet::AlexNet;
-pub use architecture::Architecture;
+pub use architecture::{Architecture, ArchitectureError};
 pub use builder::Builder;
-pub use dieleman::Dieleman;
-pub use inception_v3::InceptionV3;
-pub use layer::{
-    BATCH_NORM_DECAY, BATCH_NORM_EPSILON, Convolution, Layer, LocalResponseNorm, Pool, Shape,
-};
-pub use plain7::Plain7;
-pub use resnet50_v2::ResNet50V2;
-pub use vgg16::Vgg16;
-pub use zhu2019::Zhu2019;
+pub(crate) use layer::{BATCH_NORM_DECAY, BATCH_NORM_EPSILON};
+pub use layer::{Convolution, Layer, LocalResponseNorm, Pool, Shape};
+
+// Every network, in the order in which they are listed to people. To add one, write its file and add its
+// line here.
+architecture::networks! {
+    zhu2019::Zhu2019,
+    plain7::Plain7,
+    alexnet::AlexNet,
+    resnet50_v2::ResNet50V2,
+    vgg16::Vgg16,
+    inception_v3::InceptionV3,
+    dieleman::Dieleman,
+}
 
 /// One layer in its place.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    /// Unique, such as `conv2/unit1/conv3x3`; weights and ONNX values are named by it.
-    pub name: String,
+pub(crate) struct Node {
+    /// A unique name, such as `conv2/unit1/conv3x3`. Weights and ONNX values are named after it.
+    pub(crate) name: String,
     /// What it computes.
-    pub layer: Layer,
-    /// The nodes that it takes, by index; all before it.
-    pub inputs: Vec<usize>,
+    pub(crate) layer: Layer,
+    /// The nodes whose outputs it takes, by index. All of them come before it.
+    pub(crate) inputs: Vec<usize>,
     /// The shape of its output.
-    pub shape: Shape,
+    pub(crate) shape: Shape,
 }
 
-/// A network: nodes in an order in which they can be computed. The first is the input, the last
-/// gives the logits.
+/// A network: nodes in an order in which they can be computed. The first node is the input, the last
+/// one gives the logits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     /// The nodes.
-    pub nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
 }
 
 /// A tensor that belongs to a network.
@@ -64,27 +61,26 @@ pub struct Network {
 pub struct Parameter {
     /// The node's name and the tensor's: `conv1/weight`.
     pub name: String,
-    /// The tensor's shape, as torch has it: `[out, in, height, width]` for a convolution.
+    /// The tensor's shape in torch's order: `[out, in, height, width]` for a convolution.
     pub shape: Vec<i64>,
-    /// What becomes of it in training.
+    /// What training does with it.
     pub role: Role,
 }
 
-/// What becomes of a [`Parameter`] in training.
+/// What training does with a [`Parameter`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Role {
-    /// Learned, and held small by weight decay; starts normal with this standard deviation.
+    /// Learned with weight decay. Starts with normally distributed values.
     Weight {
         /// The standard deviation of the start values.
         deviation: f64,
     },
-    /// Learned without decay; starts at this value.
+    /// Learned without weight decay. Starts with one value.
     Offset {
         /// The start value.
         start: f64,
     },
-    /// Not learned but observed (batch normalisation's running mean and variance); starts at this
-    /// value.
+    /// Observed and not learned: the running mean and variance of batch normalisation.
     Statistic {
         /// The start value.
         start: f64,
@@ -93,14 +89,14 @@ pub enum Role {
 
 impl Network {
     /// Every tensor of the network, node by node.
-    pub fn parameters(&self) -> Vec<Parameter> {
+    pub(crate) fn parameters(&self) -> Vec<Parameter> {
         (0..self.nodes.len())
             .flat_map(|index| self.parameters_of(index))
             .collect()
     }
 
     /// The tensors of one node.
-    pub fn parameters_of(&self, index: usize) -> Vec<Parameter> {
+    pub(crate) fn parameters_of(&self, index: usize) -> Vec<Parameter> {
         let node = &self.nodes[index];
         let parameter = |name: &str, shape: &[usize], role| Parameter {
             name: format!("{}/{name}", node.name),
@@ -146,8 +142,8 @@ impl Network {
         }
     }
 
-    /// How many values are learned.
-    pub fn learned_values(&self) -> usize {
+    /// The number of learned values.
+    pub(crate) fn learned_values(&self) -> usize {
         self.parameters()
             .iter()
             .filter(|p| !matches!(p.role, Role::Statistic { .. }))
@@ -155,8 +151,8 @@ impl Network {
             .sum()
     }
 
-    /// Multiply-adds of the convolutions and linear layers for one view, all its viewpoints together.
-    pub fn multiply_adds(&self) -> usize {
+    /// Multiply-adds of the convolutions and linear layers for one view, over all its viewpoints.
+    pub(crate) fn multiply_adds(&self) -> usize {
         self.nodes
             .iter()
             .map(|node| {
@@ -183,20 +179,17 @@ impl Network {
     }
 }
 
-/// He et al. 2015: the variance of a layer's outputs stays that of its inputs through rectified units.
+/// He et al. 2015: keeps the variance of the activations from layer to layer, through each ReLU.
 fn he(fan_in: usize) -> Role {
     Role::Weight {
         deviation: (2.0 / fan_in as f64).sqrt(),
     }
 }
 
-/// `LeCun` et al. 1998: the variance of a layer's outputs is that of its inputs. So is the mean square of
-/// the larger of two such outputs, of which nothing is rectified away.
+/// `LeCun` et al. 1998: keeps the variance through a layer without a ReLU. The larger of two such
+/// outputs, which maxout takes, has the same mean square.
 fn lecun(fan_in: usize) -> Role {
     Role::Weight {
         deviation: (1.0 / fan_in as f64).sqrt(),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,27 +2,41 @@
 //! to 12 show.
 //!
 //! The paper gives the four convolutions, the number of fully connected layers and, in the caption of
-//! Figure 11, the poolings. The rest is chosen here: the padding keeps the size, as in the paper's own
-//! network; the poolings are 2x2, and the two hidden fully connected layers have 2048 units and
-//! dropout, as in Dieleman et al. 2015, which it resembles.
+//! Figure 11, the poolings. The rest is our choice: the padding keeps the size, as in the paper's own
+//! network. The poolings are 2x2, and the two hidden fully connected layers have 2048 units and dropout,
+//! as in the similar network of Dieleman et al. 2015.
 
-use galmorph_cutout::Morphology;
-
+use super::architecture::{Describe, Hyperparameter};
 use super::{Builder, Convolution, Network, Pool};
 
-/// Parameters of the network.
+/// The hyperparameters of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Plain7 {
+pub(super) struct Plain7 {
     /// The probability to drop a value after each hidden fully connected layer.
-    pub drop_probability: f64,
+    pub(super) drop_probability: f64,
 }
 
 /// The units of each hidden fully connected layer.
 const HIDDEN_UNITS: usize = 2048;
 
-impl Plain7 {
-    /// Describes the network for views of 64 x 64 pixels.
-    pub fn describe(&self) -> Network {
+impl Default for Plain7 {
+    fn default() -> Self {
+        Self {
+            drop_probability: 0.5,
+        }
+    }
+}
+
+impl Describe for Plain7 {
+    fn name(&self) -> &'static str {
+        "plain7"
+    }
+
+    fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>> {
+        vec![Hyperparameter::drop_probability(&mut self.drop_probability)]
+    }
+
+    fn describe(&self) -> Network {
         let (mut net, views) = Builder::new(64);
         let convolution = |filters, kernel| Convolution::square(filters, kernel).same();
         let halving = Pool::new(2, 2);
@@ -35,9 +49,8 @@ impl Plain7 {
         x = net.convolution_relu("conv4", x, convolution(128, 3));
         x = net.max_pool("pool4", x, halving);
 
-        x = net.linear_relu_dropout("full5", x, HIDDEN_UNITS, self.drop_probability);
-        x = net.linear_relu_dropout("full6", x, HIDDEN_UNITS, self.drop_probability);
-        net.linear("classes", x, Morphology::COUNT);
+        let hidden = ["full5", "full6"];
+        net.fully_connected_head(x, hidden, HIDDEN_UNITS, self.drop_probability);
         net.finish()
     }
 }

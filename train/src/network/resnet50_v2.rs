@@ -1,18 +1,20 @@
 //! ResNet-50 with the full pre-activation units of He et al. 2016b, "Identity mappings in deep residual
 //! networks"; its widths and depths are those of He et al. 2016a, Table 1.
 //!
-//! The layout is that of TF-slim's `resnet_v2_50`: the last unit of a group strides, the stem has no
-//! batch normalisation, and a convolution has a bias unless a batch normalisation follows. The smaller
-//! input changes no layer: groups of 16, 8, 4 and 2 pixels stand for those of 56, 28, 14 and 7.
+//! The layout is that of TF-slim's `resnet_v2_50`: the last unit of a group has the stride, the stem has
+//! no batch normalisation, and a convolution has a bias unless a batch normalisation follows. The
+//! smaller input changes no layer: the groups have 16, 8, 4 and 2 pixels a side instead of 56, 28, 14
+//! and 7.
 
 use galmorph_cutout::Morphology;
 
+use super::architecture::{Describe, Hyperparameter};
 use super::bottleneck::Group;
 use super::{Builder, Convolution, Network, Pool};
 
-/// The network; it has no parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ResNet50V2;
+/// The network. It has no hyperparameters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ResNet50V2;
 
 /// Table 1 of He et al. 2016a, conv2 to conv5: units, channels inside and at the end of a unit, and
 /// whether the group's last unit halves the image.
@@ -23,9 +25,16 @@ const GROUPS: [(usize, usize, usize, bool); 4] = [
     (3, 512, 2048, false),
 ];
 
-impl ResNet50V2 {
-    /// Describes the network for views of 64 x 64 pixels.
-    pub fn describe(self) -> Network {
+impl Describe for ResNet50V2 {
+    fn name(&self) -> &'static str {
+        "resnet50-v2"
+    }
+
+    fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>> {
+        Vec::new()
+    }
+
+    fn describe(&self) -> Network {
         let (mut net, views) = Builder::new(64);
 
         let stem = Convolution::square(64, 7).same().stride(2);

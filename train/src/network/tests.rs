@@ -1,10 +1,11 @@
-//! What holds for every network, and what the tests of each one use.
+//! Tests of all networks, and helpers for the tests of each one.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::*;
-use crate::torch::{Mode, Precision, Weights, forward};
-use tch::{Device, Kind, Tensor};
 
-/// Layers with weights along the longest path: projections stand beside it.
+/// The number of layers with weights along the longest path. Projections are not on it.
 pub(super) fn layers(network: &Network) -> usize {
     network
         .nodes
@@ -73,42 +74,14 @@ fn the_remaining_layers_cost_nothing_and_keep_to_their_sizes() {
 }
 
 #[test]
-fn gradients_reach_every_learned_value_group_of_every_network() {
-    tch::set_num_threads(1);
-    tch::manual_seed(8);
-    let small = "zhu2019 k=0.25";
-    let others = Architecture::NAMES.into_iter().skip(1);
-    for name in std::iter::once(small).chain(others) {
-        let network = name.parse::<Architecture>().unwrap().describe();
-        let weights = Weights::start(&network, Device::Cpu);
-        let views = Tensor::randn([2, 3, 64, 64], (Kind::Float, Device::Cpu));
-        // With the batch's statistics a bias before batch normalisation has no gradient.
-        let logits = forward(&network, &weights, &views, Precision::F32, Mode::Inference);
-        assert_eq!(logits.size(), [2, 5], "{name}");
-        let classes = Tensor::from_slice(&[1_i64, 3]);
-        logits.cross_entropy_for_logits(&classes).backward();
-        for (parameter, tensor) in weights.iter() {
-            let gradient = tensor.grad();
-            if matches!(parameter.role, Role::Statistic { .. }) {
-                assert!(!gradient.defined(), "{name}: {}", parameter.name);
-                continue;
-            }
-            let largest = gradient.abs().max().double_value(&[]);
-            let fine = largest.is_finite() && largest > 0.0;
-            assert!(fine, "{name}: {} {largest}", parameter.name);
-        }
-    }
-}
-
-#[test]
 fn the_table_in_the_documentation_has_the_figures_of_every_network() {
     let page = include_str!("../../../docs/networks.md");
-    let missing: Vec<String> = Architecture::NAMES
-        .into_iter()
-        .map(|name| {
-            let network = name.parse::<Architecture>().unwrap().describe();
+    let missing: Vec<String> = Architecture::all()
+        .map(|architecture| {
+            let network = architecture.describe();
             format!(
-                "| `{name}` | {:.1} M | {:.0} M |",
+                "| `{}` | {:.1} M | {:.0} M |",
+                architecture.name(),
                 network.learned_values() as f64 / 1e6,
                 network.multiply_adds() as f64 / 1e6
             )
@@ -117,5 +90,25 @@ fn the_table_in_the_documentation_has_the_figures_of_every_network() {
         .collect();
     assert!(missing.is_empty(), "docs/networks.md lacks {missing:#?}");
     let rows = page.lines().filter(|line| line.starts_with("| `"));
-    assert_eq!(rows.count(), Architecture::NAMES.len());
+    assert_eq!(rows.count(), Architecture::all().count());
+}
+
+/// `cargo fmt` doesn't look into macros, and so doesn't find the files that the list of networks names.
+#[test]
+fn the_files_of_all_networks_are_formatted() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/network");
+    let files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.ends_with("mod.rs"))
+        .collect();
+    assert!(files.len() > Architecture::all().count());
+    let output = Command::new("rustfmt")
+        .args(["--check", "--edition", "2024"])
+        .args(files)
+        .output()
+        .unwrap();
+    let difference = String::from_utf8_lossy(&output.stdout);
+    let fix = "run rustfmt --edition 2024 train/src/network/*.rs";
+    assert!(output.status.success(), "{fix}\n{difference}");
 }

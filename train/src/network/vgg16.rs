@@ -1,18 +1,17 @@
 //! Simonyan & Zisserman 2014, "Very deep convolutional networks for large-scale image recognition":
 //! Table 1, configuration D.
 //!
-//! The smaller input changes no layer: 2 x 2 pixels stand for 7 x 7 before the fully connected layers,
-//! of which the first is so much smaller.
+//! The smaller input changes no layer. Before the fully connected layers there are 2 x 2 pixels instead
+//! of 7 x 7, which makes the first of these layers smaller.
 
-use galmorph_cutout::Morphology;
-
+use super::architecture::{Describe, Hyperparameter};
 use super::{Builder, Convolution, Network, Pool};
 
-/// Parameters of the network.
+/// The hyperparameters of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Vgg16 {
+pub(super) struct Vgg16 {
     /// The probability to drop a value after each hidden fully connected layer (section 3.1: 0.5).
-    pub drop_probability: f64,
+    pub(super) drop_probability: f64,
 }
 
 /// Table 1, column D: 3x3 convolutions and their channels, with a pooling after each group.
@@ -21,9 +20,24 @@ const GROUPS: [(usize, usize); 5] = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 
 /// The units of each hidden fully connected layer.
 const HIDDEN_UNITS: usize = 4096;
 
-impl Vgg16 {
-    /// Describes the network for views of 64 x 64 pixels.
-    pub fn describe(&self) -> Network {
+impl Default for Vgg16 {
+    fn default() -> Self {
+        Self {
+            drop_probability: 0.5,
+        }
+    }
+}
+
+impl Describe for Vgg16 {
+    fn name(&self) -> &'static str {
+        "vgg16"
+    }
+
+    fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>> {
+        vec![Hyperparameter::drop_probability(&mut self.drop_probability)]
+    }
+
+    fn describe(&self) -> Network {
         let (mut net, mut x) = Builder::new(64);
         for (group, (convolutions, filters)) in (1..).zip(GROUPS) {
             for number in 1..=convolutions {
@@ -32,9 +46,8 @@ impl Vgg16 {
             }
             x = net.max_pool(&format!("pool{group}"), x, Pool::new(2, 2));
         }
-        x = net.linear_relu_dropout("full6", x, HIDDEN_UNITS, self.drop_probability);
-        x = net.linear_relu_dropout("full7", x, HIDDEN_UNITS, self.drop_probability);
-        net.linear("classes", x, Morphology::COUNT);
+        let hidden = ["full6", "full7"];
+        net.fully_connected_head(x, hidden, HIDDEN_UNITS, self.drop_probability);
         net.finish()
     }
 }

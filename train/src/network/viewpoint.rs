@@ -1,23 +1,23 @@
 //! The viewpoints of Dieleman et al. 2015 (section 5.2, Figure 4), as constants for both interpreters.
 //!
-//! A galaxy has no right way up, so their network looks at it from many sides: cuts from the four
-//! corners of the image, each turned by a multiple of 90 degrees so that the galaxy's centre comes to
-//! lie in the same corner, here the lower right; the same of the mirror image; and all of this again for the
-//! image turned by 45 degrees. Turns by 90 degrees and mirroring move pixels; the 45 degrees need
-//! interpolation.
+//! A galaxy has no right way up, so their network looks at it from many sides. A viewpoint is a crop
+//! from one of the four corners of the image, rotated by a multiple of 90 degrees so that the galaxy's
+//! centre is always in the same corner, here the lower right. The mirror image has the same four
+//! viewpoints, and so do both images rotated by 45 degrees. Rotations by 90 degrees and mirroring move
+//! pixels; the 45 degrees need interpolation.
 //!
-//! An image is a list of pixels here, row by row, and a viewpoint a list of indices into it.
+//! Here, an image is a list of pixels, row by row, and a viewpoint is a list of indices into it.
 
 /// Viewpoints of one image: four corners, and those of the mirror image.
-pub const CORNERS: usize = 8;
+pub(crate) const CORNERS: usize = 8;
 
 /// Pixels that bilinear interpolation mixes.
-pub const TAPS: usize = 4;
+pub(crate) const TAPS: usize = 4;
 
-/// Where the pixels of the viewpoints come from: indices `[8, crop, crop]` into an image of `side` x
-/// `side` pixels. The first four are of the image as it is, turned counterclockwise by 0, 90, 180 and
-/// 270 degrees; the others of its mirror image.
-pub fn corners(side: usize, crop: usize) -> Vec<i64> {
+/// The pixels of the viewpoints: indices `[8, crop, crop]` into an image of `side` x `side` pixels. The
+/// first four are of the image as it is, rotated counterclockwise by 0, 90, 180 and 270 degrees, the
+/// others of its mirror image.
+pub(crate) fn corners(side: usize, crop: usize) -> Vec<i64> {
     let last = side - 1;
     let mut indices = Vec::with_capacity(CORNERS * crop * crop);
     for mirrored in [false, true] {
@@ -39,18 +39,19 @@ pub fn corners(side: usize, crop: usize) -> Vec<i64> {
     indices
 }
 
-/// A rotation with bilinear interpolation: each pixel of the result is the sum of [`TAPS`] pixels of
-/// the image.
-pub struct Rotation {
-    /// Which pixels: indices `[TAPS, side, side]`.
+/// A rotation with bilinear interpolation: each pixel of the result is a weighted sum of [`TAPS`] pixels
+/// of the image.
+pub(crate) struct Rotation {
+    /// The pixels to sum: indices `[TAPS, side, side]`.
     pub indices: Vec<i64>,
-    /// How much of each: `[TAPS, side, side]`.
+    /// Their weights: `[TAPS, side, side]`.
     pub weights: Vec<f32>,
 }
 
-/// Turns an image of `side` x `side` pixels counterclockwise about its centre. What comes from outside
-/// takes the value of the nearest pixel at the edge, which is sky where the galaxy is in the middle.
-pub fn rotation(side: usize, degrees: f64) -> Rotation {
+/// Rotates an image of `side` x `side` pixels counterclockwise about its centre. A pixel from outside of
+/// the image gets the value of the nearest pixel at the edge, which is sky if the galaxy is in the
+/// middle.
+pub(crate) fn rotation(side: usize, degrees: f64) -> Rotation {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let last = (side - 1) as f64;
     let centre = last / 2.0;

@@ -1,28 +1,40 @@
 //! The paper's 26-layer residual network: section 4.4, Table 3, Figures 7 and 8.
 //!
-//! Where the paper's text and the authors' published code differ, this follows the code in one point:
-//! the text puts the stride of conv2, conv3 and conv4 on "the last layer", which would compute three
-//! quarters of a 3x3 convolution for nothing. Here, as in the code, it is the 3x3 convolution of the
-//! last *unit* that strides, and the shortcut takes every second pixel: the units of Figure 7 are
-//! those of [`bottleneck`](super::bottleneck).
+//! The paper's text and the authors' published code differ in one point, where this follows the code.
+//! The text puts the stride of conv2, conv3 and conv4 on "the last layer", which would compute three
+//! quarters of a 3x3 convolution for nothing. Here, as in the code, the 3x3 convolution of the last
+//! *unit* has the stride, and the shortcut takes every second pixel. The units of Figure 7 are those of
+//! [`bottleneck`](super::bottleneck).
 //!
-//! The paper counts 26.3 M parameters. Its Table 3 gives 55.68 M at k = 2, and no natural reading of
-//! it gives 26.3 M.
+//! The paper counts 26.3 M parameters. Its Table 3 gives 55.68 M at k = 2, and no natural reading of the
+//! table gives 26.3 M.
 
 use galmorph_cutout::Morphology;
 
+use super::architecture::{Describe, Hyperparameter};
 use super::bottleneck::Group;
 use super::{Builder, Convolution, Network, Pool};
 
-/// Parameters of the network; the paper's are k = 2 and N = 2.
+/// The hyperparameters of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Zhu2019 {
+pub(super) struct Zhu2019 {
     /// The widening factor k: every convolution but the first has k times the channels of Table 3.
-    pub widening: f64,
+    pub(super) widening: f64,
     /// The number N of residual units in each of the four groups.
-    pub units: usize,
+    pub(super) units: usize,
     /// The probability to drop a value after each 3x3 convolution.
-    pub drop_probability: f64,
+    pub(super) drop_probability: f64,
+}
+
+impl Default for Zhu2019 {
+    /// The paper's k and N, without dropout.
+    fn default() -> Self {
+        Self {
+            widening: 2.0,
+            units: 2,
+            drop_probability: 0.0,
+        }
+    }
 }
 
 /// Channels of the first convolution, which k does not widen.
@@ -37,9 +49,20 @@ const GROUPS: [(usize, usize, bool); 4] = [
     (512, 2048, false),
 ];
 
-impl Zhu2019 {
-    /// Describes the network for views of 64 x 64 pixels.
-    pub fn describe(&self) -> Network {
+impl Describe for Zhu2019 {
+    fn name(&self) -> &'static str {
+        "zhu2019"
+    }
+
+    fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>> {
+        vec![
+            Hyperparameter::real("k", &mut self.widening, 0.001..=16.0),
+            Hyperparameter::whole("N", &mut self.units, 1..=64),
+            Hyperparameter::drop_probability(&mut self.drop_probability),
+        ]
+    }
+
+    fn describe(&self) -> Network {
         let (mut net, views) = Builder::new(64);
 
         // Conv 1: an even kernel that keeps the size, as TensorFlow pads it. No BN or ReLU follows.
@@ -65,7 +88,9 @@ impl Zhu2019 {
         net.linear("classes", x, Morphology::COUNT);
         net.finish()
     }
+}
 
+impl Zhu2019 {
     fn widened(&self, channels: usize) -> usize {
         ((channels as f64 * self.widening).round() as usize).max(1)
     }

@@ -1,42 +1,59 @@
-//! Reads back what `export` wrote: the card, the network that it names, and its weights.
+//! Reads back what `export` wrote: the card, the network that the card names, and the weights.
 //!
-//! Not a reader of ONNX at large. The graph is not interpreted: the card names the network, which is
-//! described in this program, and the file's initialisers are its tensors by name.
+//! This is no reader for ONNX in general. It doesn't interpret the graph: the card names a network that
+//! this program describes, and the file's initialisers are the network's tensors by name.
 
 use std::collections::HashMap;
 
-use galmorph_cutout::ModelCard;
+use galmorph_cutout::{CardError, ModelCard};
 use prost::Message;
 use tch::{Device, Kind, Tensor};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{ModelProto, TensorProto};
 
-use crate::network::{Architecture, Network};
-use crate::onnx::quantised;
-use crate::torch::Weights;
+use super::quantised;
+use crate::network::{Architecture, ArchitectureError, Network};
+use crate::torch::{TensorError, Weights};
 
-/// A model file's contents.
+/// The contents of a model file.
 pub struct Decoded {
     /// What the file says of itself.
     pub card: ModelCard,
     /// The network that the card names.
-    pub architecture: Architecture,
-    /// Its description.
+    pub(crate) architecture: Architecture,
+    /// The network's description.
     pub network: Network,
-    /// The weights, f32; 8-bit ones are expanded.
+    /// The weights, f32. Weights in 8 bits are expanded.
     pub weights: Weights,
 }
 
+/// Why a file is no model of this program.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Its bytes are not those of an ONNX file.
+    #[error("not an ONNX file: {0}")]
+    Protobuf(#[from] prost::DecodeError),
+    /// It is an ONNX file in form, but holds no graph.
+    #[error("not an ONNX file: it has no graph")]
+    NoGraph,
+    /// It has no card, or one that can't be used.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// The card names a network that this program doesn't know.
+    #[error("its card names a network that this program doesn't know: {0}")]
+    Architecture(#[from] ArchitectureError),
+    /// A tensor of the network is missing or wrong.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+}
+
 /// Reads the bytes of a file that [`encode`](super::encode) wrote.
-///
-/// # Errors
-/// What is wrong with it, as a part of a sentence.
-pub fn decode(bytes: &[u8], device: Device) -> Result<Decoded, String> {
-    let model = ModelProto::decode(bytes).map_err(|_| "not an ONNX file".to_owned())?;
-    let graph = model.graph.as_ref().ok_or("not an ONNX file")?;
+pub fn decode(bytes: &[u8], device: Device) -> Result<Decoded, DecodeError> {
+    let model = ModelProto::decode(bytes)?;
+    let graph = model.graph.as_ref().ok_or(DecodeError::NoGraph)?;
     let properties = model.metadata_props.iter();
-    let card = ModelCard::from_metadata(properties.map(|p| (p.key.as_str(), p.value.as_str())))
-        .map_err(|error| error.to_string())?;
+    let card = ModelCard::from_metadata(properties.map(|p| (p.key.as_str(), p.value.as_str())))?;
     let architecture: Architecture = card.network.parse()?;
     let network = architecture.describe();
 
@@ -49,10 +66,14 @@ pub fn decode(bytes: &[u8], device: Device) -> Result<Decoded, String> {
             return floats(tensor);
         }
         let (values, steps) = quantised::names(name);
-        match (tensors.get(values.as_str()), tensors.get(steps.as_str())) {
-            (Some(values), Some(steps)) => quantised::expand(&bytes_of(values)?, &floats(steps)?),
-            _ => Err(format!("it has no tensor '{name}'")),
-        }
+        let (Some(values), Some(steps)) =
+            (tensors.get(values.as_str()), tensors.get(steps.as_str()))
+        else {
+            return Err(TensorError::Missing(name.to_owned()));
+        };
+        let values = of_kind(values, DataType::Int8, Kind::Int8)?;
+        let expanded = quantised::expand(&values, &floats(steps)?);
+        expanded.ok_or_else(|| unreadable(name, "it has another number of steps than channels"))
     })?;
     Ok(Decoded {
         card,
@@ -62,21 +83,24 @@ pub fn decode(bytes: &[u8], device: Device) -> Result<Decoded, String> {
     })
 }
 
-fn floats(tensor: &TensorProto) -> Result<Tensor, String> {
+fn floats(tensor: &TensorProto) -> Result<Tensor, TensorError> {
     of_kind(tensor, DataType::Float, Kind::Float)
 }
 
-fn bytes_of(tensor: &TensorProto) -> Result<Tensor, String> {
-    of_kind(tensor, DataType::Int8, Kind::Int8)
-}
-
-/// A tensor whose values lie in `raw_data`, as ours do.
-fn of_kind(tensor: &TensorProto, data_type: DataType, kind: Kind) -> Result<Tensor, String> {
+/// A tensor whose values lie in `raw_data`, as `encode` writes them.
+fn of_kind(tensor: &TensorProto, data_type: DataType, kind: Kind) -> Result<Tensor, TensorError> {
+    if tensor.data_type != data_type as i32 {
+        return Err(unreadable(&tensor.name, "it is of another data type"));
+    }
     let values: Option<usize> =
         (tensor.dims.iter()).try_fold(1_usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?));
     let length = values.and_then(|n| n.checked_mul(kind.elt_size_in_bytes()));
-    if tensor.data_type != data_type as i32 || length != Some(tensor.raw_data.len()) {
-        return Err(format!("its tensor '{}' can't be read", tensor.name));
+    if length != Some(tensor.raw_data.len()) {
+        return Err(unreadable(&tensor.name, "its data don't fill its shape"));
     }
     Ok(Tensor::from_data_size(&tensor.raw_data, &tensor.dims, kind))
+}
+
+fn unreadable(name: &str, reason: &'static str) -> TensorError {
+    TensorError::Unreadable(name.to_owned(), reason)
 }

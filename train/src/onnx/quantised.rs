@@ -1,15 +1,15 @@
-//! Weights in 8 bits, for a file a quarter the size.
+//! Weights in 8 bits, for a file of a quarter of the size.
 //!
-//! A weight tensor `[out, ...]` becomes int8 values and one f32 scale for each output channel;
-//! `DequantizeLinear` multiplies them out again, which a runtime does once, when it loads the file.
-//! The network computes in f32 as before, with weights that are off by half a step at most. Offsets
-//! and statistics are few, and stay f32.
+//! A weight tensor `[out, ...]` becomes int8 values and one f32 step for each output channel. The
+//! operator `DequantizeLinear` multiplies them, once, when a runtime loads the file. The network
+//! computes in f32 as before, with weights that are off by half a step at most. Offsets and statistics
+//! are few, and stay f32.
 
 use tch::{Kind, Tensor};
 
 use crate::network::{Parameter, Role};
 
-/// The largest magnitude; -128 is left out, so that the steps are symmetric about zero.
+/// The largest magnitude of a value. -128 is not used, so that the range is symmetric about zero.
 const LARGEST: f64 = 127.0;
 
 /// Whether a parameter is stored in 8 bits.
@@ -17,30 +17,31 @@ pub(super) const fn applies_to(parameter: &Parameter) -> bool {
     matches!(parameter.role, Role::Weight { .. })
 }
 
-/// The names under which the values and the scales of a tensor are stored.
+/// The names under which the values and the steps of a tensor are stored.
 pub(super) fn names(parameter: &str) -> (String, String) {
     (format!("{parameter}/int8"), format!("{parameter}/step"))
 }
 
-/// The int8 values, of the tensor's shape, and the f32 steps `[out]`, whose product is nearest to it.
+/// The int8 values (in the tensor's shape) and the f32 steps `[out]` whose product is nearest to the
+/// tensor.
 pub(super) fn quantise(tensor: &Tensor) -> (Tensor, Tensor) {
     let tensor = tensor.detach().to_kind(Kind::Float);
     let rows = tensor.flatten(1, -1);
-    // A channel of zeros has any step.
+    // A channel of zeros may have any step but 0, which would divide it.
     let steps =
         (rows.abs().amax([1].as_slice(), true) / LARGEST).clamp_min(f64::from(f32::MIN_POSITIVE));
     let values = (rows / &steps).round().to_kind(Kind::Int8);
     (values.view_as(&tensor), steps.view(-1))
 }
 
-/// The tensor of int8 values and their steps.
-pub(super) fn expand(values: &Tensor, steps: &Tensor) -> Result<Tensor, String> {
+/// The f32 tensor of int8 values `[out, ...]` and their steps `[out]`; `None` if the shapes don't fit.
+pub(super) fn expand(values: &Tensor, steps: &Tensor) -> Option<Tensor> {
     let (shape, channels) = (values.size(), steps.size());
     if shape.len() < 2 || channels != shape[..1] {
-        return Err(format!("{channels:?} steps do not fit values {shape:?}"));
+        return None;
     }
     let rows = values.to_kind(Kind::Float).flatten(1, -1) * steps.view([-1, 1]);
-    Ok(rows.view(shape.as_slice()))
+    Some(rows.view(shape.as_slice()))
 }
 
 #[cfg(test)]
@@ -70,6 +71,6 @@ mod tests {
     fn steps_of_another_tensor_are_refused() {
         let values = Tensor::zeros([4, 2], (Kind::Int8, Device::Cpu));
         let steps = Tensor::ones([3], (Kind::Float, Device::Cpu));
-        assert!(expand(&values, &steps).is_err());
+        assert!(expand(&values, &steps).is_none());
     }
 }

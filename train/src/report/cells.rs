@@ -1,4 +1,4 @@
-//! Numbers in tables: a value with its interval beneath it, and a dash for what is undefined.
+//! Numbers in tables: a value with its interval below it, and a dash for an undefined value.
 
 use galmorph_cutout::Morphology;
 use maud::{Markup, html};

@@ -1,8 +1,8 @@
 //! Metrics and figures of one or several networks as one HTML page.
 //!
-//! The page is whole in itself: its style and every picture are in the file, there is no script, and a
-//! policy in its head forbids the browser to ask anyone for anything. It can be mailed, archived and
-//! printed. Everything that comes from outside (names, ids, commands) is escaped by the template.
+//! The page is self-contained: its style and every picture are in the file, it has no script, and a
+//! policy in its head forbids the browser to load anything. So it can be mailed, archived and printed.
+//! The template escapes everything that comes from outside (names, ids, commands).
 
 mod cells;
 mod network;
@@ -13,40 +13,40 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::error::Result;
 use crate::figures::{Evaluated, Figure};
 
-/// What a report holds.
+/// The contents of a report.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// The networks, in the order of their sections.
-    pub networks: Vec<Evaluated>,
-    /// Models that are shown from within.
-    pub models: Vec<ModelPages>,
+    pub(crate) networks: Vec<Evaluated>,
+    /// Models whose filters and feature maps are shown.
+    pub(crate) models: Vec<ModelPages>,
     /// Figures of the labelled galaxies.
-    pub galaxies: Vec<Captioned>,
-    /// The most confidently wrong answers, one page a network.
-    pub wrong: Vec<Captioned>,
+    pub(crate) galaxies: Vec<Captioned>,
+    /// The most confident mistakes, one figure for each network.
+    pub(crate) wrong: Vec<Captioned>,
 }
 
 /// The figures of one model.
-pub struct ModelPages {
+pub(crate) struct ModelPages {
     /// The model's name.
-    pub name: String,
+    pub(crate) name: String,
     /// The network and its parameters.
-    pub network: String,
+    pub(crate) network: String,
     /// Filters, and feature maps of some galaxies.
-    pub figures: Vec<Captioned>,
+    pub(crate) figures: Vec<Captioned>,
 }
 
-/// A figure and what is written under it.
-pub struct Captioned {
+/// A figure and its caption.
+pub(crate) struct Captioned {
     /// The drawing.
-    pub figure: Figure,
+    pub(crate) figure: Figure,
     /// What it shows.
-    pub caption: String,
+    pub(crate) caption: String,
 }
 
 impl Captioned {
-    /// Puts a caption to a figure.
-    pub fn new(figure: Figure, caption: impl Into<String>) -> Self {
+    /// Adds a caption to a figure.
+    pub(crate) fn new(figure: Figure, caption: impl Into<String>) -> Self {
         Self {
             figure,
             caption: caption.into(),
@@ -63,7 +63,7 @@ impl Captioned {
     }
 }
 
-/// A part of the page, and how the table of contents leads to it.
+/// A section of the page, and its entry in the table of contents.
 struct Section {
     anchor: String,
     title: String,
@@ -73,12 +73,12 @@ struct Section {
 /// How the page looks: light, dark and on paper.
 const CSS: &str = include_str!("style.css");
 
-/// Nothing is fetched and nothing runs, whatever the page holds.
+/// The browser loads nothing and runs nothing, whatever the page contains.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 impl Report {
     /// The page.
-    pub fn html(&self) -> Result<String> {
+    pub(crate) fn html(&self) -> Result<String> {
         let mut sections = vec![Section {
             anchor: "summary".into(),
             title: "Summary".into(),

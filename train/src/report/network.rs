@@ -32,12 +32,12 @@ pub(super) fn html(evaluated: &Evaluated) -> Result<Markup> {
         (Captioned::new(roc, "ROC curves, each class against all others, of the answers averaged over the test scales (Figure 9).").html())
         h3 { "Calibration" }
         (calibration(evaluation))
-        (Captioned::new(reliability, "How often answers of a confidence are right, with 95 % intervals; on the diagonal confidence is honest.").html())
+        (Captioned::new(reliability, "How often predictions of a confidence are correct, with 95 % intervals. Points on the diagonal are perfectly calibrated.").html())
         h3 { "Training" }
         @if let Some(curves) = curves {
             (Captioned::new(curves, "Loss and accuracy of the training views, accuracy of the averaged weights on the validation split, and learning rate.").html())
         } @else {
-            p.note { "The model does not carry its epochs; evaluate the run's checkpoint to see them." }
+            p.note { "An exported model has no record of its epochs; evaluate the run's checkpoint to see them." }
         }
     })
 }
@@ -109,7 +109,7 @@ fn confusion(evaluation: &Evaluation) -> Markup {
             table.confusion {
                 thead {
                     tr {
-                        th.name scope="col" { "Class \\ answer" }
+                        th.name scope="col" { "True class \\ predicted" }
                         @for class in Morphology::ALL { th scope="col" { (class) } }
                         @if evaluation.unanswered > 0 { th scope="col" { "none" } }
                     }
@@ -127,11 +127,11 @@ fn confusion(evaluation: &Evaluation) -> Markup {
                 }
             }
         }
-        p.note { "Rows are the true classes, columns the answers. The shade is the fraction of the row." }
+        p.note { "Rows are the true classes, columns the predicted ones. The shade is the fraction of the row." }
     }
 }
 
-/// A cell of the confusion matrix, the darker the larger its part of the row.
+/// A cell of the confusion matrix. The larger its fraction of the row, the darker it is.
 fn heat(count: u64, of: u64) -> Markup {
     let part = (of > 0).then(|| count as f64 / of as f64);
     let shade = part.unwrap_or(0.0);
@@ -217,8 +217,8 @@ fn calibration(evaluation: &Evaluation) -> Markup {
         }
         @if report.fitted_on_these_images {
             p.note {
-                "The temperature was fitted on these very galaxies, which flatters its row a little; the cross-fitted "
-                "row answers each half at the temperature fitted on the other."
+                "The temperature was fitted on these same galaxies, so its row is a little too good. The cross-fitted "
+                "row takes each half at the temperature fitted on the other half."
             }
         }
     }

@@ -1,12 +1,12 @@
-//! All networks in one table, the paper's Table 7 beside it.
+//! All networks in one table, with the paper's Table 7.
 
 use maud::{Markup, html};
 
 use super::cells::{estimate, fraction, millions, percent, percentage};
-use crate::evaluation::{Evaluation, paper};
+use crate::evaluation::{Evaluation, Figures};
 use crate::figures::Evaluated;
 
-/// One row a network, and under it the paper's for its kind.
+/// One row for each network, and below it the paper's row for its kind.
 pub(super) fn html(networks: &[Evaluated]) -> Markup {
     let evaluations: Vec<&Evaluation> = networks.iter().map(|one| &one.evaluation).collect();
     html! {
@@ -32,7 +32,7 @@ pub(super) fn html(networks: &[Evaluated]) -> Markup {
         p.note {
             "Accuracy is that of the answers averaged over the test scales; the mean of scales is the mean of the "
             "accuracies at each (the paper's Table 6). Precision, recall, F1 and AUC are averages over the classes, "
-            "weighted by class size. Beneath each value is its 95 % interval. The paper's figures are for its own test "
+            "weighted by class size. Below each value is its 95 % interval. The paper's numbers are for its own test "
             "set of 2,879 galaxies, and for the best of ten runs at the best single scale (Table 7): they are not "
             "for the same galaxies as ours."
         }
@@ -59,7 +59,7 @@ fn ours(evaluation: &Evaluation) -> Markup {
     }
 }
 
-fn papers(figures: &paper::Figures) -> Markup {
+fn papers(figures: &Figures) -> Markup {
     html! {
         tr.paper {
             td.name { "the paper's " (figures.model) }

@@ -1,4 +1,4 @@
-//! Layers that torch has no function of its own for, or none that suits channels-last activations.
+//! Layers for which torch has no function, or none that suits channels-last activations.
 
 use tch::{Kind, Tensor};
 
@@ -40,8 +40,9 @@ fn squares(pool: Pool) -> [[i64; 2]; 3] {
     [pool.size, pool.stride, pool.padding].map(|length| [length as i64; 2])
 }
 
-/// The divisor is computed in f32: bf16 would round most of it away beside the bias. Torch's own
-/// function pools over three dimensions of a copy, this one over the innermost of the tensor itself.
+/// The divisor is computed in f32, because bf16 would lose most of it next to the bias. Torch's own
+/// function pools over three dimensions of a copy; this one pools over the innermost dimension of the
+/// tensor itself.
 pub(super) fn local_response_norm(input: &Tensor, norm: LocalResponseNorm) -> Tensor {
     let size = norm.size as i64;
     let mean = pixels(input).to_kind(Kind::Float).square().avg_pool1d(

@@ -1,11 +1,14 @@
 //! Runs a [`Network`] in torch.
 //!
-//! Mixed precision is by hand, since torch's autocast does nothing for tch on a CPU: the weights stay
-//! f32, each convolution and linear layer casts them and its input to bf16, and the activations stay
-//! bf16 in between. Batch normalisation takes bf16 activations and f32 parameters as they are.
-//! Activations are channels-last, which the CPU's and the GPU's convolutions are fastest with; tch has
-//! no memory formats, so a permuted copy stands in.
+//! Mixed precision is done by hand, since torch's autocast does nothing for tch on a CPU. The weights
+//! stay f32. Each convolution and linear layer casts its weights and its input to bf16, and the
+//! activations in between stay bf16. Batch normalisation takes bf16 activations and f32 parameters as
+//! they are.
+//!
+//! Activations are channels-last, the layout in which convolutions are fastest on CPUs and GPUs. tch has
+//! no memory formats, so a permuted copy takes their place.
 
+mod device;
 mod layers;
 
 use std::collections::BTreeMap;
@@ -13,9 +16,10 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter, Role};
+pub(crate) use device::DeviceChoice;
 use layers::channels_last;
 
-/// The kind of number that the network computes with.
+/// The precision of the network's arithmetic.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
 )]
@@ -38,19 +42,41 @@ impl Precision {
 
 /// The tensors of a network, f32, by name.
 pub struct Weights {
+    /// One tensor for each of `parameters`.
     tensors: BTreeMap<String, Tensor>,
     parameters: Vec<Parameter>,
 }
 
+/// Why [`Weights`] can't be filled from a file.
+#[derive(Debug, thiserror::Error)]
+pub enum TensorError {
+    /// The file has no tensor of this name.
+    #[error("it has no tensor '{0}'")]
+    Missing(String),
+    /// The tensor of this name can't be read, for this reason.
+    #[error("its tensor '{0}' can't be read: {1}")]
+    Unreadable(String, &'static str),
+    /// The network has a tensor of another shape.
+    #[error("its tensor '{name}' has shape {found:?}, not {expected:?}")]
+    Shape {
+        /// The tensor's name.
+        name: String,
+        /// The shape in the file.
+        found: Vec<i64>,
+        /// The shape in the network.
+        expected: Vec<i64>,
+    },
+}
+
 impl Weights {
-    /// Start values (He et al. 2015), drawn from torch's generator.
+    /// Random weights (He et al. 2015), drawn from torch's generator.
     pub fn start(network: &Network, device: Device) -> Self {
         let parameters = network.parameters();
         let tensors = parameters
             .iter()
             .map(|parameter| {
                 let shape = parameter.shape.as_slice();
-                // Drawn on the CPU, so that a seed means the same on every device.
+                // Drawn on the CPU, so that a seed gives the same weights on every device.
                 let options = (Kind::Float, Device::Cpu);
                 let tensor = match parameter.role {
                     Role::Weight { deviation } => Tensor::randn(shape, options) * deviation,
@@ -68,9 +94,9 @@ impl Weights {
         weights.require_gradients()
     }
 
-    /// The same weights, ready to be learned from, on a device.
+    /// A trainable copy of the weights on a device.
     #[must_use]
-    pub fn to_device(&self, device: Device) -> Self {
+    pub(crate) fn to_device(&self, device: Device) -> Self {
         let tensors = (self.tensors.iter())
             .map(|(name, tensor)| (name.clone(), tensor.detach().to_device(device).copy()))
             .collect();
@@ -82,9 +108,9 @@ impl Weights {
         .require_gradients()
     }
 
-    /// A copy on the same device that shares nothing and learns nothing.
+    /// A copy on the same device, without gradients.
     #[must_use]
-    pub fn detached_copy(&self) -> Self {
+    pub(crate) fn detached_copy(&self) -> Self {
         let tensors = self
             .tensors
             .iter()
@@ -103,46 +129,43 @@ impl Weights {
             .map(|parameter| (parameter, self.get(&parameter.name)))
     }
 
-    /// Replaces every tensor by what `source` returns for its name.
+    /// Replaces every tensor by what `source` returns for its name, in the network's order.
     ///
     /// # Errors
-    /// The error of `source`, or the name of a tensor whose shape is another.
-    pub fn fill(
+    /// The error of `source`; or the name of a tensor whose shape is another.
+    pub fn fill<E: From<TensorError>>(
         &mut self,
-        mut source: impl FnMut(&str) -> Result<Tensor, String>,
-    ) -> Result<(), String> {
+        mut source: impl FnMut(&str) -> Result<Tensor, E>,
+    ) -> Result<(), E> {
         for parameter in &self.parameters {
             let value = source(&parameter.name)?;
             if value.size() != parameter.shape {
-                return Err(format!(
-                    "tensor '{}' has shape {:?}, not {:?}",
-                    parameter.name,
-                    value.size(),
-                    parameter.shape
-                ));
+                return Err(TensorError::Shape {
+                    name: parameter.name.clone(),
+                    found: value.size(),
+                    expected: parameter.shape.clone(),
+                }
+                .into());
             }
-            if let Some(tensor) = self.tensors.get_mut(&parameter.name) {
-                tch::no_grad(|| tensor.copy_(&value));
-            }
+            let mut tensor = self.get(&parameter.name).shallow_clone();
+            tch::no_grad(|| tensor.copy_(&value));
         }
         Ok(())
     }
 
-    fn require_gradients(mut self) -> Self {
+    fn require_gradients(self) -> Self {
         for parameter in &self.parameters {
-            if matches!(parameter.role, Role::Statistic { .. }) {
-                continue;
-            }
-            if let Some(tensor) = self.tensors.remove(&parameter.name) {
-                self.tensors
-                    .insert(parameter.name.clone(), tensor.set_requires_grad(true));
+            if !matches!(parameter.role, Role::Statistic { .. }) {
+                // Changes the tensor itself, not a copy.
+                let _ = self.get(&parameter.name).set_requires_grad(true);
             }
         }
         self
     }
 
+    /// # Panics
+    /// If the network has no tensor of this name.
     fn get(&self, name: &str) -> &Tensor {
-        // Filled from the same list of parameters; an unknown name is a defect of this file.
         &self.tensors[name]
     }
 }
@@ -150,11 +173,11 @@ impl Weights {
 /// How to run a network.
 #[derive(Debug, Clone, Copy)]
 pub enum Mode {
-    /// Running statistics and no dropout: an image's answer depends on that image alone.
+    /// Running statistics and no dropout: an image's output depends on that image alone.
     Inference,
     /// Statistics of the batch, and dropout.
     Training {
-        /// How much of the running mean and variance is kept.
+        /// The fraction of the running mean and variance that is kept.
         statistics_decay: f64,
     },
 }
@@ -172,9 +195,9 @@ pub fn forward(
     walk(network, weights, views, precision, mode, |_, _| ()).to_kind(Kind::Float)
 }
 
-/// The outputs `[N, channels, height, width]` of some nodes, by index and in that order, f32, in
-/// inference mode: what a figure of a network's inner life shows.
-pub fn activations(
+/// The outputs `[N, channels, height, width]` of some nodes, f32, in inference mode. `nodes` are indices
+/// into the network's nodes; the outputs come in their order.
+pub(crate) fn activations(
     network: &Network,
     weights: &Weights,
     views: &Tensor,
@@ -203,6 +226,10 @@ pub fn activations(
 }
 
 /// Computes node after node, shows each output to `see`, and returns the last.
+#[expect(
+    clippy::expect_used,
+    reason = "every network has nodes, and no node takes the last one's output"
+)]
 fn walk(
     network: &Network,
     weights: &Weights,
@@ -224,17 +251,17 @@ fn walk(
         let output = runner.run(views);
         see(index, &output);
         outputs.push(Some(output));
-        // Without gradients, this is where memory is given back.
+        // Without gradients, this frees the memory of outputs that no later node takes.
         for input in &node.inputs {
             if last_use[*input] == index {
                 outputs[*input] = None;
             }
         }
     }
-    outputs.pop().flatten().unwrap_or_default()
+    outputs.pop().flatten().expect("the last output is kept")
 }
 
-/// For each node, the last one that takes it.
+/// For each node, the last node that takes its output; `usize::MAX` if none does.
 fn last_uses(network: &Network) -> Vec<usize> {
     let mut last = vec![usize::MAX; network.nodes.len()];
     for (index, node) in network.nodes.iter().enumerate() {
@@ -326,7 +353,7 @@ impl Runner<'_> {
 
     fn input(&self, index: usize) -> &Tensor {
         let node = self.node.inputs[index];
-        // An input is dropped only after its last use, so it is there.
+        // An output is dropped only after its last use.
         self.outputs[node]
             .as_ref()
             .unwrap_or_else(|| unreachable!("{} lost its input {node}", self.node.name))
@@ -347,10 +374,31 @@ impl Runner<'_> {
     }
 }
 
+/// A tensor's values in row-major order, as f32 in little-endian bytes.
+pub(crate) fn little_endian(tensor: &Tensor) -> Vec<u8> {
+    values(tensor)
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// A tensor's values in row-major order, as f32.
+pub(crate) fn values(tensor: &Tensor) -> Vec<f32> {
+    let flat = tensor
+        .detach()
+        .to_device(Device::Cpu)
+        .to_kind(Kind::Float)
+        .contiguous()
+        .view(-1);
+    let mut values = vec![0.0_f32; flat.numel()];
+    flat.copy_data(&mut values, flat.numel());
+    values
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Builder, Convolution, Pool};
+    use crate::network::{Architecture, Builder, Convolution, Pool};
 
     #[test]
     fn activations_are_what_each_layer_gives_in_the_order_asked_for() {
@@ -381,5 +429,33 @@ mod tests {
         let whole = forward(&network, &weights, &input, Precision::F32, mode);
         assert!(outputs[2].equal(&whole));
         assert!(!outputs[2].requires_grad());
+    }
+
+    #[test]
+    fn gradients_reach_every_learned_tensor_of_every_network() {
+        tch::set_num_threads(1);
+        tch::manual_seed(8);
+        for name in Architecture::all().map(|architecture| architecture.name()) {
+            // The default width takes too long here.
+            let text = name.replace("zhu2019", "zhu2019 k=0.25");
+            let network = text.parse::<Architecture>().unwrap().describe();
+            let weights = Weights::start(&network, Device::Cpu);
+            let views = Tensor::randn([2, 3, 64, 64], (Kind::Float, Device::Cpu));
+            // With the batch's statistics a bias before batch normalisation has no gradient.
+            let logits = forward(&network, &weights, &views, Precision::F32, Mode::Inference);
+            assert_eq!(logits.size(), [2, 5], "{name}");
+            let classes = Tensor::from_slice(&[1_i64, 3]);
+            logits.cross_entropy_for_logits(&classes).backward();
+            for (parameter, tensor) in weights.iter() {
+                let gradient = tensor.grad();
+                if matches!(parameter.role, Role::Statistic { .. }) {
+                    assert!(!gradient.defined(), "{name}: {}", parameter.name);
+                    continue;
+                }
+                let largest = gradient.abs().max().double_value(&[]);
+                let fine = largest.is_finite() && largest > 0.0;
+                assert!(fine, "{name}: {} {largest}", parameter.name);
+            }
+        }
     }
 }

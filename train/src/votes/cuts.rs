@@ -1,11 +1,11 @@
-//! What makes a galaxy a clean example of a class: bounds on vote fractions, from a TOML file.
+//! Cuts: bounds on vote fractions that make a galaxy a clean example of a class, from a TOML file.
 //!
-//! Cuts are data, because other surveys have others. The paper's Table 1 is the file that is built in.
+//! Cuts are data and not code, because each survey has its own. The paper's Table 1 is built in.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, UnknownMorphology};
 use serde::Deserialize;
 
 use super::tree::Answer;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const DEFAULT: &str = include_str!("../../../data/zhu2019-cuts.toml");
 const DEFAULT_NAME: &str = "data/zhu2019-cuts.toml";
 
-/// The conditions of each class.
+/// The cuts of each class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cuts {
     name: String,
@@ -30,14 +30,14 @@ struct Condition {
     max: f64,
 }
 
-/// Which classes' cuts a galaxy meets.
+/// Which cuts a galaxy meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Those of one.
+pub(super) enum Verdict {
+    /// The cuts of one class.
     Class(Morphology),
-    /// Those of two or more.
+    /// The cuts of two or more classes.
     Ambiguous,
-    /// Those of none.
+    /// The cuts of no class.
     Unclassified,
 }
 
@@ -51,17 +51,19 @@ struct Bounds {
 type Parsed = BTreeMap<String, BTreeMap<String, Bounds>>;
 
 impl Cuts {
-    /// The paper's.
-    pub fn zhu2019() -> Result<Self> {
-        Self::parse(DEFAULT_NAME, DEFAULT)
+    /// The paper's cuts.
+    ///
+    /// # Panics
+    /// If the file that is built in is wrong, which a test rules out.
+    #[expect(clippy::expect_used, reason = "the file is built in and tested")]
+    pub fn zhu2019() -> Self {
+        Self::parse(DEFAULT_NAME, DEFAULT).expect("the cuts that are built in are valid")
     }
 
     /// Reads and checks a file of cuts.
-    pub fn read(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Error::Input(format!("cannot read cuts '{name}': {error}")))?;
-        Self::parse(&name, &text)
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::input_file("cuts", path))?;
+        Self::parse(&path.display().to_string(), &text)
     }
 
     fn parse(name: &str, text: &str) -> Result<Self> {
@@ -76,8 +78,9 @@ impl Cuts {
         let mut classes = [const { Vec::new() }; Morphology::COUNT];
         for (class, conditions) in &parsed {
             let fault = |fault: String| Error::Input(format!("'{name}' [{class}]: {fault}"));
-            let class: Morphology =
-                (class.parse()).map_err(|error| Error::Input(format!("'{name}': {error}")))?;
+            let class: Morphology = class
+                .parse()
+                .map_err(Error::input_at::<UnknownMorphology>(format!("'{name}'")))?;
             for (answer, bounds) in conditions {
                 classes[class.id()].push(condition(answer, bounds).map_err(fault)?);
             }
@@ -93,19 +96,19 @@ impl Cuts {
         })
     }
 
-    /// Where they are from, for messages.
-    pub fn name(&self) -> &str {
+    /// The file's name, for messages.
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The answers that they look at, each once.
-    pub fn answers(&self) -> Vec<Answer> {
+    /// The answers that the cuts refer to, each once.
+    pub(super) fn answers(&self) -> Vec<Answer> {
         let used = |answer: &Answer| self.classes.iter().flatten().any(|c| c.answer == *answer);
         Answer::all().filter(used).collect()
     }
 
-    /// Which class a galaxy with these fractions is of.
-    pub fn verdict(&self, fraction: impl Fn(Answer) -> f64) -> Verdict {
+    /// Which cuts a galaxy with these cumulative fractions meets.
+    pub(super) fn verdict(&self, fraction: impl Fn(Answer) -> f64) -> Verdict {
         let met = |class: &Morphology| {
             self.classes[class.id()].iter().all(|condition| {
                 let value = fraction(condition.answer);
@@ -121,6 +124,7 @@ impl Cuts {
     }
 }
 
+/// Checks the bounds on one fraction. An error continues "'cuts.toml' [round]: ".
 fn condition(name: &str, bounds: &Bounds) -> std::result::Result<Condition, String> {
     let answer = Answer::named(name)
         .ok_or_else(|| format!("unknown fraction '{name}' ({DEFAULT_NAME} lists them)"))?;
@@ -130,7 +134,7 @@ fn condition(name: &str, bounds: &Bounds) -> std::result::Result<Condition, Stri
     };
     for bound in [min, max] {
         if !(0.0..=1.0).contains(&bound) {
-            return Err(format!("'{name}': {bound} is no fraction from 0 to 1"));
+            return Err(format!("'{name}': {bound} is not a fraction from 0 to 1"));
         }
     }
     if min > max {
@@ -144,7 +148,7 @@ mod tests {
     use super::*;
 
     fn verdict(fractions: &[(&str, f64)]) -> Verdict {
-        Cuts::zhu2019().unwrap().verdict(|answer| {
+        Cuts::zhu2019().verdict(|answer| {
             let given = fractions.iter().find(|(name, _)| *name == answer.name());
             given.map_or(0.0, |(_, value)| *value)
         })
@@ -233,9 +237,9 @@ mod tests {
         assert!(fault("[spiral]", "[cigar]\n[spiral]").contains("line 34: duplicate key"));
         assert_eq!(
             fault("0.619", "6.19"),
-            "'c.toml' [spiral]: 'spiral_yes': 6.19 is no fraction from 0 to 1"
+            "'c.toml' [spiral]: 'spiral_yes': 6.19 is not a fraction from 0 to 1"
         );
-        assert!(fault("0.619", "nan").contains("NaN is no fraction"));
+        assert!(fault("0.619", "nan").contains("NaN is not a fraction"));
         assert!(
             fault("{ min = 0.619 }", "{ min = 0.6, max = 0.5 }")
                 .contains("min 0.6 is above max 0.5")

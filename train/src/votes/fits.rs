@@ -1,12 +1,12 @@
-//! FITS binary tables (FITS standard 4.0, section 7.3), as far as a table of votes goes: one value a
-//! cell.
+//! FITS binary tables (FITS standard 4.0, section 7.3), as far as a table of votes needs them: one value
+//! a cell.
 //!
-//! Cells are given as text, as a faithful CSV export would have them. An id of 18 digits stays exact,
-//! and a 32-bit 0.602 is "0.602" and not 0.60199999809: FITS and CSV of one catalogue select the same
-//! galaxies.
+//! Cells are returned as text, as a faithful CSV export would have them. An id of 18 digits stays exact,
+//! and a 32-bit 0.602 is "0.602" and not "0.60199999809". So the FITS and the CSV file of one catalogue
+//! select the same galaxies.
 //!
-//! Written here because the crates that read FITS are made for images: fitsrs 0.4 knows no TSCAL, TZERO
-//! and TNULL, and takes a file that is cut off for one that ends there.
+//! The crates that read FITS are made for images: fitsrs 0.4 ignores TSCAL, TZERO and TNULL, and takes a
+//! file that is cut off for one that ends there. That is why this reader exists.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -29,6 +29,33 @@ pub(super) struct BinaryTable<R> {
     rows: u64,
     done: u64,
     row: Vec<u8>,
+}
+
+/// Why a file is no binary table that can be read here. The messages continue "cannot read votes
+/// 'x.fits': ".
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FitsError {
+    /// The system can't read the file.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The system can't read a row, counted from 1.
+    #[error("row {0}: {1}")]
+    Row(u64, #[source] io::Error),
+    /// The file ends too early, contradicts the standard, or uses what this reader doesn't know.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl From<String> for FitsError {
+    fn from(fault: String) -> Self {
+        Self::Invalid(fault)
+    }
+}
+
+impl From<&str> for FitsError {
+    fn from(fault: &str) -> Self {
+        Self::Invalid(fault.to_owned())
+    }
 }
 
 /// Where a cell is in its row, and what its bytes mean.
@@ -55,8 +82,8 @@ enum Scaling {
 }
 
 impl<R: Read> BinaryTable<R> {
-    /// Reads up to the first row. What is wrong is told in words, without the file's name.
-    pub(super) fn open(mut reader: R) -> Result<Self, String> {
+    /// Reads up to the first row of the first binary table.
+    pub(super) fn open(mut reader: R) -> Result<Self, FitsError> {
         while let Some(header) = Header::read(&mut reader)? {
             let is_table = header.text("XTENSION") == Some("BINTABLE");
             if is_table && header.text("ZIMAGE") != Some("T") {
@@ -67,10 +94,10 @@ impl<R: Read> BinaryTable<R> {
         Err("it holds no binary table".into())
     }
 
-    fn with_header(reader: R, header: &Header) -> Result<Self, String> {
+    fn with_header(reader: R, header: &Header) -> Result<Self, FitsError> {
         let fields = header.integer("TFIELDS")?;
         if !(0..=999).contains(&fields) {
-            return Err(format!("its TFIELDS is {fields} (0 to 999)"));
+            return Err(format!("its TFIELDS is {fields} (0 to 999)").into());
         }
         let mut columns = Vec::new();
         let mut names = Vec::new();
@@ -79,7 +106,7 @@ impl<R: Read> BinaryTable<R> {
             let column = Column::parse(header, number, offset)?;
             offset = offset.saturating_add(column.bytes());
             if offset > MOST_ROW_BYTES {
-                return Err(format!("its rows have more than {MOST_ROW_BYTES} bytes"));
+                return Err(format!("its rows have more than {MOST_ROW_BYTES} bytes").into());
             }
             columns.push(column);
             let name = header.text(&format!("TTYPE{number}"));
@@ -87,9 +114,8 @@ impl<R: Read> BinaryTable<R> {
         }
         let row_bytes = header.integer("NAXIS1")?;
         if row_bytes != offset as i64 {
-            return Err(format!(
-                "its rows have {row_bytes} bytes (NAXIS1), its columns {offset}"
-            ));
+            let fault = format!("its rows have {row_bytes} bytes (NAXIS1), its columns {offset}");
+            return Err(fault.into());
         }
         let rows = header.integer("NAXIS2")?;
         let rows = u64::try_from(rows).map_err(|_| format!("its NAXIS2 is {rows}"))?;
@@ -108,12 +134,12 @@ impl<R: Read> BinaryTable<R> {
         &self.names
     }
 
-    /// The number of the row that comes next, from 1, and the text of some of its cells; none after the
-    /// last.
+    /// The number of the next row, counted from 1, and the text of the cells in the columns `wanted`.
+    /// `None` after the last row.
     pub(super) fn next_row(
         &mut self,
         wanted: &[usize],
-    ) -> Result<Option<(u64, Vec<String>)>, String> {
+    ) -> Result<Option<(u64, Vec<String>)>, FitsError> {
         if self.done == self.rows {
             return Ok(None);
         }
@@ -122,23 +148,23 @@ impl<R: Read> BinaryTable<R> {
             .read_exact(&mut self.row)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => {
-                    format!("it ends within row {number} of {}", self.rows)
+                    format!("it ends within row {number} of {}", self.rows).into()
                 }
-                _ => format!("row {number}: {error}"),
+                _ => FitsError::Row(number, error),
             })?;
         self.done = number;
         let cell = |index: &usize| {
             let fault = |fault| format!("column '{}': {fault}", self.names[*index]);
             self.columns[*index].text(&self.row).map_err(fault)
         };
-        let cells = wanted.iter().map(cell).collect::<Result<_, _>>()?;
+        let cells = wanted.iter().map(cell).collect::<Result<_, String>>()?;
         Ok(Some((number, cells)))
     }
 }
 
 impl Column {
     /// Reads the keywords of column `number` (section 7.3.2).
-    fn parse(header: &Header, number: i64, offset: usize) -> Result<Self, String> {
+    fn parse(header: &Header, number: i64, offset: usize) -> Result<Self, FitsError> {
         let key = |name: &str| format!("{name}{number}");
         let form = header
             .text(&key("TFORM"))
@@ -151,7 +177,7 @@ impl Column {
         };
         let format = *form.as_bytes().get(digits).ok_or_else(unreadable)?;
         if width(format).is_none() {
-            return Err(unreadable());
+            return Err(unreadable().into());
         }
         Ok(Self {
             offset,
@@ -165,16 +191,19 @@ impl Column {
         })
     }
 
+    /// The length of a cell.
+    #[expect(clippy::expect_used, reason = "`parse` refuses an unknown format")]
     fn bytes(&self) -> usize {
         match self.format {
             b'X' => self.repeat.div_ceil(8),
-            format => self
-                .repeat
-                .saturating_mul(width(format).unwrap_or_default()),
+            format => {
+                let width = width(format).expect("the format is known");
+                self.repeat.saturating_mul(width)
+            }
         }
     }
 
-    /// The cell in a row, as text.
+    /// The column's cell of a row, as text. An error says what is wrong with the column.
     fn text(&self, row: &[u8]) -> Result<String, String> {
         let cell = &row[self.offset..self.offset + self.bytes()];
         if self.format == b'A' {
@@ -189,7 +218,7 @@ impl Column {
             b'L' => return Ok(if cell[0] == b'T' { "T" } else { "F" }.to_owned()),
             b'E' => {
                 let value = f32::from_be_bytes(first(cell));
-                // Shortest text that means this f32, unless it is scaled.
+                // The shortest text that means this f32, unless it is scaled.
                 return Ok(self.scaling.real(f64::from(value), || value.to_string()));
             }
             b'D' => {
@@ -257,17 +286,13 @@ impl Scaling {
 struct Header(HashMap<String, String>);
 
 impl Header {
-    /// The next header; none at the end of the file.
-    fn read(reader: &mut impl Read) -> Result<Option<Self>, String> {
+    /// The next header; `None` at the end of the file.
+    fn read(reader: &mut impl Read) -> Result<Option<Self>, FitsError> {
         let mut values = HashMap::new();
         let mut block = Vec::with_capacity(BLOCK);
         for number in 0..MOST_HEADER_BLOCKS {
             block.clear();
-            reader
-                .by_ref()
-                .take(BLOCK as u64)
-                .read_to_end(&mut block)
-                .map_err(|error| error.to_string())?;
+            reader.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
             let begins = block.starts_with(b"SIMPLE  =") || block.starts_with(b"XTENSION=");
             if number == 0 && !begins {
                 // The end, or the special records that may follow the last extension (section 3.5).
@@ -288,26 +313,25 @@ impl Header {
                 }
             }
         }
-        Err(format!(
-            "a header of it has more than {MOST_HEADER_BLOCKS} blocks"
-        ))
+        let fault = format!("a header of it has more than {MOST_HEADER_BLOCKS} blocks");
+        Err(fault.into())
     }
 
     fn text(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
-    fn integer(&self, key: &str) -> Result<i64, String> {
+    fn integer(&self, key: &str) -> Result<i64, FitsError> {
         let text = self.text(key).ok_or_else(|| format!("it has no {key}"))?;
-        text.parse().map_err(|_| format!("its {key} is '{text}'"))
+        Ok(text.parse().map_err(|_| format!("its {key} is '{text}'"))?)
     }
 
-    fn integer_or(&self, key: &str, default: i64) -> Result<i64, String> {
+    fn integer_or(&self, key: &str, default: i64) -> Result<i64, FitsError> {
         self.text(key).map_or(Ok(default), |_| self.integer(key))
     }
 
-    /// Reads over the data of a header, which are of the size of equation 2 in section 4.4.1.
-    fn skip_data(&self, reader: &mut impl Read) -> Result<(), String> {
+    /// Skips the data of a header. Their size is equation 2 of section 4.4.1.
+    fn skip_data(&self, reader: &mut impl Read) -> Result<(), FitsError> {
         let axes = self.integer("NAXIS")?;
         let mut values = i64::from(axes > 0);
         for axis in 1..=axes {
@@ -319,14 +343,13 @@ impl Header {
             .saturating_mul(self.integer("BITPIX")?.saturating_abs() / 8);
         let bytes = u64::try_from(bytes).map_err(|_| "its header gives a negative size")?;
         let padded = bytes.div_ceil(BLOCK as u64).saturating_mul(BLOCK as u64);
-        io::copy(&mut reader.by_ref().take(padded), &mut io::sink())
-            .map_err(|error| error.to_string())?;
+        io::copy(&mut reader.by_ref().take(padded), &mut io::sink())?;
         Ok(())
     }
 }
 
-/// What is after the "= " of a card: a string in quotes, in which a quote is doubled, or the text
-/// before the comment (section 4.2).
+/// The value of a card, from the text after "= ": a string in quotes, in which a quote is doubled, or
+/// the text before the comment (section 4.2).
 fn parse_value(text: &str) -> String {
     let text = text.trim_start();
     let Some(quoted) = text.strip_prefix('\'') else {

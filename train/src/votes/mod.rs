@@ -4,9 +4,9 @@
 //! CSV, FITS -> table -> reader (cumulative fractions) -> cuts (Table 1) -> sample -> labels + split
 //! ```
 //!
-//! What a column means is in `tree`, the decision tree of Galaxy Zoo 2; how a file is read is in
-//! `table` and `fits`; which galaxy is of which class is in a TOML file that [`Cuts`] reads. None knows
-//! of the others' matters.
+//! `tree` knows what a column means: it is the decision tree of Galaxy Zoo 2. `table` and `fits` know
+//! how a file is read. A TOML file, read by [`Cuts`], says which galaxy is of which class. None of them
+//! knows of the others.
 
 mod cuts;
 mod fits;
@@ -16,7 +16,7 @@ mod split;
 mod table;
 mod tree;
 
-pub use cuts::{Cuts, Verdict};
+pub use cuts::Cuts;
 pub use reader::{Convention, VoteReader, Votes};
 pub use sample::{Galaxy, Sample};
 pub use split::Splitter;

@@ -1,10 +1,10 @@
-//! Cumulative vote fractions, galaxy by galaxy, from the tables in which Galaxy Zoo publishes them.
+//! Cumulative vote fractions, galaxy by galaxy, from the tables that Galaxy Zoo publishes.
 //!
-//! The same name means two things in those tables. In Kaggle's, a fraction is *cumulative*: of all
-//! volunteers, how many came to the question and gave the answer. In the catalogues of Willett et al.
-//! 2013 and Hart et al. 2016, it is *conditional*: of those who came to the question. What is read here
-//! is always cumulative, so that one cut means one thing; conditional fractions are multiplied by those
-//! of the answers that lead to the question.
+//! A fraction means two things in those tables. In Kaggle's, it is *cumulative*: of all volunteers, how
+//! many reached the question and gave the answer. In the catalogues of Willett et al. 2013 and Hart et
+//! al. 2016, it is *conditional*: of the volunteers who reached the question. This reader always returns
+//! cumulative fractions, so that a cut has one meaning. It multiplies conditional fractions by those of
+//! the answers that lead to the question.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::table::Table;
 use super::tree::Answer;
 use crate::error::{Error, Result};
 
-/// Columns that hold a galaxy's id, the first that is there: Kaggle's, then the catalogues'. Images of
+/// Names of the column with a galaxy's id, by precedence: Kaggle's, then the catalogues'. Images of
 /// Galaxy Zoo 2 are listed by their DR7 ids.
 const ID_COLUMNS: [&str; 4] = ["GalaxyID", "dr7objid", "objid", "dr8objid"];
 
@@ -23,7 +23,7 @@ const ID_COLUMNS: [&str; 4] = ["GalaxyID", "dr7objid", "objid", "dr8objid"];
 pub enum Convention {
     /// Of all volunteers: `Class1.1` to `Class11.6`.
     Kaggle,
-    /// Of the volunteers who came to the question, debiased:
+    /// Of the volunteers who reached the question, debiased:
     /// `t01_smooth_or_features_a01_smooth_debiased`.
     Catalogue,
 }
@@ -36,7 +36,7 @@ impl Convention {
         }
     }
 
-    /// The answers whose numbers make up the cumulative fraction of one.
+    /// The answers whose fractions multiply to the cumulative fraction of `answer`.
     fn factors(self, answer: Answer) -> Vec<Answer> {
         match self {
             Self::Kaggle => vec![answer],
@@ -44,7 +44,7 @@ impl Convention {
         }
     }
 
-    /// Tells by the columns; neither has any of the other's.
+    /// Tells the convention by the columns. The two have none in common.
     fn of(table: &Table) -> Result<Self> {
         let has = |convention: Self| -> Result<bool> {
             for answer in Answer::all() {
@@ -93,23 +93,24 @@ pub struct Votes {
     pub fractions: Vec<f64>,
 }
 
-/// A table of votes that is being read.
+/// Reads a table of votes, galaxy by galaxy.
 pub struct VoteReader {
     table: Table,
     convention: Convention,
     id_column: String,
-    /// The names of the columns that are read, the id's first, and where they are in the table.
+    /// The names of the columns that are read; the id's comes first.
     names: Vec<String>,
+    /// The indices of these columns in the table.
     wanted: Vec<usize>,
-    /// For each answer, the columns to multiply, as places in `wanted`.
+    /// For each answer, the columns to multiply, as indices into `wanted`.
     factors: Vec<Vec<usize>>,
     /// The row of each id so far.
     rows: HashMap<String, u64>,
 }
 
 impl VoteReader {
-    /// Opens a table and looks for the columns of some answers. Without the name of the column of ids,
-    /// it is `GalaxyID`, `dr7objid`, `objid` or `dr8objid`.
+    /// Opens a table and finds the columns of some answers. Without `id_column`, the ids are in
+    /// `GalaxyID`, `dr7objid`, `objid` or `dr8objid`.
     ///
     /// # Errors
     /// When the file can't be read, is of neither convention, or lacks a column.
@@ -158,7 +159,7 @@ impl VoteReader {
         })
     }
 
-    /// What was found, for people.
+    /// Which file is read and how its fractions are understood, for people.
     pub fn describe(&self) -> String {
         format!(
             "'{}', {}: {}; ids from {}",
@@ -169,7 +170,7 @@ impl VoteReader {
         )
     }
 
-    /// What the fractions are.
+    /// What the table's fractions are.
     pub const fn convention(&self) -> Convention {
         self.convention
     }
@@ -218,14 +219,14 @@ impl Iterator for VoteReader {
     }
 }
 
-/// Ids of 18 digits do not survive a spreadsheet: 5.87732E+17 is many galaxies.
+/// Refuses an id that a spreadsheet has rounded: 5.87732E+17 stands for many galaxies.
 fn check_id(id: &str) -> std::result::Result<(), String> {
     if id.is_empty() {
         return Err("no id".into());
     }
     if id.contains('.') && id.parse::<f64>().is_ok() {
         return Err(format!(
-            "'{id}' was rounded to a decimal number on its way (keep ids as text)"
+            "'{id}' was rounded to a decimal number by another program (keep ids as text)"
         ));
     }
     Ok(())
@@ -237,12 +238,12 @@ fn fraction(text: &str) -> std::result::Result<f64, String> {
     }
     match text.parse() {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
-        _ => Err(format!("'{text}' is no fraction from 0 to 1")),
+        _ => Err(format!("'{text}' is not a fraction from 0 to 1")),
     }
 }
 
-/// The double nearest to the twelve decimals of a product. Catalogues give three decimals or seven
-/// digits, and 0.7 times 0.7 must not miss a cut at 0.49 by the last bit of a binary product.
+/// Rounds a product to twelve decimals. Catalogues give three decimals or seven digits, and 0.7 times
+/// 0.7 must not miss a cut at 0.49 by the last bit of a binary product.
 fn decimal(product: f64) -> f64 {
     (product * 1e12).round() / 1e12
 }
@@ -335,10 +336,10 @@ mod tests {
         let with = |cells: &str| fault(&format!("{good}{cells},0,0\n"));
         assert_eq!(
             with("8,1.0001,0"),
-            "' row 3, column 'Class1.1': '1.0001' is no fraction from 0 to 1"
+            "' row 3, column 'Class1.1': '1.0001' is not a fraction from 0 to 1"
         );
         for bad in ["-0.1", "NaN", "nan", "inf", "many"] {
-            let wanted = format!("row 3, column 'Class1.2': '{bad}' is no fraction");
+            let wanted = format!("row 3, column 'Class1.2': '{bad}' is not a fraction");
             assert!(with(&format!("8,0,{bad}")).contains(&wanted));
         }
         assert!(with("8,,0").contains("row 3, column 'Class1.1': no value"));

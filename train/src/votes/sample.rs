@@ -8,21 +8,22 @@ use super::cuts::{Cuts, Verdict};
 use super::reader::VoteReader;
 use super::split::Splitter;
 use super::tree::Answer;
+use crate::csv_bytes::csv_bytes;
 use crate::data::{Split, vote_column};
 use crate::error::{Error, Result};
 
-/// What the cuts left of a table.
+/// The clean sample of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Which file was read, and what its fractions were taken for.
+    /// Which file was read, and how its fractions were understood.
     pub source: String,
-    /// The table's rows.
+    /// The number of rows of the table.
     pub rows: u64,
-    /// Rows that meet the cuts of two classes or more, and are left out.
+    /// Rows that meet the cuts of two or more classes. They are left out.
     pub ambiguous: u64,
-    /// Rows that meet those of none.
+    /// Rows that meet the cuts of no class. They are left out, too.
     pub unclassified: u64,
-    /// The others, in the order of the table.
+    /// The other rows, in the order of the table.
     pub galaxies: Vec<Galaxy>,
 }
 
@@ -33,22 +34,21 @@ pub struct Galaxy {
     pub id: String,
     /// Its class.
     pub class: Morphology,
-    /// The votes for each class, which sum to 1, where they were asked for.
+    /// The votes for each class, which sum to 1; `None` without soft targets.
     pub votes: Option<[f64; Morphology::COUNT]>,
 }
 
 impl Sample {
     /// Applies cuts to a table of votes.
     ///
-    /// With `soft_targets`, each galaxy has its votes for the five classes: the cumulative fractions of
+    /// With `soft_targets`, each galaxy gets its votes for the five classes: the cumulative fractions of
     /// the answers `completely_round`, `in_between`, `cigar_shaped`, `edge_on_yes` and `spiral_yes`,
-    /// divided by their sum. These five exclude one another (a volunteer gives one of them at most),
-    /// and each alone makes a galaxy one of its class. The votes that are left out by dividing are
-    /// those for no class of ours: a star or an artifact, and a disk without spiral arms that is not
-    /// seen edge-on.
+    /// divided by their sum. A volunteer gives at most one of these five answers, and each of them
+    /// stands for one class. The division leaves out the votes for no class of ours: a star or an
+    /// artifact, and a disk without spiral arms that is not seen edge-on.
     ///
     /// # Errors
-    /// Names the file, row and column of what is wrong; a sample without a galaxy is an error too.
+    /// Names the file, the row and the column of a fault. A sample without a galaxy is an error, too.
     pub fn select(
         votes: &Path,
         cuts: &Cuts,
@@ -58,6 +58,7 @@ impl Sample {
         let own = Morphology::ALL.map(Answer::of_class);
         let mut answers = cuts.answers();
         if soft_targets {
+            // Those of them that the cuts don't ask for already.
             answers.extend(own.iter().filter(|own| !cuts.answers().contains(own)));
         }
         let reader = VoteReader::open(votes, &answers, id_column)?;
@@ -115,24 +116,21 @@ impl Sample {
         Ok(sample)
     }
 
-    /// How many galaxies of a class are in a split.
+    /// The number of galaxies of a class in a split.
     pub fn count(&self, class: Morphology, split: Split, splitter: &Splitter) -> usize {
         (self.galaxies.iter())
             .filter(|galaxy| galaxy.class == class && splitter.split(&galaxy.id) == split)
             .count()
     }
 
-    /// The label file: `GalaxyID,label,split` and, with soft targets, `p_round` to `p_spiral`; one row
-    /// a galaxy, in the order of the table.
+    /// The label file: `GalaxyID,label,split` and, with soft targets, `p_round` to `p_spiral`. One row a
+    /// galaxy, in the order of the table.
     pub fn to_csv(&self, splitter: &Splitter) -> Vec<u8> {
-        let mut table = csv::Writer::from_writer(Vec::new());
         let mut header = ["GalaxyID", "label", "split"].map(String::from).to_vec();
         if self.galaxies.iter().any(|galaxy| galaxy.votes.is_some()) {
             header.extend(Morphology::ALL.map(vote_column));
         }
-        // Writing to memory can't fail.
-        let _ = table.write_record(&header);
-        for galaxy in &self.galaxies {
+        let rows = self.galaxies.iter().map(|galaxy| {
             let mut row = vec![
                 galaxy.id.clone(),
                 galaxy.class.id().to_string(),
@@ -140,13 +138,13 @@ impl Sample {
             ];
             let votes = galaxy.votes.iter().flatten();
             row.extend(votes.map(|vote| format!("{vote:.6}")));
-            let _ = table.write_record(&row);
-        }
-        table.into_inner().unwrap_or_default()
+            row
+        });
+        csv_bytes(header, rows)
     }
 }
 
-/// Divided by their sum; none of nothing.
+/// Votes divided by their sum; `None` if that is 0.
 fn shares(votes: [f64; Morphology::COUNT]) -> Option<[f64; Morphology::COUNT]> {
     let sum: f64 = votes.iter().sum();
     (sum > 0.0).then(|| votes.map(|vote| vote / sum))

@@ -1,19 +1,20 @@
 //! Which galaxies are kept for validation: a hash of the id decides.
 //!
-//! A galaxy's split depends on its own id and on nothing else: not on the other rows, their order, the
-//! cuts or the galaxy's class. So it stays where it is when the survey grows or the votes are debiased
-//! anew, and no network is measured on what an earlier one learned from. A larger fraction only moves
+//! A galaxy's split depends on its own id alone: not on the other rows, their order, the cuts or the
+//! galaxy's class. So it stays the same when the survey grows or the votes are debiased anew, and no
+//! network is measured on galaxies that an earlier one was trained on. A larger fraction only moves
 //! galaxies from training to validation.
 //!
-//! Every class is split in the same ratio, as nearly as a hash does it: the number for validation has
-//! the spread of a binomial distribution (a tenth of 579 cigars: 58 give or take 7). No rule can be exact in the ratio and stable too: where a new galaxy moves the
-//! quota of its class over a whole number, some galaxy has to follow; and a rule that counts would make
-//! a galaxy's split depend on the rows before it.
+//! A hash splits every class in about the same ratio. The number for validation has the spread of a
+//! binomial distribution: a tenth of 579 cigars are 58, give or take 7. No rule can have an exact ratio
+//! and be stable as well. Where a new galaxy moves the quota of its class across a whole number, some
+//! galaxy would have to follow; and a rule that counts would make a galaxy's split depend on the rows
+//! before it.
 
 use crate::data::Split;
 use crate::error::{Error, Result};
 
-/// Sets these hashes apart from all others of the same ids. Changing it changes every split.
+/// Keeps these hashes apart from all other hashes of the same ids. Changing it changes every split.
 const CONTEXT: &str = "galmorph 2026-01 split of galaxies by id";
 
 /// Splits galaxies into training and validation.
@@ -24,7 +25,7 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// Keeps a fraction, from 0 to below 1, for validation. Another seed is another split.
+    /// Keeps a fraction (0 to below 1) for validation. Another seed gives another split.
     pub fn new(fraction: f64, seed: u64) -> Result<Self> {
         if !(0.0..1.0).contains(&fraction) {
             return Err(Error::Input(format!(
@@ -34,16 +35,16 @@ impl Splitter {
         Ok(Self { fraction, seed })
     }
 
-    /// The split of a galaxy: the first eight bytes of BLAKE3's `derive_key` mode over the seed (eight
-    /// bytes, little endian) and the id's text are a number from 0 to below 1; below the fraction it is
-    /// for validation.
+    /// The split of a galaxy. BLAKE3 in `derive_key` mode hashes the seed (eight bytes, little-endian)
+    /// and the text of the id. The first eight bytes of the hash make a number from 0 to below 1. If it
+    /// is below the fraction, the galaxy is for validation.
     pub fn split(&self, id: &str) -> Split {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         hasher.update(&self.seed.to_le_bytes());
         hasher.update(id.as_bytes());
         let mut bytes = [0; 8];
         hasher.finalize_xof().fill(&mut bytes);
-        // The 53 bits that a double has room for.
+        // The 53 bits of a double's mantissa.
         let number = (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64;
         if number < self.fraction {
             Split::Validation
@@ -61,7 +62,7 @@ mod tests {
         Splitter::new(fraction, 1).unwrap()
     }
 
-    /// Labels that people have written rest on these, which Python's blake3 gives too.
+    /// Label files that people have rest on these. Python's blake3 gives the same.
     #[test]
     fn the_split_of_a_galaxy_never_changes() {
         let validation: Vec<u32> = (100_000..100_060)

@@ -1,20 +1,20 @@
-//! A table of votes as rows of text, whatever file it is in: CSV or a FITS binary table, gzipped or not.
+//! A table of votes as rows of text, from a CSV file or a FITS binary table, gzipped or not.
 //!
-//! The format is told from the content, and only the columns that are asked for are kept, one row at a
-//! time: Hart et al.'s catalogue has 239,695 rows of 233 columns, and a dozen of those are of use.
+//! The content tells the format. Only the wanted columns are kept, one row at a time: Hart et al.'s
+//! catalogue has 239,695 rows of 233 columns, of which a dozen are needed.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::fits::BinaryTable;
+use super::fits::{BinaryTable, FitsError};
 use crate::error::{Error, Result};
 
 /// An open table.
 pub(super) struct Table {
-    file: String,
+    path: PathBuf,
     format: Format,
     columns: Vec<String>,
 }
@@ -28,26 +28,37 @@ enum Format {
 pub(super) struct Row {
     /// The line of a CSV file, or the row of a FITS table, counted from 1.
     pub(super) number: u64,
-    /// In the order in which they were asked for.
+    /// The cells of the wanted columns, in their order.
     pub(super) cells: Vec<String>,
+}
+
+/// Why a file can't be read as a table.
+#[derive(Debug, thiserror::Error)]
+enum TableError {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Csv(#[from] csv::Error),
+    #[error(transparent)]
+    Fits(#[from] FitsError),
+    #[error("it is a zip archive (unpack it first)")]
+    Zip,
 }
 
 impl Table {
     /// Opens a file, and reads the names of its columns.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = path.display().to_string();
-        let fault = |fault: String| Error::Input(format!("cannot read votes '{file}': {fault}"));
-        let (format, columns) = open(path).map_err(fault)?;
+        let (format, columns) = open(path).map_err(Error::input_file("votes", path))?;
         Ok(Self {
-            file,
+            path: path.to_owned(),
             format,
             columns,
         })
     }
 
     /// The file's name, for messages.
-    pub(super) fn file(&self) -> &str {
-        &self.file
+    pub(super) fn file(&self) -> impl std::fmt::Display {
+        self.path.display()
     }
 
     /// `CSV` or `FITS`.
@@ -58,10 +69,10 @@ impl Table {
         }
     }
 
-    /// Where a column is. Names differ from others by more than case (FITS standard 4.0, section 7.3.2).
+    /// The index of a column. Upper and lower case are the same (FITS standard 4.0, section 7.3.2).
     ///
     /// # Errors
-    /// When there are two of that name.
+    /// When two columns have the name.
     pub(super) fn find(&self, name: &str) -> Result<Option<usize>> {
         let mut found = (self.columns.iter().enumerate())
             .filter(|(_, column)| column.eq_ignore_ascii_case(name))
@@ -70,30 +81,27 @@ impl Table {
         if found.next().is_some() {
             return Err(Error::Input(format!(
                 "'{}' has two columns '{name}'",
-                self.file
+                self.file()
             )));
         }
         Ok(first)
     }
 
-    /// The next row's cells in some columns; none after the last row.
+    /// The next row's cells in the columns `wanted`; `None` after the last row.
     pub(super) fn next_row(&mut self, wanted: &[usize]) -> Result<Option<Row>> {
-        let fault =
-            |fault: String| Error::Input(format!("cannot read votes '{}': {fault}", self.file));
         match &mut self.format {
             Format::Fits(table) => {
-                let row = table.next_row(wanted).map_err(fault)?;
+                let row = table.next_row(wanted);
+                let row = row.map_err(Error::input_file("votes", &self.path))?;
                 Ok(row.map(|(number, cells)| Row { number, cells }))
             }
             Format::Csv(reader) => {
                 let mut record = csv::StringRecord::new();
-                if !reader
-                    .read_record(&mut record)
-                    .map_err(|error| fault(error.to_string()))?
-                {
+                let found = reader.read_record(&mut record);
+                if !found.map_err(Error::input_file("votes", &self.path))? {
                     return Ok(None);
                 }
-                // A record without a field that its header has was refused by the reader.
+                // The reader refuses a record that lacks a field of the header.
                 let cell = |index: &usize| record.get(*index).unwrap_or_default().to_owned();
                 Ok(Some(Row {
                     number: record.position().map_or(0, csv::Position::line),
@@ -104,15 +112,14 @@ impl Table {
     }
 }
 
-fn open(path: &Path) -> std::result::Result<(Format, Vec<String>), String> {
-    let text = |error: std::io::Error| error.to_string();
-    let mut reader: Box<dyn BufRead> = Box::new(BufReader::new(File::open(path).map_err(text)?));
-    if reader.fill_buf().map_err(text)?.starts_with(b"\x1f\x8b") {
+fn open(path: &Path) -> std::result::Result<(Format, Vec<String>), TableError> {
+    let mut reader: Box<dyn BufRead> = Box::new(BufReader::new(File::open(path)?));
+    if reader.fill_buf()?.starts_with(b"\x1f\x8b") {
         reader = Box::new(BufReader::new(MultiGzDecoder::new(reader)));
     }
-    let start = reader.fill_buf().map_err(text)?;
+    let start = reader.fill_buf()?;
     if start.starts_with(b"PK\x03\x04") {
-        return Err("it is a zip archive (unpack it first)".into());
+        return Err(TableError::Zip);
     }
     if start.starts_with(b"SIMPLE  =") {
         let table = BinaryTable::open(Box::new(reader) as Box<dyn Read>)?;
@@ -122,7 +129,6 @@ fn open(path: &Path) -> std::result::Result<(Format, Vec<String>), String> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(Box::new(reader) as Box<dyn Read>);
-    let headers = reader.headers().map_err(|error| error.to_string())?;
-    let names = headers.iter().map(str::to_owned).collect();
+    let names = reader.headers()?.iter().map(str::to_owned).collect();
     Ok((Format::Csv(Box::new(reader)), names))
 }

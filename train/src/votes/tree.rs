@@ -1,9 +1,8 @@
-//! The decision tree of Galaxy Zoo 2 (Willett et al. 2013, Table 2 and Figure 1): which answers there
-//! are, what the published tables call them, and which answer leads to which question.
+//! The decision tree of Galaxy Zoo 2 (Willett et al. 2013, Table 2 and Figure 1): the questions and
+//! answers, their names in the published tables, and which answer leads to which question.
 //!
-//! Everything that has to do with what a column *means* follows from this one table. It agrees with
-//! Kaggle's numbers: the answers to a question there sum to the fraction of the answer that leads to
-//! it.
+//! What a column *means* follows from this one table. It agrees with Kaggle's numbers, where the answers
+//! to a question sum to the fraction of the answer that leads to it.
 
 use galmorph_cutout::Morphology;
 
@@ -15,15 +14,15 @@ pub struct Answer {
 }
 
 struct Question {
-    /// The answer that leads here; none where all (but those who saw a star) are asked.
+    /// The answer that leads here; `None` if all volunteers (but those who saw a star) are asked.
     after: Option<&'static str>,
     /// The task's name in the catalogues.
     task: &'static str,
-    /// Our name of each answer, and the catalogues'.
+    /// Our name and the catalogues' name of each answer.
     answers: &'static [(&'static str, &'static str)],
 }
 
-/// In the order of their numbers, which Kaggle's columns have.
+/// The questions in the order of their numbers, as in Kaggle's columns.
 const QUESTIONS: [Question; 11] = [
     Question {
         after: None,
@@ -131,8 +130,8 @@ impl Answer {
         Self::all().find(|answer| answer.name() == name)
     }
 
-    /// The answer that alone makes a galaxy one of this class, and excludes the other classes'.
-    pub fn of_class(class: Morphology) -> Self {
+    /// The answer that stands for a class. A volunteer gives at most one of these five.
+    pub(super) fn of_class(class: Morphology) -> Self {
         let (question, answer) = match class {
             Morphology::Round => (6, 0),
             Morphology::InBetween => (6, 1),
@@ -148,7 +147,7 @@ impl Answer {
         QUESTIONS[self.question].answers[self.answer].0
     }
 
-    /// The answer that leads to its question, if not all are asked.
+    /// The answer that leads to this one's question; `None` if all volunteers are asked.
     pub fn parent(self) -> Option<Self> {
         Self::named(QUESTIONS[self.question].after?)
     }

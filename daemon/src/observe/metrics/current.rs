@@ -1,4 +1,4 @@
-//! Numbers that nobody counts: they are looked up when someone asks.
+//! Metrics that are not counted but read off at the moment when a collector asks.
 
 use std::fmt;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::observe::LastError;
 use crate::observe::watchdog::{Health, Monitor};
 use galmorph_catalog::sizes;
 
-/// Who is asked.
+/// Where they are read off.
 #[derive(Debug)]
 pub(super) struct Current {
     monitor: Monitor,
@@ -28,7 +28,7 @@ pub(super) struct Current {
     setup: Mutex<Option<Setup>>,
 }
 
-/// What the daemon works with.
+/// The model and the catalog in use.
 #[derive(Debug)]
 struct Setup {
     model: Vec<(&'static str, String)>,
@@ -45,7 +45,7 @@ impl Current {
         }
     }
 
-    /// Says what the daemon works with from now on: what there is to say of its model, and its catalog.
+    /// Sets the labels of the model and the catalog that are in use from now on.
     pub(super) fn set(&self, model: Vec<(&'static str, String)>, catalog: PathBuf) {
         *self.setup() = Some(Setup { model, catalog });
     }
@@ -61,21 +61,23 @@ impl Current {
         if let Some(Setup { model, catalog }) = &*self.setup() {
             let of_model = [(model.clone(), ConstGauge::new(1))];
             page.family("galmorph_model_info", "The model.", None, of_model)?;
-            let (database, log) = sizes(catalog);
-            page.family(
-                "galmorph_catalog",
-                "Size of the catalog's files.",
-                Some(&Unit::Bytes),
-                [
-                    ([("file", "database")], ConstGauge::new(database)),
-                    ([("file", "wal")], ConstGauge::new(log)),
-                ],
-            )?;
+            // Without a size there is no sample: zero would pass for an empty catalog.
+            if let Ok((database, log)) = sizes(catalog) {
+                page.family(
+                    "galmorph_catalog",
+                    "Size of the catalog's files.",
+                    Some(&Unit::Bytes),
+                    [
+                        ([("file", "database")], ConstGauge::new(database)),
+                        ([("file", "wal")], ConstGauge::new(log)),
+                    ],
+                )?;
+            }
         }
         let is_well = !matches!(self.monitor.health(Duration::MAX), Health::Hung(_));
         page.one(
             "galmorph_healthy",
-            "1 if all threads get on with their work, 0 if one hangs.",
+            "1 while no thread is stuck, else 0.",
             None,
             &ConstGauge::new(u64::from(is_well)),
         )?;
@@ -91,21 +93,25 @@ impl Current {
         )
     }
 
-    /// Writes what every program has, by the names that Prometheus' own libraries give it.
+    /// Writes what every process has, under the names that Prometheus' own libraries use.
     fn write_process(&self, page: &mut Page<'_>) -> fmt::Result {
         let spent = clock_gettime(ClockId::ProcessCPUTime);
         page.one(
             "process_cpu",
-            "Processor time spent, by the system on our behalf as well.",
+            "Processor time spent, in the program and in the system.",
             Some(&Unit::Seconds),
             &ConstCounter::new(spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9),
         )?;
-        let began = self.began.duration_since(SystemTime::UNIX_EPOCH);
+        let began = match self.began.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => after.as_secs_f64(),
+            // The clock was wrong at the start; its value is served as it was.
+            Err(before) => -before.duration().as_secs_f64(),
+        };
         page.one(
             "process_start_time",
             "When the process began, since 1970.",
             Some(&Unit::Seconds),
-            &ConstGauge::new(began.unwrap_or_default().as_secs_f64()),
+            &ConstGauge::new(began),
         )?;
         if let Some(bytes) = resident_memory() {
             let (help, unit) = ("Memory in use.", Some(&Unit::Bytes));
@@ -117,7 +123,7 @@ impl Current {
             )?;
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            // Without the one that counts them.
+            // Not counting the descriptor that this listing itself has open.
             let open = open.count().saturating_sub(1) as u64;
             let help = "Open file descriptors.";
             page.one("process_open_fds", help, None, &ConstGauge::new(open))?;
@@ -134,14 +140,14 @@ impl Collector for Current {
     }
 }
 
-/// In bytes.
+/// Memory in use, in bytes.
 fn resident_memory() -> Option<u64> {
     let pages = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
     Some(pages * page_size() as u64)
 }
 
-/// What is written on.
+/// The page that the metrics are written to.
 struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {

@@ -1,7 +1,8 @@
-//! What the daemon does, in numbers, for Prometheus.
+//! Metrics for Prometheus.
 //!
-//! The numbers are always counted, which costs next to nothing, and given away only where the
-//! configuration names an [`Endpoint`]. docs/operations.md says what each of them means.
+//! They are always counted, which costs next to nothing, and served only if the configuration names an
+//! endpoint. `docs/operations.md` says what each of them means. `server` serves them; `current` has those
+//! that are read off when a collector asks.
 
 mod current;
 mod server;
@@ -25,7 +26,7 @@ use crate::observe::{Stage, WaitingPlace};
 use current::Current;
 use galmorph_catalog::{Entry, Verdict};
 use galmorph_inference::Model;
-pub(crate) use server::{Endpoint, Server};
+pub(crate) use server::Server;
 
 /// The text format of `OpenMetrics`, which Prometheus reads.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,7 +40,7 @@ const DELAYS: [f64; 14] = [
 type Label = [(&'static str, &'static str); 1];
 type Seconds = Counter<f64, AtomicU64>;
 
-/// The numbers. Clones count together.
+/// The metrics. Clones count together.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     registry: Arc<Registry>,
@@ -58,37 +59,37 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// All counters at zero.
     pub(crate) fn new(monitor: Monitor, last_error: LastError) -> Self {
         let mut registry = Registry::default();
         let current = Arc::new(Current::new(monitor, last_error));
         registry.register_collector(Box::new(Arc::clone(&current)));
         let ours = registry.sub_registry_with_prefix("galmorph");
 
-        let classified: Family<Label, Counter> = plain(
-            ours,
-            "files_classified",
-            "Files that the network answered for",
-        );
+        let classified: Family<Label, Counter> =
+            plain(ours, "files_classified", "Files classified by the network");
         for class in Morphology::names() {
             drop(classified.get_or_create(&[("class", class)]));
         }
         let known = plain(
             ours,
             "files_known",
-            "Files whose content had its answer already",
+            "Files whose content was already classified",
         );
         let rejected = plain(ours, "files_rejected", "Files rejected");
         let waiting: Family<Label, Gauge> = plain(
             ours,
             "files_waiting",
-            "Files that the daemon knows of and that have no answer yet",
+            "Files that the daemon knows of and that have no result yet",
         );
         for place in WaitingPlace::ALL {
             drop(waiting.get_or_create(&[("place", place.name())]));
         }
-        let work: Family<Label, Seconds> =
-            of_time(ours, "work", "Time that threads spent at their work");
+        let work: Family<Label, Seconds> = of_time(
+            ours,
+            "work",
+            "Time that threads spent in each stage, waiting included",
+        );
         for stage in Stage::ALL {
             drop(work.get_or_create(&[("stage", stage.name())]));
         }
@@ -100,7 +101,7 @@ impl Metrics {
         let delay = Histogram::new(DELAYS);
         ours.register_with_unit(
             "arrival_to_answer",
-            "From the kernel's word that a file is complete to its committed row",
+            "From the kernel's notification that a file is complete to its committed row",
             Unit::Seconds,
             delay.clone(),
         );
@@ -109,7 +110,7 @@ impl Metrics {
         let losses = plain(
             ours,
             "notification_losses",
-            "Times that notifications of the kernel were lost, and a scan made up for it",
+            "Times that kernel notifications were lost. A scan follows each loss",
         );
         let reloads: Family<Label, Counter> = plain(
             ours,
@@ -136,7 +137,7 @@ impl Metrics {
         }
     }
 
-    /// Says what the daemon works with from now on.
+    /// The model and the catalog in use from now on.
     pub(crate) fn set_up(&self, model: &Model, catalog: PathBuf) {
         let labels = vec![
             ("name", model.card.name.clone()),
@@ -156,13 +157,15 @@ impl Metrics {
             Verdict::Known => {
                 self.known.inc();
             }
-            Verdict::Rejected { kind, .. } => {
-                self.rejected.get_or_create(&[("reason", *kind)]).inc();
+            Verdict::Rejected { reason, .. } => {
+                self.rejected
+                    .get_or_create(&[("reason", reason.as_str())])
+                    .inc();
             }
         }
     }
 
-    /// Counts a piece of work.
+    /// Adds the time of one piece of work.
     pub(crate) fn worked(&self, stage: Stage, took: Duration) {
         self.work
             .get_or_create(&[("stage", stage.name())])
@@ -172,30 +175,30 @@ impl Metrics {
         }
     }
 
-    /// How often the network was run.
+    /// The number of runs of the network.
     pub(crate) fn runs(&self) -> u64 {
         self.runs.get()
     }
 
-    /// Counts a file that was seen to arrive, and was answered so long after.
+    /// Adds the time from a file's arrival to its row.
     pub(crate) fn answered(&self, after: Duration) {
         self.delay.observe(after.as_secs_f64());
     }
 
-    /// Says how many files wait somewhere.
+    /// Sets the number of files that wait at one place.
     pub(crate) fn waits(&self, place: WaitingPlace, files: usize) {
         self.waiting
             .get_or_create(&[("place", place.name())])
             .set(files as i64);
     }
 
-    /// Counts a scan.
+    /// Counts a full scan.
     pub(crate) fn scanned(&self, took: Duration) {
         self.scans.inc();
         self.scan.set(took.as_secs_f64());
     }
 
-    /// Counts a loss of notifications.
+    /// Counts a loss of kernel notifications.
     pub(crate) fn lost(&self) {
         self.losses.inc();
     }
@@ -209,8 +212,7 @@ impl Metrics {
     /// All of them, in the text format of `OpenMetrics`.
     fn text(&self) -> String {
         let mut text = String::new();
-        // Writing to a string can't fail.
-        let _ = text::encode(&mut text, &self.registry);
+        text::encode(&mut text, &self.registry).expect("a string takes any text");
         text
     }
 }

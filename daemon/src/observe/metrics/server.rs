@@ -1,85 +1,32 @@
-//! Gives the numbers away: `GET /metrics` on a Unix socket or a loopback port.
+//! Serves the metrics: `GET /metrics` on a Unix socket or a loopback port.
 //!
-//! As small as HTTP can be: one thread, one request a connection, and whoever takes more than a moment
-//! to ask is hung up on. It is for a collector on the same machine, not for the network.
+//! As small as HTTP can be: one thread, one request per connection, and a client that is slow to ask is
+//! disconnected. It is for a collector on the same machine, not for the network.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fs, mem};
 
-use serde::Deserialize;
-
 use super::{CONTENT_TYPE, Metrics};
+use crate::config::Endpoint;
+use crate::failure::{Failure, InternalFault};
+use crate::threads::cannot_start;
 
-/// How long a request may take to come.
+/// How long a request may take to arrive, and how long to wait after a failed accept.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest request, in bytes.
 const LONGEST: usize = 8 * 1024;
-/// The most headers of a request.
+/// The largest number of headers in a request.
 const HEADERS: usize = 64;
 
-/// Where the numbers can be had.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) enum Endpoint {
-    /// `unix:PATH`
-    Unix(PathBuf),
-    /// `ADDRESS:PORT`, of this machine alone.
-    Tcp(SocketAddr),
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() {
-                Err("'unix:' names no socket".into())
-            } else {
-                Ok(Self::Unix(path.into()))
-            };
-        }
-        let address: SocketAddr = text.parse().map_err(|_| {
-            format!("'{text}' is neither unix:PATH nor an address with a port, as 127.0.0.1:9150")
-        })?;
-        if address.ip().is_loopback() {
-            Ok(Self::Tcp(address))
-        } else {
-            let ip = address.ip();
-            Err(format!(
-                "{ip} can be reached from elsewhere (give 127.0.0.1 or [::1])"
-            ))
-        }
-    }
-}
-
-impl TryFrom<String> for Endpoint {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
-            Self::Tcp(address) => write!(formatter, "http://{address}/metrics"),
-        }
-    }
-}
-
-/// Answers until it is dropped.
+/// The server, which runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     endpoint: Endpoint,
@@ -89,22 +36,23 @@ pub(crate) struct Server {
 
 impl Server {
     /// Listens at `endpoint`, and answers on a thread of its own.
-    pub(crate) fn start(endpoint: &Endpoint, metrics: &Metrics) -> io::Result<Self> {
+    pub(crate) fn start(endpoint: &Endpoint, metrics: &Metrics) -> Result<Self, Failure> {
+        let refused = |error: io::Error| {
+            Failure::Usage(format!("cannot give metrics at {endpoint}: {error}"))
+        };
         let is_over = Arc::<AtomicBool>::default();
-        let (over, metrics) = (Arc::clone(&is_over), metrics.clone());
-        let thread = thread::Builder::new().name("metrics".into());
         let (endpoint, thread) = match endpoint {
             Endpoint::Unix(path) => {
-                let listener = bind(path)?;
+                let listener = bind(path).map_err(refused)?;
                 let accept = move || listener.accept().map(|(connection, _)| connection);
-                let thread = thread.spawn(move || serve(accept, &over, &metrics))?;
-                (endpoint.clone(), thread)
+                (endpoint.clone(), start_thread(accept, &is_over, metrics)?)
             }
             Endpoint::Tcp(address) => {
-                let listener = TcpListener::bind(address)?;
-                let bound = Endpoint::Tcp(listener.local_addr()?);
+                let listener = TcpListener::bind(address).map_err(refused)?;
+                // Port 0 asks for any port; this is the one that the system chose.
+                let bound = Endpoint::Tcp(listener.local_addr().map_err(refused)?);
                 let accept = move || listener.accept().map(|(connection, _)| connection);
-                (bound, thread.spawn(move || serve(accept, &over, &metrics))?)
+                (bound, start_thread(accept, &is_over, metrics)?)
             }
         };
         log::info!("metrics at {endpoint}");
@@ -115,7 +63,7 @@ impl Server {
         })
     }
 
-    /// Has the thread look whether it is over.
+    /// Connects, so that the thread returns from its wait and sees that it is over.
     fn wake(&self) -> io::Result<()> {
         match &self.endpoint {
             Endpoint::Unix(path) => UnixStream::connect(path).map(mem::drop),
@@ -127,7 +75,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Release);
-        // Someone may have removed the socket: then the thread ends with the process.
+        // If the socket was removed, the thread can't be woken; it ends with the process.
         if self.wake().is_ok()
             && let Some(thread) = self.thread.take()
         {
@@ -139,7 +87,19 @@ impl Drop for Server {
     }
 }
 
-/// Listens at a path, in the place of a socket whose owner is no more.
+fn start_thread<C: Connection>(
+    accept: impl FnMut() -> io::Result<C> + Send + 'static,
+    is_over: &Arc<AtomicBool>,
+    metrics: &Metrics,
+) -> Result<JoinHandle<()>, InternalFault> {
+    let (is_over, metrics) = (Arc::clone(is_over), metrics.clone());
+    thread::Builder::new()
+        .name("metrics".into())
+        .spawn(move || serve(accept, &is_over, &metrics))
+        .map_err(|error| cannot_start("metrics", error))
+}
+
+/// Listens at a path. Replaces a socket that a killed daemon left there, and nothing else.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     match UnixListener::bind(path) {
         Err(error) if error.kind() == ErrorKind::AddrInUse && is_left_over(path) => {
@@ -156,9 +116,9 @@ fn is_left_over(path: &Path) -> bool {
     is_socket && UnixStream::connect(path).is_err_and(refused)
 }
 
-/// What both kinds of connection can do.
+/// A connection, of either kind.
 trait Connection: Read + Write {
-    /// Lets neither reading nor writing wait for longer.
+    /// Limits how long one read or one write may wait.
     fn limit(&self, patience: Duration) -> io::Result<()>;
 }
 
@@ -192,7 +152,7 @@ fn serve<C: Connection>(
                     log::debug!("metrics: {error}");
                 }
             }
-            // For want of descriptors, say, which comes back at once each time.
+            // Such as too few file descriptors: the next accept would fail at once, too.
             Err(error) => {
                 log::debug!("metrics: cannot accept a connection: {error}");
                 thread::sleep(PATIENCE);
@@ -226,7 +186,7 @@ fn answer(connection: &mut impl Connection, metrics: &Metrics) -> io::Result<()>
     connection.flush()
 }
 
-/// The method and the path of a request; none if that isn't what comes.
+/// The method and the path of a request; `None` when what arrives is no request.
 fn read(connection: &mut impl Connection) -> io::Result<Option<(String, String)>> {
     let deadline = Instant::now() + PATIENCE;
     let mut bytes = Vec::new();
@@ -273,24 +233,6 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_of_this_machine() {
-        let parse = |text: &str| text.parse::<Endpoint>();
-        assert_eq!(
-            parse("unix:/run/a").unwrap(),
-            Endpoint::Unix("/run/a".into())
-        );
-        assert!(parse("127.0.0.1:9150").is_ok() && parse("[::1]:9150").is_ok());
-        let fault = parse("0.0.0.0:9150").unwrap_err();
-        assert!(
-            fault.contains("0.0.0.0 can be reached from elsewhere"),
-            "{fault}"
-        );
-        for text in ["", "unix:", "localhost", "127.0.0.1", "/run/a", ":9150"] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn a_socket_answers_and_is_gone_at_the_end() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("metrics");
@@ -312,7 +254,7 @@ mod tests {
         assert!(request("\u{16}\u{3}\u{1} hello\r\n\r\n").starts_with("HTTP/1.1 400 "));
         let endless = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(LONGEST));
         assert!(request(&endless[..LONGEST]).starts_with("HTTP/1.1 400 "));
-        // Who hangs up in the middle disturbs nobody.
+        // A client that hangs up in the middle does no harm.
         let mut half = UnixStream::connect(&path).unwrap();
         half.write_all(b"GET /met").unwrap();
         drop(half);
@@ -329,8 +271,9 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         let server = Server::start(&endpoint, &metrics()).unwrap();
-        let error = Server::start(&endpoint, &metrics()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AddrInUse, "another one listens");
+        let failure = Server::start(&endpoint, &metrics()).unwrap_err();
+        assert!(matches!(&failure, Failure::Usage(_)), "another one listens");
+        assert!(failure.to_string().contains("in use"), "{failure}");
         drop(server);
         fs::write(&path, "a file").unwrap();
         assert!(Server::start(&endpoint, &metrics()).is_err());

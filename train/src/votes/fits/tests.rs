@@ -1,4 +1,4 @@
-//! Tables made here byte by byte, after the standard; `scripts/reference` holds a real one against
+//! Tables made here byte by byte, after the standard. `scripts/reference` compares a real one with
 //! astropy.
 
 use super::*;
@@ -58,12 +58,12 @@ fn file(columns: &[ColumnSpec], row_bytes: usize, rows: &[u8]) -> Vec<u8> {
     [primary(), header(&cards), padded(rows.to_vec(), 0)].concat()
 }
 
-fn open(bytes: &[u8]) -> Result<BinaryTable<&[u8]>, String> {
+fn open(bytes: &[u8]) -> Result<BinaryTable<&[u8]>, FitsError> {
     BinaryTable::open(bytes)
 }
 
 fn fault(bytes: &[u8]) -> String {
-    open(bytes).err().unwrap()
+    open(bytes).err().unwrap().to_string()
 }
 
 /// The text of the only cell of a table.
@@ -132,7 +132,10 @@ fn columns_are_found_behind_those_that_are_not_read() {
     assert_eq!(table.next_row(&[4]).unwrap(), Some((2, vec!["6".into()])));
     assert_eq!(table.next_row(&[4]).unwrap(), None);
 
-    let refused = |column| open(&bytes).unwrap().next_row(&[column]).unwrap_err();
+    let refused = |column| {
+        let fault = open(&bytes).unwrap().next_row(&[column]).unwrap_err();
+        fault.to_string()
+    };
     assert_eq!(refused(2), "column 'it's': 2 values in a cell");
     assert_eq!(refused(1), "column 'heap': format 'P' is not read");
 }
@@ -179,7 +182,7 @@ fn a_file_that_is_cut_off_is_an_error_wherever_it_ends() {
     let end = loop {
         match table.next_row(&[0]) {
             Ok(row) => assert!(row.is_some()),
-            Err(fault) => break fault,
+            Err(fault) => break fault.to_string(),
         }
     };
     assert_eq!(end, "it ends within row 43 of 100");

@@ -1,0 +1,200 @@
+//! Bytes to an image, within limits.
+//!
+//! A daemon that runs for years receives everything sooner or later: truncated transfers, HTML error
+//! pages named `.jpg`, images that unpack to gigabytes. So the size that an image claims is checked
+//! before any pixel is decoded, and each way to fail has its own [`RejectReason`], which the catalog
+//! records.
+//!
+//! Each format is one file here, which knows the format's first bytes and decodes it. To add a format,
+//! add its file, its variant of [`Format`], and its line in [`decode`].
+
+pub(crate) mod jpeg;
+mod limits;
+mod png;
+mod raster;
+
+pub use limits::Limits;
+
+use crate::{Format, Image, RejectReason};
+
+/// Why some bytes are not an image that we classify.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are no JPEG and no PNG, whatever the file is called.
+    #[error("not a JPEG or PNG image")]
+    NotAnImage,
+    /// They begin like an image, but can't be decoded to its end.
+    #[error("broken image: {0}")]
+    Broken(String),
+    /// The file or the image is over one of the [`Limits`].
+    #[error("too large: {0}")]
+    TooLarge(String),
+    /// The image is under [`Limits::min_side`].
+    #[error("too small: {width} x {height} pixels, under {min_side} on a side")]
+    TooSmall {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The limit in force, in pixels.
+        min_side: u32,
+    },
+}
+
+impl DecodeError {
+    /// The reason for which the file is rejected.
+    pub const fn reason(&self) -> RejectReason {
+        match self {
+            Self::NotAnImage => RejectReason::NotAnImage,
+            Self::Broken(_) => RejectReason::Broken,
+            Self::TooLarge(_) => RejectReason::TooLarge,
+            Self::TooSmall { .. } => RejectReason::TooSmall,
+        }
+    }
+}
+
+impl Format {
+    /// The format of a file, found from its first bytes; `None` when we don't read it.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let signatures = [(Self::Jpeg, jpeg::SIGNATURE), (Self::Png, png::SIGNATURE)];
+        let mut known = signatures.into_iter();
+        let (format, _) = known.find(|(_, signature)| bytes.starts_with(signature))?;
+        Some(format)
+    }
+}
+
+/// Decodes a whole file, JPEG or PNG.
+///
+/// The format is found from the content, never from a name. A greyscale image has one plane, a colour
+/// image three. Samples of 16 bits keep them. An alpha channel is dropped.
+///
+/// # Errors
+/// See [`DecodeError`]. No pixel is decoded of an image that is over `limits`.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
+    limits.check_bytes(bytes.len() as u64)?;
+    match Format::of(bytes).ok_or(DecodeError::NotAnImage)? {
+        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Png => png::decode(bytes, limits),
+    }
+}
+
+/// The width and the height of an image in pixels, from its header alone. No pixel is decoded, so this says
+/// nothing about the rest of the file; the limits are those of [`decode`].
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
+    limits.check_bytes(bytes.len() as u64)?;
+    match Format::of(bytes).ok_or(DecodeError::NotAnImage)? {
+        Format::Jpeg => jpeg::dimensions(bytes, limits),
+        Format::Png => png::dimensions(bytes, limits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use image::codecs::jpeg::JpegEncoder;
+    use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, RgbImage, Rgba};
+
+    use super::*;
+
+    fn gradient(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb([x as u8, y as u8, (x + y) as u8])
+        })
+    }
+
+    fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        image
+            .into()
+            .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+            .unwrap();
+        bytes
+    }
+
+    fn jpeg(image: &RgbImage) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, 90)
+            .encode_image(image)
+            .unwrap();
+        bytes
+    }
+
+    fn reason(bytes: &[u8], limits: &Limits) -> &'static str {
+        decode(bytes, limits).unwrap_err().reason().as_str()
+    }
+
+    #[test]
+    fn a_png_keeps_its_pixels() {
+        let image = gradient(40, 30);
+        let decoded = decode(&png(image.clone()), &Limits::default()).unwrap();
+        assert_eq!(decoded.to_rgb8(), image);
+    }
+
+    #[test]
+    fn a_jpeg_keeps_its_size_and_nearly_its_pixels() {
+        let image = gradient(64, 48);
+        let decoded = decode(&jpeg(&image), &Limits::default()).unwrap();
+        assert_eq!(decoded.dimensions(), (64, 48));
+        let worst = image
+            .iter()
+            .zip(decoded.to_rgb8().iter())
+            .map(|(a, b)| a.abs_diff(*b))
+            .max();
+        assert!(worst <= Some(40), "{worst:?}");
+    }
+
+    #[test]
+    fn the_header_alone_has_the_size_and_is_held_to_the_limits() {
+        let (whole, small) = (jpeg(&gradient(64, 48)), png(gradient(15, 64)));
+        let limits = Limits::default();
+        let half = &whole[..whole.len() / 2];
+        assert_eq!(dimensions(half, &limits).unwrap(), (64, 48));
+        let fault = dimensions(&small, &limits).unwrap_err();
+        assert_eq!(fault.reason(), RejectReason::TooSmall);
+        assert!(dimensions(b"<html>", &limits).is_err());
+    }
+
+    #[test]
+    fn greyscale_fills_all_channels_and_alpha_is_dropped() {
+        let grey = GrayImage::from_pixel(20, 20, image::Luma([77]));
+        let decoded = decode(&png(grey), &Limits::default()).unwrap();
+        assert_eq!(decoded.to_rgb8().get_pixel(3, 4).0, [77, 77, 77]);
+
+        let alpha: ImageBuffer<Rgba<u8>, _> =
+            ImageBuffer::from_pixel(20, 20, Rgba([10, 20, 30, 0]));
+        let decoded = decode(&png(alpha), &Limits::default()).unwrap();
+        assert_eq!(decoded.to_rgb8().get_pixel(3, 4).0, [10, 20, 30]);
+    }
+
+    #[test]
+    fn each_fault_has_its_reason() {
+        let limits = Limits::default();
+        assert_eq!(reason(b"", &limits), "not_an_image");
+        assert_eq!(reason(b"<html>404</html>", &limits), "not_an_image");
+        assert_eq!(reason(b"GIF89a", &limits), "not_an_image");
+
+        let whole = png(gradient(64, 64));
+        assert_eq!(reason(&whole[..whole.len() / 2], &limits), "broken");
+        let whole = jpeg(&gradient(64, 64));
+        for part in [8, 4, 2] {
+            assert_eq!(reason(&whole[..whole.len() / part], &limits), "broken");
+        }
+
+        assert_eq!(reason(&png(gradient(15, 64)), &limits), "too_small");
+        assert_eq!(reason(&png(gradient(8193, 16)), &limits), "too_large");
+        let few_pixels = Limits {
+            max_pixels: 4095,
+            ..limits
+        };
+        assert_eq!(reason(&png(gradient(64, 64)), &few_pixels), "too_large");
+        let few_bytes = Limits {
+            max_bytes: 100,
+            ..limits
+        };
+        assert_eq!(reason(&whole, &few_bytes), "too_large");
+    }
+}

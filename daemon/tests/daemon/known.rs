@@ -1,0 +1,85 @@
+//! Content that the model has answered for already.
+
+use std::fs;
+
+use crate::support::{Dir, digest, jpeg};
+
+#[test]
+fn content_that_has_its_answer_is_not_decoded_again_and_kept_to_the_limits() {
+    let dir = Dir::new();
+    let whole = jpeg(1);
+    dir.old_file("whole.jpg", &whole);
+    dir.drain().exits(0);
+
+    // Half an image has its size in its header, and can't be decoded.
+    let half = &whole[..whole.len() / 2];
+    dir.old_file("half.jpg", half);
+    dir.drain().exits(1);
+    let reason = |name: &str| -> Option<String> {
+        dir.ask(&format!(
+            "SELECT reason FROM cutout WHERE object_id = '{name}'"
+        ))
+    };
+    assert!(reason("half").is_some_and(|reason| reason.starts_with("broken: ")));
+
+    // Were there an answer for it, it would not be decoded.
+    dir.catalog()
+        .execute_batch(&format!(
+            "CREATE TEMP TABLE answer AS SELECT * FROM classification;
+             UPDATE answer SET digest = '{}';
+             INSERT INTO classification SELECT * FROM answer;",
+            digest(half)
+        ))
+        .unwrap();
+    dir.old_file("again.jpg", half);
+    let ran = dir.drain().exits(0);
+    assert!(
+        ran.stdout.contains("classified 0 cutouts"),
+        "{}",
+        ran.stdout
+    );
+    let size = "SELECT width || ' x ' || height FROM cutout WHERE object_id = 'again'";
+    assert_eq!(dir.ask::<String>(size), "128 x 128");
+    assert_eq!(reason("again"), None);
+
+    // The limits of today are those that count.
+    let config = dir.config("folders = ['inbox']\nmin_side = 200");
+    let config = config.to_str().unwrap();
+    dir.old_file("small.jpg", half);
+    dir.run(&["watch", "--drain", "--config", config]).exits(1);
+    let expected = "too_small: too small: 128 x 128 pixels, under 200 on a side";
+    assert_eq!(reason("small").as_deref(), Some(expected));
+}
+
+#[test]
+fn files_that_were_touched_are_known_by_their_content() {
+    let dir = Dir::new();
+    for seed in 0..5 {
+        dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
+    }
+    dir.drain().exits(0);
+    let first: String = dir.ask("SELECT min(updated) FROM cutout");
+    for seed in 0..5 {
+        let path = dir.inbox(format!("{seed}.jpg"));
+        let file = fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+            .unwrap();
+    }
+    let ran = dir.drain().exits(0);
+    assert!(
+        ran.stdout.contains("classified 0 cutouts"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.contains("same content as others: 5"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(
+        dir.count(&format!("cutout WHERE updated > '{first}' AND width = 128")),
+        5
+    );
+    assert_eq!(dir.count("classification"), 5);
+    dir.assert_sound();
+}

@@ -1,0 +1,132 @@
+//! A part of a network, as this engine sees it: [`fuse`] leaves fewer passes over memory, and [`lower`] makes a
+//! program of what is left.
+//!
+//! Nodes stand in topological order: each comes after those that it needs.
+
+mod fuse;
+mod lower;
+
+use crate::convolution::ConvSpec;
+use crate::convolution::layout::Dims;
+use crate::microkernel::epilogue::Activation;
+use crate::program::pool::{Pooling, Window};
+pub(crate) use lower::{WeightSource, lower};
+
+/// The position of a node.
+pub(crate) type NodeId = usize;
+
+/// What a node computes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Op {
+    /// An input of the graph, by its number.
+    Input(usize),
+    Convolution(Box<FusedConvolution>),
+    /// Batch normalisation, ReLU, or both.
+    Activate {
+        input: NodeId,
+        activation: Activation,
+    },
+    Add {
+        left: NodeId,
+        right: NodeId,
+    },
+    Pool {
+        input: NodeId,
+        pooling: Pooling,
+        window: Window,
+    },
+    /// The channels of several nodes, one after the other.
+    Concat(Vec<NodeId>),
+    /// Nothing any more: it has become part of another node.
+    Fused,
+}
+
+/// A convolution, or a sum of several, and what follows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FusedConvolution {
+    /// What is added up. All have outputs of one size. One that pools is the only one.
+    pub(crate) terms: Vec<Term>,
+    pub(crate) bias: Vec<f32>,
+    /// A node whose values are added, after the pooling.
+    pub(crate) residual: Option<NodeId>,
+    /// Whether a ReLU follows.
+    pub(crate) relu: bool,
+}
+
+/// One convolution of a sum.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Term {
+    pub(crate) input: NodeId,
+    pub(crate) spec: ConvSpec,
+    pub(crate) weights: WeightId,
+    /// A factor for the weights of each output channel.
+    pub(crate) scale: Vec<f32>,
+}
+
+/// The weights of a convolution, by their number in a [`WeightSource`]. They may be large, so they are read
+/// only when they are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WeightId(pub(crate) usize);
+
+/// A node: what it computes, and the dimensions of its output.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) op: Op,
+    pub(crate) dims: Dims,
+}
+
+/// The nodes, and those whose values are the outputs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) outputs: Vec<NodeId>,
+}
+
+impl FusedConvolution {
+    fn is_pooled(&self) -> bool {
+        self.terms.iter().any(|term| term.spec.pooling != [1, 1])
+    }
+}
+
+impl Op {
+    /// The nodes that it needs.
+    fn inputs(&self) -> Vec<NodeId> {
+        match self {
+            Self::Input(_) | Self::Fused => Vec::new(),
+            Self::Convolution(convolution) => {
+                let inputs = convolution.terms.iter().map(|term| term.input);
+                inputs.chain(convolution.residual).collect()
+            }
+            Self::Activate { input, .. } | Self::Pool { input, .. } => vec![*input],
+            Self::Add { left, right } => vec![*left, *right],
+            Self::Concat(inputs) => inputs.clone(),
+        }
+    }
+}
+
+impl Graph {
+    /// Adds a node and returns its position.
+    pub(crate) fn push(&mut self, op: Op, dims: Dims) -> NodeId {
+        self.nodes.push(Node { op, dims });
+        self.nodes.len() - 1
+    }
+
+    /// The nodes that need a node.
+    fn users(&self, id: NodeId) -> Vec<NodeId> {
+        let uses = |node: &Node| node.op.inputs().contains(&id);
+        let nodes = self.nodes.iter().enumerate();
+        nodes
+            .filter(|(_, node)| uses(node))
+            .map(|(user, _)| user)
+            .collect()
+    }
+
+    /// Whether exactly one other node needs this one, as one of its inputs, and the graph's outputs don't.
+    fn has_single_use(&self, id: NodeId) -> bool {
+        let inputs = self.nodes.iter().flat_map(|node| node.op.inputs());
+        !self.outputs.contains(&id) && inputs.filter(|input| *input == id).count() == 1
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The epilogue of a convolution: max pooling, bias, residual and ReLU on complete sums, and the stores, to one
+//! buffer or several, each perhaps with a batch normalisation and ReLU of its own.
+//!
+//! It works pixel by pixel on many channels at once: what it reads and writes lies side by side then, and the
+//! processor fetches it ahead. The channels of one block alone would be short pieces far apart, and each would
+//! be waited for.
+//!
+//! [`scalar`] is the definition, and [`simd`] the same by vectors of any length.
+
+pub(crate) mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod simd;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod vector;
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::dtype::TypedSliceMut;
+
+/// A scale and shift for each channel, then perhaps ReLU: batch normalisation and the activation after it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Activation {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+    pub(crate) relu: bool,
+}
+
+/// What is done to a sum, besides adding the bias, and where it is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Epilogue<'a> {
+    /// Values to add, and where the first channel of each output pixel is among them.
+    pub(crate) residual: Option<(&'a [f32], &'a [usize])>,
+    /// Whether negative values become zero, after the residual was added.
+    pub(crate) relu: bool,
+    pub(crate) outputs: SmallVec<[Output<'a>; 4]>,
+}
+
+/// A buffer that values are stored in.
+#[derive(Debug)]
+pub(crate) struct Output<'a> {
+    pub(crate) values: TypedSliceMut<'a>,
+    /// Where the first channel of each pixel is in it.
+    pub(crate) pixel_offsets: &'a [usize],
+    /// Which of its channels the values become: several where a concatenation has them more than once.
+    pub(crate) slices: &'a [ChannelSlice],
+}
+
+/// The channels of a buffer that values are stored as.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChannelSlice {
+    /// The buffer's channel that the first value becomes.
+    pub(crate) offset: usize,
+    /// What is applied before the store.
+    pub(crate) activation: Option<Activation>,
+}
+
+/// A block of output channels that a microkernel computes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChannelBlock {
+    pub(crate) first: usize,
+    /// How many are computed: more than there are in the last block, where no narrower kernel fits.
+    pub(crate) columns: usize,
+}
+
+/// Which of the computed pixels are pooled into each output pixel, by position in the order in which they are
+/// computed.
+///
+/// The computed pixels come in groups. The first pixels of the pooling windows of a group are `step` apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PoolGroups {
+    /// Output pixels of a group.
+    pub(crate) outputs: usize,
+    /// Computed pixels of a group.
+    pub(crate) pixels: usize,
+    pub(crate) step: usize,
+    /// How far the other pixels of a window are behind its first.
+    pub(crate) others: Vec<usize>,
+}
+
+impl PoolGroups {
+    /// The first of the computed pixels that are pooled into an output pixel.
+    pub(crate) fn first(&self, output: usize) -> usize {
+        if self.others.is_empty() {
+            return output;
+        }
+        output / self.outputs * self.pixels + output % self.outputs * self.step
+    }
+
+    /// How many computed pixels are pooled into one.
+    pub(crate) fn window_len(&self) -> usize {
+        self.others.len() + 1
+    }
+}
+
+/// The complete sums of some output pixels and channels, in the cache.
+#[derive(Debug)]
+pub(crate) struct Accumulators<'a> {
+    /// The output pixels.
+    pub(crate) pixels: Range<usize>,
+    /// Which sums there are for each of them.
+    pub(crate) pooling: &'a PoolGroups,
+    /// The channels, in blocks one after the other.
+    pub(crate) blocks: &'a [ChannelBlock],
+    /// `[pixel][channel]` for each block; a block has room for `mc` pixels.
+    pub(crate) sums: &'a [f32],
+    pub(crate) mc: usize,
+    /// How many channels there are. The blocks may have more columns.
+    pub(crate) channels: usize,
+    /// One value for each column of the blocks.
+    pub(crate) bias: &'a [f32],
+    /// Scratch memory, one value for each column of the blocks.
+    pub(crate) row: &'a mut [f32],
+}
+
+impl Accumulators<'_> {
+    /// The first channel.
+    pub(crate) fn first_channel(&self) -> usize {
+        self.blocks[0].first
+    }
+}
+
+/// ReLU. NaN stays NaN: broken weights must not become an answer.
+pub(crate) fn relu(values: &mut [f32]) {
+    for value in values {
+        *value = if *value < 0.0 { 0.0 } else { *value };
+    }
+}
+
+/// Keeps the greater of two values in `greatest`, as max pooling does. NaN in either stays NaN.
+pub(crate) fn max_assign(greatest: &mut [f32], values: &[f32]) {
+    for (greatest, value) in greatest.iter_mut().zip(values) {
+        *greatest = if *value > *greatest || value.is_nan() {
+            *value
+        } else {
+            *greatest
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negative_values_become_zero_and_what_is_not_a_number_stays() {
+        let mut values = [-1.0, 0.5, f32::NAN, f32::NEG_INFINITY];
+        relu(&mut values);
+        assert_eq!((values[0], values[1], values[3]), (0.0, 0.5, 0.0));
+        assert!(values[2].is_nan());
+    }
+
+    #[test]
+    fn the_greater_is_kept_and_what_is_not_a_number_stays() {
+        let mut most = [1.0, -2.0, f32::NAN, 0.0, f32::NEG_INFINITY];
+        max_assign(&mut most, &[0.0, -1.0, 3.0, f32::NAN, -3.0]);
+        assert_eq!((most[0], most[1], most[4]), (1.0, -1.0, -3.0));
+        assert!(most[2].is_nan() && most[3].is_nan());
+    }
+}

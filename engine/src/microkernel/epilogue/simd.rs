@@ -1,0 +1,404 @@
+//! The epilogue by vectors of any length.
+//!
+//! A pixel's values flow from a [`Source`] to a [`Sink`], a vector at a time. The common cases, one buffer or
+//! the two at the end of a residual unit, go from the sums straight to the buffers. All others go through a
+//! row of scratch memory that holds a pixel's channels, in short loops that do one thing each.
+
+#![allow(unsafe_code, reason = "vector instructions, and pointers for them")]
+#![allow(
+    clippy::inline_always,
+    reason = "it becomes part of functions with vector instructions"
+)]
+
+use smallvec::SmallVec;
+
+use super::super::dtype::TypedSliceMut;
+use super::vector::{Vector, for_each_vector};
+use super::{Accumulators, Epilogue, Output};
+
+/// Where the values of a pixel's channels come from, from the first to the last.
+trait Source<V>: Copy {
+    /// Sends all values to a sink.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. The source's pointers are valid for its channels, and the
+    /// sink has room for them.
+    unsafe fn emit<S: Sink<V>>(self, sink: S);
+}
+
+/// Where the values of a pixel's channels go.
+trait Sink<V>: Copy {
+    /// Takes the first `lanes` values, for the channels from `at` on.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. The sink has room for the channels `at` to `at + lanes`,
+    /// and `lanes` is 1 to `LANES`.
+    unsafe fn accept(self, values: V, at: usize, lanes: usize);
+}
+
+/// The row of scratch memory: a pointer to it, and how many channels to read. Whole vectors can be read.
+#[derive(Clone, Copy)]
+struct ScratchRow(*const f32, usize);
+
+impl<V: Vector> Source<V> for ScratchRow {
+    #[inline(always)]
+    unsafe fn emit<S: Sink<V>>(self, sink: S) {
+        let Self(row, channels) = self;
+        // SAFETY: the row holds whole vectors, so the last one can be read whole too; the sink has room for all
+        // channels, of which `at` to `at + lanes` are some.
+        unsafe {
+            for_each_vector!(V, channels, |at, lanes| {
+                sink.accept(V::load(row.add(at), V::LANES), at, lanes);
+            });
+        }
+    }
+}
+
+/// The sums of a block of channels, in whole vectors.
+struct BlockSums {
+    /// Those of the first pixel; each other one's are `columns` further.
+    sums: *const f32,
+    columns: usize,
+    /// The block's first channel among those of the row.
+    first: usize,
+    /// How many channels the block has; its other columns are padding.
+    channels: usize,
+}
+
+/// The sums of a pixel, with the bias and perhaps a residual added, and then perhaps ReLU.
+#[derive(Clone, Copy)]
+struct PixelSums<'a, const HAS_RESIDUAL: bool, const RELU: bool> {
+    blocks: &'a [BlockSums],
+    pixel: usize,
+    bias: *const f32,
+    residual: *const f32,
+}
+
+impl<V: Vector, const HAS_RESIDUAL: bool, const RELU: bool> Source<V>
+    for PixelSums<'_, HAS_RESIDUAL, RELU>
+{
+    #[inline(always)]
+    unsafe fn emit<S: Sink<V>>(self, sink: S) {
+        for block in self.blocks {
+            // SAFETY: sums and biases come in whole vectors, as `apply` has checked, so they are read whole;
+            // the residual is not, and only its `lanes` values are read. The sink has room for all channels,
+            // of which the block's are some.
+            unsafe {
+                let sums = block.sums.add(self.pixel * block.columns);
+                for_each_vector!(V, block.channels, |of_block, lanes| {
+                    let at = block.first + of_block;
+                    let sums = V::load(sums.add(of_block), V::LANES);
+                    let mut values = sums.add(V::load(self.bias.add(at), V::LANES));
+                    if HAS_RESIDUAL {
+                        values = values.add(V::load(self.residual.add(at), lanes));
+                    }
+                    if RELU {
+                        values = values.relu();
+                    }
+                    sink.accept(values, at, lanes);
+                });
+            }
+        }
+    }
+}
+
+impl<V: Vector> Sink<V> for *mut f32 {
+    #[inline(always)]
+    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
+        // SAFETY: there is room for channels up to `at + lanes`.
+        unsafe { values.store(self.add(at), lanes) }
+    }
+}
+
+impl<V: Vector> Sink<V> for *mut u16 {
+    #[inline(always)]
+    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
+        // SAFETY: there is room for channels up to `at + lanes`.
+        unsafe { values.store_bf16(self.add(at), lanes) }
+    }
+}
+
+/// Sends values to two sinks.
+#[derive(Clone, Copy)]
+struct Tee<A, B>(A, B);
+
+impl<V: Vector, A: Sink<V>, B: Sink<V>> Sink<V> for Tee<A, B> {
+    #[inline(always)]
+    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
+        // SAFETY: a tee has the room that both of its sinks have.
+        unsafe {
+            self.0.accept(values, at, lanes);
+            self.1.accept(values, at, lanes);
+        }
+    }
+}
+
+/// Applies a scale and a shift for each channel, and perhaps ReLU, before a sink.
+#[derive(Clone, Copy)]
+struct Activated<S, const RELU: bool> {
+    scale: *const f32,
+    shift: *const f32,
+    sink: S,
+}
+
+impl<V: Vector, S: Sink<V>, const RELU: bool> Sink<V> for Activated<S, RELU> {
+    #[inline(always)]
+    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
+        // SAFETY: this has room for as many channels as the sink has, and as there are scales and shifts.
+        unsafe {
+            let scale = V::load(self.scale.add(at), lanes);
+            let values = values.scale_shift(scale, V::load(self.shift.add(at), lanes));
+            let values = if RELU { values.relu() } else { values };
+            self.sink.accept(values, at, lanes);
+        }
+    }
+}
+
+/// The place of a pixel's first channel in a buffer.
+#[derive(Clone, Copy)]
+enum TypedPointer {
+    F32(*mut f32),
+    Bf16(*mut u16),
+}
+
+/// Channels of a buffer that values are stored as, and what is applied before.
+struct Destination<'a> {
+    pixel_offsets: &'a [usize],
+    // How far the first stored channel is behind the pixel's first.
+    offset: usize,
+    // The beginning of the buffer, and how many numbers it holds.
+    buffer: TypedPointer,
+    len: usize,
+    // As many of both as channels are stored.
+    scale_and_shift: Option<(*const f32, *const f32)>,
+    relu: bool,
+}
+
+impl<'a> Destination<'a> {
+    /// All destinations, for `channels` channels from `first` on.
+    fn all(outputs: &'a mut [Output<'_>], first: usize, channels: usize) -> SmallVec<[Self; 4]> {
+        let mut all = SmallVec::new();
+        for output in outputs {
+            let (buffer, len) = match &mut output.values {
+                TypedSliceMut::F32(values) => {
+                    (TypedPointer::F32(values.as_mut_ptr()), values.len())
+                }
+                TypedSliceMut::Bf16(values) => {
+                    (TypedPointer::Bf16(values.as_mut_ptr()), values.len())
+                }
+            };
+            for slice in output.slices {
+                let of_channels = |values: &[f32]| values[first..][..channels].as_ptr();
+                let activation = slice.activation.as_ref();
+                all.push(Self {
+                    pixel_offsets: output.pixel_offsets,
+                    offset: slice.offset + first,
+                    buffer,
+                    len,
+                    scale_and_shift: activation
+                        .map(|of| (of_channels(&of.scale), of_channels(&of.shift))),
+                    relu: activation.is_some_and(|activation| activation.relu),
+                });
+            }
+        }
+        all
+    }
+
+    /// Where a pixel's channels go. There is room for `channels` of them.
+    #[inline(always)]
+    fn at(&self, pixel: usize, channels: usize) -> TypedPointer {
+        let at = self.pixel_offsets[pixel] + self.offset;
+        assert!(at + channels <= self.len);
+        // SAFETY: `at` is within the buffer, as was just checked.
+        unsafe {
+            match self.buffer {
+                TypedPointer::F32(buffer) => TypedPointer::F32(buffer.add(at)),
+                TypedPointer::Bf16(buffer) => TypedPointer::Bf16(buffer.add(at)),
+            }
+        }
+    }
+
+    /// Stores a pixel's channels.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. The source's pointers are valid for its channels, of
+    /// which there are `channels`, as many as this destination was made for.
+    #[inline(always)]
+    unsafe fn store<V: Vector, S: Source<V>>(&self, source: S, pixel: usize, channels: usize) {
+        let target = self.at(pixel, channels);
+        // SAFETY: the source is valid, as the caller guarantees. `at` has checked that the target has room for
+        // `channels`, and `all` has taken as many scales and shifts.
+        unsafe {
+            match (target, self.scale_and_shift, self.relu) {
+                (TypedPointer::F32(sink), None, _) => source.emit(sink),
+                (TypedPointer::Bf16(sink), None, _) => source.emit(sink),
+                (TypedPointer::F32(sink), Some((scale, shift)), true) => {
+                    source.emit(Activated::<_, true> { scale, shift, sink });
+                }
+                (TypedPointer::Bf16(sink), Some((scale, shift)), true) => {
+                    source.emit(Activated::<_, true> { scale, shift, sink });
+                }
+                (TypedPointer::F32(sink), Some((scale, shift)), false) => {
+                    source.emit(Activated::<_, false> { scale, shift, sink });
+                }
+                (TypedPointer::Bf16(sink), Some((scale, shift)), false) => {
+                    source.emit(Activated::<_, false> { scale, shift, sink });
+                }
+            }
+        }
+    }
+}
+
+/// Stores a pixel's channels in the one or two destinations that [`is_direct`] allows.
+///
+/// # Safety
+///
+/// As for [`Destination::store`].
+#[inline(always)]
+unsafe fn store_directly<V: Vector, S: Source<V>>(
+    source: S,
+    destinations: &[Destination<'_>],
+    pixel: usize,
+    channels: usize,
+) {
+    // SAFETY: the source is valid, as the caller guarantees. `at` has checked that each target has room for
+    // `channels`, and `Destination::all` has taken as many scales and shifts.
+    unsafe {
+        if let [plain, other] = destinations
+            && let TypedPointer::F32(plain) = plain.at(pixel, channels)
+            && let Some((scale, shift)) = other.scale_and_shift
+        {
+            match other.at(pixel, channels) {
+                TypedPointer::F32(sink) => {
+                    source.emit(Tee(plain, Activated::<_, true> { scale, shift, sink }));
+                }
+                TypedPointer::Bf16(sink) => {
+                    source.emit(Tee(plain, Activated::<_, true> { scale, shift, sink }));
+                }
+            }
+        } else {
+            destinations[0].store(source, pixel, channels);
+        }
+    }
+}
+
+/// Whether values go from the sums straight to their destinations: to one, or to the two at the end of a
+/// residual unit, as they are (f32) and with an activation that has a ReLU.
+fn is_direct(destinations: &[Destination<'_>]) -> bool {
+    match destinations {
+        [_] => true,
+        [plain, other] => {
+            matches!(plain.buffer, TypedPointer::F32(_))
+                && plain.scale_and_shift.is_none()
+                && other.relu
+        }
+        _ => false,
+    }
+}
+
+/// Applies an epilogue.
+///
+/// The row of scratch memory is written and read in whole vectors, the last one as well: a load that covers
+/// more than the store before it can't be forwarded from the store buffer, and waits.
+///
+/// # Safety
+///
+/// The processor has the vector's instructions.
+#[inline(always)]
+pub(in crate::microkernel) unsafe fn apply<V: Vector>(
+    sums: &mut Accumulators<'_>,
+    epilogue: &mut Epilogue<'_>,
+) {
+    let (first, channels, bias) = (sums.first_channel(), sums.channels, sums.bias);
+    let row = std::mem::take(&mut sums.row);
+    assert!(row.len() == bias.len() && channels <= row.len());
+    assert!(row.len().is_multiple_of(V::LANES));
+    let pooling = sums.pooling;
+    // How many pixels are read of each block: the furthest is the last pixel of the last pooling window.
+    let furthest = pooling.others.last().copied().unwrap_or_default();
+    let last = sums.pixels.len().checked_sub(1);
+    let end = last.map_or(0, |last| pooling.first(last) + furthest + 1);
+    let mut blocks: SmallVec<[BlockSums; 4]> = SmallVec::new();
+    for block in sums.blocks {
+        let (from, columns) = (block.first - first, block.columns);
+        assert!(columns.is_multiple_of(V::LANES) && from + columns <= row.len());
+        let sums = &sums.sums[from * sums.mc..][..end * columns];
+        blocks.push(BlockSums {
+            sums: sums.as_ptr(),
+            columns,
+            first: from,
+            channels: columns.min(channels - from),
+        });
+    }
+    let destinations = Destination::all(&mut epilogue.outputs, first, channels);
+    let is_direct = pooling.others.is_empty() && is_direct(&destinations);
+    let (bias, row) = (bias.as_ptr(), row.as_mut_ptr());
+    for (number, pixel) in sums.pixels.clone().enumerate() {
+        let of_pixel = pooling.first(number);
+        let residual = epilogue.residual.map(|(residual, pixel_offsets)| {
+            let residual = &residual[pixel_offsets[pixel] + first..];
+            residual[..channels].as_ptr()
+        });
+        // SAFETY: checked above: each block has sums for `end` pixels, among them this one and those that are
+        // pooled with it; there are as many biases as columns, and as much room in the row, all in whole
+        // vectors; and the residual has `channels` values.
+        unsafe {
+            if is_direct {
+                let blocks = blocks.as_slice();
+                macro_rules! store {
+                    ($has_residual:literal, $relu:literal) => {{
+                        let source = PixelSums::<$has_residual, $relu> {
+                            blocks,
+                            pixel: of_pixel,
+                            bias,
+                            // Without a residual this is never read.
+                            residual: residual.unwrap_or(bias),
+                        };
+                        store_directly::<V, _>(source, &destinations, pixel, channels);
+                    }};
+                }
+                match (residual.is_some(), epilogue.relu) {
+                    (true, true) => store!(true, true),
+                    (true, false) => store!(true, false),
+                    (false, true) => store!(false, true),
+                    (false, false) => store!(false, false),
+                }
+                continue;
+            }
+            for block in &blocks {
+                let sums = block.sums.add(of_pixel * block.columns);
+                for_each_vector!(V, block.columns, |of_block, lanes| {
+                    let at = block.first + of_block;
+                    let mut values = V::load(sums.add(of_block), lanes);
+                    // Pooled before bias and ReLU, which keep the order of values: that is the same, and less
+                    // work.
+                    for other in &pooling.others {
+                        let other = sums.add(other * block.columns + of_block);
+                        values = values.max(V::load(other, lanes));
+                    }
+                    let values = values.add(V::load(bias.add(at), lanes));
+                    values.store(row.add(at), lanes);
+                });
+            }
+            if let Some(residual) = residual {
+                for_each_vector!(V, channels, |at, lanes| {
+                    let values = V::load(row.add(at), V::LANES);
+                    let values = values.add(V::load(residual.add(at), lanes));
+                    values.store(row.add(at), V::LANES);
+                });
+            }
+            if epilogue.relu {
+                for_each_vector!(V, channels, |at, _lanes| {
+                    let values = V::load(row.add(at), V::LANES).relu();
+                    values.store(row.add(at), V::LANES);
+                });
+            }
+            for destination in &destinations {
+                destination.store::<V, _>(ScratchRow(row, channels), pixel, channels);
+            }
+        }
+    }
+}

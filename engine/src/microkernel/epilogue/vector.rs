@@ -1,0 +1,89 @@
+//! What the epilogue needs of a processor's vectors.
+
+#![allow(unsafe_code, reason = "vector instructions, and pointers for them")]
+
+/// A SIMD vector of f32.
+///
+/// All methods become part of functions that are compiled for the vector's instructions, so they are
+/// `#[inline(always)]`.
+///
+/// # Safety
+///
+/// Callers compute addresses from these, so an implementation must keep them:
+/// - `LANES` is the number of f32 in the vector.
+/// - `load`, `store` and `store_bf16` touch the memory of the first `count` values and no other.
+pub(in crate::microkernel) unsafe trait Vector: Copy {
+    const LANES: usize;
+
+    /// Loads `count` values; the other lanes are zero.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. `count` is 1 to `LANES`, and `count` values can be read.
+    unsafe fn load(from: *const f32, count: usize) -> Self;
+
+    /// Stores the first `count` values.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. `count` is 1 to `LANES`, and `count` values can be written.
+    unsafe fn store(self, to: *mut f32, count: usize);
+
+    /// Stores the first `count` values, each as the nearest bf16.
+    ///
+    /// # Safety
+    ///
+    /// As for [`store`](Self::store).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the processor has no instruction for it: no kernel of these vectors has buffers of bf16.
+    unsafe fn store_bf16(self, to: *mut u16, count: usize);
+
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn add(self, other: Self) -> Self;
+
+    /// `self * scale + shift`.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn scale_shift(self, scale: Self, shift: Self) -> Self;
+
+    /// As [`relu`](super::relu).
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn relu(self) -> Self;
+
+    /// As [`max_assign`](super::max_assign).
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn max(self, other: Self) -> Self;
+}
+
+/// Evaluates an expression for `count` values, a vector of them at a time: `$at` is the position of the
+/// vector's first value, and `$lanes` the number of its values.
+///
+/// `$lanes` is a constant but for the last vector, so the compiler leaves masks out. It is a macro, not a
+/// function that takes a closure: a closure doesn't inherit the target features of the function around it.
+macro_rules! for_each_vector {
+    ($vector:ty, $count:expr, |$at:ident, $lanes:ident| $body:expr) => {{
+        let (count, mut $at) = ($count, 0);
+        while $at + <$vector>::LANES <= count {
+            let $lanes = <$vector>::LANES;
+            $body;
+            $at += $lanes;
+        }
+        if $at < count {
+            let $lanes = count - $at;
+            $body;
+        }
+    }};
+}
+pub(super) use for_each_vector;

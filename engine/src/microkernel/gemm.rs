@@ -1,0 +1,93 @@
+//! The arguments of one call of a microkernel: `C += A B` for some pixels (m), one block of channels (n) and
+//! one block of inputs (k).
+
+use super::tile_registers::{K_STEP, NR, SIDE};
+use super::{UNIT_BYTES, Unit};
+
+/// Inputs that lie next to each other: a row of a pixel's window, or a part of one.
+///
+/// The fields keep this order because the AMX kernel reads them in assembly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Segment {
+    /// Where it begins, in bytes from the beginning of the pixel's window.
+    pub(crate) offset: usize,
+    /// Its length in units.
+    pub(crate) k_units: usize,
+}
+
+impl Segment {
+    /// Where it ends, in bytes from the beginning of the pixel's window.
+    pub(crate) fn end(&self) -> usize {
+        self.offset + UNIT_BYTES * self.k_units
+    }
+}
+
+/// The arguments of a vector kernel: for each pixel and channel, the sum of input times weight over all
+/// segments.
+///
+/// A is not packed: row m of A is the segments of pixel m's window, where they lie in the input's buffer.
+#[derive(Debug)]
+pub(crate) struct VectorGemm<'a> {
+    /// The first byte of the input.
+    pub(crate) input: *const u8,
+    /// Where each pixel's window begins, in bytes from `input`.
+    pub(crate) pixels: &'a [usize],
+    /// The same for every pixel.
+    pub(crate) segments: &'a [Segment],
+    /// B, packed `[k unit][channel]`.
+    pub(crate) weights: *const Unit,
+    /// How many channels.
+    pub(crate) columns: usize,
+    /// Weights to prefetch meanwhile.
+    pub(crate) next: &'a [Unit],
+    /// C, `[pixel][channel]`.
+    pub(crate) sums: *mut f32,
+    /// Whether to add to the sums that are there, or to begin with zero.
+    pub(crate) accumulate: bool,
+}
+
+/// The arguments of the tile kernel: the same, for tiles of [`SIDE`] pixels that are equally far apart in
+/// memory, and [`NR`] channels.
+#[derive(Debug)]
+pub(crate) struct TileGemm<'a> {
+    /// The input's buffer, or a copy of the pixels' windows.
+    pub(crate) inputs: &'a [u16],
+    /// Where the window of each tile's first pixel begins, in bytes. The number of tiles is even.
+    pub(crate) tiles: &'a [usize],
+    /// The distance from one pixel of a tile to the next, in bytes.
+    pub(crate) stride: usize,
+    /// The same for every pixel; each is a multiple of [`K_STEP`] units long.
+    pub(crate) segments: &'a [Segment],
+    /// B, packed `[k unit][channel]`.
+    pub(crate) weights: &'a [Unit],
+    /// Weights to prefetch meanwhile; what is longer than `weights` is ignored.
+    pub(crate) next: &'a [Unit],
+    /// C, `[pixel][channel]`.
+    pub(crate) sums: &'a mut [f32],
+    /// Whether to add to the sums that are there, or to begin with zero.
+    pub(crate) accumulate: bool,
+}
+
+impl TileGemm<'_> {
+    /// Checks that the lengths fit each other and that every address lies inside its slice. The kernel's
+    /// safety rests on this.
+    ///
+    /// # Panics
+    ///
+    /// Panics if they do not.
+    pub(super) fn check(&self) {
+        let k_units: usize = self.segments.iter().map(|segment| segment.k_units).sum();
+        let is_whole =
+            |segment: &Segment| segment.k_units > 0 && segment.k_units.is_multiple_of(K_STEP);
+        assert!(!self.segments.is_empty() && self.segments.iter().all(is_whole));
+        assert_eq!(self.weights.len(), k_units * NR);
+        assert_eq!(self.sums.len(), self.tiles.len() * SIDE * NR);
+        assert!(self.tiles.len().is_multiple_of(2));
+        // The furthest byte is that of the longest reach, in the last pixel of the furthest tile.
+        let reach = self.segments.iter().map(Segment::end).max();
+        let last = self.tiles.iter().max();
+        let end = |(reach, last)| last + (SIDE - 1) * self.stride + reach;
+        assert!(reach.zip(last).map_or(0, end) <= size_of_val(self.inputs));
+    }
+}

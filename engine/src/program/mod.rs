@@ -1,0 +1,312 @@
+//! A program: steps on buffers, made once and run for every batch.
+//!
+//! Each step goes over its pixels once, and stores each pixel's channels wherever they are needed: as f32
+//! where they are added or pooled, as the kernel's number type where a convolution reads them, with an
+//! activation applied where one comes first, and directly into their channels of a concatenation. Buffers are
+//! allocated once, with their borders of zeros, and shared by values of one layout that are not needed at the
+//! same time.
+//!
+//! The first steps of a network have large images and few weights, the last ones small images and many
+//! weights, and neither fits the cache as a batch. So the first steps are run image by image, and what lies
+//! between two of them stays in the cache. The others are run for the whole batch, and read each weight once.
+
+pub(crate) mod buffers;
+mod build;
+pub(crate) mod pool;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::convolution::layout::Dims;
+use crate::convolution::{Convolution, Scratch};
+use crate::microkernel::Unit;
+use crate::microkernel::aligned::AlignedVec;
+use crate::microkernel::dtype::TypedSlice;
+use crate::microkernel::epilogue::{ChannelSlice, Epilogue, Output};
+use buffers::{Arena, Buffers};
+use pool::{Pooling, Window, pool};
+
+/// The position of a buffer.
+pub(crate) type BufferId = usize;
+
+/// Steps, ready to run.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    steps: Vec<Step>,
+    // The number of steps that are run image by image, before the others.
+    by_image: usize,
+    batch: usize,
+    buffers: Buffers,
+    // The packed weights of all convolutions, in the order in which they are read.
+    weights: AlignedVec<Unit>,
+    // The dimensions of each output, and the buffer that holds it.
+    outputs: Vec<(Dims, BufferId)>,
+    // For each buffer, where the first channel of each pixel is. Buffers of one layout share them.
+    pixel_offsets: Vec<Arc<[usize]>>,
+}
+
+/// One pass over the pixels of a value.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    dims: Dims,
+    outputs: Vec<StepOutput>,
+    // All buffers that it reads or writes, in ascending order, each once.
+    buffers: Vec<BufferId>,
+}
+
+/// A buffer that a step stores its values in, and where in it.
+#[derive(Debug, Clone)]
+pub(crate) struct StepOutput {
+    pub(crate) buffer: BufferId,
+    pub(crate) slices: Vec<ChannelSlice>,
+}
+
+/// What a step computes.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    /// Reads an input, NCHW, by its number.
+    Load(usize),
+    Convolution {
+        convolution: Box<Convolution>,
+        // Where its packed weights begin.
+        weights: usize,
+        // One for each of its terms.
+        inputs: Vec<BufferId>,
+        residual: Option<BufferId>,
+        relu: bool,
+    },
+    Copy(BufferId),
+    Add(BufferId, BufferId),
+    Pool {
+        input: BufferId,
+        pooling: Pooling,
+        window: Window,
+    },
+}
+
+/// The memory that a program runs in. Each thread that runs it has its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Workspace {
+    arena: Arena,
+    scratch: Scratch,
+    row: Vec<f32>,
+}
+
+impl Program {
+    /// The number of convolutions. Each term of a sum is one.
+    pub(crate) fn convolution_count(&self) -> usize {
+        let of_step = |step: &Step| match &step.action {
+            Action::Convolution { inputs, .. } => inputs.len(),
+            _ => 0,
+        };
+        self.steps.iter().map(of_step).sum()
+    }
+
+    /// The number of poolings that are steps of their own.
+    pub(crate) fn pooling_count(&self) -> usize {
+        let is_one = |step: &&Step| matches!(step.action, Action::Pool { .. });
+        self.steps.iter().filter(is_one).count()
+    }
+
+    /// The dimensions of each output.
+    pub(crate) fn output_dims(&self) -> impl Iterator<Item = Dims> {
+        self.outputs.iter().map(|(dims, _)| *dims)
+    }
+
+    /// Memory to run in.
+    pub(crate) fn workspace(&self) -> Workspace {
+        Workspace {
+            arena: self.buffers.arena(),
+            ..Workspace::default()
+        }
+    }
+
+    /// Where some images of the batch are in a buffer. A buffer for fewer images than the batch holds just
+    /// these.
+    fn images_in(&self, buffer: BufferId, images: &Range<usize>) -> Range<usize> {
+        let layout = self.buffers.layout(buffer);
+        if layout.batch == images.len() {
+            layout.image_range(&(0..images.len()))
+        } else {
+            layout.image_range(images)
+        }
+    }
+
+    /// Computes the outputs. They are `[batch][channels][rows][columns]`, as the inputs are.
+    pub(crate) fn run(
+        &self,
+        workspace: &mut Workspace,
+        inputs: &[&[f32]],
+        outputs: &mut [&mut [f32]],
+    ) {
+        let (by_image, together) = self.steps.split_at(self.by_image);
+        if !by_image.is_empty() {
+            for image in 0..self.batch {
+                for step in by_image {
+                    self.run_step(step, image..image + 1, workspace, inputs);
+                }
+            }
+        }
+        for step in together {
+            self.run_step(step, 0..self.batch, workspace, inputs);
+        }
+        for ((dims, buffer), output) in self.outputs.iter().zip(outputs) {
+            let disjoint = workspace.arena.disjoint(&self.buffers, &[*buffer]);
+            let TypedSlice::F32(values) = disjoint.get(*buffer) else {
+                unreachable!("outputs are stored as f32")
+            };
+            let area = dims.height * dims.width;
+            for (pixel, offset) in self.pixel_offsets[*buffer].iter().enumerate() {
+                let (image, at) = (pixel / area, pixel % area);
+                let channels = &values[*offset..][..dims.channels];
+                for (channel, value) in channels.iter().enumerate() {
+                    output[(image * dims.channels + channel) * area + at] = *value;
+                }
+            }
+        }
+    }
+
+    fn run_step(
+        &self,
+        step: &Step,
+        images: Range<usize>,
+        workspace: &mut Workspace,
+        inputs: &[&[f32]],
+    ) {
+        let Workspace {
+            arena,
+            scratch,
+            row,
+        } = workspace;
+        let mut disjoint = arena.disjoint(&self.buffers, &step.buffers);
+        let mut outputs: SmallVec<[Output<'_>; 4]> = SmallVec::new();
+        for output in &step.outputs {
+            let values = disjoint.take(output.buffer);
+            outputs.push(Output {
+                values: values.range(self.images_in(output.buffer, &images)),
+                pixel_offsets: &self.pixel_offsets[output.buffer],
+                slices: &output.slices,
+            });
+        }
+        let read = |buffer: BufferId| {
+            let values = disjoint.get(buffer);
+            values.range(self.images_in(buffer, &images))
+        };
+        let plain = |buffer: BufferId| match read(buffer) {
+            TypedSlice::F32(values) => (values, &*self.pixel_offsets[buffer]),
+            TypedSlice::Bf16(_) => unreachable!("what is not multiplied is stored as f32"),
+        };
+        let Dims {
+            height,
+            width,
+            channels,
+            ..
+        } = step.dims;
+        let (area, pixels) = (height * width, images.len() * height * width);
+        row.resize(channels, 0.0);
+        let mut store = |pixel: usize, values: &[f32]| {
+            for output in &mut outputs {
+                output.store_pixel(pixel, 0, values);
+            }
+        };
+        match &step.action {
+            Action::Load(input) => {
+                let all = &inputs[*input][images.start * channels * area..];
+                let all = all.chunks(channels * area).take(images.len());
+                all.enumerate()
+                    .for_each(|(image, values)| load(&mut outputs, image * area, area, values));
+            }
+            Action::Convolution {
+                convolution,
+                weights,
+                inputs,
+                residual,
+                relu,
+            } => {
+                let mut epilogue = Epilogue {
+                    residual: residual.map(plain),
+                    relu: *relu,
+                    outputs,
+                };
+                // Not cut off at the end: what follows is prefetched.
+                let weights = &self.weights[*weights..];
+                let inputs: SmallVec<[TypedSlice<'_>; 4]> =
+                    inputs.iter().map(|input| read(*input)).collect();
+                convolution.run(weights, &inputs, scratch, &mut epilogue);
+            }
+            Action::Copy(input) => {
+                let (values, offsets) = plain(*input);
+                for (pixel, offset) in offsets[..pixels].iter().enumerate() {
+                    store(pixel, &values[*offset..][..channels]);
+                }
+            }
+            Action::Add(left, right) => {
+                let ((left, of_left), (right, of_right)) = (plain(*left), plain(*right));
+                for pixel in 0..pixels {
+                    let (left, right) = (&left[of_left[pixel]..], &right[of_right[pixel]..]);
+                    for ((sum, left), right) in row.iter_mut().zip(left).zip(right) {
+                        *sum = left + right;
+                    }
+                    store(pixel, row);
+                }
+            }
+            Action::Pool {
+                input,
+                pooling,
+                window,
+            } => {
+                let layout = self.buffers.layout(*input);
+                let (values, offsets) = plain(*input);
+                let per_image = layout.height * layout.width;
+                for pixel in 0..pixels {
+                    let (image, at) = (pixel / area, pixel % area);
+                    let of_image = &offsets[image * per_image..][..per_image];
+                    let at = [at / width, at % width];
+                    store(
+                        pixel,
+                        pool(*pooling, window, layout, values, of_image, at, row),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Stores an image, `[channel][pixel]`, as the pixels from `first` on.
+fn load(outputs: &mut [Output<'_>], first: usize, area: usize, values: &[f32]) {
+    for (channel, values) in values.chunks(area).enumerate() {
+        for output in &mut *outputs {
+            output.store_channel(first, channel, values);
+        }
+    }
+}
+
+impl Step {
+    /// A step whose value has these dimensions.
+    pub(crate) fn new(action: Action, dims: Dims, outputs: Vec<StepOutput>) -> Self {
+        Self {
+            action,
+            dims,
+            outputs,
+            buffers: Vec::new(),
+        }
+    }
+
+    fn reads(&self) -> Vec<BufferId> {
+        match &self.action {
+            Action::Load(_) => Vec::new(),
+            Action::Convolution {
+                inputs, residual, ..
+            } => inputs.iter().copied().chain(*residual).collect(),
+            Action::Copy(input) | Action::Pool { input, .. } => vec![*input],
+            Action::Add(left, right) => vec![*left, *right],
+        }
+    }
+
+    fn writes(&self) -> impl Iterator<Item = BufferId> {
+        self.outputs.iter().map(|output| output.buffer)
+    }
+}

@@ -1,0 +1,71 @@
+//! The border to tract: the only floor that touches tract's types, so the only one that a new version of
+//! tract can break.
+//!
+//! - [`reader`]: tract's reader of ONNX, with another operator for weights in 8 bits ([`dequantize`]).
+//! - [`constants`]: which values depend on no input, and their values.
+//! - [`pattern`]: which of tract's nodes the engine can compute.
+//! - [`rewrite`]: replaces these nodes by one operator ([`op`]) for each connected region.
+//! - [`softmax`]: tract's softmax, but the same for a row wherever it is in a batch.
+
+pub(crate) mod constants;
+pub(crate) mod dequantize;
+pub(crate) mod op;
+pub(crate) mod pattern;
+pub(crate) mod reader;
+pub(crate) mod rewrite;
+pub(crate) mod softmax;
+
+use std::collections::HashMap;
+
+use tract_onnx::prelude::{
+    DatumExt as _, InferenceModel, InferenceModelExt as _, TDim, TractResult, TypedModel, tvec,
+};
+
+use crate::microkernel::Kernel;
+
+/// The network for batches of `views` views of shape `view` (`[channels, rows, columns]`), as [`accelerate`]
+/// needs it.
+///
+/// tract simplifies the network while the size of the batch is still a symbol. With a fixed batch of one it
+/// would remove the batch axis from the images, and no operator of this engine takes those.
+///
+/// # Errors
+///
+/// Errors are those of tract: on a network that is not sound, or whose input has another shape.
+pub fn for_batches(
+    network: InferenceModel,
+    views: usize,
+    view: [usize; 3],
+) -> TractResult<TypedModel> {
+    let batch = network.sym("views");
+    let mut shape = tvec![TDim::from(batch.clone())];
+    shape.extend(view.map(TDim::from));
+    network
+        .with_input_fact(0, f32::fact(shape).into())?
+        .into_typed()?
+        .into_decluttered()?
+        .set_symbols(&HashMap::from([(batch, TDim::from(views))]))
+}
+
+/// Replaces a model's convolutions, and what is between them, by operators that use `kernel`. All shapes must
+/// be known ([`for_batches`]). Also returns the number of convolutions that were replaced; tract computes the
+/// others.
+///
+/// With [`Kernel::Portable`] all convolutions stay tract's. This crate has vector kernels for x86-64 only,
+/// and tract has kernels of its own for other processors (NEON on aarch64), which are faster than plain
+/// loops. Then it is up to tract whether an answer depends, in its last bits, on the other images of a batch.
+///
+/// # Errors
+///
+/// Errors are those of tract on a model that is not sound.
+///
+/// # Panics
+///
+/// Panics if the processor doesn't support the kernel.
+pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
+    let kernel = Some(kernel).filter(|kernel| *kernel != Kernel::Portable);
+    rewrite::rewrite(model, kernel)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! Rewrites a model: each region of nodes that the engine can compute becomes one operator.
+//!
+//! A region is as large as can be. Two of the engine's nodes must not share one if one needs the other by way
+//! of a node that stays tract's: the operator would need its own output. A node's *level* counts how often
+//! the way from the inputs to it leaves the engine's nodes. Nodes of one level can't depend on each other
+//! through tract's, so all nodes of one level are one region.
+
+use std::collections::{BTreeMap, HashMap};
+
+#[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
+use tract_onnx::tract_core::internal::*;
+
+use super::constants::Constants;
+use super::op::FusedRegion;
+use super::pattern::{self, Match, Pattern, Weights};
+use super::softmax::RowSoftmax;
+use crate::convolution::layout::Dims;
+use crate::graph::{self, FusedConvolution, Graph, Term, WeightId, WeightSource};
+use crate::microkernel::Kernel;
+
+/// The engine's nodes of a model, and the level of each node.
+struct Matches {
+    found: HashMap<usize, Match>,
+    levels: Vec<usize>,
+}
+
+/// Rewrites a model whose shapes are known. Also returns the number of convolutions that were replaced: with
+/// no kernel, none.
+pub(crate) fn rewrite(
+    model: &TypedModel,
+    kernel: Option<Kernel>,
+) -> TractResult<(TypedModel, usize)> {
+    let constants = Constants::find(model)?;
+    let matches = Matches::find(&constants)?;
+    let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for node in model.eval_order()? {
+        if matches.found.contains_key(&node) {
+            regions.entry(matches.levels[node]).or_default().push(node);
+        }
+    }
+    // Without a convolution there is nothing to gain.
+    let is_convolution =
+        |node: &usize| matches!(matches.found[node].0, Pattern::Convolution { .. });
+    regions.retain(|_, nodes| nodes.iter().any(is_convolution));
+
+    let mut rewriter = Rewriter {
+        model,
+        constants: &constants,
+        matches: &matches,
+        regions: &regions,
+        kernel,
+        target: TypedModel::default(),
+        mapped: HashMap::new(),
+        convolutions: 0,
+    };
+    for input in model.input_outlets()? {
+        rewriter.map(*input)?;
+    }
+    let outputs = model.output_outlets()?.to_vec();
+    let outputs: TVec<OutletId> = outputs
+        .into_iter()
+        .map(|output| rewriter.map(output))
+        .collect::<TractResult<_>>()?;
+    rewriter.target.select_output_outlets(&outputs)?;
+    Ok((rewriter.target, rewriter.convolutions))
+}
+
+impl Matches {
+    fn find(constants: &Constants) -> TractResult<Self> {
+        let model = constants.model;
+        let mut found = HashMap::new();
+        let mut levels = vec![0; model.nodes().len()];
+        for id in model.eval_order()? {
+            let node = model.node(id);
+            if let Some(matched) = pattern::classify(constants, node) {
+                found.insert(id, matched);
+            }
+            let is_ours = found.contains_key(&id);
+            let level = |input: &OutletId| {
+                let leaves = found.contains_key(&input.node) && !is_ours;
+                levels[input.node] + usize::from(leaves)
+            };
+            // A node without inputs is on the first level.
+            levels[id] = node.inputs.iter().map(level).max().unwrap_or_default();
+        }
+        Ok(Self { found, levels })
+    }
+}
+
+struct Rewriter<'a> {
+    model: &'a TypedModel,
+    constants: &'a Constants<'a>,
+    matches: &'a Matches,
+    // The nodes of each region, by level, in topological order.
+    regions: &'a BTreeMap<usize, Vec<usize>>,
+    kernel: Option<Kernel>,
+    target: TypedModel,
+    // Where each value of the model is in the target.
+    mapped: HashMap<OutletId, OutletId>,
+    convolutions: usize,
+}
+
+impl Rewriter<'_> {
+    /// The value of the target that takes the place of a value of the model.
+    fn map(&mut self, outlet: OutletId) -> TractResult<OutletId> {
+        if let Some(mapped) = self.mapped.get(&outlet) {
+            return Ok(*mapped);
+        }
+        let is_ours = self.matches.found.contains_key(&outlet.node);
+        let region = self.regions.get(&self.matches.levels[outlet.node]);
+        match (self.kernel, region) {
+            (Some(kernel), Some(nodes)) if is_ours => self.replace(nodes, kernel)?,
+            _ => self.copy(outlet.node)?,
+        }
+        Ok(self.mapped[&outlet])
+    }
+
+    /// Copies a node that stays tract's.
+    fn copy(&mut self, id: usize) -> TractResult<()> {
+        let node = self.model.node(id);
+        if self.constants.contains(id.into())
+            && let Ok(value) = self.constants.value(id.into())
+        {
+            let constant = self.target.add_const(&node.name, value)?;
+            self.mapped.insert(id.into(), constant);
+            return Ok(());
+        }
+        let inputs = node.inputs.iter().map(|input| self.map(*input));
+        let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
+        let outputs = if self.model.input_outlets()?.contains(&id.into()) {
+            tvec!(
+                self.target
+                    .add_source(&node.name, node.outputs[0].fact.clone())?
+            )
+        } else if let Some(softmax) = RowSoftmax::replacing(self.model, node) {
+            self.target.wire_node(&node.name, softmax, &inputs)?
+        } else {
+            self.target
+                .wire_node(&node.name, node.op.clone(), &inputs)?
+        };
+        for (slot, output) in outputs.into_iter().enumerate() {
+            self.mapped.insert(OutletId::new(id, slot), output);
+        }
+        Ok(())
+    }
+
+    /// Replaces the nodes of a region by one operator.
+    fn replace(&mut self, nodes: &[usize], kernel: Kernel) -> TractResult<()> {
+        let mut graph = Graph::default();
+        let mut weights = ModelWeights {
+            constants: self.constants,
+            all: Vec::new(),
+        };
+        // Where each value is in the graph, and what the operator's inputs are.
+        let mut ids: HashMap<OutletId, graph::NodeId> = HashMap::new();
+        let mut inputs: Vec<OutletId> = Vec::new();
+        for node in nodes {
+            let (pattern, images) = &self.matches.found[node];
+            for image in images {
+                if !ids.contains_key(image) {
+                    let dims = self.dims(*image)?;
+                    ids.insert(*image, graph.push(graph::Op::Input(inputs.len()), dims));
+                    inputs.push(*image);
+                }
+            }
+            let images: Vec<graph::NodeId> = images.iter().map(|image| ids[image]).collect();
+            let outlet = OutletId::new(*node, 0);
+            let dims = self.dims(outlet)?;
+            let op = graph_op(pattern, &images, &mut weights);
+            ids.insert(outlet, graph.push(op, dims));
+        }
+        let mut outputs: Vec<OutletId> = Vec::new();
+        for node in nodes {
+            if self.is_used_outside(*node, nodes)? {
+                outputs.push(OutletId::new(*node, 0));
+            }
+        }
+        graph.outputs = outputs.iter().map(|outlet| ids[outlet]).collect();
+        graph.fuse();
+        let program = graph::lower(&graph, kernel, &weights)?;
+        self.convolutions += program.convolution_count();
+        let inputs = inputs.into_iter().map(|input| self.map(input));
+        let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
+        let name = format!("{}.region", self.model.node(nodes[0]).name);
+        let wired = self
+            .target
+            .wire_node(name, FusedRegion::new(program), &inputs)?;
+        self.mapped.extend(outputs.into_iter().zip(wired));
+        Ok(())
+    }
+
+    /// Whether a node's values are needed outside of its region.
+    fn is_used_outside(&self, id: usize, region: &[usize]) -> TractResult<bool> {
+        let successors = &self.model.node(id).outputs[0].successors;
+        let is_output = self.model.output_outlets()?.contains(&id.into());
+        Ok(is_output || successors.iter().any(|user| !region.contains(&user.node)))
+    }
+
+    fn dims(&self, outlet: OutletId) -> TractResult<Dims> {
+        pattern::image_dims(self.model.outlet_fact(outlet)?).context("images of a known size")
+    }
+}
+
+fn graph_op(
+    pattern: &Pattern,
+    images: &[graph::NodeId],
+    weights: &mut ModelWeights<'_>,
+) -> graph::Op {
+    match pattern {
+        Pattern::Convolution {
+            spec,
+            weights: of_pattern,
+            bias,
+        } => graph::Op::Convolution(Box::new(FusedConvolution {
+            terms: vec![Term {
+                input: images[0],
+                spec: *spec,
+                weights: weights.push(*of_pattern),
+                scale: vec![1.0; spec.channels],
+            }],
+            bias: bias.clone(),
+            residual: None,
+            relu: false,
+        })),
+        Pattern::Activate(activation) => graph::Op::Activate {
+            input: images[0],
+            activation: activation.clone(),
+        },
+        Pattern::Add => graph::Op::Add {
+            left: images[0],
+            right: images[1],
+        },
+        Pattern::Pool { pooling, window } => graph::Op::Pool {
+            input: images[0],
+            pooling: *pooling,
+            window: *window,
+        },
+        Pattern::Concat => graph::Op::Concat(images.to_vec()),
+    }
+}
+
+/// The weights of a region's convolutions, by [`WeightId`].
+struct ModelWeights<'a> {
+    constants: &'a Constants<'a>,
+    all: Vec<Weights>,
+}
+
+impl ModelWeights<'_> {
+    fn push(&mut self, weights: Weights) -> WeightId {
+        self.all.push(weights);
+        WeightId(self.all.len() - 1)
+    }
+}
+
+impl WeightSource for ModelWeights<'_> {
+    type Error = TractError;
+
+    fn read(&self, WeightId(id): WeightId, pack: &mut dyn FnMut(&[f32])) -> TractResult<()> {
+        let Weights { outlet, transposed } = self.all[id];
+        let mut tensor = self.constants.value(outlet)?;
+        if transposed {
+            let permuted = Arc::unwrap_or_clone(tensor).permute_axes(&[1, 0])?;
+            tensor = permuted.into_arc_tensor();
+        }
+        let tensor = tensor.try_as_plain_ram()?;
+        pack(tensor.as_slice::<f32>()?);
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! An answer depends on its view alone: not on the other views of the batch, nor on its position in it.
+
+use super::*;
+
+#[test]
+fn a_batch_of_one_view_is_computed_as_any_other() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
+    let network = onnx().model_for_path(path).unwrap();
+    let model = for_batches(network, 1, [3, 64, 64]).unwrap();
+    let replaced = compare_model(&model, &mut ChaCha8Rng::seed_from_u64(8));
+    assert_eq!(replaced, 29);
+}
+
+#[test]
+fn a_view_has_the_same_answer_wherever_it_is_in_a_batch() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
+    let network = onnx().model_for_path(path).unwrap();
+    let model = for_batches(network, 3, [3, 64, 64]).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let view = 3 * 64 * 64;
+    let mut values: Vec<f32> = (0..3 * view)
+        .map(|_| random.random_range(-1.0..1.0))
+        .collect();
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported())
+    {
+        let (accelerated, _) = accelerate(&model, kernel).unwrap();
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let input = Tensor::from_shape(&[3, 3, 64, 64], &values).unwrap();
+            let [answer] = &run(accelerated.clone(), &input)[..] else {
+                panic!("it has one output")
+            };
+            answers.push(answer.clone());
+            values.rotate_left(view);
+        }
+        for (turn, answer) in answers.iter().enumerate() {
+            let mut expected = answers[0].clone();
+            expected.rotate_left(5 * turn);
+            assert_eq!(*answer, expected, "{kernel}");
+        }
+    }
+}
+
+/// Two convolutions, of which each reads beyond its windows where a kernel multiplies pairs or tiles of bf16:
+/// the rows of the windows have odd lengths, and there is no border behind an image.
+fn model_that_reads_beyond_windows(seed: u64, side: usize) -> TypedModel {
+    let mut builder = ModelBuilder::new(seed);
+    let fact = f32::fact([4, 3, 8, 8]);
+    let x = builder.model.add_source("views", fact).unwrap();
+    let mut valid = |x, outputs| {
+        let mut spec = builder.spec(x, side, 1, outputs);
+        spec.padding = PaddingSpec::Valid;
+        let y = builder.convolution(x, spec);
+        builder.relu(y)
+    };
+    let y = valid(x, 21);
+    let y = valid(y, 7);
+    builder.model.select_output_outlets(&[y]).unwrap();
+    builder.model.into_decluttered().unwrap()
+}
+
+#[test]
+fn a_view_that_is_not_finite_leaves_the_others_alone() {
+    for (seed, side) in [(13, 1), (14, 3)] {
+        let model = model_that_reads_beyond_windows(seed, side);
+        let view = 3 * 8 * 8;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let values: Vec<f32> = (0..4 * view)
+            .map(|_| random.random_range(-1.0..1.0))
+            .collect();
+        for kernel in Kernel::ALL
+            .into_iter()
+            .filter(|kernel| kernel.is_supported())
+        {
+            let (accelerated, replaced) = accelerate(&model, kernel).unwrap();
+            assert_eq!(replaced, 2);
+            let plan = accelerated.into_optimized().unwrap();
+            let mut state = plan.into_runnable().unwrap().spawn().unwrap();
+            let mut answers = |values: &[f32]| -> Vec<Vec<f32>> {
+                let input = Tensor::from_shape(&[4, 3, 8, 8], values).unwrap();
+                let output = state.run(tvec!(input.into())).unwrap().remove(0);
+                let output = output.to_plain_array_view::<f32>().unwrap();
+                let output = output.as_slice().unwrap();
+                output
+                    .chunks(output.len() / 4)
+                    .map(<[f32]>::to_vec)
+                    .collect()
+            };
+            let expected = answers(&values);
+            for (broken, value) in [(1, f32::NAN), (2, f32::INFINITY), (3, f32::NAN)] {
+                let mut values = values.clone();
+                values[broken * view..][..view].fill(value);
+                let found = answers(&values);
+                assert!(found[broken].iter().any(|value| !value.is_finite()));
+                for number in (0..4).filter(|number| *number != broken) {
+                    let what = format!("{kernel}, window {side}, view {number} of {broken}");
+                    assert!(found[number] == expected[number], "{what}");
+                }
+            }
+            // And nothing of it is left for the next run in the same memory.
+            assert!(answers(&values) == expected, "{kernel}, window {side}");
+        }
+    }
+}
+
+#[test]
+fn a_row_has_the_same_softmax_wherever_it_is() {
+    let mut builder = ModelBuilder::new(11);
+    let fact = f32::fact([100, 5]);
+    let x = builder.model.add_source("rows", fact).unwrap();
+    let softmax = Softmax {
+        axes: tvec!(1),
+        ..Softmax::default()
+    };
+    let y = builder.wire("softmax", softmax, &[x]);
+    builder.model.select_output_outlets(&[y]).unwrap();
+    let (model, _) = accelerate(&builder.model, Kernel::Portable).unwrap();
+    let mut values: Vec<f32> = (0..500)
+        .map(|_| builder.random.random_range(-5.0..5.0))
+        .collect();
+    let answer = |model: &TypedModel, values: &[f32]| {
+        let input = Tensor::from_shape(&[100, 5], values).unwrap();
+        run(model.clone(), &input).remove(0)
+    };
+    let expected = answer(&builder.model, &values);
+    let mut found = answer(&model, &values);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
+    }
+    values.rotate_left(5);
+    found.rotate_left(5);
+    assert_eq!(answer(&model, &values), found);
+}

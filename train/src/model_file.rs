@@ -1,0 +1,114 @@
+//! A trained network in a file: the checkpoint of a run, or an exported model.
+//!
+//! A checkpoint holds more (momentum, the weights before averaging), an exported model holds what the
+//! daemon needs. Commands that measure or draw a network, or start from one, need what both have.
+
+use std::path::Path;
+
+use galmorph_cutout::{ModelCard, Preprocessing};
+use tch::Device;
+
+use crate::error::{Error, Result};
+use crate::evaluation::EpochRecord;
+use crate::network::{Architecture, Network};
+use crate::onnx;
+use crate::torch::Weights;
+use crate::training::{Run, StartingPoint};
+
+/// A network with its weights, and what is known of them.
+pub(crate) struct TrainedModel {
+    /// The BLAKE3 digest of the file, in lower-case hexadecimal.
+    pub(crate) digest: String,
+    /// The model's name; for a checkpoint, the name of its folder.
+    pub(crate) name: String,
+    /// The network and its parameters.
+    pub(crate) architecture: Architecture,
+    /// The network's description.
+    pub(crate) network: Network,
+    /// The averaged weights, f32.
+    pub(crate) weights: Weights,
+    /// How an image becomes the network's input.
+    pub(crate) preprocessing: Preprocessing,
+    /// The temperature of the outputs; 1 without calibration.
+    pub(crate) temperature: f32,
+    /// The [digest](crate::data::Dataset::digest) of the images that the temperature was fitted on, if
+    /// it was.
+    pub(crate) fitted_on: Option<String>,
+    /// The epochs of the training; empty for an exported model.
+    pub(crate) history: Vec<EpochRecord>,
+}
+
+impl TrainedModel {
+    /// Opens a checkpoint (`.safetensors`) or an exported model (`.onnx`); the contents tell which it is.
+    ///
+    /// # Errors
+    /// When the file can't be read or is neither of the two.
+    pub(crate) fn load(path: &Path, device: Device) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let digest = blake3::hash(&bytes).to_hex().to_string();
+        if is_safetensors(&bytes) {
+            let (run, network) =
+                Run::parse(&bytes, device).map_err(Error::unusable("checkpoint", path))?;
+            return Ok(Self::of_run(path, digest, run, network));
+        }
+        let model = onnx::decode(&bytes, device).map_err(Error::unusable("model", path))?;
+        Ok(Self::of_model(digest, model))
+    }
+
+    /// What a new run needs to start from this network.
+    pub(crate) fn into_starting_point(self) -> StartingPoint {
+        StartingPoint {
+            name: self.name,
+            network: self.network,
+            weights: self.weights,
+        }
+    }
+
+    fn of_run(path: &Path, digest: String, run: Run, network: Network) -> Self {
+        // "checkpoint.safetensors" alone doesn't say which folder it is in.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let folder = path.parent().and_then(Path::file_name);
+        let state = run.state;
+        Self {
+            digest,
+            name: folder.map_or_else(
+                || "run".to_owned(),
+                |folder| folder.to_string_lossy().into_owned(),
+            ),
+            architecture: state.settings.network,
+            network,
+            weights: run.average,
+            preprocessing: state.settings.preprocessing,
+            temperature: state.temperature.unwrap_or(1.0),
+            fitted_on: (state.temperature).map(|_| state.settings.validation_digest),
+            history: state.history,
+        }
+    }
+
+    fn of_model(digest: String, model: onnx::Decoded) -> Self {
+        let ModelCard {
+            name,
+            preprocessing,
+            temperature,
+            training,
+            ..
+        } = model.card;
+        Self {
+            digest,
+            name,
+            architecture: model.architecture,
+            network: model.network,
+            weights: model.weights,
+            preprocessing,
+            temperature,
+            fitted_on: training.and_then(|training| training.validation_digest),
+            history: Vec::new(),
+        }
+    }
+}
+
+/// A safetensors file begins with the length of its JSON header (eight bytes), and the header with a
+/// brace.
+fn is_safetensors(bytes: &[u8]) -> bool {
+    bytes.get(8) == Some(&b'{')
+}

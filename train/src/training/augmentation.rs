@@ -1,0 +1,433 @@
+//! How training views differ from test views: sections 4.1 and 4.2.
+//!
+//! A training view is made by the same function as a test view ([`Preprocessing::view_with`]), with a
+//! random scale, a random window, a random symmetry and a random change of colours.
+//!
+//! Everything random comes from a generator that is seeded by (seed, epoch, image), so a view does not
+//! depend on threads, on batches, or on where a run was interrupted.
+//!
+//! The paper names brightness, contrast, saturation and hue "as in Krizhevsky et al. 2012" and gives no
+//! figures. The authors' code has brightness +-63 and contrast 0.2..1.8, and no saturation or hue. We
+//! have all four. Saturation and hue are a scaling and a rotation of the chroma plane of YIQ. Together
+//! with contrast and brightness, an image's distortion is one 3x3 matrix and one offset. Brightness is
+//! there only because the paper has it: whitening takes it out again.
+
+use std::f32::consts::TAU;
+use std::ops::RangeInclusive;
+
+use galmorph_cutout::{Image, Preprocessing};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// The ranges from which the differences are drawn, uniformly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Augmentation {
+    /// The training scale S: the side of the centre crop, in pixels.
+    pub scale: (u32, u32),
+    /// The largest shift of all values, of 255.
+    pub brightness: f32,
+    /// Factors of the distance from the channel's mean.
+    pub contrast: (f32, f32),
+    /// Factors of the distance from grey.
+    pub saturation: (f32, f32),
+    /// The largest rotation of the hue, as a fraction of the circle.
+    pub hue: f32,
+}
+
+impl Default for Augmentation {
+    /// The paper's scales, the authors' brightness and contrast, and a saturation and a hue that keep
+    /// a red elliptical red.
+    fn default() -> Self {
+        Self {
+            scale: (170, 240),
+            brightness: 63.0,
+            contrast: (0.2, 1.8),
+            saturation: (0.8, 1.2),
+            hue: 0.02,
+        }
+    }
+}
+
+impl Augmentation {
+    /// The side of the largest crop, in pixels.
+    pub const fn largest_crop(&self) -> u32 {
+        self.scale.1
+    }
+
+    /// Makes a training view of an image, `[3, crop, crop]`.
+    ///
+    /// # Panics
+    /// If `output` is not [`view_len`](Preprocessing::view_len) long.
+    pub fn view_into(
+        &self,
+        preprocessing: &Preprocessing,
+        image: &Image,
+        key: Key,
+        output: &mut [f32],
+    ) {
+        self.draw(preprocessing, key)
+            .view_into(preprocessing, image, output);
+    }
+
+    /// Draws one view's differences. The order of the draws is part of what makes a run repeatable.
+    fn draw(&self, preprocessing: &Preprocessing, key: Key) -> Variation {
+        let mut random = key.generator();
+        let slack = preprocessing.slack();
+        Variation {
+            scale: random.random_range(self.scale.0..=self.scale.1),
+            corner: (
+                random.random_range(0..=slack),
+                random.random_range(0..=slack),
+            ),
+            symmetry: Symmetry {
+                quarter_turns: random.random_range(0..4),
+                mirrored: random.random(),
+            },
+            distortion: Distortion {
+                brightness: draw(&mut random, -self.brightness..=self.brightness),
+                contrast: draw(&mut random, self.contrast.0..=self.contrast.1),
+                saturation: draw(&mut random, self.saturation.0..=self.saturation.1),
+                hue: draw(&mut random, -self.hue..=self.hue),
+            },
+        }
+    }
+}
+
+fn draw(random: &mut ChaCha8Rng, range: RangeInclusive<f32>) -> f32 {
+    random.random_range(range)
+}
+
+/// How one training view differs from a test view.
+#[derive(Debug, Clone, Copy)]
+struct Variation {
+    /// The training scale, in pixels.
+    scale: u32,
+    /// The window's first column and row in the resized crop.
+    corner: (u32, u32),
+    symmetry: Symmetry,
+    distortion: Distortion,
+}
+
+impl Variation {
+    fn view_into(self, preprocessing: &Preprocessing, image: &Image, output: &mut [f32]) {
+        let side = preprocessing.crop as usize;
+        let alter = |view: &mut [f32]| {
+            self.distortion.apply(view);
+            let upright = view.to_vec();
+            self.symmetry.apply(&upright, side, view);
+        };
+        preprocessing.view_with(image, self.scale, self.corner, alter, output);
+    }
+}
+
+/// What the random numbers of a view depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch, from 0.
+    pub epoch: u32,
+    /// The image's number in the dataset.
+    pub image: usize,
+}
+
+impl Key {
+    fn generator(self) -> ChaCha8Rng {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
+        seed[8..12].copy_from_slice(&self.epoch.to_le_bytes());
+        seed[16..24].copy_from_slice(&(self.image as u64).to_le_bytes());
+        ChaCha8Rng::from_seed(seed)
+    }
+}
+
+/// One of the eight symmetries of the square.
+#[derive(Debug, Clone, Copy)]
+struct Symmetry {
+    quarter_turns: u8,
+    mirrored: bool,
+}
+
+impl Symmetry {
+    /// Moves the pixels of planes of `width` x `width` pixels.
+    fn apply(self, view: &[f32], width: usize, output: &mut [f32]) {
+        // The source of pixel (x, y) is origin + x * step_x + y * step_y.
+        let side = width as isize;
+        let last = side - 1;
+        let (mut origin, mut step_x, step_y) = match self.quarter_turns {
+            0 => (0, 1, side),
+            1 => (last * side, -side, 1),
+            2 => (last * side + last, -1, -side),
+            _ => (last, side, -1),
+        };
+        if self.mirrored {
+            origin += last * step_x;
+            step_x = -step_x;
+        }
+        let planes = view.chunks_exact(width * width);
+        for (from, to) in planes.zip(output.chunks_exact_mut(width * width)) {
+            for (y, line) in to.chunks_exact_mut(width).enumerate() {
+                let start = origin + y as isize * step_y;
+                for (x, value) in line.iter_mut().enumerate() {
+                    *value = from[(start + x as isize * step_x) as usize];
+                }
+            }
+        }
+    }
+}
+
+/// A change of a view's colours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Distortion {
+    brightness: f32,
+    contrast: f32,
+    saturation: f32,
+    hue: f32,
+}
+
+type Matrix = [[f32; 3]; 3];
+
+/// RGB to YIQ (NTSC 1953).
+const TO_YIQ: Matrix = [
+    [0.299, 0.587, 0.114],
+    [0.596, -0.274, -0.322],
+    [0.211, -0.523, 0.312],
+];
+
+/// YIQ to RGB, the inverse to three digits.
+const FROM_YIQ: Matrix = [
+    [1.0, 0.956, 0.621],
+    [1.0, -0.272, -0.647],
+    [1.0, -1.106, 1.703],
+];
+
+impl Distortion {
+    /// Changes nothing.
+    const NONE: Self = Self {
+        brightness: 0.0,
+        contrast: 1.0,
+        saturation: 1.0,
+        hue: 0.0,
+    };
+
+    /// Changes a view `[3, side, side]` in place.
+    fn apply(self, view: &mut [f32]) {
+        // The matrices below are each other's inverse only to three digits.
+        if self == Self::NONE {
+            return;
+        }
+        let area = view.len() / 3;
+        let (red, rest) = view.split_at_mut(area);
+        let (green, blue) = rest.split_at_mut(area);
+        let means = [&*red, green, blue].map(mean);
+
+        // colour * (contrast * (x - mean) + mean + brightness), as one matrix and one offset.
+        let colour = self.colour_matrix();
+        let scaled = colour.map(|row| row.map(|value| value * self.contrast));
+        let kept = means.map(|mean| mean * (1.0 - self.contrast) + self.brightness);
+        let offset = colour.map(|row| dot(row, kept));
+
+        for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
+            let pixel = [*r, *g, *b];
+            *r = dot(scaled[0], pixel) + offset[0];
+            *g = dot(scaled[1], pixel) + offset[1];
+            *b = dot(scaled[2], pixel) + offset[2];
+        }
+    }
+
+    /// Scales and turns the chroma plane; greys stay what they are.
+    fn colour_matrix(self) -> Matrix {
+        let (sin, cos) = (self.hue * TAU).sin_cos();
+        let (sin, cos) = (sin * self.saturation, cos * self.saturation);
+        let turn = [[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]];
+        product(FROM_YIQ, product(turn, TO_YIQ))
+    }
+}
+
+fn mean(values: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; 16];
+    for chunk in values.chunks_exact(lanes.len()) {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
+        }
+    }
+    lanes.iter().sum::<f32>() / values.len() as f32
+}
+
+fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+fn product(a: Matrix, b: Matrix) -> Matrix {
+    a.map(|row| [0, 1, 2].map(|column| dot(row, [b[0][column], b[1][column], b[2][column]])))
+}
+
+#[cfg(test)]
+mod tests {
+    use galmorph_cutout::{Morphology, RgbImage};
+    use galmorph_mock::Mock;
+    use image::Rgb;
+
+    use super::*;
+
+    /// The side and the area of a view in these tests.
+    const SIDE: usize = 64;
+    const AREA: usize = SIDE * SIDE;
+
+    fn image() -> Image {
+        Mock::new(3).galaxy(Morphology::Spiral, 0).into()
+    }
+
+    fn key(seed: u64, epoch: u32, image: usize) -> Key {
+        Key { seed, epoch, image }
+    }
+
+    fn view(key: Key) -> Vec<f32> {
+        let preprocessing = Preprocessing::default();
+        let mut output = vec![0.0; preprocessing.view_len()];
+        Augmentation::default().view_into(&preprocessing, &image(), key, &mut output);
+        output
+    }
+
+    #[test]
+    fn a_view_depends_on_seed_epoch_and_image_and_on_nothing_else() {
+        let reference = view(key(1, 2, 3));
+        assert_eq!(reference, view(key(1, 2, 3)));
+        for other in [key(2, 2, 3), key(1, 3, 3), key(1, 2, 4)] {
+            assert_ne!(reference, view(other));
+        }
+    }
+
+    /// Runs are compared with runs from years ago, and resumed by newer programs.
+    #[test]
+    fn training_views_stay_what_they_were() {
+        let texture = RgbImage::from_fn(250, 260, |x, y| {
+            Rgb([(x * 7 + y) as u8, (x + y * 3) as u8, (x * y / 5) as u8])
+        });
+        let preprocessing = Preprocessing::default();
+        let mut view = vec![0.0; preprocessing.view_len()];
+        let augmentation = Augmentation::default();
+        augmentation.view_into(&preprocessing, &texture.into(), key(1, 2, 3), &mut view);
+        let some: Vec<f32> = view.iter().step_by(1777).copied().collect();
+        #[rustfmt::skip]
+        let wanted = [-0.533_626, 0.783_359, 1.007_016, 0.265_358, -0.429_034, -0.106_463, -1.080_552];
+        assert_eq!(some.len(), wanted.len());
+        for (ours, wanted) in some.iter().zip(wanted) {
+            // Mathematical libraries differ in the last digit of a sine.
+            assert!((ours - wanted).abs() < 1e-4, "{some:?}");
+        }
+    }
+
+    #[test]
+    fn the_eight_symmetries_are_distinct_and_four_turns_are_none() {
+        let view: Vec<f32> = (0..3 * AREA).map(|n| n as f32).collect();
+        let turned = |view: &[f32], quarter_turns, mirrored| {
+            let mut output = vec![0.0; 3 * AREA];
+            let symmetry = Symmetry {
+                quarter_turns,
+                mirrored,
+            };
+            symmetry.apply(view, SIDE, &mut output);
+            output
+        };
+        let mut seen = Vec::new();
+        for quarter_turns in 0..4 {
+            for mirrored in [false, true] {
+                let output = turned(&view, quarter_turns, mirrored);
+                let mut sorted = output.clone();
+                sorted.sort_by(f32::total_cmp);
+                assert_eq!(sorted, view, "a permutation of the pixels");
+                assert!(!seen.contains(&output));
+                seen.push(output);
+            }
+        }
+        let full_circle = (0..4).fold(view.clone(), |view, _| turned(&view, 1, false));
+        assert_eq!(full_circle, view);
+        assert_eq!(
+            turned(&view, 0, true)[0],
+            63.0,
+            "a mirror swaps left and right"
+        );
+        assert_eq!(
+            turned(&view, 2, false),
+            turned(&turned(&view, 1, false), 1, false)
+        );
+    }
+
+    #[test]
+    fn a_distortion_of_nothing_changes_nothing() {
+        let original: Vec<f32> = (0..3 * AREA).map(|n| (n % 251) as f32).collect();
+        let mut view = original.clone();
+        Distortion::NONE.apply(&mut view);
+        assert_eq!(view, original);
+        // And one that is all but nothing changes all but nothing.
+        let slight = Distortion {
+            hue: 1e-6,
+            ..Distortion::NONE
+        };
+        slight.apply(&mut view);
+        for (ours, wanted) in view.iter().zip(&original) {
+            assert!((ours - wanted).abs() < 0.6, "{ours} {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_training_view_without_augmentation_is_the_test_view_bit_for_bit() {
+        let other = Preprocessing {
+            resize: 90,
+            crop: 50,
+            ..Preprocessing::default()
+        };
+        for preprocessing in [Preprocessing::default(), other] {
+            let middle = preprocessing.slack() / 2;
+            for scale in preprocessing.test_scales.clone() {
+                let variation = Variation {
+                    scale,
+                    corner: (middle, middle),
+                    symmetry: Symmetry {
+                        quarter_turns: 0,
+                        mirrored: false,
+                    },
+                    distortion: Distortion::NONE,
+                };
+                let mut training = vec![0.0; preprocessing.view_len()];
+                variation.view_into(&preprocessing, &image(), &mut training);
+                let mut test = vec![0.0; preprocessing.view_len()];
+                preprocessing.view_into(&image(), scale, &mut test);
+                assert!(training == test, "scale {scale}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_saturation_is_grey_and_half_the_contrast_is_half_the_spread() {
+        let mut view: Vec<f32> = (0..3 * AREA).map(|n| (n % 251) as f32).collect();
+        let spread = |plane: &[f32]| {
+            let mean = mean(plane);
+            plane.iter().map(|x| (x - mean).powi(2)).sum::<f32>().sqrt()
+        };
+        let before = spread(&view[..AREA]);
+        let half = Distortion {
+            brightness: 10.0,
+            contrast: 0.5,
+            saturation: 1.0,
+            hue: 0.0,
+        };
+        half.apply(&mut view);
+        let ratio = spread(&view[..AREA]) / before;
+        assert!((ratio - 0.5).abs() < 0.01, "{ratio}");
+
+        let grey = Distortion {
+            brightness: 0.0,
+            contrast: 1.0,
+            saturation: 0.0,
+            hue: 0.3,
+        };
+        grey.apply(&mut view);
+        for n in 0..AREA {
+            let (r, g, b) = (view[n], view[n + AREA], view[n + 2 * AREA]);
+            assert!((r - g).abs() < 0.01 && (g - b).abs() < 0.01);
+        }
+    }
+}

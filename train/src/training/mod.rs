@@ -1,0 +1,245 @@
+//! Training: the loop, and everything that only the loop needs.
+//!
+//! ```text
+//! settings       everything that a run's result depends on
+//! augmentation   one image -> one random training view
+//! loader         views -> the batches of an epoch, made ahead of time
+//! step           one batch: forward, loss, backward, optimizer, running average
+//! loss, optimizer, schedule
+//! checkpoint     the state of a run in a file, from which it resumes bit for bit
+//! history        one CSV row an epoch
+//! widening       first weights from a narrower network
+//! ```
+//!
+//! A run that is stopped or killed ends with the same bits as one that was not. This holds because every
+//! random number is a function of the seed and of a place in the run: a view of (seed, epoch, image),
+//! the order of the images of (seed, epoch), dropout of (seed, step).
+
+mod augmentation;
+mod checkpoint;
+mod history;
+mod loader;
+mod loss;
+mod optimizer;
+mod schedule;
+mod settings;
+mod step;
+mod widening;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use galmorph_cutout::Measurement;
+use tch::Device;
+
+pub use augmentation::{Augmentation, Key};
+pub use checkpoint::{Run, State};
+pub(crate) use schedule::Schedule;
+pub(crate) use settings::Settings;
+#[cfg(test)]
+pub(crate) use settings::tests::settings as example_settings;
+pub(crate) use widening::StartingPoint;
+
+use checkpoint::Running;
+use history::HISTORY;
+use loader::Recipe;
+
+use crate::atomic_file;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::evaluation::{Answers, Classifier, EpochRecord, Symmetries};
+use crate::network::Network;
+use crate::progress::Progress;
+use crate::torch::Precision;
+
+/// The checkpoint's name, in the run's folder.
+pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// What a run needs besides its settings. None of it changes the result.
+pub(crate) struct Trainer<'a> {
+    /// The run's folder.
+    pub(crate) folder: PathBuf,
+    /// Where a new run takes its first weights from; `None` for random weights.
+    pub(crate) start: Option<StartingPoint>,
+    /// The training images.
+    pub(crate) training: Arc<Dataset>,
+    /// The validation images.
+    pub(crate) validation: &'a Dataset,
+    /// Where torch computes.
+    pub(crate) device: Device,
+    /// Threads that make training views.
+    pub(crate) workers: usize,
+    /// Steps from one checkpoint to the next.
+    pub(crate) checkpoint_steps: u64,
+    /// Set by a signal: save the state and stop.
+    pub(crate) interrupted: &'a AtomicBool,
+}
+
+impl Trainer<'_> {
+    /// Begins the run, or continues the one in the folder, and trains it to its end. Returns what the
+    /// averaged weights reach on the validation split.
+    ///
+    /// # Errors
+    /// When the folder holds a run with other settings; when training diverges; when a signal stopped the
+    /// run, after its state was saved.
+    pub(crate) fn train(&self, settings: Settings) -> Result<Measurement> {
+        let path = self.folder.join(CHECKPOINT);
+        let (mut run, network) = if path.exists() {
+            self.resume(&path, &settings)?
+        } else {
+            std::fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
+            let network = settings.network.describe();
+            (self.begin(settings, &network)?, network)
+        };
+        let recipe = self.recipe(&run.state.settings)?;
+
+        while run.state.epoch < run.state.settings.epochs {
+            self.epoch(&mut run, &network, &recipe)?;
+            self.finish_epoch(&mut run, &network, &recipe)?;
+        }
+        if let (Some(result), Some(_)) = (&run.state.result, run.state.temperature) {
+            return Ok(result.clone());
+        }
+        // An exported model computes in f32, so f32 is what gets recorded.
+        let classifier = self.classifier(&run, &network, Precision::F32);
+        let answers = self.validate(classifier, &run.state.settings);
+        let (temperature, result) = answers.calibrate();
+        run.state.temperature = Some(temperature);
+        run.state.result = Some(result.clone());
+        run.save(&path)?;
+        Ok(result)
+    }
+
+    fn begin(&self, settings: Settings, network: &Network) -> Result<Run> {
+        let Some(start) = &self.start else {
+            return Ok(Run::start(settings, network, self.device));
+        };
+        tch::manual_seed(settings.seed as i64);
+        let attempt = format!("cannot start {} from '{}'", settings.network, start.name);
+        let weights = start
+            .widened_to(network)
+            .map_err(Error::input_at(attempt))?;
+        Ok(Run::start_from(settings, weights.to_device(self.device)))
+    }
+
+    fn resume(&self, path: &Path, settings: &Settings) -> Result<(Run, Network)> {
+        let (mut run, network) = Run::load(path, self.device)?;
+        let differences = settings.differences(&run.state.settings);
+        if !differences.is_empty() {
+            return Err(Error::Input(format!(
+                "'{}' is a run with other settings: {}; give another --output",
+                path.display(),
+                differences.join(", ")
+            )));
+        }
+        run.continued_by_this_program();
+        log::info!(
+            "continuing at epoch {}, step {}",
+            run.state.epoch + 1,
+            run.state.step
+        );
+        Ok((run, network))
+    }
+
+    fn recipe(&self, settings: &Settings) -> Result<Recipe> {
+        let recipe = Recipe {
+            dataset: Arc::clone(&self.training),
+            preprocessing: settings.preprocessing.clone(),
+            augmentation: settings.augmentation.clone(),
+            batch: settings.batch,
+            seed: settings.seed,
+        };
+        if recipe.batches() == 0 {
+            return Err(Error::Input(format!(
+                "{} training images do not fill a batch of {}",
+                self.training.len(),
+                settings.batch
+            )));
+        }
+        Ok(recipe)
+    }
+
+    /// Trains on the remaining batches of the current epoch.
+    fn epoch(&self, run: &mut Run, network: &Network, recipe: &Recipe) -> Result<()> {
+        let (epoch, first) = (run.state.epoch, run.state.batch);
+        let images = |batches: usize| (batches * recipe.batch) as u64;
+        let title = format!("epoch {}/{}", epoch + 1, run.state.settings.epochs);
+        let progress = Progress::new(&title, images(recipe.batches()), "images");
+        progress.skip(images(first));
+
+        let before = run.state.running.seconds;
+        let started = Instant::now();
+        let mut batches = recipe.epoch(epoch, first, self.workers);
+        loop {
+            let asked = Instant::now();
+            let Some(batch) = batches.next() else { break };
+            run.state.running.waiting_seconds += asked.elapsed().as_secs_f64();
+            self.step(run, network, recipe, &batch?)?;
+            run.state.running.seconds = before + started.elapsed().as_secs_f64();
+            progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
+            progress.advance(images(1));
+
+            let interrupted = self.interrupted.load(Ordering::Relaxed);
+            if interrupted || run.state.step.is_multiple_of(self.checkpoint_steps) {
+                run.save(&self.folder.join(CHECKPOINT))?;
+            }
+            if interrupted {
+                progress.finish();
+                return Err(Error::Interrupted(self.folder.join(CHECKPOINT)));
+            }
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    /// Measures the averaged weights, and records the epoch.
+    fn finish_epoch(&self, run: &mut Run, network: &Network, recipe: &Recipe) -> Result<()> {
+        self.observe_statistics(run, network, recipe)?;
+        let settings = &run.state.settings;
+        let classifier = self.classifier(run, network, settings.precision);
+        let validation = self.validate(classifier, settings).measurement(1.0);
+        let steps_an_epoch = run.state.batch as u64;
+        let total = steps_an_epoch * u64::from(settings.epochs);
+        let running = run.state.running;
+        let record = EpochRecord {
+            epoch: run.state.epoch + 1,
+            rate: settings
+                .schedule
+                .rate(run.state.step - 1, total, settings.rate),
+            loss: running.mean_loss(),
+            training_accuracy: running.right / running.images as f64,
+            images_per_second: running.images as f64 / running.seconds,
+            waiting: running.waiting_seconds / running.seconds,
+            validation,
+        };
+        log::info!("{}", history::describe(&record, settings.epochs));
+        run.state.history.push(record);
+        run.state.epoch += 1;
+        run.state.batch = 0;
+        run.state.running = Running::default();
+        let table = history::to_csv(&run.state.history);
+        atomic_file::write(&self.folder.join(HISTORY), &table)?;
+        run.save(&self.folder.join(CHECKPOINT))
+    }
+
+    fn validate(&self, classifier: Classifier, settings: &Settings) -> Answers {
+        let preprocessing = &settings.preprocessing;
+        classifier.evaluate(self.validation, preprocessing, Symmetries::Identity)
+    }
+
+    fn classifier<'a>(
+        &self,
+        run: &'a Run,
+        network: &'a Network,
+        precision: Precision,
+    ) -> Classifier<'a> {
+        Classifier {
+            network,
+            weights: &run.average,
+            precision,
+            device: self.device,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The training program, run as a user runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod bad_input;
+mod closed_pipe;
+mod evaluate;
+mod report;
+mod resume;
+mod select;
+mod support;
