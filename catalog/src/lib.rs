@@ -33,7 +33,7 @@ pub use error::{CatalogError, CatalogFault};
 pub use file::{Condition, in_use, inspect, sizes};
 pub use path_text::{path_text, text_path};
 pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
-pub use retry::{ByReason, retry, wake_file};
+pub use retry::{ByReason, RetryError, Wanted, retry, wake_file};
 pub use schema::probability_columns;
 pub use stamp::Stamp;
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder};

@@ -387,13 +387,11 @@ fn a_query_filters_and_keeps_the_order_of_paths() {
     let reader = Reader::open(&fixture.path()).unwrap();
     let paths = |filter: &Filter| {
         let mut paths = Vec::new();
-        let row = |values: &[crate::export::Value]| -> Result<(), CatalogError> {
+        let row = |values: Vec<crate::export::Value>| -> Result<(), CatalogError> {
             paths.push(values[0].to_string());
             Ok(())
         };
-        reader
-            .run(&Query::classified(filter), |_| Ok(()), row)
-            .unwrap();
+        reader.run(&Query::classified(filter), row).unwrap();
         paths
     };
     let all = Filter::default();
@@ -437,4 +435,15 @@ fn a_query_filters_and_keeps_the_order_of_paths() {
     };
     assert_eq!(paths(&round("m")), ["/a", "/c"]);
     assert!(paths(&round("later")).is_empty());
+    assert_eq!(reader.model_names().unwrap(), ["later", "m"]);
+}
+
+#[test]
+fn a_query_has_the_columns_of_the_view() {
+    let fixture = Fixture::new();
+    drop(fixture.writer("m"));
+    let view = "SELECT group_concat(name, ' ') FROM pragma_table_info('catalog')";
+    let query = Query::classified(&Filter::default());
+    let names: Vec<&str> = query.columns().iter().map(|column| &*column.name).collect();
+    assert_eq!(fixture.ask::<String>(view), names.join(" "));
 }

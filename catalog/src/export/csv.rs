@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Export, Value};
+use super::{Column, Export, Value};
 
 pub(super) struct Csv<W: Write> {
     writer: csv::Writer<W>,
@@ -17,8 +17,9 @@ impl<W: Write> Csv<W> {
 }
 
 impl<W: Write> Export for Csv<W> {
-    fn header(&mut self, columns: &[&str]) -> io::Result<()> {
-        self.writer.write_record(columns).map_err(plain)
+    fn header(&mut self, columns: &[Column]) -> io::Result<()> {
+        let names = columns.iter().map(|column| &column.name);
+        self.writer.write_record(names).map_err(plain)
     }
 
     fn row(&mut self, values: &[Value]) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::ser::{SerializeMap as _, Serializer as _};
 
-use super::{Export, Value};
+use super::{Column, Export, Value};
 
 pub(super) struct JsonLines<W: Write> {
     output: W,
@@ -21,8 +21,8 @@ impl<W: Write> JsonLines<W> {
 }
 
 impl<W: Write> Export for JsonLines<W> {
-    fn header(&mut self, columns: &[&str]) -> io::Result<()> {
-        self.columns = columns.iter().map(ToString::to_string).collect();
+    fn header(&mut self, columns: &[Column]) -> io::Result<()> {
+        self.columns = columns.iter().map(|column| column.name.clone()).collect();
         Ok(())
     }
 

@@ -10,6 +10,50 @@ mod table;
 use std::fmt;
 use std::io::{self, Write};
 
+pub use table::{Fit, fitted_table, visible};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Whole numbers.
+    Integer,
+    /// Real numbers.
+    Real,
+    /// Text.
+    Text,
+}
+
+/// A column of an export. Any of its cells may be empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What its cells hold.
+    pub kind: Kind,
+}
+
+impl Column {
+    /// A column of whole numbers.
+    pub fn integer(name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Integer)
+    }
+
+    /// A column of real numbers.
+    pub fn real(name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Real)
+    }
+
+    /// A column of text.
+    pub fn text(name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Text)
+    }
+
+    fn new(name: impl Into<String>, kind: Kind) -> Self {
+        let name = name.into();
+        Self { name, kind }
+    }
+}
+
 /// One cell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -34,10 +78,10 @@ impl fmt::Display for Value {
     }
 }
 
-/// One who writes rows in some format.
+/// Writes rows in some format.
 pub trait Export {
-    /// Takes the names of the columns, once, before any row.
-    fn header(&mut self, columns: &[&str]) -> io::Result<()>;
+    /// Takes the columns, once, before any row.
+    fn header(&mut self, columns: &[Column]) -> io::Result<()>;
 
     /// Takes one row: as many values as there are columns.
     fn row(&mut self, values: &[Value]) -> io::Result<()>;
@@ -99,7 +143,13 @@ mod tests {
     fn written(format: Format) -> String {
         let mut bytes = Vec::new();
         let mut exporter = format.exporter(&mut bytes);
-        exporter.header(&["path", "p", "n", "ra"]).unwrap();
+        let columns = [
+            Column::text("path"),
+            Column::real("p"),
+            Column::integer("n"),
+            Column::real("ra"),
+        ];
+        exporter.header(&columns).unwrap();
         let awkward = Value::Text("a \"b\",c.jpg".into());
         let row = [
             awkward,

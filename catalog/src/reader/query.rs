@@ -1,5 +1,5 @@
-//! Reading the catalog for people and programs: the `catalog` view with a few filters, and what was
-//! rejected. Anything beyond is a matter for SQL, which the file is open to.
+//! The catalog for people and programs: the view `catalog` with a few filters, and the rejected files.
+//! For anything more, there is SQL.
 
 use std::fmt::Write as _;
 
@@ -9,26 +9,59 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 use super::Reader;
 use crate::CatalogError;
 use crate::error::fault;
-use crate::export::Value;
-use crate::schema::wide;
+use crate::export::{Column, Value};
+use crate::schema::{probability_columns, wide};
 
 /// Which rows are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Only this class.
     pub label: Option<Morphology>,
-    /// Only answers at least so confident.
+    /// Only answers whose confidence is at least this, 0 to 1.
     pub min_confidence: Option<f64>,
     /// The answers of this model, not the newest; of several of this name, those of the one in use, else
     /// the newest.
     pub model: Option<String>,
-    /// At most so many rows.
+    /// The most rows that are given.
     pub limit: Option<u64>,
+}
+
+/// The columns of the view `catalog`.
+fn classified_columns() -> Vec<Column> {
+    let mut columns = vec![
+        Column::text("path"),
+        Column::text("object_id"),
+        Column::real("ra"),
+        Column::real("dec"),
+        Column::text("label"),
+        Column::real("confidence"),
+    ];
+    columns.extend(probability_columns().map(Column::real));
+    columns.extend([Column::text("model"), Column::text("classified_at")]);
+    columns
+}
+
+/// The columns of rejected files.
+fn rejected_columns() -> Vec<Column> {
+    vec![
+        Column::text("path"),
+        Column::text("reason"),
+        Column::integer("bytes"),
+        Column::text("modified"),
+        Column::integer("attempts"),
+        Column::text("updated"),
+    ]
+}
+
+fn list(columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+    names.join(", ")
 }
 
 /// A statement that is ready to run.
 #[derive(Debug)]
 pub struct Query {
+    columns: Vec<Column>,
     sql: String,
     values: Vec<ToSqlOutput<'static>>,
 }
@@ -45,8 +78,13 @@ impl Query {
                 format!("({})", wide(of_that_name))
             }
         };
+        let columns = classified_columns();
         let mut query = Self {
-            sql: format!("SELECT * FROM {rows} WHERE label IS NOT NULL"),
+            sql: format!(
+                "SELECT {} FROM {rows} WHERE label IS NOT NULL",
+                list(&columns)
+            ),
+            columns,
             values,
         };
         if let Some(label) = filter.label {
@@ -60,13 +98,21 @@ impl Query {
 
     /// The rejected files and why, by path.
     pub fn rejected(limit: Option<u64>) -> Self {
+        let columns = rejected_columns();
         let query = Self {
-            sql: "SELECT path, reason, bytes, modified, attempts, updated FROM cutout
-                  WHERE state = 'rejected'"
-                .into(),
+            sql: format!(
+                "SELECT {} FROM cutout WHERE state = 'rejected'",
+                list(&columns)
+            ),
+            columns,
             values: Vec::new(),
         };
         query.in_order(limit)
+    }
+
+    /// The columns of its rows.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     fn and(&mut self, condition: &str, value: impl Into<SqlValue>) {
@@ -85,30 +131,37 @@ impl Query {
 }
 
 impl Reader {
-    /// Runs a query: its columns to `header`, then each row to `row`, as they are read. What these
-    /// return as an error ends the query and is returned.
+    /// Runs a query and gives each row to `row` as it is read. An error that `row` returns ends the query
+    /// and is returned.
     pub fn run<E: From<CatalogError>>(
         &self,
         query: &Query,
-        header: impl FnOnce(&[&str]) -> Result<(), E>,
-        mut row: impl FnMut(&[Value]) -> Result<(), E>,
+        mut row: impl FnMut(Vec<Value>) -> Result<(), E>,
     ) -> Result<(), E> {
         let fault = |error| E::from(fault(&self.path, "read", error));
         let mut statement = self.connection.prepare(&query.sql).map_err(fault)?;
-        let names: Vec<&str> = statement.column_names().collect();
-        header(&names)?;
-        let columns = statement.column_count();
         let mut rows = statement
             .query(rusqlite::params_from_iter(&query.values))
             .map_err(fault)?;
         while let Some(found) = rows.next().map_err(fault)? {
-            let values: Vec<Value> = (0..columns)
+            let values = (0..query.columns.len())
                 .map(|column| found.get(column).map(value))
                 .collect::<rusqlite::Result<_>>()
                 .map_err(fault)?;
-            row(&values)?;
+            row(values)?;
         }
         Ok(())
+    }
+
+    /// The names of the models that have a row, the newest first, each once.
+    pub fn model_names(&self) -> Result<Vec<String>, CatalogError> {
+        let work = || {
+            let statement = "SELECT name FROM model GROUP BY name ORDER BY max(id) DESC";
+            let mut statement = self.connection.prepare(statement)?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            names.collect::<rusqlite::Result<_>>()
+        };
+        work().map_err(|error| fault(&self.path, "read", error))
     }
 }
 

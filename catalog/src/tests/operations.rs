@@ -131,7 +131,23 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
             .unwrap()
     };
     assert_eq!(standing("/in/b"), FileStatus::Done);
-    let put_back = retry(&fixture.path(), &[], &["/in".into()]).unwrap();
+    let wanted = |path: &str, moved: &[&str]| crate::Wanted {
+        path: path.into(),
+        moved: moved.iter().map(PathBuf::from).collect(),
+    };
+    for missing in ["/i", "/in/", "/in/b/c", "/inn", "/in0"].map(|path| wanted(path, &[])) {
+        let known = missing.path == Path::new("/in/");
+        let refused = retry(&fixture.path(), &[RejectReason::TooLarge], &[missing]);
+        assert_eq!(refused.is_ok(), known, "{refused:?}");
+    }
+    // One path that leads nowhere, and nothing is queued.
+    let some = [wanted("/in", &[]), wanted("/gone", &["/done"])];
+    let error = retry(&fixture.path(), &[], &some).unwrap_err();
+    assert!(error.to_string().contains("'/gone'"), "{error}");
+    assert_eq!(standing("/in/b"), FileStatus::Done);
+    // A file is found where it was moved to.
+    let moved = [wanted("/b", &["/done/b", "/in/b"])];
+    let put_back = retry(&fixture.path(), &[], &moved).unwrap();
     assert_eq!(put_back, ByReason::from([("broken".to_owned(), 1)]));
     let again = FileStatus::Stale {
         rejected: true,

@@ -21,7 +21,7 @@ use crate::{Format, Image, RejectReason};
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes are no JPEG and no PNG, whatever the file is called.
-    #[error("not an image we read (JPEG or PNG)")]
+    #[error("not a JPEG or PNG image")]
     NotAnImage,
     /// They begin like an image, but can't be decoded to its end.
     #[error("broken image: {0}")]

@@ -1,4 +1,4 @@
-//! `galmorph check`: every fault at once, before the daemon is started.
+//! `galmorph check`: reports every fault at once, before the daemon is started.
 
 use std::io::{self, Write as _};
 
@@ -14,14 +14,14 @@ pub(super) struct Check {
     #[command(flatten)]
     settings: WatchArguments,
 
-    /// Check every page and row of the catalog too, and hold it against the folders: files that are
-    /// not in it, changed since, or gone. Files without an answer make the exit code 1
+    /// Also check every page and row of the catalog, and compare it with the folders: files that are not
+    /// in it, that have changed since, or that are gone. Files without a prediction make the exit code 1
     #[arg(long)]
     deep: bool,
 }
 
 impl Check {
-    pub(super) fn run(&self) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, quiet: bool) -> Result<Outcome, Failure> {
         let examined = self.settings.examine();
         let sound = sound(&examined);
         let mut lines: Vec<String> = sound.iter().map(|line| format!("ok: {line}")).collect();
@@ -42,6 +42,9 @@ impl Check {
             }
         }
         let mut output = io::stdout().lock();
+        if quiet {
+            lines.retain(|line| !line.starts_with("ok: "));
+        }
         let written = lines.iter().try_for_each(|line| writeln!(output, "{line}"));
         // A reader that has seen enough changes nothing about the faults.
         faults.into_result()?;
@@ -50,7 +53,7 @@ impl Check {
     }
 }
 
-/// What is as it should be, a line each.
+/// Everything that is as it should be, a line each.
 fn sound(examined: &Examined) -> Vec<String> {
     let folders = examined.settings.folders.iter();
     let mut lines: Vec<String> = folders

@@ -1,16 +1,17 @@
-//! `galmorph classify`: some files, now, without a catalog.
+//! `galmorph classify`: single files, without a catalog.
 
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-use galmorph_cutout::{Image, Limits, Probabilities};
+use clap::{Args, ValueHint};
+use galmorph_cutout::{Image, Limits, Morphology, Probabilities};
 
-use super::{FormatArguments, ModelArguments, Outcome, write_rows};
+use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
+use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
-use crate::pipeline::decode;
-use galmorph_catalog::export::Value;
+use crate::pipeline::{decode, object_id};
+use galmorph_catalog::export::{Column, Value};
 use galmorph_catalog::path_text;
 use galmorph_catalog::{probability_columns, shortest};
 use galmorph_inference::Classifier;
@@ -19,33 +20,26 @@ use galmorph_inference::Model;
 #[derive(Debug, Args)]
 pub(super) struct Classify {
     /// Image files (JPEG or PNG)
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
 
     #[command(flatten)]
     model: ModelArguments,
 
     #[command(flatten)]
-    format: FormatArguments,
+    rows: RowArguments,
 }
 
 impl Classify {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let model = self.model.load()?;
         let mut classifier = model.classifier();
-        write_rows(self.format.format, |rows| {
-            let probabilities = probability_columns();
-            let mut columns = vec!["path", "label", "confidence"];
-            columns.extend(probabilities.iter().map(String::as_str));
-            columns.push("model");
-            rows.header(&columns).map_err(Failure::Output)?;
+        self.rows.write(&columns(), |rows| {
             let mut outcome = Outcome::Fine;
             for file in &self.files {
                 match answer(file, &model, &mut classifier) {
-                    Ok(answer) => {
-                        let row = row(file, &answer, &model.card.name);
-                        rows.row(&row).map_err(Failure::Output)?;
-                    }
+                    // The header is written with the first row, so that no row means no header.
+                    Ok(answer) => rows.row(&row(file, &answer, &model.card.name))?,
                     Err(fault) => {
                         report(file, &fault);
                         outcome = Outcome::SomeRejected;
@@ -55,6 +49,40 @@ impl Classify {
             Ok(outcome)
         })
     }
+}
+
+/// The columns of a row, in the order of [`row`].
+fn columns() -> Columns {
+    let mut all = vec![
+        Column::text("path"),
+        Column::text("label"),
+        Column::real("confidence"),
+    ];
+    all.extend(probability_columns().map(Column::real));
+    all.push(Column::text("model"));
+    let whole = all.len();
+    all.extend(["object_id", RUNNER_UP].map(Column::text));
+    Columns {
+        all,
+        whole,
+        on_a_terminal: &["object_id", "label", "confidence", RUNNER_UP, "path"],
+    }
+}
+
+fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
+    let label = answer.label();
+    let mut row = vec![
+        Value::Text(path_text(file)),
+        Value::Text(label.to_string()),
+        Value::Real(shortest(answer.confidence())),
+    ];
+    let probabilities = answer.values().map(shortest);
+    row.extend(probabilities.map(Value::Real));
+    row.push(Value::Text(model.to_owned()));
+    row.push(Value::Text(object_id(file)));
+    let classes = Morphology::names().into_iter().zip(probabilities);
+    row.push(Value::Text(runner_up(label.name(), classes)));
+    row
 }
 
 fn answer(
@@ -69,7 +97,7 @@ fn answer(
         .map_err(|refusal| refusal.to_string())
 }
 
-/// Says on standard error why there is no answer for a file, in one line.
+/// Says on standard error, in one line, why a file has no answer.
 pub(super) fn report(file: &Path, fault: &str) {
     let words: Vec<&str> = fault.split_whitespace().collect();
     eprintln!("galmorph: '{}': {}", file.display(), words.join(" "));
@@ -86,15 +114,4 @@ pub(super) fn read_image(file: &Path, limits: &Limits) -> Result<Image, String> 
         .and_then(|open| open.take(limits.max_bytes + 1).read_to_end(&mut bytes))
         .map_err(|error| error.to_string())?;
     decode(&bytes, limits).map_err(|(_, message)| message)
-}
-
-fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
-    let mut row = vec![
-        Value::Text(path_text(file)),
-        Value::Text(answer.label().to_string()),
-        Value::Real(shortest(answer.confidence())),
-    ];
-    row.extend(answer.values().map(|p| Value::Real(shortest(p))));
-    row.push(Value::Text(model.to_owned()));
-    row
 }

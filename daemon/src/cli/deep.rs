@@ -1,8 +1,11 @@
-//! `galmorph check --deep`: whether the catalog is sound, and agrees with the folders.
+//! `galmorph check --deep`: whether the catalog is sound and agrees with the folders.
 //!
-//! What the folders and the catalog differ in is told and is no fault of either: a daemon may be at
-//! work, and whoever owns the images may remove them. Files that have no answer as they now are make
-//! the exit code 1.
+//! Differences between the folders and the catalog are reported, and are no fault of either: a daemon may
+//! be at work, and the owner of the images may remove some. Files that have no prediction in their present
+//! state make the exit code 1.
+//!
+//! Only the deep check looks at the files in the folders. systemd runs a plain one before each start and
+//! reload, which must not wait for a walk through millions of files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,14 +13,14 @@ use std::path::{Path, PathBuf};
 use super::Outcome;
 use crate::config::WatchSettings;
 use crate::failure::Failure;
-use crate::intake::{Found, Selection, survey};
+use crate::intake::{Found, OtherFiles, Selection, survey};
 use galmorph_catalog::Stamp;
 use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch};
 
-/// How many files of one sort are named.
+/// How many files of one kind are named.
 const NAMED: usize = 5;
 
-/// What the folders and the catalog say of the same files.
+/// Compares the folders with the catalog, file by file.
 #[derive(Debug, Default)]
 pub(super) struct Reconciliation {
     agree: u64,
@@ -30,6 +33,7 @@ pub(super) struct Reconciliation {
     // For each folder, how many files of the catalog are there, and how many are gone.
     folders: BTreeMap<PathBuf, (u64, u64)>,
     unreadable: Files,
+    others: OtherFiles,
     faults: Vec<String>,
 }
 
@@ -69,6 +73,10 @@ pub(super) fn check(settings: &WatchSettings) -> Result<(Vec<String>, Outcome), 
     let selection = Selection::of(settings);
     let found = catalog.at_one_moment(|| Reconciliation::of(&catalog, &watch, &selection))?;
     lines.extend(found.lines());
+    if !found.others.is_empty() {
+        let what = found.others.explain(&settings.extensions);
+        lines.push(format!("left alone: {what}"));
+    }
     Ok((lines, found.outcome()))
 }
 
@@ -76,7 +84,7 @@ impl Reconciliation {
     fn of(catalog: &Reader, watch: &Watch, selection: &Selection) -> Result<Self, Failure> {
         let mut found = Self::default();
         let mut outcome = Ok(());
-        survey(selection, |_, file| {
+        let others = survey(selection, |_, file| {
             let (path, metadata) = match file {
                 Found::File(path, metadata) => (path, metadata),
                 Found::Fault(fault) => return found.faults.push(fault),
@@ -93,6 +101,7 @@ impl Reconciliation {
             }
         });
         outcome?;
+        found.others = others;
         catalog.each_path(|path| {
             if !selection.covers(path) {
                 found.elsewhere += 1;
@@ -101,7 +110,7 @@ impl Reconciliation {
             let is_there = match selection.look(path) {
                 Ok(metadata) => metadata.is_some(),
                 Err(error) if is_absence(&error) => false,
-                // A mount that hangs, a folder that is forbidden: nobody knows.
+                // A mount that hangs, a folder that is forbidden: whether it is there is not known.
                 Err(_) => return found.unreadable.add(path),
             };
             if let Some(folder) = selection.folder_of(path) {
@@ -116,7 +125,7 @@ impl Reconciliation {
         for (folder, (there, gone)) in &found.folders {
             if *there == 0 {
                 found.faults.push(format!(
-                    "none of the {gone} files that the catalog knows of '{}' is there (is it mounted?)",
+                    "none of the {gone} files that the catalog has of '{}' exists (is it mounted?)",
                     folder.display()
                 ));
             }
@@ -126,7 +135,7 @@ impl Reconciliation {
 
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!(
-            "ok: {} files in the folders are in the catalog as they are",
+            "ok: {} files in the folders are in the catalog, unchanged",
             self.agree
         )];
         let mut tell = |what: &str, files: &Files| {
@@ -145,16 +154,13 @@ impl Reconciliation {
         };
         tell("in a folder and not in the catalog", &self.new);
         tell("changed since they were recorded", &self.changed);
-        tell("rejected, to be tried again", &self.retry);
-        tell("not answered by the model in use", &self.other_model);
+        tell("rejected, queued for another attempt", &self.retry);
+        tell("not classified by the model in use", &self.other_model);
         tell("in the catalog and gone", &self.gone);
-        tell(
-            "in the catalog and can't be looked at now",
-            &self.unreadable,
-        );
+        tell("in the catalog and cannot be read now", &self.unreadable);
         if self.elsewhere > 0 {
             lines.push(format!(
-                "in the catalog, and in none of these folders: {}",
+                "in the catalog and in none of these folders: {}",
                 self.elsewhere
             ));
         }

@@ -6,34 +6,35 @@
 //!
 //! What all commands share is done once, in [`run`]: the log, a panic, a closed pipe.
 
+mod args;
 mod backup;
 mod check;
 mod classify;
 mod deep;
+mod hint;
 mod npy;
 mod query;
 mod retry;
+mod rows;
 mod status;
 mod summary;
 mod views;
 mod watch;
 
-use std::io::{self, BufWriter, ErrorKind, StdoutLock};
+use std::io::ErrorKind;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use crate::config::{Config, ModelOverrides};
 use crate::failure::EXIT_CODES;
 pub use crate::failure::{Failure, InternalFault};
 use crate::observe::{LastError, start_log};
-use galmorph_catalog::export::{Export, Format};
 use galmorph_inference::{Model, catch};
 
 const VERBOSE: &str =
     "Log more (-vv: every detail); overrides the environment variable GALMORPH_LOG";
-const QUIET: &str = "Log errors only; overrides the environment variable GALMORPH_LOG";
+const QUIET: &str = "Print nothing but errors; overrides the environment variable GALMORPH_LOG";
 
 /// The place of these two in the help: after the flags of the command.
 const LAST: usize = 900;
@@ -56,19 +57,19 @@ pub struct Arguments {
 enum Command {
     /// Watch folders, and classify every cutout that appears there
     Watch(watch::Watch),
-    /// Classify some files, without a catalog
+    /// Classify single files, without a catalog
     Classify(classify::Classify),
-    /// Read the catalog
+    /// Print the catalog
     Query(query::QueryArguments),
-    /// Say what galmorph watch does, and what waits
+    /// Show what galmorph watch is doing, and what waits
     Status(status::StatusArguments),
-    /// Put rejected files back, to be tried again
+    /// Queue rejected files for another attempt
     Retry(retry::Retry),
-    /// Copy the catalog, while galmorph watch writes to it
+    /// Copy the catalog, also while galmorph watch writes to it
     Backup(backup::Backup),
     /// Write what the network sees of an image
     Views(views::Views),
-    /// Explain every fault in the configuration, the model, the folders and the catalog
+    /// Report every problem in the configuration, the model, the folders and the catalog
     Check(check::Check),
 }
 
@@ -90,14 +91,6 @@ impl ModelArguments {
     }
 }
 
-/// How rows are written.
-#[derive(Debug, Args)]
-struct FormatArguments {
-    /// How to write the rows
-    #[arg(long, value_parser = choice(Format::ALL, Format::name), default_value = "table")]
-    format: Format,
-}
-
 /// What a command that ran to its end came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -109,9 +102,13 @@ pub enum Outcome {
 
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let quiet = arguments.quiet;
     let screen = MultiProgress::new();
+    if quiet {
+        screen.set_draw_target(ProgressDrawTarget::hidden());
+    }
     let last_error = start_log(arguments.log_level(), &screen);
-    let outcome = catch(|| arguments.command.run(&screen, &last_error));
+    let outcome = catch(|| arguments.command.run(&screen, &last_error, quiet));
     let outcome = outcome.unwrap_or_else(|message| {
         let thread = "main".into();
         Err(InternalFault::Panic { thread, message }.into())
@@ -137,42 +134,23 @@ impl Arguments {
 }
 
 impl Command {
-    fn run(self, screen: &MultiProgress, last_error: &LastError) -> Result<Outcome, Failure> {
+    fn run(
+        self,
+        screen: &MultiProgress,
+        last_error: &LastError,
+        quiet: bool,
+    ) -> Result<Outcome, Failure> {
         match self {
-            Self::Watch(watch) => watch.run(screen, last_error),
+            Self::Watch(watch) => watch.run(screen, last_error, quiet),
             Self::Classify(classify) => classify.run(),
             Self::Query(query) => query.run(),
             Self::Status(status) => status.run(),
-            Self::Retry(retry) => retry.run(),
-            Self::Backup(backup) => backup.run(),
+            Self::Retry(retry) => retry.run(quiet),
+            Self::Backup(backup) => backup.run(quiet),
             Self::Views(views) => views.run(),
-            Self::Check(check) => check.run(),
+            Self::Check(check) => check.run(quiet),
         }
     }
-}
-
-/// A flag that takes one of `values`, each by its name.
-fn choice<T: Copy + Send + Sync + 'static>(
-    values: &'static [T],
-    name: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T> {
-    let names = values.iter().map(move |value| name(*value));
-    PossibleValuesParser::new(names).map(move |text| {
-        let value = values.iter().find(|value| name(**value) == text);
-        *value.expect("clap takes only the names of the values")
-    })
-}
-
-/// Writes rows to standard output.
-fn write_rows(
-    format: Format,
-    work: impl FnOnce(&mut dyn Export) -> Result<Outcome, Failure>,
-) -> Result<Outcome, Failure> {
-    let output: BufWriter<StdoutLock> = BufWriter::new(io::stdout().lock());
-    let mut exporter = format.exporter(output);
-    let outcome = work(&mut *exporter)?;
-    exporter.finish().map_err(Failure::Output)?;
-    Ok(outcome)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! `galmorph status`: what the daemon does, from outside, whether it runs or not.
+//! `galmorph status`: what the daemon does, seen from outside, whether it runs or not.
 //!
-//! Everything is read from the catalog and the folders, nothing is asked of the daemon. So the answer is
-//! the same after it was killed, and a file waits if, and only if, the daemon's next scan would take it.
+//! Everything is read from the catalog and the folders; the daemon is not asked. So the status is the same
+//! after a kill, and a file counts as waiting exactly if the daemon's next scan would take it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,10 +13,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::Outcome;
-use crate::config::{self, Config};
+use super::args::CatalogArguments;
+use crate::config;
 use crate::failure::Failure;
 use crate::file::changed_at;
-use crate::intake::{Found, Selection, survey};
+use crate::intake::{Found, OtherFiles, Selection, survey};
 use galmorph_catalog::Stamp;
 use galmorph_catalog::path_text;
 use galmorph_catalog::time;
@@ -27,22 +28,20 @@ const FORMAT: u32 = 1;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// The catalog, an SQLite file that galmorph watch made. Default: galmorph.sqlite in systemd's
-    /// state directory, or in the current folder
-    #[arg(long, value_name = "FILE")]
-    catalog: Option<PathBuf>,
+    #[command(flatten)]
+    catalog: CatalogArguments,
 
-    /// How to write it
+    /// Output format
     #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
     format: StatusFormat,
 }
 
-/// How the status is written.
+/// The format of the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum StatusFormat {
-    /// Lines, for people
+    /// human-readable lines
     Table,
-    /// One JSON object
+    /// one JSON object
     Json,
 }
 
@@ -58,10 +57,14 @@ struct Status {
     files: Files,
     rejected: BTreeMap<String, u64>,
     oldest_waiting: Option<Oldest>,
+    other_files: BTreeMap<String, u64>,
     rate: Rate,
     database_bytes: u64,
     wal_bytes: u64,
     last_error: Option<LastError>,
+    // For people, what `other_files` says.
+    #[serde(skip)]
+    left_alone: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -106,8 +109,7 @@ struct LastError {
 
 impl StatusArguments {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
-        let path = crate::config::catalog_path(self.catalog.as_deref(), &Config::default());
-        let status = Status::of(&path)?;
+        let status = Status::of(&self.catalog.path()?)?;
         let text = match self.format {
             StatusFormat::Table => status.table(),
             StatusFormat::Json => {
@@ -136,7 +138,7 @@ impl Status {
                 ));
             };
             let rows = catalog.rows()?;
-            let waiting = Waiting::look(&catalog, &watch)?;
+            let waiting = Waiting::look(&catalog, path, &watch)?;
             let (name, digest) = catalog.model(watch.model)?;
             let rate = |minutes| catalog.rate(Duration::from_mins(minutes));
             let (database_bytes, wal_bytes) = sizes(path)?;
@@ -152,6 +154,9 @@ impl Status {
                     waiting: waiting.new + waiting.classified + waiting.rejected,
                 },
                 folders: waiting.folders,
+                left_alone: (!waiting.others.is_empty())
+                    .then(|| waiting.others.explain(&watch.watched.extensions)),
+                other_files: waiting.others.by_extension().clone(),
                 rejected: rows.by_reason,
                 oldest_waiting: waiting.oldest.map(|(since, path)| Oldest {
                     path: path_text(&path),
@@ -207,6 +212,9 @@ impl Status {
         for (reason, count) in &self.rejected {
             lines.push(("rejected", format!("{count} {reason}")));
         }
+        if let Some(files) = &self.left_alone {
+            lines.push(("left alone", files.clone()));
+        }
         if let Some(oldest) = &self.oldest_waiting {
             lines.push((
                 "oldest waiting",
@@ -248,10 +256,12 @@ struct Waiting {
     rejected: u64,
     folders: Vec<Folder>,
     oldest: Option<(SystemTime, PathBuf)>,
+    /// Files of other kinds, which no scan takes.
+    others: OtherFiles,
 }
 
 impl Waiting {
-    fn look(catalog: &Reader, watch: &Watch) -> Result<Self, Failure> {
+    fn look(catalog: &Reader, path: &Path, watch: &Watch) -> Result<Self, Failure> {
         let folders = &watch.watched.folders;
         let mut waiting = Self {
             new: 0,
@@ -259,13 +269,15 @@ impl Waiting {
             rejected: 0,
             folders: Vec::new(),
             oldest: None,
+            others: OtherFiles::default(),
         };
         let mut by_folder: BTreeMap<PathBuf, (u64, Option<String>)> = BTreeMap::new();
         let mut outcome = Ok(());
         let watched = folders.iter().cloned().map(config::Folder::from).collect();
         let selection = Selection::new(watched, watch.watched.extensions.clone())
-            .with_links(watch.watched.follow_links);
-        survey(&selection, |folder, found| {
+            .with_links(watch.watched.follow_links)
+            .with_catalog(path);
+        waiting.others = survey(&selection, |folder, found| {
             let (count, first_fault) = by_folder.entry(folder.to_owned()).or_default();
             let (path, metadata) = match found {
                 Found::File(path, metadata) => (path, metadata),

@@ -6,7 +6,6 @@
 //! Everything is read and checked while the old pipeline works on; settings with a fault change nothing.
 
 use std::convert::Infallible;
-use std::io::{self, Write};
 use std::thread;
 use std::time::Instant;
 
@@ -16,8 +15,8 @@ use crossbeam::select;
 use galmorph_cutout::RejectReason;
 use indicatif::MultiProgress;
 
-use super::Outcome;
-use super::summary::summary;
+use super::summary::Summary;
+use super::{Outcome, hint};
 use crate::config::{Endpoint, Setup, WatchArguments};
 use crate::failure::{Failure, InternalFault};
 use crate::intake::IntakeOptions;
@@ -45,6 +44,7 @@ impl Watch {
         &self,
         screen: &MultiProgress,
         last_error: &LastError,
+        quiet: bool,
     ) -> Result<Outcome, Failure> {
         // Before the slow things, so that an early signal is a request to end and does not kill.
         let (exit, reloads) = Shutdown::on_signals(!self.drain).map_err(InternalFault::Signals)?;
@@ -68,13 +68,21 @@ impl Watch {
         let ended = daemon.run(setup, writer);
         progress.finish();
         let (report, setup) = ended?;
+        let early_stop = setup.model.card.early_stop;
+        let summary = Summary {
+            report: &report,
+            elapsed: began.elapsed(),
+            runs: (!early_stop.is_never()).then(|| (early_stop, metrics.runs())),
+            catalog: &setup.settings.catalog,
+            extensions: &setup.settings.extensions,
+            drain: self.drain,
+        };
+        if !quiet {
+            summary.print()?;
+        }
         if !self.drain {
             return Ok(Outcome::Fine);
         }
-        let early_stop = setup.model.card.early_stop;
-        let runs = (!early_stop.is_never()).then(|| (early_stop, metrics.runs()));
-        let summary = summary(&report, began.elapsed(), runs, &setup.settings.catalog);
-        write!(io::stdout(), "{summary}").map_err(Failure::Output)?;
         let rejected = report.tally.rejected_total() > 0 || !report.intake.abandoned.is_empty();
         if rejected && !report.intake.interrupted {
             Ok(Outcome::SomeRejected)
@@ -100,6 +108,22 @@ impl Watch {
     }
 }
 
+/// What is watched, with which catalog and model, for the person who started it.
+fn watching(setup: &Setup) -> String {
+    let folders: Vec<String> = setup
+        .settings
+        .folders
+        .iter()
+        .map(|folder| folder.path.display().to_string())
+        .collect();
+    format!(
+        "watching {} (catalog {}, model {})",
+        folders.join(", "),
+        setup.settings.catalog.display(),
+        setup.model.card.name
+    )
+}
+
 /// Opens the catalog, and records what is watched.
 fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
     let Setup { settings, model } = setup;
@@ -115,9 +139,10 @@ fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
     if rejected > 0 {
         let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
         let options: Vec<String> = reasons.map(|r| format!("--reason {r}")).collect();
+        let retry = format!("retry {}", options.join(" "));
         log::warn!(
-            "{rejected} files are rejected under other limits than the present ones (to try them again: galmorph retry {})",
-            options.join(" ")
+            "{rejected} files are rejected under other limits than the present ones (to try them again: {})",
+            hint::command(&retry, &settings.catalog)
         );
     }
     log::info!(
@@ -154,6 +179,7 @@ impl Daemon<'_> {
         loop {
             self.metrics
                 .set_up(&setup.model, setup.settings.catalog.clone());
+            self.progress.watching(watching(&setup));
             let (report, next) = self.run_until_reload(&setup, writer, tally)?;
             let Some(next) = next else {
                 return Ok((report, setup));

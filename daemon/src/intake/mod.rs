@@ -27,6 +27,7 @@ mod departures;
 mod new_folders;
 mod notify;
 mod options;
+mod other_files;
 mod queue;
 mod scan;
 mod selection;
@@ -48,6 +49,7 @@ use galmorph_catalog::{Reader, RequiredModel};
 use new_folders::NewFolders;
 use notify::Listener;
 pub(crate) use options::IntakeOptions;
+pub(crate) use other_files::OtherFiles;
 use queue::Queue;
 use scan::Scan;
 pub(crate) use scan::{Found, survey};
@@ -76,6 +78,8 @@ pub(crate) struct IntakeReport {
     pub(crate) unchanged: u64,
     /// What a drain gave up on, a line each.
     pub(crate) abandoned: Vec<String>,
+    /// Files of other kinds, as the last full scan found them.
+    pub(crate) others: OtherFiles,
     /// Whether the end was requested before the backlog was done.
     pub(crate) interrupted: bool,
 }
@@ -116,6 +120,8 @@ pub(crate) struct Intake<'a> {
     touched: HashMap<PathBuf, Cause>,
     // Files that a drain gave up on and does not begin again with.
     given_up: HashSet<PathBuf>,
+    // The kinds of other files that were named already.
+    named: OtherFiles,
     report: IntakeReport,
 }
 
@@ -184,6 +190,7 @@ impl<'a> Intake<'a> {
             under_way: HashMap::new(),
             touched: HashMap::new(),
             given_up: HashSet::new(),
+            named: OtherFiles::default(),
             report: IntakeReport::default(),
         }
     }
@@ -309,10 +316,22 @@ impl<'a> Intake<'a> {
             return;
         }
         self.observer.scanned(took);
+        self.name_others(scan.entries.others());
         if !self.options.drain {
             let pause = self.options.rescan_interval.max(took * PAUSE_FACTOR);
             self.scan_by(Instant::now() + pause);
         }
+    }
+
+    /// Names the files that are left alone, when there are kinds of them that were not named before.
+    fn name_others(&mut self, others: &OtherFiles) {
+        if !others.is_known_to(&self.named) {
+            let what = others.explain(self.options.selection.extensions());
+            log::info!("files of other kinds are left alone: {what}");
+            self.observer.left_alone(&what);
+            self.named.merge(others);
+        }
+        self.report.others = others.clone();
     }
 
     /// A folder that can't be scanned may come back (a mount), and the next scan finds its files. A drain

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
+use super::other_files::OtherFiles;
 use super::selection::{Selection, is_hidden};
 
-/// Calls `each` with everything that a scan of the folders finds, and the folder it is in. A file that lies
-/// in several of the folders is given once.
-pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) {
+/// Calls `each` with everything that a scan of the folders finds, and the folder it is in. Returns the
+/// number of files of other kinds. A file that lies in several of the folders is given, or counted, once.
+pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) -> OtherFiles {
+    let mut others = OtherFiles::default();
     for (position, folder) in selection.folders().iter().enumerate() {
         let earlier = selection.of_the_first(position);
         let mut scan = Scan::new([folder.path.clone()]);
@@ -24,7 +26,15 @@ pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) 
                 _ => each(&folder.path, found),
             }
         }
+        if earlier
+            .folders()
+            .iter()
+            .all(|other| other.path != folder.path)
+        {
+            others.merge(&scan.others);
+        }
     }
+    others
 }
 
 type Walk = Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>;
@@ -32,7 +42,8 @@ type Walk = Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>;
 /// A walk through some folders, one file at a time.
 pub(super) struct Scan {
     waiting: VecDeque<PathBuf>,
-    current: Option<Walk>,
+    current: Option<(PathBuf, Walk)>,
+    others: OtherFiles,
 }
 
 /// What a scan finds.
@@ -49,20 +60,33 @@ impl Scan {
         Self {
             waiting: folders.into_iter().collect(),
             current: None,
+            others: OtherFiles::default(),
         }
+    }
+
+    /// The files of other kinds that it found so far, if it walks through watched folders.
+    pub(super) fn others(&self) -> &OtherFiles {
+        &self.others
     }
 
     /// The next file or fault; `None` when the walk has ended.
     pub(super) fn next(&mut self, selection: &Selection) -> Option<Found> {
         loop {
-            let Some(walk) = &mut self.current else {
-                self.current = Some(walk(self.waiting.pop_front()?));
+            let Some((folder, walk)) = &mut self.current else {
+                let folder = self.waiting.pop_front()?;
+                self.current = Some((folder.clone(), walk(folder)));
                 continue;
             };
             match walk.next() {
                 None => self.current = None,
                 Some(Ok(entry)) if entry.file_type().is_dir() => {}
-                Some(Ok(entry)) if !selection.takes(entry.path()) => {}
+                Some(Ok(entry)) if !selection.takes(entry.path()) => {
+                    if entry.file_type().is_file()
+                        && selection.is_of_another_kind(entry.path(), folder)
+                    {
+                        self.others.add(entry.path());
+                    }
+                }
                 Some(Ok(entry)) => match selection.look(entry.path()) {
                     Ok(Some(metadata)) => return Some(Found::File(entry.into_path(), metadata)),
                     Ok(None) => {}
@@ -102,7 +126,7 @@ fn describe(error: &walkdir::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Folder;
+    use crate::config::{After, Folder};
     use std::fs;
 
     fn selection(folder: &Path) -> Selection {
@@ -133,6 +157,44 @@ mod tests {
         }
         names.sort();
         assert_eq!(names, ["1.jpg", "a/2.png", "a/b/3.jpg"]);
+        assert_eq!(scan.others().to_string(), "1 .txt");
+    }
+
+    #[test]
+    fn files_of_other_kinds_are_counted_once_and_only_where_we_look() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("below/done")).unwrap();
+        fs::create_dir_all(root.join(".trash")).unwrap();
+        for name in [
+            "1.jpg",
+            "2.FITS",
+            "below/3.fits",
+            "below/done/4.fits",
+            ".trash/5.fits",
+            ".6.fits",
+            "7.fits.part",
+            "8.tmp",
+            "c.sqlite",
+            "c.sqlite-wal",
+            "c.sqlite.lock",
+            "README",
+        ] {
+            fs::write(root.join(name), name).unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("2.FITS"), root.join("9.fits")).unwrap();
+        let below = Folder {
+            path: root.join("below"),
+            after: After::Move,
+        };
+        let folders = vec![root.clone().into(), below, root.clone().into()];
+        let selection =
+            Selection::new(folders, vec!["jpg".into()]).with_catalog(&root.join("c.sqlite"));
+        let expected = "2 .fits, 1 without an extension";
+        assert_eq!(survey(&selection, |_, _| {}).to_string(), expected);
+        let mut scan = Scan::new(selection.paths());
+        while scan.next(&selection).is_some() {}
+        assert_eq!(scan.others().to_string(), expected);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct Selection {
     folders: Vec<Folder>,
     extensions: Vec<String>,
     follow_links: bool,
+    // Neither it nor the files that SQLite puts beside it count as files of other kinds.
+    catalog: Option<PathBuf>,
 }
 
 impl Selection {
@@ -25,6 +27,7 @@ impl Selection {
     pub(crate) fn of(settings: &WatchSettings) -> Self {
         Self::new(settings.folders.clone(), settings.extensions.clone())
             .with_links(settings.follow_links)
+            .with_catalog(&settings.catalog)
     }
 
     /// Of `folders`, the files that end in one of `extensions`.
@@ -33,6 +36,7 @@ impl Selection {
             folders,
             extensions,
             follow_links: false,
+            catalog: None,
         }
     }
 
@@ -42,6 +46,17 @@ impl Selection {
             follow_links,
             ..self
         }
+    }
+
+    /// The same, with the catalog known: it may lie in a watched folder.
+    pub(crate) fn with_catalog(self, catalog: &Path) -> Self {
+        let catalog = catalog.canonicalize().ok();
+        Self { catalog, ..self }
+    }
+
+    /// The extensions that are taken.
+    pub(super) fn extensions(&self) -> &[String] {
+        &self.extensions
     }
 
     /// The same, in the first `folders` of the folders.
@@ -57,9 +72,14 @@ impl Selection {
         &self.folders
     }
 
-    /// Where the watched folders are.
+    /// Where the watched folders are, each once.
     pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        self.folders.iter().map(|folder| folder.path.clone())
+        let paths = self.folders.iter().map(|folder| &folder.path);
+        let paths = paths.enumerate().filter(|(position, path)| {
+            let earlier = &self.folders[..*position];
+            earlier.iter().all(|folder| folder.path != **path)
+        });
+        paths.map(|(_, path)| path.clone())
     }
 
     /// The watched folder that a path belongs to; the innermost of several.
@@ -78,6 +98,27 @@ impl Selection {
                 .iter()
                 .any(|wanted| extension.eq_ignore_ascii_case(wanted))
         }
+    }
+
+    /// Whether a file that is not taken belongs to `folder` and is of another kind: it is neither hidden nor
+    /// unfinished, and only its extension is not one of ours.
+    pub(super) fn is_of_another_kind(&self, path: &Path, folder: &Path) -> bool {
+        // A file that lies in two folders belongs to the inner one, so it is counted once.
+        self.folder_of(path)
+            .is_some_and(|inner| inner.path == folder)
+            && self.enters(path)
+            && path.file_name().is_some_and(|name| !is_unfinished(name))
+            && !self.is_of_the_catalog(path)
+    }
+
+    fn is_of_the_catalog(&self, path: &Path) -> bool {
+        let is_one = |catalog: &PathBuf| {
+            let names = (path.file_name(), catalog.file_name());
+            path.parent() == catalog.parent()
+                && matches!(names, (Some(name), Some(catalog))
+                    if name.as_bytes().starts_with(catalog.as_bytes()))
+        };
+        self.catalog.as_ref().is_some_and(is_one)
     }
 
     /// Whether a path lies in a watched folder with nothing hidden on the way, and not where files are

@@ -28,6 +28,7 @@ impl Observer for NoObserver {
     fn answered(&self, _: Duration) {}
     fn waits(&self, _: WaitingPlace, _: usize) {}
     fn scanned(&self, _: Duration) {}
+    fn left_alone(&self, _: &str) {}
     fn lost(&self) {}
 }
 

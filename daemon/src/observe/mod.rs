@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use galmorph_catalog::Entry;
 
 pub(crate) use logging::{LastError, start_log};
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Progress, three_digits};
 pub(crate) use tally::Tally;
 
 /// What the intake and the pipeline report to. Called from several threads.
@@ -46,6 +46,9 @@ pub(crate) trait Observer: Sync {
 
     /// A full scan has ended.
     fn scanned(&self, took: Duration);
+
+    /// A full scan has found files of kinds that are not taken, and that were not named before.
+    fn left_alone(&self, files: &str);
 
     /// Kernel notifications were lost.
     fn lost(&self);

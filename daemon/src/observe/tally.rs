@@ -28,11 +28,6 @@ impl Tally {
         self.rejected.values().sum()
     }
 
-    /// All files recorded.
-    pub(crate) fn total(&self) -> u64 {
-        self.classified_total() + self.known + self.rejected_total()
-    }
-
     /// Counts one more file.
     pub(crate) fn add(&mut self, entry: &Entry) {
         match &entry.verdict {

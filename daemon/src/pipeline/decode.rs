@@ -171,7 +171,7 @@ pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
 }
 
 /// Surveys name a cutout after its object, so the file name without its ending is the object's id.
-fn object_id(path: &Path) -> String {
+pub(crate) fn object_id(path: &Path) -> String {
     let stem = path
         .file_stem()
         .expect("the path of a file ends in its name");

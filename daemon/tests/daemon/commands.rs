@@ -60,9 +60,39 @@ fn classify_reports_what_it_rejects_and_goes_on() {
         ])
         .exits(1);
     assert_eq!(ran.stderr.lines().count(), 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("'inbox/bad.jpg': not an image"));
+    assert!(
+        ran.stderr
+            .contains("'inbox/bad.jpg': not a JPEG or PNG image")
+    );
     assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
     assert!(!dir.path("galmorph.sqlite").exists());
+
+    // Without any answer there is no header either.
+    let ran = dir.run(&["classify", "inbox/bad.jpg"]).exits(1);
+    assert_eq!(ran.stdout, "");
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn columns_are_chosen_by_name() {
+    let dir = with_catalog(1);
+    let csv = |arguments: &[&str]| {
+        let arguments = arguments.iter().chain(&["--format", "csv"]);
+        Ran::from(dir.galmorph(arguments).output().unwrap())
+            .exits(0)
+            .stdout
+    };
+    let label: String = dir.ask("SELECT label FROM catalog");
+    assert_eq!(
+        csv(&["query", "--columns", "label,object_id"]),
+        format!("label,object_id\n{label},0\n")
+    );
+    let second = csv(&["query", "--columns", "runner_up"]);
+    let of_file = ["classify", "inbox/0.jpg", "--columns", "runner_up"];
+    assert_eq!(csv(&of_file), second);
+    let (class, probability) = second.lines().nth(1).unwrap().split_once(' ').unwrap();
+    let value: f64 = dir.ask(&format!("SELECT p_{class} FROM catalog"));
+    assert_eq!(format!("{value:.2}"), probability);
 }
 
 #[test]
@@ -90,10 +120,10 @@ fn query_filters() {
     let label: String = dir.ask("SELECT label FROM catalog LIMIT 1");
     let of_label = dir.count(&format!("catalog WHERE label = '{label}'"));
     assert_eq!(rows(&["--label", &label]), of_label);
-    assert_eq!(rows(&["--min-confidence", "1.1"]), 0);
-    assert_eq!(rows(&["--model", "no such model"]), 0);
+    assert_eq!(rows(&["--label", &label.to_uppercase()]), of_label);
+    assert_eq!(rows(&["--min-confidence", "0"]), 6);
+    assert_eq!(rows(&["--model", "zhu2019-small"]), 6);
     assert_eq!(rows(&["--rejected"]), 0);
-    dir.run(&["query", "--label", "Spiral"]).exits(2);
 }
 
 #[test]

@@ -185,12 +185,7 @@ impl Scene {
         let poison = self.dir.inbox("poison.jpg").to_str().unwrap().to_owned();
         let code = i32::from(!wreck.paths.contains(&poison));
         let ran = Ran::from(self.dir.galmorph(WATCH).output().unwrap()).exits(code);
-        let classified = format!("classified {} cutouts", 2 - wreck.answers);
-        assert!(
-            ran.stdout.contains(&classified),
-            "{classified}: {}",
-            ran.stdout
-        );
+        assert_eq!(ran.classified_by_the_network(), 2 - wreck.answers);
         let unread = format!("already in the catalog: {}", wreck.paths.len());
         assert!(
             wreck.paths.is_empty() || ran.stdout.contains(&unread),

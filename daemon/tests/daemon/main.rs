@@ -10,6 +10,7 @@
 )]
 
 mod backlog;
+mod bad_input;
 mod commands;
 mod crash_sweep;
 mod fault_injection;
@@ -22,6 +23,7 @@ mod metrics;
 mod mounts;
 mod moves;
 mod odd_files;
+mod other_files;
 mod png;
 mod poison;
 mod power_loss;
@@ -34,4 +36,6 @@ mod status;
 mod strace;
 mod support;
 mod systemd;
+mod terminal;
 mod tiny;
+mod which_catalog;

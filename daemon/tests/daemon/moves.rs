@@ -168,6 +168,31 @@ fn a_rejected_file_that_is_to_be_tried_again_goes_back_and_then_to_done() {
 }
 
 #[test]
+fn a_file_that_was_moved_is_queued_by_the_name_that_it_had() {
+    let dir = Dir::new();
+    let config = moving(&dir);
+    dir.old_file("a/1.jpg", b"text");
+    dir.old_file("a/2.jpg", b"text, too");
+    dir.old_file("3.jpg", &jpeg(3));
+    drain(&dir, &config).exits(1);
+    let queued = |path: &str| {
+        let ran = dir.run(&["retry", path, "--config", &config]).exits(0);
+        let paths = dir.ask::<String>(
+            "SELECT ifnull(group_concat(path, ' '), '') FROM cutout WHERE retry IS NOT NULL",
+        );
+        (ran.stdout.lines().next().unwrap().to_owned(), paths)
+    };
+    let (said, first) = queued("inbox/a/1.jpg");
+    assert_eq!(said, "queued 1 rejected file");
+    assert!(first.ends_with("/inbox/rejected/a/1.jpg"), "{first}");
+    assert_eq!(queued("inbox/a").0, "queued 1 rejected file");
+    // This one is done, and was moved, too.
+    assert_eq!(queued("inbox/3.jpg").0, "queued 0 rejected files");
+    let gone = dir.run(&["retry", "inbox/4.jpg"]).exits(2);
+    gone.says_in_one_line(&["has no file at or below", "/inbox/4.jpg'"]);
+}
+
+#[test]
 fn a_running_daemon_moves_files_and_puts_them_back() {
     let dir = Dir::new();
     let config = moving(&dir);

@@ -41,7 +41,7 @@ fn rejected_files_are_tried_again_by_a_daemon_that_runs() {
         .run(&["retry", "--reason", "too_large", "inbox/other"])
         .exits(0);
     assert!(
-        ran.stdout.contains("put back 1 rejected files"),
+        ran.stdout.contains("queued 1 rejected file"),
         "{}",
         ran.stdout
     );
@@ -88,7 +88,7 @@ fn what_was_put_back_waits_for_the_next_daemon_and_keeps_its_reason() {
     fs::remove_file(dir.inbox("gone.jpg")).unwrap();
     let ran = dir.run(&["retry"]).exits(0);
     assert!(
-        ran.stdout.contains("put back 2 rejected files"),
+        ran.stdout.contains("queued 2 rejected files"),
         "{}",
         ran.stdout
     );
@@ -103,7 +103,7 @@ fn what_was_put_back_waits_for_the_next_daemon_and_keeps_its_reason() {
     // Twice is once.
     let ran = dir.run(&["retry"]).exits(0);
     assert!(
-        ran.stdout.contains("put back 0 rejected files"),
+        ran.stdout.contains("queued 0 rejected files"),
         "{}",
         ran.stdout
     );
@@ -121,7 +121,7 @@ fn retry_takes_files_by_name_whatever_the_name() {
     }
     dir.drain().exits(1);
     symlink(dir.inbox("a"), dir.path("link")).unwrap();
-    let put_back = |arguments: &[&str]| -> String {
+    let queued = |arguments: &[&str]| -> String {
         let arguments = ["retry"].iter().chain(arguments);
         let output = dir.galmorph(arguments).output().unwrap();
         assert!(output.status.success());
@@ -132,14 +132,11 @@ fn retry_takes_files_by_name_whatever_the_name() {
             .unwrap()
             .into()
     };
-    assert_eq!(put_back(&["link/"]), "put back 2 rejected files");
-    assert_eq!(put_back(&["inbox/a"]), "put back 0 rejected files");
-    assert_eq!(put_back(&["inbox/100%25.jpg"]), "put back 1 rejected files");
-    assert_eq!(
-        put_back(&["--reason", "broken"]),
-        "put back 0 rejected files"
-    );
-    assert_eq!(put_back(&["/"]), "put back 1 rejected files");
+    assert_eq!(queued(&["link/"]), "queued 2 rejected files");
+    assert_eq!(queued(&["inbox/a"]), "queued 0 rejected files");
+    assert_eq!(queued(&["inbox/100%25.jpg"]), "queued 1 rejected file");
+    assert_eq!(queued(&["--reason", "broken"]), "queued 0 rejected files");
+    assert_eq!(queued(&["/"]), "queued 1 rejected file");
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn the_status_has_exactly_the_fields_that_others_read() {
             "files",
             "rejected",
             "oldest_waiting",
+            "other_files",
             "rate",
             "database_bytes",
             "wal_bytes",

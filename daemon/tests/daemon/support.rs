@@ -245,6 +245,29 @@ impl Ran {
         self
     }
 
+    /// How many files a drain says that it classified, and how many of those are copies: of the same
+    /// content as another, which the network need not see.
+    #[track_caller]
+    pub(crate) fn classified(&self) -> (i64, i64) {
+        let line = self.stdout.lines().next().unwrap_or_default();
+        let words: Vec<&str> = line.split([' ', '(']).collect();
+        let number = |at: usize| -> i64 { words[at].parse().expect(line) };
+        assert!(
+            words.len() > 3 && words[2] == "classified",
+            "{}",
+            self.stdout
+        );
+        let copies = line.contains(" of the same content as another)");
+        (number(0), if copies { number(4) } else { 0 })
+    }
+
+    /// How many files a drain says that the network classified.
+    #[track_caller]
+    pub(crate) fn classified_by_the_network(&self) -> i64 {
+        let (files, copies) = self.classified();
+        files - copies
+    }
+
     /// Checks that there is one clear line on standard error, which says all of `parts`.
     #[track_caller]
     pub(crate) fn says_in_one_line(&self, parts: &[&str]) {

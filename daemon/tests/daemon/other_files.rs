@@ -1,0 +1,63 @@
+//! Files of other kinds in a watched folder: left alone, and never passed over in silence.
+
+use std::fs;
+
+use crate::support::{Dir, jpeg};
+
+const ALONE: &str = "2 .fits, 1 .tif (extensions = [\"jpg\", \"jpeg\", \"png\"] decides)";
+
+fn with_others() -> Dir {
+    let dir = Dir::new();
+    dir.old_file("a.jpg", &jpeg(1));
+    dir.old_file("m51.fits", b"SIMPLE  =");
+    dir.old_file("night/M31.FITS", b"SIMPLE  =");
+    dir.old_file("b.tif", b"II*");
+    // These are on their way, or nobody's business.
+    for name in [".hidden.gif", "c.webp.part", "d.tmp", ".cache/e.gif"] {
+        dir.old_file(name, b"text");
+    }
+    dir
+}
+
+#[test]
+fn a_drain_the_status_and_a_deep_check_count_them() {
+    let dir = with_others();
+    let ran = dir.drain().exits(0);
+    let said = format!("left alone: {ALONE}\n");
+    assert!(ran.stdout.contains(&said), "{}", ran.stdout);
+    assert_eq!(
+        dir.status()["other_files"],
+        serde_json::json!({"fits": 2, "tif": 1})
+    );
+    let table = dir.run(&["status"]).exits(0).stdout;
+    assert!(
+        table.contains(&format!("left alone      {ALONE}\n")),
+        "{table}"
+    );
+    let deep = dir.run(&["check", "inbox", "--deep"]).exits(0).stdout;
+    assert!(deep.contains(&said), "{deep}");
+    // The catalog, too, may lie in a folder that is watched; it is not one of them.
+    dir.run(&["watch", ".", "--drain"]).exits(0);
+    let others = dir.status()["other_files"].clone();
+    assert_eq!(others, serde_json::json!({"fits": 2, "tif": 1}));
+    // They are no fault, and nothing is said where there are none.
+    for name in ["m51.fits", "night/M31.FITS", "b.tif"] {
+        fs::remove_file(dir.inbox(name)).unwrap();
+    }
+    assert!(!dir.drain().exits(0).stdout.contains("left alone"));
+    assert!(!dir.run(&["status"]).exits(0).stdout.contains("left alone"));
+}
+
+#[test]
+fn a_daemon_logs_each_kind_once() {
+    let dir = with_others();
+    let config = dir.config("settle_seconds = 0\nrescan_interval_seconds = 0.05");
+    let mut daemon = dir.daemon(&["--config", config.to_str().unwrap()]);
+    daemon.wait_for_line(&format!("files of other kinds are left alone: {ALONE}"));
+    dir.old_file("another.fits", b"SIMPLE  =");
+    dir.old_file("new.webp", b"RIFF");
+    // The next line about them is because of the new kind.
+    let line = daemon.wait_for_line("files of other kinds are left alone: ");
+    assert!(line.contains("1 .webp"), "{line}");
+    daemon.end();
+}
