@@ -35,7 +35,7 @@ impl Backup {
             .back_up(&self.file, self.force)
             .map_err(|error| match error {
                 BackupError::Catalog(error) => error.into(),
-                BackupError::Target { .. } => Failure::Usage(error.to_string()),
+                BackupError::Target(..) => Failure::Usage(error.to_string()),
             })?;
         writeln!(
             io::stdout(),
