@@ -32,7 +32,7 @@ macro_rules! settings {
         }
 
         /// Every setting's name and meaning, in the order of the documentation.
-        const SETTINGS: &[(&str, &str)] = &[$((stringify!($name), concat!($($meaning),+)),)+];
+        pub(crate) const SETTINGS: &[(&str, &str)] = &[$((stringify!($name), concat!($($meaning),+)),)+];
 
         impl Config {
             /// Takes over what `table` sets; whatever can't be is a fault.

@@ -27,6 +27,8 @@ mod metrics;
 mod model;
 mod npy;
 mod output;
+#[doc(hidden)]
+pub mod pages;
 mod panics;
 mod path_text;
 mod pipeline;
