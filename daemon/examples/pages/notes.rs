@@ -27,7 +27,7 @@ pub(crate) struct Named {
 }
 
 /// The exit codes; what 1 means is each command's own.
-pub(crate) const EXIT_STATUS: [(&str, &str); 5] = [
+pub(crate) const EXIT_STATUS: [(&str, &str); 6] = [
     ("0", "All is well."),
     ("1", ""),
     (
@@ -38,6 +38,10 @@ pub(crate) const EXIT_STATUS: [(&str, &str); 5] = [
     (
         "70",
         "A fault of galmorph itself. Please report it, with what was printed.",
+    ),
+    (
+        "75",
+        "The catalog could not be used just now (it stayed locked, or its disk is full). Try again later.",
     ),
 ];
 
@@ -69,7 +73,7 @@ const MODEL: Named = Named {
 
 const LOG: Named = Named {
     name: "GALMORPH_LOG",
-    meaning: "Which log lines go to standard error, in place of `--verbose` and `--quiet`: a level (error, \
+    meaning: "Which log lines go to standard error, where neither `--verbose` nor `--quiet` is given: a level (error, \
               warn, info, debug, trace), or levels by module as in `galmorph=debug,warn`.",
 };
 const STATE: Named = Named {
@@ -124,7 +128,7 @@ const PROGRAM: Notes = Notes {
         ),
         (
             "Ask the service that the package installs what it does:",
-            "galmorph status --catalog /var/lib/galmorph/galmorph.sqlite",
+            "galmorph status --config /etc/galmorph/galmorph.toml",
         ),
     ],
     files: &[CATALOG, SERVICE_CATALOG, CONFIGURATION, SPOOL],
@@ -243,7 +247,7 @@ const QUERY: Notes = Notes {
         ),
         (
             "How many galaxies of each class, in SQL:",
-            "sqlite3 galmorph.sqlite \"SELECT label, count(*) FROM catalog GROUP BY label\"",
+            "sqlite3 galmorph.sqlite \"SELECT label, count(*) FROM catalog WHERE label IS NOT NULL GROUP BY label\"",
         ),
     ],
     files: READERS,
@@ -271,7 +275,7 @@ const STATUS: Notes = Notes {
     examples: &[
         (
             "What the service does:",
-            "galmorph status --catalog /var/lib/galmorph/galmorph.sqlite",
+            "galmorph status --config /etc/galmorph/galmorph.toml",
         ),
         (
             "How many files wait, for a script:",
@@ -306,7 +310,7 @@ const RETRY: Notes = Notes {
         (
             "After max_side was raised in the configuration:",
             "systemctl reload galmorph\n\
-             galmorph retry --reason too_large --catalog /var/lib/galmorph/galmorph.sqlite",
+             galmorph retry --reason too_large --config /etc/galmorph/galmorph.toml",
         ),
         (
             "All that was rejected in one night:",
