@@ -211,10 +211,10 @@ mod tests {
 
     #[test]
     fn the_header_alone_has_the_size_and_is_held_to_the_limits() {
-        let (whole, small) = (jpeg(&gradient(64, 48)), png(gradient(15, 64)));
+        let (whole, small) = (jpeg(&gradient(256, 192)), png(gradient(15, 64)));
         let limits = Limits::default();
         let half = &whole[..whole.len() / 2];
-        assert_eq!(dimensions(half, &limits).unwrap(), (64, 48));
+        assert_eq!(dimensions(half, &limits).unwrap(), (256, 192));
         assert_eq!(dimensions(&small, &limits).unwrap_err().kind(), "too_small");
         assert!(dimensions(b"<html>", &limits).is_err());
     }
