@@ -33,11 +33,7 @@ fn content_that_has_its_answer_is_not_decoded_again_and_kept_to_the_limits() {
         .unwrap();
     dir.old_file("again.jpg", half);
     let ran = dir.drain().exits(0);
-    assert!(
-        ran.stdout.contains("classified 0 cutouts"),
-        "{}",
-        ran.stdout
-    );
+    assert_eq!(ran.classified_by_the_network(), 0);
     let size = "SELECT width || ' x ' || height FROM cutout WHERE object_id = 'again'";
     assert_eq!(dir.ask::<String>(size), "128 x 128");
     assert_eq!(reason("again"), None);
@@ -66,16 +62,8 @@ fn files_that_were_touched_are_known_by_their_content() {
             .unwrap();
     }
     let ran = dir.drain().exits(0);
-    assert!(
-        ran.stdout.contains("classified 0 cutouts"),
-        "{}",
-        ran.stdout
-    );
-    assert!(
-        ran.stdout.contains("same content as others: 5"),
-        "{}",
-        ran.stdout
-    );
+    assert_eq!(ran.classified_by_the_network(), 0);
+    assert_eq!(ran.classified(), (5, 5));
     assert_eq!(
         dir.count(&format!("cutout WHERE updated > '{first}' AND width = 128")),
         5

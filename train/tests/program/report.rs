@@ -146,7 +146,10 @@ fn input_that_is_wrong_is_one_line_that_names_it() {
         .arg("--images")
         .arg(dir.images());
     let fault = message(&mut broken, 2);
-    assert!(fault.contains("999.jpg': not a JPEG or PNG image"), "{fault}");
+    assert!(
+        fault.contains("999.jpg': not a JPEG or PNG image"),
+        "{fault}"
+    );
 
     let mut ending = visualise("class-counts", &dir.path("x.pdf"));
     let fault = message(ending.arg("--labels").arg(dir.labels()), 2);
