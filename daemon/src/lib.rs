@@ -34,6 +34,8 @@ mod file;
 pub mod fuzzing;
 mod intake;
 mod observe;
+#[doc(hidden)]
+pub mod pages;
 mod pipeline;
 mod shutdown;
 mod threads;

@@ -25,21 +25,13 @@ pub enum BackupError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The copy can't be written where it was wanted.
-    #[error("cannot write backup '{}': {source}", .path.display())]
-    Target {
-        /// Where it was wanted.
-        path: PathBuf,
-        /// What is wrong there.
-        source: Box<dyn Error + Send + Sync>,
-    },
+    #[error("cannot write backup '{path}': {1}", path = .0.display())]
+    Target(PathBuf, #[source] Box<dyn Error + Send + Sync>),
 }
 
 impl BackupError {
     fn target(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Target {
-            path: path.to_owned(),
-            source: source.into(),
-        }
+        Self::Target(path.to_owned(), source.into())
     }
 }
 

@@ -149,10 +149,10 @@ mod tests {
 
     #[test]
     fn the_header_alone_has_the_size_and_is_held_to_the_limits() {
-        let (whole, small) = (jpeg(&gradient(64, 48)), png(gradient(15, 64)));
+        let (whole, small) = (jpeg(&gradient(640, 480)), png(gradient(15, 64)));
         let limits = Limits::default();
         let half = &whole[..whole.len() / 2];
-        assert_eq!(dimensions(half, &limits).unwrap(), (64, 48));
+        assert_eq!(dimensions(half, &limits).unwrap(), (640, 480));
         let fault = dimensions(&small, &limits).unwrap_err();
         assert_eq!(fault.reason(), RejectReason::TooSmall);
         assert!(dimensions(b"<html>", &limits).is_err());

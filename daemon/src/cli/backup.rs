@@ -34,7 +34,7 @@ impl Backup {
             .back_up(&self.file, self.force)
             .map_err(|error| match error {
                 BackupError::Catalog(error) => error.into(),
-                BackupError::Target { .. } => Failure::Usage(error.to_string()),
+                BackupError::Target(..) => Failure::Usage(error.to_string()),
             })?;
         if !quiet {
             writeln!(io::stdout(), "wrote '{file}': {bytes} bytes, checked")

@@ -93,9 +93,8 @@ impl Decoder<'_> {
         };
 
         if self.is_known(digest) {
-            match self.work(Stage::Decode, || {
-                guarded(|| dimensions(&bytes, &self.limits))
-            }) {
+            let header = || guarded(|| dimensions(&bytes, &self.limits));
+            match self.work(Stage::Decode, header) {
                 Ok(dimensions) => entry.dimensions = Some(dimensions),
                 Err((reason, message)) => entry.verdict = Verdict::rejected(reason, &message),
             }

@@ -239,3 +239,39 @@ fn more_files_at_once_than_the_kernel_remembers_are_all_taken() {
     );
     dir.assert_sound();
 }
+
+/// An invariant of ARCHITECTURE.md. With `after = "move"`, `moves.rs` holds it.
+#[test]
+fn no_image_is_changed_deleted_or_renamed_by_any_command() {
+    let dir = Dir::new();
+    configure(&dir, "min_side = 16");
+    dir.old_file("a.jpg", &jpeg(1));
+    dir.old_file("night/copy.jpg", &jpeg(1));
+    dir.old_file("broken.jpg", &jpeg(2)[..900]);
+    dir.old_file("text.png", b"no image");
+    let files = || {
+        let mut files: Vec<_> = ["a.jpg", "night/copy.jpg", "broken.jpg", "text.png"]
+            .into_iter()
+            .map(|name| {
+                let metadata = fs::metadata(dir.inbox(name)).unwrap();
+                let bytes = fs::read(dir.inbox(name)).unwrap();
+                (name, metadata.modified().unwrap(), digest(&bytes))
+            })
+            .collect();
+        files.sort_unstable();
+        let names = |folder: PathBuf| fs::read_dir(folder).unwrap().count();
+        (files, names(dir.inbox("")), names(dir.inbox("night")))
+    };
+    let before = files();
+    drain(&dir).exits(1);
+    dir.run(&["retry", "--catalog", "galmorph.sqlite"]).exits(0);
+    drain(&dir).exits(1);
+    dir.run(&["check", "inbox", "--deep", "--config", "galmorph.toml"]);
+    dir.run(&["classify", "inbox/a.jpg", "inbox/broken.jpg"])
+        .exits(1);
+    let views = ["views", "inbox/a.jpg", "--npy", "views.npy"];
+    dir.run(&views).exits(0);
+    dir.run(&["backup", "copy.sqlite", "--catalog", "galmorph.sqlite"])
+        .exits(0);
+    assert_eq!((dir.count("cutout"), files()), (4, before));
+}

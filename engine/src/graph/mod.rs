@@ -1,5 +1,5 @@
-//! A part of a network, as this engine sees it: [`fuse`] leaves fewer passes over memory, and [`lower`] makes a
-//! program of what is left.
+//! A part of a network, as this engine sees it: [`fuse`](mod@fuse) leaves fewer passes over memory, and
+//! [`lower`](mod@lower) makes a program of what is left.
 //!
 //! Nodes stand in topological order: each comes after those that it needs.
 

@@ -5,9 +5,9 @@
 //! and a network's weights are read from the first to the last for every batch. Also, a huge page fills a
 //! cache evenly; small pages come from anywhere in physical memory, and some of them evict each other.
 //!
-//! The advice must come before the memory is touched: a page that exists stays as small as it is. `vec![0;
-//! n]` of a primitive type is memory that the system hands out as untouched zeros. The crate `aligned-vec`
-//! writes each value, so it can't take this file's place.
+//! The advice must come before the memory is touched, since a page that is in use stays small.
+//! `vec![0; n]` of a primitive type is memory that the system hands out as untouched zeros. Memory that is
+//! allocated with a larger alignment, as the crate `aligned-vec` does, is zeroed by writing to it: too late.
 
 use std::ops::{Deref, DerefMut};
 

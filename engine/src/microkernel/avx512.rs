@@ -45,8 +45,8 @@ macro_rules! broadcast_pair {
 /// Defines a kernel for `VECTORS` vectors of channels, given the macro that broadcasts one unit of input and
 /// the expression that multiplies and adds.
 ///
-/// It is a macro, not a function that takes closures: a closure doesn't inherit the target features of the
-/// function around it, and its intrinsics might not be inlined.
+/// It is a macro, not a generic function that takes closures: intrinsics become single instructions only where
+/// they are inlined into a function with their target features, and a macro leaves nothing to inline.
 macro_rules! kernel {
     ($(#[$about:meta])* $name:ident, $features:literal,
      $broadcast:ident, |$sum:ident, $weight:ident, $value:ident| $multiply:expr) => {

@@ -1,6 +1,11 @@
 //! The arguments of one call of a microkernel: `C += A B` for some pixels (m), one block of channels (n) and
 //! one block of inputs (k).
 
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "other processors have plain loops alone")
+)]
+
 use super::tile_registers::{K_STEP, NR, SIDE};
 use super::{UNIT_BYTES, Unit};
 

@@ -15,7 +15,7 @@
 //! # Safety
 //!
 //! Nearly all unsafe code of this crate is here. Vector kernels take pointers
-//! ([`VectorGemm`](gemm::VectorGemm)); the caller checks once, when a convolution is made and when it is run,
+//! ([`VectorGemm`]); the caller checks once, when a convolution is made and when it is run,
 //! that every offset of every pixel and segment lies in the buffer. The tile kernel takes slices
 //! ([`TileGemm`](gemm::TileGemm)) and checks them itself.
 

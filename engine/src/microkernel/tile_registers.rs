@@ -21,6 +21,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+#[cfg(target_arch = "x86_64")]
 use super::cpu::has_amx;
 use super::gemm::TileGemm;
 
@@ -84,6 +85,10 @@ impl TileRegisters {
     ///
     /// Panics if the lengths of the arguments don't fit each other.
     #[allow(clippy::unused_self, reason = "it proves that they are configured")]
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(unused_variables, reason = "no other processor has tiles")
+    )]
     pub(crate) fn multiply(&self, gemm: &mut TileGemm<'_>) {
         #[cfg(target_arch = "x86_64")]
         if has_amx() {

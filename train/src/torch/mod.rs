@@ -10,14 +10,17 @@
 
 mod device;
 mod layers;
+mod weights;
 
 use std::collections::BTreeMap;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node, Parameter, Role};
+use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node};
 pub(crate) use device::DeviceChoice;
 use layers::channels_last;
+pub use weights::{TensorError, Weights};
+pub(crate) use weights::{little_endian, values};
 
 /// The precision of the network's arithmetic.
 #[derive(
@@ -37,136 +40,6 @@ impl Precision {
             Self::F32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
         }
-    }
-}
-
-/// The tensors of a network, f32, by name.
-pub struct Weights {
-    /// One tensor for each of `parameters`.
-    tensors: BTreeMap<String, Tensor>,
-    parameters: Vec<Parameter>,
-}
-
-/// Why [`Weights`] can't be filled from a file.
-#[derive(Debug, thiserror::Error)]
-pub enum TensorError {
-    /// The file has no tensor of this name.
-    #[error("it has no tensor '{0}'")]
-    Missing(String),
-    /// The tensor of this name can't be read, for this reason.
-    #[error("its tensor '{0}' can't be read: {1}")]
-    Unreadable(String, &'static str),
-    /// The network has a tensor of another shape.
-    #[error("its tensor '{name}' has shape {found:?}, not {expected:?}")]
-    Shape {
-        /// The tensor's name.
-        name: String,
-        /// The shape in the file.
-        found: Vec<i64>,
-        /// The shape in the network.
-        expected: Vec<i64>,
-    },
-}
-
-impl Weights {
-    /// Random weights (He et al. 2015), drawn from torch's generator.
-    pub fn start(network: &Network, device: Device) -> Self {
-        let parameters = network.parameters();
-        let tensors = parameters
-            .iter()
-            .map(|parameter| {
-                let shape = parameter.shape.as_slice();
-                // Drawn on the CPU, so that a seed gives the same weights on every device.
-                let options = (Kind::Float, Device::Cpu);
-                let tensor = match parameter.role {
-                    Role::Weight { deviation } => Tensor::randn(shape, options) * deviation,
-                    Role::Offset { start } | Role::Statistic { start } => {
-                        Tensor::full(shape, start, options)
-                    }
-                };
-                (parameter.name.clone(), tensor.to_device(device))
-            })
-            .collect();
-        let weights = Self {
-            tensors,
-            parameters,
-        };
-        weights.require_gradients()
-    }
-
-    /// A trainable copy of the weights on a device.
-    #[must_use]
-    pub(crate) fn to_device(&self, device: Device) -> Self {
-        let tensors = (self.tensors.iter())
-            .map(|(name, tensor)| (name.clone(), tensor.detach().to_device(device).copy()))
-            .collect();
-        let parameters = self.parameters.clone();
-        Self {
-            tensors,
-            parameters,
-        }
-        .require_gradients()
-    }
-
-    /// A copy on the same device, without gradients.
-    #[must_use]
-    pub(crate) fn detached_copy(&self) -> Self {
-        let tensors = self
-            .tensors
-            .iter()
-            .map(|(name, tensor)| (name.clone(), tensor.detach().copy()))
-            .collect();
-        Self {
-            tensors,
-            parameters: self.parameters.clone(),
-        }
-    }
-
-    /// Every tensor with its description, in the network's order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Parameter, &Tensor)> {
-        self.parameters
-            .iter()
-            .map(|parameter| (parameter, self.get(&parameter.name)))
-    }
-
-    /// Replaces every tensor by what `source` returns for its name, in the network's order.
-    ///
-    /// # Errors
-    /// The error of `source`; or the name of a tensor whose shape is another.
-    pub fn fill<E: From<TensorError>>(
-        &mut self,
-        mut source: impl FnMut(&str) -> Result<Tensor, E>,
-    ) -> Result<(), E> {
-        for parameter in &self.parameters {
-            let value = source(&parameter.name)?;
-            if value.size() != parameter.shape {
-                return Err(TensorError::Shape {
-                    name: parameter.name.clone(),
-                    found: value.size(),
-                    expected: parameter.shape.clone(),
-                }
-                .into());
-            }
-            let mut tensor = self.get(&parameter.name).shallow_clone();
-            tch::no_grad(|| tensor.copy_(&value));
-        }
-        Ok(())
-    }
-
-    fn require_gradients(self) -> Self {
-        for parameter in &self.parameters {
-            if !matches!(parameter.role, Role::Statistic { .. }) {
-                // Changes the tensor itself, not a copy.
-                let _ = self.get(&parameter.name).set_requires_grad(true);
-            }
-        }
-        self
-    }
-
-    /// # Panics
-    /// If the network has no tensor of this name.
-    fn get(&self, name: &str) -> &Tensor {
-        &self.tensors[name]
     }
 }
 
@@ -374,31 +247,11 @@ impl Runner<'_> {
     }
 }
 
-/// A tensor's values in row-major order, as f32 in little-endian bytes.
-pub(crate) fn little_endian(tensor: &Tensor) -> Vec<u8> {
-    values(tensor)
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
-}
-
-/// A tensor's values in row-major order, as f32.
-pub(crate) fn values(tensor: &Tensor) -> Vec<f32> {
-    let flat = tensor
-        .detach()
-        .to_device(Device::Cpu)
-        .to_kind(Kind::Float)
-        .contiguous()
-        .view(-1);
-    let mut values = vec![0.0_f32; flat.numel()];
-    flat.copy_data(&mut values, flat.numel());
-    values
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Architecture, Builder, Convolution, Pool};
+    use crate::network::{Architecture, Builder, Convolution, Pool, Role};
+    use tch::Device;
 
     #[test]
     fn activations_are_what_each_layer_gives_in_the_order_asked_for() {

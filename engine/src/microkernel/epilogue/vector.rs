@@ -71,7 +71,8 @@ pub(in crate::microkernel) unsafe trait Vector: Copy {
 /// vector's first value, and `$lanes` the number of its values.
 ///
 /// `$lanes` is a constant but for the last vector, so the compiler leaves masks out. It is a macro, not a
-/// function that takes a closure: a closure doesn't inherit the target features of the function around it.
+/// function that takes a closure: intrinsics become single instructions only where they are inlined into a
+/// function with their target features, and a macro leaves nothing to inline.
 macro_rules! for_each_vector {
     ($vector:ty, $count:expr, |$at:ident, $lanes:ident| $body:expr) => {{
         let (count, mut $at) = ($count, 0);

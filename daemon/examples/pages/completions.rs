@@ -1,0 +1,136 @@
+//! The shells' completions, with the values that arguments take.
+//!
+//! The name that stands for a value (`FILE`, `CLASS`) says which those are; one that is not known here is
+//! a number or a text of the user's own, for which no file names are offered.
+
+use std::path::Path;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, Command, ValueHint};
+use clap_complete::Shell;
+use galmorph_cutout::Morphology;
+
+use crate::Result;
+
+/// The kinds of fault for which files are rejected, as the catalog and the log name them.
+pub(crate) const REASONS: [&str; 7] = [
+    "not_an_image",
+    "broken",
+    "too_large",
+    "too_small",
+    "preprocessing",
+    "inference",
+    "no_answer",
+];
+
+/// Writes the completions for each shell.
+pub(crate) fn write(program: Command, folder: &Path) -> Result<()> {
+    let mut program = with_values(program);
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, &mut program, "galmorph", folder)?;
+    }
+    Ok(())
+}
+
+/// A command whose arguments know their values.
+fn with_values(command: Command) -> Command {
+    command.mut_args(with_value).mut_subcommands(with_values)
+}
+
+fn with_value(argument: Arg) -> Arg {
+    let takes_values = argument.get_action().takes_values();
+    let has_values = !argument.get_possible_values().is_empty();
+    if !takes_values || has_values {
+        return argument;
+    }
+    let names = argument.get_value_names().unwrap_or_default();
+    let name = names.first().map(ToString::to_string).unwrap_or_default();
+    match name.as_str() {
+        "FILE" | "OUT" => argument.value_hint(ValueHint::FilePath),
+        "DIR" => argument.value_hint(ValueHint::DirPath),
+        "PATH" => argument.value_hint(ValueHint::AnyPath),
+        "CLASS" => argument.value_parser(PossibleValuesParser::new(Morphology::names())),
+        "REASON" => argument.value_parser(PossibleValuesParser::new(REASONS)),
+        // Or a confidence, which no shell can guess.
+        "WHEN" => argument.value_parser(PossibleValuesParser::new(["never", "settled"])),
+        _ => argument.value_hint(ValueHint::Other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch;
+    use std::fs;
+    use std::process::Command as Process;
+
+    /// What bash offers after `words`, the last of which is being typed, in a folder with `cutout.jpg`
+    /// and `night/` in it.
+    fn offered(words: &[&str]) -> Vec<String> {
+        let folder = scratch().unwrap();
+        write(crate::program(), folder.path()).unwrap();
+        let home = folder.path().join("home");
+        fs::create_dir_all(home.join("night")).unwrap();
+        fs::write(home.join("cutout.jpg"), "").unwrap();
+        let script = format!(
+            // Bash knows compopt only while it completes.
+            "compopt() {{ case $* in *dirs*) COMPREPLY+=($(compgen -d -- \"$cur\"));; esac; }}
+             source {}/galmorph.bash
+             COMP_WORDS=({}) COMP_CWORD={}
+             _galmorph galmorph \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            folder.path().display(),
+            words
+                .iter()
+                .map(|word| format!("'{word}'"))
+                .collect::<Vec<_>>()
+                .join(" "),
+            words.len() - 1,
+        );
+        let ran = Process::new("bash")
+            .args(["-c", &script])
+            .current_dir(&home)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(ran.stdout).unwrap();
+        assert!(
+            ran.stderr.is_empty(),
+            "{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        text.lines()
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn a_shell_offers_the_values_that_an_argument_takes() {
+        assert_eq!(
+            offered(&["galmorph", "query", "--label", ""]),
+            Morphology::names()
+        );
+        assert_eq!(offered(&["galmorph", "query", "--label", "s"]), ["spiral"]);
+        assert_eq!(
+            offered(&["galmorph", "query", "--format", ""]),
+            ["table", "csv", "jsonl"]
+        );
+        assert_eq!(
+            offered(&["galmorph", "retry", "--reason", "too"]),
+            ["too_large", "too_small"]
+        );
+        assert_eq!(
+            offered(&["galmorph", "watch", "--early-stop", ""]),
+            ["never", "settled"]
+        );
+    }
+
+    #[test]
+    fn a_shell_offers_files_where_a_file_is_wanted() {
+        assert_eq!(
+            offered(&["galmorph", "watch", "--config", "c"]),
+            ["cutout.jpg"]
+        );
+        assert_eq!(offered(&["galmorph", "query", "--limit", ""]), [""; 0]);
+    }
+}
