@@ -75,7 +75,10 @@ fn a_backup_replaces_nothing_unless_told_to_and_never_the_catalog() {
         ran.says_in_one_line(&[name, "the catalog itself"]);
     }
     let ran = dir.run(&["backup", "no/such/folder.sqlite"]).exits(2);
-    ran.says_in_one_line(&["'no/such/folder.sqlite'", "No such file"]);
+    ran.says_in_one_line(&[
+        "'no/such/folder.sqlite'",
+        "the folder 'no/such' does not exist",
+    ]);
     assert_eq!(dir.count("cutout"), 1);
 }
 
