@@ -1,6 +1,6 @@
 //! The shells' completions, with the values that arguments take.
 //!
-//! The name that stands for a value (`FILE`, `CLASS`) says which those are; one that is not known here is
+//! The name that stands for a value (`FILE`, `DIR`) says which those are; one that is not known here is
 //! a number or a text of the user's own, for which no file names are offered.
 
 use std::path::Path;
@@ -8,20 +8,8 @@ use std::path::Path;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, ValueHint};
 use clap_complete::Shell;
-use galmorph_cutout::Morphology;
 
 use crate::Result;
-
-/// The kinds of fault for which files are rejected, as the catalog and the log name them.
-pub(crate) const REASONS: [&str; 7] = [
-    "not_an_image",
-    "broken",
-    "too_large",
-    "too_small",
-    "preprocessing",
-    "inference",
-    "no_answer",
-];
 
 /// Writes the completions for each shell.
 pub(crate) fn write(program: Command, folder: &Path) -> Result<()> {
@@ -49,8 +37,6 @@ fn with_value(argument: Arg) -> Arg {
         "FILE" | "OUT" => argument.value_hint(ValueHint::FilePath),
         "DIR" => argument.value_hint(ValueHint::DirPath),
         "PATH" => argument.value_hint(ValueHint::AnyPath),
-        "CLASS" => argument.value_parser(PossibleValuesParser::new(Morphology::names())),
-        "REASON" => argument.value_parser(PossibleValuesParser::new(REASONS)),
         // Or a confidence, which no shell can guess.
         "WHEN" => argument.value_parser(PossibleValuesParser::new(["never", "settled"])),
         _ => argument.value_hint(ValueHint::Other),
@@ -61,6 +47,7 @@ fn with_value(argument: Arg) -> Arg {
 mod tests {
     use super::*;
     use crate::scratch;
+    use galmorph_cutout::Morphology;
     use std::fs;
     use std::process::Command as Process;
 
