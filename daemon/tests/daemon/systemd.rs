@@ -133,12 +133,14 @@ fn a_locked_catalog_is_no_hang() {
 fn threads_have_names() {
     let dir = Dir::new();
     let daemon = dir.daemon(&["--workers", "2"]);
-    let mut names: Vec<String> = fs::read_dir(format!("/proc/{}/task", daemon.id()))
-        .unwrap()
-        .map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap())
-        .map(|name| name.trim().to_owned())
-        .collect();
-    names.sort();
+    let tasks = format!("/proc/{}/task", daemon.id());
+    let is_there = |name: &str| {
+        fs::read_dir(&tasks)
+            .unwrap()
+            // A thread may end while we look.
+            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .any(|found| found.trim() == name)
+    };
     for name in [
         "batch",
         "classify-0",
@@ -150,7 +152,8 @@ fn threads_have_names() {
         "signals",
         "watchdog",
     ] {
-        assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
+        // A thread names itself, a moment after it was started.
+        wait_until(&format!("there is a thread '{name}'"), || is_there(name));
     }
     daemon.end();
 }
