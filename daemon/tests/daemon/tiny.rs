@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use galmorph_cutout::{EarlyStop, ModelCard, Morphology, Preprocessing};
+use galmorph_cutout::{ModelCard, Morphology, Preprocessing};
 use prost::Message as _;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -112,21 +112,12 @@ fn model() -> ModelProto {
 }
 
 fn card() -> ModelCard {
-    ModelCard {
-        format: ModelCard::FORMAT,
-        name: "tiny".into(),
-        network: "tiles".into(),
-        classes: Morphology::names().map(String::from).to_vec(),
-        preprocessing: Preprocessing {
-            test_scales: vec![64],
-            resize: 64,
-            ..Preprocessing::default()
-        },
-        temperature: 1.0,
-        early_stop: EarlyStop::Never,
-        training: None,
-        validation: None,
-    }
+    let preprocessing = Preprocessing {
+        test_scales: vec![64],
+        resize: 64,
+        ..Preprocessing::default()
+    };
+    ModelCard::new("tiny", "tiles", preprocessing)
 }
 
 fn node(kind: &str, input: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
