@@ -9,7 +9,7 @@
 //!
 //! # The modules, and who may import whom
 //!
-//! A module imports only from lines below its own. A test (`tests/imports.rs`) reads this drawing and
+//! A module imports only from lines below its own. `scripts/check-imports` reads this drawing and
 //! checks every file against it.
 //!
 //! ```text
