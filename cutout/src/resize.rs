@@ -85,9 +85,10 @@ pub fn resize_window(image: &Image, crop: u32, resized: u32, window: Window, out
     }
 }
 
-/// Pixels of `PLANES` values each, by their number: row after row.
+/// Rows of pixels of `PLANES` values each.
 trait Pixels<const PLANES: usize> {
-    fn pixel(&self, number: usize) -> [f32; PLANES];
+    /// The pixels of a row, by their column.
+    fn row(&self, row: usize, width: usize) -> impl Fn(usize) -> [f32; PLANES];
 }
 
 /// Samples `[pixels, PLANES]`.
@@ -95,9 +96,12 @@ struct Interleaved<'a>(&'a [u8]);
 
 impl<const PLANES: usize> Pixels<PLANES> for Interleaved<'_> {
     #[inline]
-    fn pixel(&self, number: usize) -> [f32; PLANES] {
-        let samples = &self.0[PLANES * number..][..PLANES];
-        array::from_fn(|plane| f32::from(samples[plane]))
+    fn row(&self, row: usize, width: usize) -> impl Fn(usize) -> [f32; PLANES] {
+        let samples = &self.0[PLANES * row * width..][..PLANES * width];
+        move |column| {
+            let samples = &samples[PLANES * column..][..PLANES];
+            array::from_fn(|plane| f32::from(samples[plane]))
+        }
     }
 }
 
@@ -106,39 +110,44 @@ struct Planar<'a>(&'a [f32]);
 
 impl<const PLANES: usize> Pixels<PLANES> for Planar<'_> {
     #[inline]
-    fn pixel(&self, number: usize) -> [f32; PLANES] {
+    fn row(&self, row: usize, width: usize) -> impl Fn(usize) -> [f32; PLANES] {
         let area = self.0.len() / PLANES;
-        array::from_fn(|plane| self.0[plane * area + number])
+        let lines: [&[f32]; PLANES] =
+            array::from_fn(|plane| &self.0[plane * area + row * width..][..width]);
+        move |column| lines.map(|line| line[column])
     }
 }
 
 /// Fills the first `PLANES` planes of `output`.
 fn interpolate<const PLANES: usize>(source: &impl Pixels<PLANES>, taps: &Taps, output: &mut [f32]) {
-    let area = taps.rows.len() * taps.columns.len();
-    let mut place = 0;
-    for row in &taps.rows {
-        let (upper, lower) = (row.lower * taps.width, row.upper * taps.width);
-        for column in &taps.columns {
-            let above = between(source, upper, column);
-            let below = between(source, lower, column);
+    let columns = taps.columns.len();
+    let area = taps.rows.len() * columns;
+    for (number, row) in taps.rows.iter().enumerate() {
+        let upper = source.row(row.lower, taps.width);
+        let lower = source.row(row.upper, taps.width);
+        let mut planes = output.chunks_exact_mut(area);
+        let lines: [_; PLANES] = array::from_fn(|_| {
+            let plane = planes.next().expect("the output has this many planes");
+            &mut plane[number * columns..][..columns]
+        });
+        for (place, column) in taps.columns.iter().enumerate() {
+            let above = between(&upper, column);
+            let below = between(&lower, column);
             for plane in 0..PLANES {
-                output[plane * area + place] =
-                    above[plane] + (below[plane] - above[plane]) * row.fraction;
+                lines[plane][place] = above[plane] + (below[plane] - above[plane]) * row.fraction;
             }
-            place += 1;
         }
     }
 }
 
-/// The pixel at a fractional column of the row whose first pixel has the number `start`.
+/// The pixel at a fractional column of a row.
 #[inline]
 fn between<const PLANES: usize>(
-    source: &impl Pixels<PLANES>,
-    start: usize,
+    row: impl Fn(usize) -> [f32; PLANES],
     column: &Tap,
 ) -> [f32; PLANES] {
-    let left = source.pixel(start + column.lower);
-    let right = source.pixel(start + column.upper);
+    let left = row(column.lower);
+    let right = row(column.upper);
     array::from_fn(|plane| left[plane] + (right[plane] - left[plane]) * column.fraction)
 }
 
