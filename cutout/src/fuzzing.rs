@@ -1,8 +1,7 @@
 //! What must hold for any bytes at all. The fuzz targets (`fuzz/`) call these functions, and a test feeds
 //! them every input that once did harm.
 
-use crate::format::jpeg::is_whole;
-use crate::{Format, Limits, ModelCard};
+use crate::{DecodeError, Format, Image, Limits, ModelCard};
 
 /// An image is decoded or rejected, and an image that is decoded is within the limits.
 pub fn decode(bytes: &[u8]) {
@@ -19,14 +18,28 @@ pub fn decode(bytes: &[u8]) {
     }
 }
 
-/// A JPEG ends with its end marker. Any shorter beginning is not whole, and bytes after it change
-/// nothing.
+/// The middle of a JPEG is the same whether it is decoded alone or cut from the whole, and is refused when the
+/// whole is. Bytes after the end change nothing.
 pub fn jpeg(bytes: &[u8]) {
-    let Some(end) = (0..=bytes.len()).find(|end| is_whole(&bytes[..*end])) else {
-        return assert!(!is_whole(bytes));
+    let limits = Limits {
+        max_side: 512,
+        max_pixels: 65_536,
+        min_side: 1,
+        ..Limits::default()
     };
-    assert!(bytes[..end].ends_with(&[0xFF, 0xD9]));
-    assert!(is_whole(bytes));
+    if Format::of(bytes) != Some(Format::Jpeg) {
+        return;
+    }
+    let whole = crate::decode(bytes, &limits);
+    let middle = crate::decode_centre(bytes, &limits, 13);
+    let reason =
+        |decoded: &Result<Image, DecodeError>| decoded.as_ref().err().map(DecodeError::reason);
+    assert_eq!(reason(&whole), reason(&middle));
+    if let (Ok(whole), Ok(middle)) = (whole, middle) {
+        let padded = crate::decode(&[bytes, b"\0end"].concat(), &limits);
+        assert_eq!(padded.ok().as_ref(), Some(&whole));
+        assert_eq!(whole.keep_centre(13), middle);
+    }
 }
 
 /// A card is read or refused, and a card that was read is the same when it is written and read again.

@@ -33,6 +33,8 @@ pub struct Image {
 pub struct Origin {
     /// The format of the file.
     pub format: Format,
+    /// Width and height of the file's image in pixels. The image may be its middle alone.
+    pub dimensions: (u32, u32),
     /// Bits of one decoded sample: 8 or 16. Narrower samples and palettes are decoded to 8 bits.
     pub bit_depth: u8,
 }
@@ -143,12 +145,12 @@ impl Image {
     ///
     /// One more row or column is kept where the surplus is odd, so that the centre stays where it is.
     #[must_use]
-    pub fn keep_centre(&self, side: u32) -> Self {
-        let kept = |length: u32| match length.checked_sub(side) {
-            Some(surplus) => side + surplus % 2,
-            None => length,
-        };
-        self.recentred(kept(self.width), kept(self.height))
+    pub fn keep_centre(self, side: u32) -> Self {
+        let kept = (centre(self.width, side), centre(self.height, side));
+        if kept == self.dimensions() {
+            return self;
+        }
+        self.recentred(kept.0, kept.1)
     }
 
     /// The image cut, or padded with black, to this size around its centre. Odd differences are halved
@@ -187,6 +189,14 @@ impl From<RgbImage> for Image {
     /// Takes over the samples without copying them.
     fn from(picture: RgbImage) -> Self {
         Self::from_bytes(picture.dimensions(), 3, picture.into_raw())
+    }
+}
+
+/// The length that [`Image::keep_centre`] keeps of a length.
+pub(crate) const fn centre(length: u32, side: u32) -> u32 {
+    match length.checked_sub(side) {
+        Some(surplus) => side + surplus % 2,
+        None => length,
     }
 }
 
@@ -275,7 +285,7 @@ mod tests {
             let preprocessing = Preprocessing::default();
             let views = preprocessing.views(&image);
             for image in [&image, &as_floats(&image)] {
-                let kept = image.keep_centre(240);
+                let kept = image.clone().keep_centre(240);
                 assert!(kept.width() <= 241 && kept.height() <= 241);
                 assert!(preprocessing.views(&kept) == views);
             }

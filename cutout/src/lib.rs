@@ -10,6 +10,7 @@
 //! References to sections, tables and figures are to Zhu et al. 2019, *Galaxy morphology
 //! classification with deep convolutional neural networks*, Astrophysics and Space Science 364, 55.
 
+mod blank;
 mod card;
 mod early_stop;
 mod format;
@@ -30,7 +31,7 @@ pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
 pub use early_stop::{EarlyStop, EarlyStopError};
-pub use format::{DecodeError, Limits, decode, dimensions};
+pub use format::{DecodeError, Limits, decode, decode_centre, dimensions};
 pub use image::{Format, Image, Origin};
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};

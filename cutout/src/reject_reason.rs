@@ -52,8 +52,10 @@ reject_reasons! {
     // Reason, name, whether it depends on the limits, explanation.
     NotAnImage, "not_an_image", false, "The file is in no image format that galmorph reads, whatever its name.";
     Broken, "broken", false, "The file begins like an image, but cannot be decoded to its end.";
+    Unsupported, "unsupported", false, "The file is an image of a kind that galmorph does not read, such as a JPEG with arithmetic coding.";
     TooLarge, "too_large", true, "The file or the image is larger than the configured limits allow.";
     TooSmall, "too_small", true, "The image is smaller than the configured limits allow.";
+    Blank, "blank", false, "The image shows nothing: it has one colour, as outside of a survey or under a mask.";
     Preprocessing, "preprocessing", false, "The network's input could not be computed from the image.";
     Inference, "inference", false, "The network failed on the image.";
     NoAnswer, "no_answer", false, "The network's output for the image is not finite.";
@@ -98,12 +100,13 @@ fn suggestion(unknown: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Catalogs, metrics and scripts have these names, so they stay.
+    /// Catalogs, metrics and scripts have these names, so they stay. New ones may come.
     #[test]
     fn the_names_are_what_they_always_were() {
         assert_eq!(
             names(),
-            "not_an_image, broken, too_large, too_small, preprocessing, inference, no_answer"
+            "not_an_image, broken, unsupported, too_large, too_small, blank, preprocessing, inference, \
+             no_answer"
         );
     }
 
@@ -119,11 +122,11 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_nearest_and_with_all() {
         let message = |name: &str| name.parse::<RejectReason>().unwrap_err().to_string();
-        assert_eq!(
-            message("not_an_imag"),
-            "unknown reason 'not_an_imag', did you mean 'not_an_image'? (one of not_an_image, broken, \
-             too_large, too_small, preprocessing, inference, no_answer)"
+        let expected = format!(
+            "unknown reason 'not_an_imag', did you mean 'not_an_image'? (one of {})",
+            names()
         );
+        assert_eq!(message("not_an_imag"), expected);
         assert!(message("to_large").contains("did you mean 'too_large'?"));
         assert!(message("TOO_SMALL").contains("unknown reason 'TOO_SMALL' (one of"));
         assert!(message("").contains("unknown reason '' (one of"));

@@ -8,10 +8,9 @@
 //! Each format is one file here, which knows the format's first bytes and decodes it. To add a format,
 //! add its file, its variant of [`Format`], and its line in [`decode`].
 
-pub(crate) mod jpeg;
+mod jpeg;
 mod limits;
 mod png;
-mod raster;
 
 pub use limits::Limits;
 
@@ -26,6 +25,9 @@ pub enum DecodeError {
     /// They begin like an image, but can't be decoded to its end.
     #[error("broken image: {0}")]
     Broken(String),
+    /// They are a whole image of a kind that we don't read.
+    #[error("unsupported image: {0}")]
+    Unsupported(String),
     /// The file or the image is over one of the [`Limits`].
     #[error("too large: {0}")]
     TooLarge(String),
@@ -47,6 +49,7 @@ impl DecodeError {
         match self {
             Self::NotAnImage => RejectReason::NotAnImage,
             Self::Broken(_) => RejectReason::Broken,
+            Self::Unsupported(_) => RejectReason::Unsupported,
             Self::TooLarge(_) => RejectReason::TooLarge,
             Self::TooSmall { .. } => RejectReason::TooSmall,
         }
@@ -71,10 +74,19 @@ impl Format {
 /// # Errors
 /// See [`DecodeError`]. No pixel is decoded of an image that is over `limits`.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
+    decode_centre(bytes, limits, u32::MAX)
+}
+
+/// Decodes a whole file to the part that [`Image::keep_centre`] keeps of it, which takes less time. Damage
+/// outside of that part is damage, too.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_centre(bytes: &[u8], limits: &Limits, side: u32) -> Result<Image, DecodeError> {
     limits.check_bytes(bytes.len() as u64)?;
     match Format::of(bytes).ok_or(DecodeError::NotAnImage)? {
-        Format::Jpeg => jpeg::decode(bytes, limits),
-        Format::Png => png::decode(bytes, limits),
+        Format::Jpeg => jpeg::decode(bytes, limits, side),
+        Format::Png => png::decode(bytes, limits).map(|image| image.keep_centre(side)),
     }
 }
 

@@ -300,8 +300,8 @@ const RETRY: Notes = Notes {
         "A `galmorph watch` that is running takes the files at once; otherwise the next one does. A file \
          keeps its row and its reason until it has its new answer. Files that were moved to a folder \
          `rejected` are moved back.",
-        "The reasons: `not_an_image` (neither JPEG nor PNG), `broken` (damaged, cut off, or of a kind that \
-         can't be decoded), `too_large` and `too_small` (see max_bytes, max_side, max_pixels and min_side \
+        "The reasons: `not_an_image` (neither JPEG nor PNG), `broken` (damaged or cut off), `unsupported` (of \
+         a kind that is not read), `blank` (of one colour), `too_large` and `too_small` (see max_bytes, max_side, max_pixels and min_side \
          in galmorph.toml(5)), `preprocessing`, `inference` and `no_answer` (the preprocessing or the \
          network failed on this image).",
     ],

@@ -10,7 +10,7 @@ use galmorph_cutout::{Image, Limits, Morphology, Probabilities};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
-use crate::pipeline::{decode, object_id};
+use crate::pipeline::{decode, object_id, with_signal};
 use galmorph_catalog::export::{Column, Value};
 use galmorph_catalog::path_text;
 use galmorph_catalog::{probability_columns, shortest};
@@ -90,8 +90,10 @@ fn answer(
     model: &Model,
     classifier: &mut Classifier,
 ) -> Result<Probabilities, String> {
-    let image = read_image(file, &Limits::default())?;
-    let views = model.card.preprocessing.views(&image);
+    let preprocessing = &model.card.preprocessing;
+    let image = read_image(file, &Limits::default(), preprocessing.largest_scale())?;
+    let image = with_signal(image).map_err(|(_, message)| message)?;
+    let views = preprocessing.views(&image);
     classifier
         .classify(&views)
         .map_err(|refusal| refusal.to_string())
@@ -103,8 +105,8 @@ pub(super) fn report(file: &Path, fault: &str) {
     eprintln!("galmorph: '{}': {}", file.display(), words.join(" "));
 }
 
-/// Reads and decodes one file, or says why not.
-pub(super) fn read_image(file: &Path, limits: &Limits) -> Result<Image, String> {
+/// Reads a file and decodes its middle, up to `side` pixels on a side, or says why not.
+pub(super) fn read_image(file: &Path, limits: &Limits, side: u32) -> Result<Image, String> {
     if fs::metadata(file).is_ok_and(|metadata| metadata.is_dir()) {
         return Err("a folder (galmorph watch --drain takes folders)".into());
     }
@@ -113,5 +115,5 @@ pub(super) fn read_image(file: &Path, limits: &Limits) -> Result<Image, String> 
     File::open(file)
         .and_then(|open| open.take(limits.max_bytes + 1).read_to_end(&mut bytes))
         .map_err(|error| error.to_string())?;
-    decode(&bytes, limits).map_err(|(_, message)| message)
+    decode(&bytes, limits, side).map_err(|(_, message)| message)
 }

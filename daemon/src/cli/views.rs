@@ -42,7 +42,7 @@ impl Views {
             }
             None => Preprocessing::default(),
         };
-        let image = match read_image(&self.file, &Limits::default()) {
+        let image = match read_image(&self.file, &Limits::default(), u32::MAX) {
             Ok(image) => image,
             Err(fault) => {
                 report(&self.file, &fault);

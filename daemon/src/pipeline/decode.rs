@@ -12,7 +12,9 @@ use std::path::Path;
 
 use blake3::Hash;
 use crossbeam::channel::{Receiver, SendError, Sender};
-use galmorph_cutout::{DecodeError, Image, Limits, Preprocessing, RejectReason, dimensions};
+use galmorph_cutout::{
+    DecodeError, Image, Limits, Preprocessing, RejectReason, decode_centre, dimensions,
+};
 
 use super::pending::Pending;
 use super::{Judged, Prepared};
@@ -100,14 +102,16 @@ impl Decoder<'_> {
             }
             return self.judge(Judged { taken, entry });
         }
-        let image = match self.work(Stage::Decode, || decode(&bytes, &self.limits)) {
+        let side = self.preprocessing.largest_scale();
+        let decoded = || decode(&bytes, &self.limits, side).and_then(with_signal);
+        let image = match self.work(Stage::Decode, decoded) {
             Ok(image) => image,
             Err((reason, message)) => {
                 entry.verdict = Verdict::rejected(reason, &message);
                 return self.judge(Judged { taken, entry });
             }
         };
-        entry.dimensions = Some(image.dimensions());
+        entry.dimensions = image.origin().map(|origin| origin.dimensions);
         let views = || catch(|| self.preprocessing.views(&image));
         match self.work(Stage::Preprocess, views) {
             Ok(views) => self.images.send(Prepared {
@@ -208,9 +212,24 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
     if unchanged { Ok(bytes) } else { Err(changed()) }
 }
 
-/// Decodes an image. A fault is its reason and its message.
-pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, (RejectReason, String)> {
-    guarded(|| galmorph_cutout::decode(bytes, limits))
+/// Decodes the middle of an image, up to `side` pixels on a side. A fault is its reason and its message.
+pub(crate) fn decode(
+    bytes: &[u8],
+    limits: &Limits,
+    side: u32,
+) -> Result<Image, (RejectReason, String)> {
+    guarded(|| decode_centre(bytes, limits, side))
+}
+
+/// Refuses an image that shows nothing. Any network would have an answer for it.
+pub(crate) fn with_signal(image: Image) -> Result<Image, (RejectReason, String)> {
+    if image.is_blank() {
+        return Err((
+            RejectReason::Blank,
+            "the image shows nothing: it has one colour".into(),
+        ));
+    }
+    Ok(image)
 }
 
 /// Runs a decoder. If it panics, the image is broken.

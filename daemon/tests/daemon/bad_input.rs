@@ -22,7 +22,7 @@ fn refuses(dir: &Dir, arguments: &[&str], parts: &[&str]) {
 #[test]
 fn a_misspelt_reason_is_an_error_with_a_suggestion() {
     let dir = with_catalog();
-    let known = "unknown reason 'not_an_imag', did you mean 'not_an_image'? (one of not_an_image, broken, too_large,";
+    let known = "unknown reason 'not_an_imag', did you mean 'not_an_image'? (one of not_an_image, broken, unsupported,";
     refuses(&dir, &["retry", "--reason", "not_an_imag"], &[known]);
     refuses(
         &dir,

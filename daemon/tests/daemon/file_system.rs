@@ -221,7 +221,10 @@ fn more_files_at_once_than_the_kernel_remembers_are_all_taken() {
     configure(&dir, HINTS_ALONE);
     let seed = dir.old_file(
         "seed.part",
-        &encoded(image::GrayImage::new(16, 16), image::ImageFormat::Png),
+        &encoded(
+            image::GrayImage::from_fn(16, 16, |x, y| image::Luma([(x * y) as u8])),
+            image::ImageFormat::Png,
+        ),
     );
     age(&seed);
     let mut daemon = daemon(&dir, &[]);

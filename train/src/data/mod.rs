@@ -11,7 +11,7 @@ mod targets;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use galmorph_cutout::{Image, Limits, Morphology, decode};
+use galmorph_cutout::{Image, Limits, Morphology, decode_centre};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -123,18 +123,19 @@ impl LabelledImages {
             let label = labels[number];
             let place = self.index.require(&label.id)?;
             let bytes = self.index.read(place)?;
-            let image = decode(&bytes, &Limits::default()).map_err(|fault| {
-                let place = format!(
-                    "'{}' row {}: galaxy {}: {}",
-                    self.source.labels.display(),
-                    label.row,
-                    label.id,
-                    self.index.name(place)
-                );
-                Error::input_at(place)(fault)
-            })?;
+            let image =
+                decode_centre(&bytes, &Limits::default(), largest_crop).map_err(|fault| {
+                    let place = format!(
+                        "'{}' row {}: galaxy {}: {}",
+                        self.source.labels.display(),
+                        label.row,
+                        label.id,
+                        self.index.name(place)
+                    );
+                    Error::input_at(place)(fault)
+                })?;
             progress.advance(1);
-            Ok((image.keep_centre(largest_crop), blake3::hash(&bytes)))
+            Ok((image, blake3::hash(&bytes)))
         };
         let decoded = in_parallel(labels.len(), threads, decode_one)?;
         progress.finish();
