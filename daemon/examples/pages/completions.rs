@@ -47,7 +47,8 @@ fn with_value(argument: Arg) -> Arg {
 mod tests {
     use super::*;
     use crate::scratch;
-    use galmorph_cutout::Morphology;
+    use galmorph_catalog::export::Format;
+    use galmorph_cutout::{Morphology, RejectReason};
     use std::fs;
     use std::process::Command as Process;
 
@@ -98,14 +99,11 @@ mod tests {
             Morphology::names()
         );
         assert_eq!(offered(&["galmorph", "query", "--label", "s"]), ["spiral"]);
-        assert_eq!(
-            offered(&["galmorph", "query", "--format", ""]),
-            ["table", "csv", "jsonl"]
-        );
-        assert_eq!(
-            offered(&["galmorph", "retry", "--reason", "too"]),
-            ["too_large", "too_small"]
-        );
+        let formats: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        assert_eq!(offered(&["galmorph", "query", "--format", ""]), formats);
+        let reasons = RejectReason::ALL.iter().map(|reason| reason.as_str());
+        let reasons: Vec<&str> = reasons.filter(|name| name.starts_with("too")).collect();
+        assert_eq!(offered(&["galmorph", "retry", "--reason", "too"]), reasons);
         assert_eq!(
             offered(&["galmorph", "watch", "--early-stop", ""]),
             ["never", "settled"]

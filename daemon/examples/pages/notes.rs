@@ -411,3 +411,22 @@ const CHECK: Notes = Notes {
         ("galmorph.toml", 5),
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::RETRY;
+    use galmorph_cutout::RejectReason;
+
+    #[test]
+    fn every_reason_is_explained_in_the_manual_of_retry_and_in_the_documentation() {
+        let manual = RETRY.description.concat();
+        let documentation = include_str!("../../../docs/operations.md");
+        let (_, table) = documentation.split_once("| reason | meaning |").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        for reason in RejectReason::ALL {
+            let name = format!("`{reason}`");
+            assert!(manual.contains(&name), "{name} is not in the manual");
+            assert!(table.contains(&name), "{name} is not in docs/operations.md");
+        }
+    }
+}
