@@ -16,6 +16,7 @@ use galmorph_cutout::{CardError, EarlyStop, ModelCard, Morphology, Preprocessing
 use galmorph_engine::{DType, Kernel};
 use serde::Serialize;
 use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::prelude::*;
 
 use crate::catch;
@@ -175,6 +176,7 @@ impl Model {
             .ok_or(Fault::NotOnnx)?;
         let card = card_in_use(&proto, options)?;
         check_interface(&proto)?;
+        check_weights(&proto)?;
         let digest = blake3::hash(bytes.as_ref());
         drop(bytes);
         let kernel = Kernel::fastest(options.precision == Precision::F32);
@@ -269,6 +271,26 @@ fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses weights that are not numbers. An operator may drop them, as a maximum of them and a number does, and
+/// the network would have an answer.
+fn check_weights(proto: &ModelProto) -> Result<(), Fault> {
+    let tensors = proto.graph.iter().flat_map(|graph| {
+        let of_nodes = graph.node.iter().flat_map(|node| &node.attribute);
+        let constants = of_nodes.filter_map(|attribute| attribute.t.as_ref());
+        graph.initializer.iter().chain(constants)
+    });
+    for tensor in tensors.filter(|tensor| tensor.data_type == DataType::Float as i32) {
+        let (raw, _) = tensor.raw_data.as_chunks::<4>();
+        let is_broken = tensor.float_data.iter().any(|value| value.is_nan())
+            || raw.iter().any(|bytes| f32::from_le_bytes(*bytes).is_nan());
+        if is_broken {
+            let fault = format!("some of its weights '{}' are not numbers", tensor.name);
+            return Err(Fault::Contract(fault));
+        }
+    }
+    Ok(())
+}
+
 /// Compiles the network for one image at a time, all its views together.
 ///
 /// tract runs a fixed batch some 12 % faster than a symbolic one, and gains nothing from a larger one. So
@@ -325,15 +347,15 @@ mod tests {
         proto.encode_to_vec()
     }
 
-    /// The same tensor with nothing but NaN in it, if its values are floats.
-    fn not_a_number(tensor: &pb::TensorProto) -> pb::TensorProto {
-        let mut poisoned = tensor.clone();
-        if tensor.data_type == pb::tensor_proto::DataType::Float as i32 {
+    /// The same tensor with nothing but one value in it, if its values are floats.
+    fn filled_with(value: f32, tensor: &pb::TensorProto) -> pb::TensorProto {
+        let mut filled = tensor.clone();
+        if tensor.data_type == DataType::Float as i32 {
             let count = usize::try_from(tensor.dims.iter().product::<i64>()).unwrap();
-            poisoned.float_data = Vec::new();
-            poisoned.raw_data = f32::NAN.to_le_bytes().repeat(count);
+            filled.float_data = Vec::new();
+            filled.raw_data = value.to_le_bytes().repeat(count);
         }
-        poisoned
+        filled
     }
 
     #[test]
@@ -395,12 +417,15 @@ mod tests {
         assert!(fault(&bare).contains("no galmorph card in its metadata"));
         let renamed = changed(|model| model.graph.as_mut().unwrap().output[0].name = "y".into());
         assert!(fault(&renamed).contains("no output 'probabilities'"));
-        let poisoned = changed(|model| {
-            for weights in &mut model.graph.as_mut().unwrap().initializer {
-                *weights = not_a_number(weights);
-            }
-        });
-        assert!(fault(&poisoned).ends_with("the network's answer is not finite"));
+        let filled = |value: f32| {
+            changed(|model| {
+                for weights in &mut model.graph.as_mut().unwrap().initializer {
+                    *weights = filled_with(value, weights);
+                }
+            })
+        };
+        assert!(fault(&filled(f32::NAN)).ends_with("are not numbers"));
+        assert!(fault(&filled(f32::MAX)).ends_with("the network's answer is not finite"));
         let headless = changed(|model| model.graph.as_mut().unwrap().node.clear());
         assert!(fault(&headless).starts_with("cannot use model '"));
     }

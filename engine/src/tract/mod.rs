@@ -1,17 +1,21 @@
 //! The border to tract: the only floor that touches tract's types, so the only one that a new version of
 //! tract can break.
 //!
-//! - [`reader`]: tract's reader of ONNX, with another operator for weights in 8 bits ([`dequantize`]).
+//! - [`reader`]: tract's reader of ONNX, with another operator for weights in 8 bits ([`dequantize`]), and for
+//!   what tract gets wrong ([`reversed`]).
 //! - [`constants`]: which values depend on no input, and their values.
 //! - [`pattern`]: which of tract's nodes the engine can compute.
 //! - [`rewrite`]: replaces these nodes by one operator ([`op`]) for each connected region.
-//! - [`softmax`]: tract's softmax, but the same for a row wherever it is in a batch.
+//! - [`softmax`]: tract's softmax, but the same for a row wherever it is in a batch; [`limit`]: its maximum and
+//!   minimum, but NaN stays NaN.
 
 pub(crate) mod constants;
 pub(crate) mod dequantize;
+pub(crate) mod limit;
 pub(crate) mod op;
 pub(crate) mod pattern;
 pub(crate) mod reader;
+pub(crate) mod reversed;
 pub(crate) mod rewrite;
 pub(crate) mod softmax;
 

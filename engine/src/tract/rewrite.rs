@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use tract_onnx::tract_core::internal::*;
 
 use super::constants::Constants;
+use super::limit::Limit;
 use super::op::FusedRegion;
 use super::pattern::{self, Match, Pattern, Weights};
 use super::softmax::RowSoftmax;
@@ -134,6 +135,8 @@ impl Rewriter<'_> {
             )
         } else if let Some(softmax) = RowSoftmax::replacing(self.model, node) {
             self.target.wire_node(&node.name, softmax, &inputs)?
+        } else if let Some(limit) = Limit::replacing(self.model, node) {
+            self.target.wire_node(&node.name, limit, &inputs)?
         } else {
             self.target
                 .wire_node(&node.name, node.op.clone(), &inputs)?
