@@ -18,7 +18,7 @@ use crate::retry::KIND;
 use crate::{CatalogError, Reader, Writer, path_text, text_path, time};
 
 /// What is watched, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watched {
     /// The folders, by their true names.
     pub folders: Vec<WatchedFolder>,

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use super::Outcome;
 use crate::config::WatchSettings;
 use crate::failure::Failure;
+use crate::file::file_status;
 use crate::intake::{Found, OtherFiles, Selection, survey};
-use galmorph_catalog::Stamp;
 use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch};
 
 /// How many files of one kind are named.
@@ -89,8 +89,8 @@ impl Reconciliation {
                 Found::File(path, metadata) => (path, metadata),
                 Found::Fault(fault) => return found.faults.push(fault),
             };
-            match catalog.file_status(&path, Stamp::of(&metadata), watch.required_model()) {
-                Ok(FileStatus::Done) => found.agree += 1,
+            match file_status(catalog, &path, &metadata, watch.required_model()) {
+                Ok(FileStatus::Done { .. }) => found.agree += 1,
                 Ok(FileStatus::New) => found.new.add(&path),
                 Ok(FileStatus::Stale { reason, .. }) => match reason {
                     StaleReason::Changed => found.changed.add(&path),

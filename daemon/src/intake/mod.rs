@@ -17,6 +17,7 @@
 //! | `selection` | which paths are ours, and opening them safely |
 //! | `decide` | the questions that each file is asked |
 //! | `delay` | files that must settle, or are tried again later |
+//! | `moving` | when a file is moved, and what happens to it afterwards |
 //! | `queue` | files that can go, and which one goes next |
 //! | `departures` | files that come back from the pipeline |
 //! | `new_folders` | folders that have just appeared |
@@ -24,6 +25,7 @@
 mod decide;
 mod delay;
 mod departures;
+mod moving;
 mod new_folders;
 mod notify;
 mod options;
@@ -32,19 +34,19 @@ mod queue;
 mod scan;
 mod selection;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, never};
 use crossbeam::select;
 
-use crate::file::{DepartedFile, TakenFile};
+use crate::file::{DepartedFile, Errand, Origin, Seen, TakenFile};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, WaitingPlace};
 use crate::shutdown::Shutdown;
 use decide::Cause;
-use delay::{DelayQueue, Delayed};
+use delay::DelayQueue;
 use galmorph_catalog::{Reader, RequiredModel};
 use new_folders::NewFolders;
 use notify::Listener;
@@ -63,6 +65,8 @@ const FRESH_LIMIT: usize = 1024;
 const BACKLOG_LIMIT: usize = 16_384;
 /// How many new folders may wait for a scan of their own. Beyond that, a full scan finds their files.
 const NEW_FOLDER_LIMIT: usize = 1024;
+/// How many errands may wait for the recorder before no more files are looked at.
+const ERRAND_LIMIT: usize = 1024;
 /// How many entries of a scan are looked at before other things get their turn.
 const SCAN_STEP: usize = 256;
 /// How many other things get their turn before the scan goes on.
@@ -90,6 +94,8 @@ pub(crate) struct IntakeChannels {
     pub(crate) output: Sender<TakenFile>,
     /// Files that left the pipeline.
     pub(crate) departed: Receiver<DepartedFile>,
+    /// What the recorder is asked for.
+    pub(crate) errands: Sender<Errand>,
     /// A message for each full scan that begins.
     pub(crate) scans: Sender<()>,
 }
@@ -101,6 +107,7 @@ pub(crate) struct Intake<'a> {
     required: RequiredModel,
     output: Sender<TakenFile>,
     departed: Receiver<DepartedFile>,
+    errand_output: Sender<Errand>,
     scans: Sender<()>,
     stop: Shutdown,
     observer: &'a dyn Observer,
@@ -115,7 +122,8 @@ pub(crate) struct Intake<'a> {
     new_folders: NewFolders,
     queue: Queue,
     delayed: DelayQueue,
-    under_way: HashMap<PathBuf, Delayed>,
+    errands: VecDeque<Errand>,
+    under_way: HashMap<PathBuf, UnderWay>,
     // Files under way that something happened to, and what it was last.
     touched: HashMap<PathBuf, Cause>,
     // Files that a drain gave up on and does not begin again with.
@@ -125,9 +133,20 @@ pub(crate) struct Intake<'a> {
     report: IntakeReport,
 }
 
+/// A file in the pipeline, or that is being moved.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    // How it was when it was taken.
+    seen: Seen,
+    origin: Origin,
+    is_move: bool,
+}
+
 /// A scan that is going on.
 struct RunningScan {
     entries: Scan,
+    // The last one that was looked at of the files that are to be tried again. They follow the folders.
+    last_marked: PathBuf,
     began: Instant,
     // Of all watched folders, not of one that has just appeared.
     is_full: bool,
@@ -137,6 +156,7 @@ impl RunningScan {
     fn new(folders: impl IntoIterator<Item = PathBuf>, is_full: bool) -> Self {
         Self {
             entries: Scan::new(folders),
+            last_marked: PathBuf::new(),
             began: Instant::now(),
             is_full,
         }
@@ -166,6 +186,7 @@ impl<'a> Intake<'a> {
         let IntakeChannels {
             output,
             departed,
+            errands,
             scans,
         } = channels;
         let queue = Queue::new(options.order, BACKLOG_LIMIT);
@@ -175,6 +196,7 @@ impl<'a> Intake<'a> {
             required,
             output,
             departed,
+            errand_output: errands,
             scans,
             stop,
             observer,
@@ -187,6 +209,7 @@ impl<'a> Intake<'a> {
             new_folders: NewFolders::new(NEW_FOLDER_LIMIT),
             queue,
             delayed: DelayQueue::new(DELAY_LIMIT),
+            errands: VecDeque::new(),
             under_way: HashMap::new(),
             touched: HashMap::new(),
             given_up: HashSet::new(),
@@ -258,6 +281,7 @@ impl<'a> Intake<'a> {
             && self.queue.is_empty()
             && !self.queue.has_dropped()
             && self.delayed.is_empty()
+            && self.errands.is_empty()
             && self.under_way.is_empty()
     }
 
@@ -265,7 +289,7 @@ impl<'a> Intake<'a> {
     fn do_what_is_due(&mut self) {
         let _files = self.mark.begin(Activity::Files);
         let now = Instant::now();
-        while self.queue.fresh_len() < FRESH_LIMIT
+        while self.has_room()
             && let Some((path, delayed)) = self.delayed.due(now)
         {
             self.recheck(path, delayed);
@@ -280,10 +304,19 @@ impl<'a> Intake<'a> {
         }
     }
 
+    /// Whether files that have waited can go on.
+    fn has_room(&self) -> bool {
+        self.queue.fresh_len() < FRESH_LIMIT && self.errands.len() < ERRAND_LIMIT
+    }
+
     /// Whether there is a scan to go on with. A drain has no later scan, so it does not look at more files
     /// while there is no room for one that must wait.
     fn can_scan(&self) -> bool {
-        self.scan.is_some() && !(self.options.drain && self.delayed.is_full())
+        self.scan.is_some() && self.has_room_for_found()
+    }
+
+    fn has_room_for_found(&self) -> bool {
+        self.errands.len() < ERRAND_LIMIT && !(self.options.drain && self.delayed.is_full())
     }
 
     fn advance_scan(&mut self) {
@@ -293,11 +326,12 @@ impl<'a> Intake<'a> {
         };
         for _ in 0..SCAN_STEP {
             match scan.entries.next(&self.options.selection) {
+                None if scan.is_full && self.advance_marked(&mut scan.last_marked) => break,
                 None => return self.end_scan(&scan),
                 Some(Found::File(path, metadata)) => self.consider(path, &metadata, Cause::Found),
                 Some(Found::Fault(fault)) => self.scan_fault(fault),
             }
-            if self.options.drain && self.delayed.is_full() {
+            if !self.has_room_for_found() {
                 break;
             }
         }
@@ -369,6 +403,12 @@ impl<'a> Intake<'a> {
         } else {
             &self.output
         };
+        let (nobody, _no_recorder) = bounded(0);
+        let errand_output = if self.errands.is_empty() {
+            &nobody
+        } else {
+            &self.errand_output
+        };
         select! {
             recv(self.stop.receiver()) -> _ => return Turn::Over,
             recv(self.departed) -> file => match file {
@@ -386,6 +426,9 @@ impl<'a> Intake<'a> {
             send(output, self.next_file()) -> sent => if sent.is_err() {
                 return Turn::Over;
             },
+            send(errand_output, self.next_errand()) -> sent => if sent.is_err() {
+                return Turn::Over;
+            },
             default(timeout) => return Turn::Idle,
         }
         Turn::Event
@@ -398,19 +441,27 @@ impl<'a> Intake<'a> {
             .pop()
             .expect("a file is sent only while the queue has one");
         log::debug!("takes '{}'", file.path.display());
-        let known = Delayed {
-            stamp: None,
+        let known = UnderWay {
+            seen: file.seen,
             origin: file.origin,
+            is_move: false,
         };
         self.under_way.insert(file.path.clone(), known);
         file
+    }
+
+    /// The next errand; there is one.
+    fn next_errand(&mut self) -> Errand {
+        self.errands
+            .pop_front()
+            .expect("an errand is sent only while there is one")
     }
 
     /// How long [`Intake::do_what_is_due`] would find nothing to do. What can't be done before a file goes
     /// is left out: it would make the loop turn without a pause until then.
     fn time_until_due(&mut self) -> Duration {
         let mut moments = [None; 3];
-        if self.queue.fresh_len() < FRESH_LIMIT {
+        if self.has_room() {
             moments[0] = self.delayed.next_moment();
         }
         if self.scan.is_none() {

@@ -7,10 +7,11 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use galmorph_catalog::Watched;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use crate::config::{Folder, WatchSettings};
+use crate::config::{After, Folder, WatchSettings};
 
 /// Which paths under the watched folders are ours to take.
 #[derive(Debug, Clone)]
@@ -28,6 +29,14 @@ impl Selection {
         Self::new(settings.folders.clone(), settings.extensions.clone())
             .with_links(settings.follow_links)
             .with_catalog(&settings.catalog)
+    }
+
+    /// What the catalog says is watched.
+    pub(crate) fn of_watched(watched: &Watched, catalog: &Path) -> Self {
+        let folders = watched.folders.iter().cloned().map(Folder::from).collect();
+        Self::new(folders, watched.extensions.clone())
+            .with_links(watched.follow_links)
+            .with_catalog(catalog)
     }
 
     /// Of `folders`, the files that end in one of `extensions`.
@@ -91,7 +100,7 @@ impl Selection {
     }
 
     /// Whether a file with this path is taken. Only the path is looked at.
-    pub(super) fn takes(&self, path: &Path) -> bool {
+    pub(crate) fn takes(&self, path: &Path) -> bool {
         self.enters(path) && path.file_name().is_some_and(|name| !is_unfinished(name)) && {
             let extension = path.extension().unwrap_or_default();
             self.extensions
@@ -128,6 +137,18 @@ impl Selection {
             && !self
                 .folder_of(path)
                 .is_some_and(|folder| folder.is_relocated(path))
+    }
+
+    /// Whether a path lies where a folder moves files to, with nothing hidden on the way.
+    pub(crate) fn is_relocated(&self, path: &Path) -> bool {
+        let folder = self.folder_of(path);
+        self.covers(path) && folder.is_some_and(|folder| folder.is_relocated(path))
+    }
+
+    /// Whether the folder of a file moves it when it is done.
+    pub(super) fn moves(&self, path: &Path) -> bool {
+        let folder = self.folder_of(path);
+        folder.is_some_and(|folder| folder.after == After::Move)
     }
 
     /// The metadata of the file that a path leads to; `None` when it is no regular file. A link counts as
