@@ -1,6 +1,6 @@
 //! Queues rejected files for another attempt.
 //!
-//! This is the only thing that another program than the daemon writes: a mark on the row. The row stays
+//! This is the only thing that another program than the daemon writes: marks on rows, in one transaction. A row stays
 //! rejected and keeps its reason until the daemon has a new verdict. So a kill loses nothing.
 //!
 //! Only a file that can be tried is marked, and of every other one it is said why not. A mark that can lead
@@ -31,7 +31,7 @@ pub fn wake_file(catalog: &Path) -> PathBuf {
     beside(catalog, ".lock")
 }
 
-/// How many rows are looked at before the marks on them are written.
+/// How many rows are read at once.
 const PAGE: usize = 1024;
 
 /// How many files of one kind are named.
@@ -164,15 +164,15 @@ fn mark_all(
     }
     let reasons: Vec<&str> = reasons.iter().map(|reason| reason.as_str()).collect();
     let mut retried = Retried::default();
+    // The files are looked at before the transaction: a mount that hangs must not keep the daemon waiting.
+    let mut rows = Vec::new();
     let mut last = String::new();
     loop {
         let page = rejected(connection, &last)?;
         let Some(end) = page.last() else {
-            return Ok(Ok(retried));
+            break;
         };
         last.clone_from(&end.path);
-        // The files are looked at before the transaction: a mount that hangs must not keep the daemon waiting.
-        let mut rows = Vec::new();
         for row in page {
             let path = text_path(&row.path);
             let is_wanted = wanted.is_empty() || wanted.iter().any(|one| one.includes(&path));
@@ -183,11 +183,12 @@ fn mark_all(
                 Chance::Gone => retried.gone.add(path),
                 Chance::NotTaken => retried.not_taken.add(path),
                 Chance::Good if row.is_marked => retried.queued_before += 1,
-                Chance::Good => rows.push(row),
+                Chance::Good => rows.push((row.id, row.kind)),
             }
         }
-        mark(connection, &rows, &mut retried.queued)?;
     }
+    retried.queued = mark(connection, rows)?;
+    Ok(Ok(retried))
 }
 
 /// The row of a rejected file.
@@ -216,31 +217,29 @@ fn rejected(connection: &Connection, last: &str) -> rusqlite::Result<Vec<Rejecte
         .collect()
 }
 
-/// Marks rows, and counts them by reason. By their numbers: the daemon may move a file at this moment. One
+/// Marks rows, all or none, and counts them by reason. By their numbers: the daemon may move a file at this moment. One
 /// that it has a new verdict for is no longer rejected, or is rejected for what it is now.
-fn mark(
-    connection: &mut Connection,
-    rows: &[Rejected],
-    queued: &mut ByReason,
-) -> rusqlite::Result<()> {
+fn mark(connection: &mut Connection, rows: Vec<(i64, String)>) -> rusqlite::Result<ByReason> {
+    let mut queued = ByReason::new();
     if rows.is_empty() {
-        return Ok(());
+        return Ok(queued);
     }
     // Another writer is waited for here.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let now = time::now();
-    for row in rows {
+    for (id, kind) in rows {
         let marked = transaction
             .prepare_cached(
                 "UPDATE cutout SET retry = ?2
                  WHERE id = ?1 AND state = 'rejected' AND retry IS NULL",
             )?
-            .execute(params![row.id, now])?;
+            .execute(params![id, now])?;
         if marked > 0 {
-            *queued.entry(row.kind.clone()).or_default() += 1;
+            *queued.entry(kind).or_default() += 1;
         }
     }
-    transaction.commit()
+    transaction.commit()?;
+    Ok(queued)
 }
 
 /// Whether the catalog has a file there, in whatever state.

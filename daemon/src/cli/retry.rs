@@ -140,7 +140,8 @@ fn true_name(path: &Path) -> io::Result<PathBuf> {
     for folder in path.ancestors() {
         if let Ok(found) = folder.canonicalize() {
             let below = path.strip_prefix(folder).unwrap_or(Path::new(""));
-            return Ok(found.join(below));
+            // To join nothing would end a file's name in a slash.
+            return Ok(found.components().chain(below.components()).collect());
         }
     }
     Ok(path)

@@ -40,11 +40,22 @@ impl Intake<'_> {
             }
             return;
         }
-        // It is looked at again when its turn comes, so another notice of it changes nothing.
-        if !matches!(cause, Cause::Complete(_)) && self.is_known(&path) {
-            return;
-        }
         let seen = Seen::of(metadata);
+        if !matches!(cause, Cause::Complete(_)) {
+            // One that waits to be moved must not hide another one that took its place.
+            if let Some(before) = self.delayed.get(&path).and_then(|delayed| delayed.before)
+                && !before.is_same_content(&seen)
+            {
+                let origin = self
+                    .withdraw(&path)
+                    .map_or_else(Origin::now, |earlier| earlier.origin);
+                return self.read_when_settled(path, metadata, origin);
+            }
+            // It is looked at again when its turn comes, so another notice of it changes nothing.
+            if self.is_known(&path) {
+                return;
+            }
+        }
         // A file that was just written may have kept its size and, within one tick of the clock, its time.
         // So it is read in any case, and its digest says whether it is new.
         let task = match cause {
@@ -123,6 +134,20 @@ impl Intake<'_> {
             } => (!is_relocated).then_some(Task::Read(Lane::Answered)),
             FileStatus::New | FileStatus::Stale { .. } => Some(Task::Read(Lane::Backlog)),
         }
+    }
+
+    /// Has a file read, whatever the catalog says of it, as soon as it has settled.
+    pub(super) fn read_when_settled(&mut self, path: PathBuf, metadata: &Metadata, origin: Origin) {
+        let (seen, settle) = (Seen::of(metadata), self.options.settle);
+        if age(metadata).is_some_and(|age| age >= settle) {
+            return self.enqueue(path, seen, origin, Lane::Fresh);
+        }
+        let delayed = Delayed {
+            before: Some(seen),
+            must_read: true,
+            origin,
+        };
+        self.delay(path, Instant::now() + settle, delayed);
     }
 
     pub(super) fn enqueue(&mut self, path: PathBuf, seen: Seen, origin: Origin, lane: Lane) {

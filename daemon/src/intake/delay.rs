@@ -73,6 +73,11 @@ impl DelayQueue {
         self.files.contains_key(path)
     }
 
+    /// The file, if it waits.
+    pub(super) fn get(&self, path: &Path) -> Option<&Delayed> {
+        self.files.get(path).map(|(_, delayed)| delayed)
+    }
+
     /// A file whose moment has come.
     pub(super) fn due(&mut self, now: Instant) -> Option<(PathBuf, Delayed)> {
         loop {
@@ -139,28 +144,24 @@ impl Intake<'_> {
             }
         };
         let seen = Seen::of(&metadata);
+        let origin = delayed.origin;
+        if delayed
+            .before
+            .is_some_and(|before| !before.is_same_content(&seen))
+        {
+            return self.read_when_settled(path, &metadata, origin);
+        }
         let task = if delayed.must_read {
             Some(Task::Read(Lane::Fresh))
         } else {
             self.task(&path, &seen)
         };
-        let origin = delayed.origin;
-        let is_same = |same: fn(&Seen, &Seen) -> bool| {
-            delayed.before.is_none_or(|before| same(&before, &seen))
-        };
         match task {
-            Some(Task::Read(_)) if is_same(Seen::is_same_content) => {
-                self.enqueue(path, seen, origin, Lane::Fresh);
+            Some(Task::Read(_)) => self.enqueue(path, seen, origin, Lane::Fresh),
+            Some(Task::Move) if delayed.before == Some(seen) => {
+                self.move_unless_written(path, seen, origin);
             }
-            Some(Task::Move) if is_same(Seen::eq) => self.move_unless_written(path, seen, origin),
-            Some(_) => {
-                let moment = Instant::now() + self.options.settle;
-                let delayed = Delayed {
-                    before: Some(seen),
-                    ..delayed
-                };
-                self.delay(path, moment, delayed);
-            }
+            Some(Task::Move) => self.delay_until_settled(path, seen, origin),
             // It was moved, and somebody has taken it along.
             None if self.options.selection.is_relocated(&path) && self.is_being_written(&path) => {
                 self.wait_for_writer(path, seen, origin);

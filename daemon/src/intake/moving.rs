@@ -23,6 +23,9 @@ use crate::writers::{Writers, writers};
 /// The shortest pause before a file that somebody writes to is looked at again.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 
+/// The kernel's times of changes are behind by less than this.
+const TICK: Duration = Duration::from_millis(20);
+
 /// How long it is believed that a file is being written to of which no more is heard. Its size may have been
 /// changed by its name: there is no close after that.
 const BELIEF: Duration = Duration::from_hours(1);
@@ -78,12 +81,7 @@ impl Intake<'_> {
         let seen = Seen::of(&metadata);
         if !seen.is_same_content(&known.seen) {
             // The answer is one for what was there before.
-            let delayed = Delayed {
-                before: Some(seen),
-                must_read: true,
-                origin: Origin::now(),
-            };
-            return self.delay(path, Instant::now() + self.options.settle, delayed);
+            return self.read_when_settled(path, &metadata, Origin::now());
         }
         if self.options.selection.moves(&path) && self.task(&path, &seen) == Some(Task::Move) {
             if seen.is_left_alone_for(self.options.settle) {
@@ -91,6 +89,14 @@ impl Intake<'_> {
             } else {
                 self.delay_until_settled(path, seen, Origin::now());
             }
+        } else if !seen.is_left_alone_for(TICK) {
+            // A file that takes its place at once may get a time from before the row's, which no scan heeds.
+            let delayed = Delayed {
+                before: Some(seen),
+                must_read: false,
+                origin: Origin::now(),
+            };
+            self.delay(path, Instant::now() + TICK, delayed);
         }
     }
 
