@@ -14,6 +14,7 @@ fn watched(folder: &str) -> Watched {
             moves: false,
         }],
         extensions: vec!["jpg".into()],
+        exclude: vec!["@eaDir".into()],
         reclassify: true,
         follow_links: false,
     }

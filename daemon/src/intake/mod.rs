@@ -15,6 +15,7 @@
 //! | `notify` | listens to the kernel, and follows what it reports |
 //! | `options` | what is taken, and when |
 //! | `selection` | which paths are ours, and opening them safely |
+//! | `exclusion` | names that are left alone |
 //! | `decide` | the questions that each file is asked |
 //! | `delay` | files that must settle, or are tried again later |
 //! | `moving` | when a file is moved, and what happens to it afterwards |
@@ -25,6 +26,7 @@
 mod decide;
 mod delay;
 mod departures;
+mod exclusion;
 mod moving;
 mod new_folders;
 mod notify;

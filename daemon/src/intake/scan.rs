@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::other_files::OtherFiles;
-use super::selection::{Selection, is_hidden};
+use super::selection::Selection;
 
 /// Calls `each` with everything that a scan of the folders finds, and the folder it is in. Returns the
 /// number of files of other kinds. A file that lies in several of the folders is given, or counted, once.
@@ -74,7 +74,7 @@ impl Scan {
         loop {
             let Some((folder, walk)) = &mut self.current else {
                 let folder = self.waiting.pop_front()?;
-                self.current = Some((folder.clone(), walk(folder)));
+                self.current = Some((folder.clone(), walk(folder, selection.clone())));
                 continue;
             };
             match walk.next() {
@@ -104,8 +104,9 @@ impl Scan {
     }
 }
 
-fn walk(folder: PathBuf) -> Walk {
-    let visible = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
+fn walk(folder: PathBuf, selection: Selection) -> Walk {
+    let visible =
+        move |entry: &DirEntry| entry.depth() == 0 || !selection.is_left_alone(entry.file_name());
     Box::new(WalkDir::new(folder).into_iter().filter_entry(visible))
 }
 

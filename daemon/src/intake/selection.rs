@@ -11,6 +11,7 @@ use galmorph_catalog::Watched;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
+use super::exclusion::Exclusion;
 use crate::config::{After, Folder, WatchSettings};
 
 /// Which paths under the watched folders are ours to take.
@@ -18,6 +19,7 @@ use crate::config::{After, Folder, WatchSettings};
 pub(crate) struct Selection {
     folders: Vec<Folder>,
     extensions: Vec<String>,
+    exclusion: Exclusion,
     follow_links: bool,
     // Neither it nor the files that SQLite puts beside it count as files of other kinds.
     catalog: Option<PathBuf>,
@@ -27,6 +29,7 @@ impl Selection {
     /// What the settings say.
     pub(crate) fn of(settings: &WatchSettings) -> Self {
         Self::new(settings.folders.clone(), settings.extensions.clone())
+            .without(&settings.exclude)
             .with_links(settings.follow_links)
             .with_catalog(&settings.catalog)
     }
@@ -35,6 +38,7 @@ impl Selection {
     pub(crate) fn of_watched(watched: &Watched, catalog: &Path) -> Self {
         let folders = watched.folders.iter().cloned().map(Folder::from).collect();
         Self::new(folders, watched.extensions.clone())
+            .without(&watched.exclude)
             .with_links(watched.follow_links)
             .with_catalog(catalog)
     }
@@ -44,8 +48,17 @@ impl Selection {
         Self {
             folders,
             extensions,
+            exclusion: Exclusion::default(),
             follow_links: false,
             catalog: None,
+        }
+    }
+
+    /// The same, without files and folders of these names.
+    pub(crate) fn without(self, names: &[String]) -> Self {
+        Self {
+            exclusion: Exclusion::new(names),
+            ..self
         }
     }
 
@@ -130,7 +143,7 @@ impl Selection {
         self.catalog.as_ref().is_some_and(is_one)
     }
 
-    /// Whether a path lies in a watched folder with nothing hidden on the way, and not where files are
+    /// Whether a path lies in a watched folder with nothing hidden or excluded on the way, and not where files are
     /// moved to.
     pub(super) fn enters(&self, path: &Path) -> bool {
         self.covers(path)
@@ -192,15 +205,20 @@ impl Selection {
         Ok(Some(file))
     }
 
-    /// Whether a path lies in a watched folder with nothing hidden on the way.
+    /// Whether a path lies in a watched folder with nothing hidden or excluded on the way.
     pub(crate) fn covers(&self, path: &Path) -> bool {
         self.folder_of(path)
             .and_then(|folder| path.strip_prefix(&folder.path).ok())
-            .is_some_and(|below| !below.iter().any(is_hidden))
+            .is_some_and(|below| !below.iter().any(|name| self.is_left_alone(name)))
+    }
+
+    /// Whether a file or folder of this name is left alone, with all that is in it: it is hidden or excluded.
+    pub(super) fn is_left_alone(&self, name: &OsStr) -> bool {
+        is_hidden(name) || self.exclusion.includes(name)
     }
 }
 
-pub(super) fn is_hidden(name: &OsStr) -> bool {
+fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
 }
 
@@ -239,6 +257,23 @@ mod tests {
             assert!(!takes(name), "{name}");
         }
         assert!(!selection.takes(Path::new("/in/a.jpg")));
+    }
+
+    #[test]
+    fn excluded_names_are_left_alone_and_so_is_what_lies_below_them() {
+        let names = ["@eaDir", "*.sync-conflict-*"].map(String::from);
+        let folder = Path::new("/in/@eaDir");
+        let selection = selection(folder).without(&names);
+        let takes = |name: &str| selection.takes(&folder.join(name));
+        // The folder itself was asked for.
+        assert!(takes("a.jpg") && takes("b/a.jpg"));
+        for name in [
+            "@eaDir/a.jpg",
+            "b/@EADIR/c/a.jpg",
+            "b/a.sync-conflict-1.jpg",
+        ] {
+            assert!(!takes(name), "{name}");
+        }
     }
 
     #[test]
