@@ -50,7 +50,7 @@ pub(crate) use resolve::{Examined, Setup, WatchArguments, load_model};
 // An entry: the meaning, which is also the help of the flag; name, type and default; the check; the flag.
 table::settings! {
     /// Folders to watch, including their sub-folders. { path = "...", after = "move" } moves files that
-    /// are done to the folder's sub-folders done and rejected.
+    /// are done and were left alone for settle_seconds to the folder's sub-folders done and rejected.
     folders: Vec<Folder> = Vec::new(), anything;
     /// The catalog, an SQLite file, created if it does not exist. Default: galmorph.sqlite in systemd's
     /// state directory, or in the current folder.
@@ -74,7 +74,7 @@ table::settings! {
     /// How long an image may wait for its batch to fill, in seconds.
     max_delay_seconds: f64 = 0.02, seconds;
     /// How long a file must stay unchanged before it is read, in seconds. Files that are seen to be closed
-    /// after writing are read at once.
+    /// after writing are read at once. So long must a file be left alone, too, before it is moved.
     settle_seconds: f64 = 2.0, seconds;
     /// Pause between two full scans of the folders, in seconds; or nine times the duration of a scan, if
     /// that is longer.
