@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
+use rustix::io::Errno;
 
 /// Who writes to a file.
 #[derive(Debug)]
@@ -25,10 +26,12 @@ pub(crate) enum Writers {
 /// Asks the kernel. Does not follow a link.
 pub(crate) fn writers(path: &Path) -> Writers {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-    let Ok(file) = openat(CWD, path, flags, Mode::empty()) else {
-        return Writers::Unknown;
+    let file = match openat(CWD, path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        // A file server has a lease for one of its clients, and is about to give it back.
+        Err(Errno::AGAIN) => return Writers::Some,
+        Err(_) => return Writers::Unknown,
     };
-    let file = File::from(file);
     match lease(&file) {
         Ok(()) => Writers::None(file),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock && is_local(&file) => Writers::Some,

@@ -16,7 +16,7 @@ use super::Outcome;
 use super::args::CatalogArguments;
 use crate::failure::Failure;
 use crate::file::{changed_at, file_status};
-use crate::intake::{Found, OtherFiles, Selection, survey};
+use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
 use galmorph_catalog::path_text;
 use galmorph_catalog::time;
 use galmorph_catalog::{FileStatus, Reader, Watch, in_use, sizes};
@@ -272,7 +272,7 @@ impl Waiting {
         let mut by_folder: BTreeMap<PathBuf, (u64, Option<String>)> = BTreeMap::new();
         let mut outcome = Ok(());
         let selection = Selection::of_watched(&watch.watched, path);
-        waiting.others = survey(&selection, |folder, found| {
+        let mut count_one = |folder: &Path, found| {
             let (count, first_fault) = by_folder.entry(folder.to_owned()).or_default();
             let (path, metadata) = match found {
                 Found::File(path, metadata) => (path, metadata),
@@ -300,8 +300,11 @@ impl Waiting {
             {
                 waiting.oldest = Some((since, path));
             }
-        });
+        };
+        let others = survey(&selection, &mut count_one);
+        survey_marked(catalog, &selection, &mut count_one)?;
         outcome?;
+        waiting.others = others;
         waiting.folders = folders
             .iter()
             .map(|folder| {

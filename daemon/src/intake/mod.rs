@@ -56,7 +56,7 @@ pub(crate) use options::IntakeOptions;
 pub(crate) use other_files::OtherFiles;
 use queue::Queue;
 use scan::Scan;
-pub(crate) use scan::{Found, survey};
+pub(crate) use scan::{Found, survey, survey_marked};
 pub(crate) use selection::Selection;
 
 /// How many files may wait to settle. A later scan finds the others.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::decide::{Cause, Task};
 use super::delay::Delayed;
 use super::departures::DRAIN_ATTEMPTS;
+use super::scan::MARKED_STEP;
 use super::{Intake, UnderWay};
 use crate::file::{Errand, Origin, Seen, TakenFile};
 use crate::writers::{Writers, writers};
@@ -29,9 +30,6 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long it is believed that a file is being written to of which no more is heard. Its size may have been
 /// changed by its name: there is no close after that.
 const BELIEF: Duration = Duration::from_hours(1);
-
-/// How many marked files are looked at before other things get their turn.
-const MARKED_STEP: u32 = 256;
 
 /// How many files that are being written to are remembered.
 const WRITTEN: usize = 16_384;

@@ -184,8 +184,8 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
         .map_err(io)?
         .ok_or_else(changed)?;
     let before = file.metadata().map_err(io)?;
-    let is_the_same = |now: &Metadata| Seen::of(now).is_same_content(&taken.seen);
-    if !before.is_file() || !is_the_same(&before) {
+    let is_the_same = |now: &Metadata| Seen::of(now).is_same_content(&Seen::of(&before));
+    if !before.is_file() || Seen::of(&before).stamp != taken.seen.stamp {
         return Err(changed());
     }
     if let Err(error) = limits.check_bytes(before.len()) {

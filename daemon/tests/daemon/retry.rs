@@ -269,6 +269,11 @@ fn a_file_that_was_moved_is_tried_again_as_it_is_now() {
             let config = rejected_and_moved(&dir);
             change(&dir);
             says(&dir, &[name], &["queued 1 rejected file"]);
+            let status = dir.status();
+            assert_eq!(
+                (file_counts(&status)[3], &status["folders"][0]["waiting"]),
+                (1, &1.into())
+            );
             says(
                 &dir,
                 &[name],
