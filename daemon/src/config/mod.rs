@@ -50,7 +50,7 @@ pub(crate) use resolve::{Examined, Setup, WatchArguments, load_model};
 // An entry: the meaning, which is also the help of the flag; name, type and default; the check; the flag.
 table::settings! {
     /// Folders to watch, including their sub-folders. { path = "...", after = "move" } moves files that
-    /// are done and were left alone for settle_seconds to the folder's sub-folders done and rejected.
+    /// are done, and were left alone for as long as files must settle, to its sub-folders done and rejected.
     folders: Vec<Folder> = Vec::new(), anything;
     /// The catalog, an SQLite file, created if it does not exist. Default: galmorph.sqlite in systemd's
     /// state directory, or in the current folder.
