@@ -19,10 +19,11 @@ use rusqlite::{Connection, Transaction};
 pub(crate) const APPLICATION_ID: i32 = 0x676C_6D72;
 
 /// The version that this program writes; `user_version` in the file.
-pub(crate) const VERSION: i32 = 4;
+pub(crate) const VERSION: i32 = 5;
 
 /// What leads from each version to the next, beginning with an empty file.
-const MIGRATIONS: [fn() -> String; VERSION as usize] = [version_1, version_2, version_3, version_4];
+const MIGRATIONS: [fn() -> String; VERSION as usize] =
+    [version_1, version_2, version_3, version_4, version_5];
 
 /// Brings a catalog of `version` up to date, in one transaction.
 pub(crate) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
@@ -143,6 +144,15 @@ CREATE VIEW catalog AS
 ",
         wide("")
     )
+}
+
+/// Which files are left alone.
+fn version_5() -> String {
+    "
+-- Names of files and folders that are left alone, a JSON array.
+ALTER TABLE watch ADD COLUMN exclude TEXT NOT NULL DEFAULT '[]';
+"
+    .to_owned()
 }
 
 /// The wide form: each cutout with its newest answer, among those that `which` (a condition on

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 use crate::connect::check_library;
 use crate::error::{fault, opening_fault};
 use std::fs::File;
+use std::time::SystemTime;
+
+/// When a file was last changed that was left alone since.
+const LONG_AGO: SystemTime = SystemTime::UNIX_EPOCH;
 
 const ANSWER: [f32; 5] = [0.1, 0.3, 0.05, 0.25, 0.3];
 
@@ -45,7 +49,6 @@ fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
         attempts: 1,
         first_seen: Timestamp::now(),
         verdict,
-        move_to: None,
     }
 }
 
@@ -135,8 +138,8 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
     let done = |path: &str, bytes, time: &str, model| {
         let modified = time.parse().unwrap();
         let stamp = Stamp { bytes, modified };
-        let standing = reader.file_status(Path::new(path), stamp, required_model(model));
-        standing.unwrap() == FileStatus::Done
+        let standing = reader.file_status(Path::new(path), stamp, LONG_AGO, required_model(model));
+        matches!(standing.unwrap(), FileStatus::Done { .. })
     };
     assert!(done("/a", 12, time, writer.model()));
     assert!(done("/b", 12, time, writer.model()));
@@ -152,8 +155,8 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
         reclassify: false,
         ..required_model(writer.model() + 1)
     };
-    let standing = reader.file_status(Path::new("/a"), stamp(), any_model);
-    assert_eq!(standing.unwrap(), FileStatus::Done);
+    let standing = reader.file_status(Path::new("/a"), stamp(), LONG_AGO, any_model);
+    assert_eq!(standing.unwrap(), FileStatus::Done { rejected: false });
     assert!(!done("/c", 12, time, writer.model()));
     assert_eq!(
         fixture.ask::<String>("SELECT reason FROM cutout WHERE path = '/b'"),

@@ -18,12 +18,14 @@ use crate::retry::KIND;
 use crate::{CatalogError, Reader, Writer, path_text, text_path, time};
 
 /// What is watched, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watched {
     /// The folders, by their true names.
     pub folders: Vec<WatchedFolder>,
     /// Which files are taken, by the end of their name.
     pub extensions: Vec<String>,
+    /// Which files and folders are left alone, by their name.
+    pub exclude: Vec<String>,
     /// Whether files are taken that only another model has answered for.
     pub reclassify: bool,
     /// Whether links to files are taken.
@@ -174,6 +176,7 @@ struct WatchRow {
     model: i64,
     folders: String,
     extensions: String,
+    exclude: String,
     reclassify: bool,
     moving: String,
     limits: String,
@@ -191,6 +194,7 @@ impl WatchRow {
             model,
             folders: names(|_| true),
             extensions: serde_json::json!(watched.extensions).to_string(),
+            exclude: serde_json::json!(watched.exclude).to_string(),
             reclassify: watched.reclassify,
             moving: names(|folder| folder.moves),
             limits: serde_json::json!({
@@ -206,7 +210,7 @@ impl WatchRow {
 
     fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
         let statement =
-            "SELECT model, folders, extensions, reclassify, moving, limits, follow_links
+            "SELECT model, folders, extensions, exclude, reclassify, moving, limits, follow_links
                          FROM watch";
         connection
             .query_row(statement, [], |row: &Row| {
@@ -214,6 +218,7 @@ impl WatchRow {
                     model: row.get("model")?,
                     folders: row.get("folders")?,
                     extensions: row.get("extensions")?,
+                    exclude: row.get("exclude")?,
                     reclassify: row.get("reclassify")?,
                     moving: row.get("moving")?,
                     limits: row.get("limits")?,
@@ -225,16 +230,19 @@ impl WatchRow {
 
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.execute(
-            "INSERT INTO watch (id, model, folders, extensions, reclassify, moving, limits, follow_links)
-             VALUES (1, :model, :folders, :extensions, :reclassify, :moving, :limits, :follow_links)
+            "INSERT INTO watch
+                 (id, model, folders, extensions, exclude, reclassify, moving, limits, follow_links)
+             VALUES
+                 (1, :model, :folders, :extensions, :exclude, :reclassify, :moving, :limits, :follow_links)
              ON CONFLICT (id) DO UPDATE SET model = excluded.model,
-                 folders = excluded.folders, extensions = excluded.extensions,
+                 folders = excluded.folders, extensions = excluded.extensions, exclude = excluded.exclude,
                  reclassify = excluded.reclassify, moving = excluded.moving,
                  limits = excluded.limits, follow_links = excluded.follow_links",
             named_params! {
                 ":model": self.model,
                 ":folders": self.folders,
                 ":extensions": self.extensions,
+                ":exclude": self.exclude,
                 ":reclassify": self.reclassify,
                 ":moving": self.moving,
                 ":limits": self.limits,
@@ -254,6 +262,7 @@ impl WatchRow {
         Ok(Watched {
             folders: list(&self.folders)?.into_iter().map(folder).collect(),
             extensions: list(&self.extensions)?,
+            exclude: list(&self.exclude)?,
             reclassify: self.reclassify,
             follow_links: self.follow_links,
         })

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use galmorph_catalog::Stamp;
+use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, Stamp};
 use jiff::Timestamp;
 
 /// A file that the intake gives to the pipeline.
@@ -14,10 +14,26 @@ use jiff::Timestamp;
 pub(crate) struct TakenFile {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// Its size and time when it was taken.
-    pub(crate) stamp: Stamp,
+    /// How it was when it was taken.
+    pub(crate) seen: Seen,
     /// How it got here.
     pub(crate) origin: Origin,
+}
+
+#[cfg(test)]
+impl TakenFile {
+    /// One that is nowhere.
+    pub(crate) fn named(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            seen: Seen {
+                stamp: Stamp::default(),
+                changed: SystemTime::UNIX_EPOCH,
+                inode: (0, 0),
+            },
+            origin: Origin::now(),
+        }
+    }
 }
 
 /// How a file got into the queue.
@@ -42,11 +58,59 @@ impl Origin {
     }
 }
 
+/// A file as it was when it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Its size and modification time.
+    pub(crate) stamp: Stamp,
+    /// When anything about it was changed last, by the kernel's clock.
+    pub(crate) changed: SystemTime,
+    // The numbers of its device and of its inode: another file under the name has others.
+    inode: (u64, u64),
+}
+
+impl Seen {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            stamp: Stamp::of(metadata),
+            changed: changed_at(metadata),
+            inode: (metadata.dev(), metadata.ino()),
+        }
+    }
+
+    /// Whether it is the same file, with the same content as far as its size and time tell. Who may read it
+    /// or how many names it has may have changed.
+    pub(crate) fn is_same_content(&self, other: &Self) -> bool {
+        (self.stamp, self.inode) == (other.stamp, other.inode)
+    }
+
+    /// Whether nothing about it was changed for this long. A time in the future is another machine's, and
+    /// says nothing.
+    pub(crate) fn is_left_alone_for(&self, settle: Duration) -> bool {
+        SystemTime::now()
+            .duration_since(self.changed)
+            .is_ok_and(|age| age >= settle)
+    }
+}
+
+/// What the intake asks the recorder for.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    /// To move a file that has its answer and was left alone. It ends in a [`Departure`].
+    Move(TakenFile),
+    /// To take the mark from a file that can't be tried again.
+    Unmark(PathBuf),
+}
+
 /// How a file left the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Departure {
     /// Its row is committed.
     Recorded,
+    /// It was moved there.
+    Moved(PathBuf),
+    /// It was to be moved, and somebody has it open for writing.
+    Busy,
     /// It changed after it was taken.
     Changed,
     /// It is no longer there.
@@ -72,6 +136,16 @@ pub(crate) fn changed_at(metadata: &Metadata) -> SystemTime {
     };
     time.and_then(|time| time.checked_add(Duration::from_nanos(part)))
         .expect("a SystemTime holds every time of the kernel")
+}
+
+/// How a file stands with the catalog that has these metadata.
+pub(crate) fn file_status(
+    catalog: &Reader,
+    path: &Path,
+    metadata: &Metadata,
+    wanted: RequiredModel,
+) -> Result<FileStatus, CatalogError> {
+    catalog.file_status(path, Stamp::of(metadata), changed_at(metadata), wanted)
 }
 
 /// What an error of the file system means for a file. All but absence may pass: a mount that hangs, a

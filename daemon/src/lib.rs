@@ -39,3 +39,4 @@ pub mod pages;
 mod pipeline;
 mod shutdown;
 mod threads;
+mod writers;

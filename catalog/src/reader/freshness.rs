@@ -20,7 +20,10 @@ pub enum FileStatus {
     /// It has no row.
     New,
     /// It was rejected, or has the answer that is wanted, as it now is.
-    Done,
+    Done {
+        /// Whether the row says that it was rejected.
+        rejected: bool,
+    },
     /// It has a row, and is to be taken again.
     Stale {
         /// Whether the row says that it was rejected.
@@ -33,7 +36,8 @@ pub enum FileStatus {
 /// Why a file with a row is taken again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StaleReason {
-    /// Its size or time is another.
+    /// Its size or time is another, or the kernel says that something else about it was changed after it was
+    /// recorded: another file may have taken its place.
     Changed,
     /// It was rejected, and is to be tried again.
     Retry,
@@ -62,16 +66,20 @@ pub struct Rows {
 }
 
 impl Reader {
-    /// How a file stands that now has this size and time.
+    /// How a file stands that now has this size and time. `changed` is the kernel's own time of its last
+    /// change (ctime), which no program can set back. One in the future is the time of another machine's
+    /// clock, and says nothing yet.
     pub fn file_status(
         &self,
         path: &Path,
         stamp: Stamp,
+        changed: SystemTime,
         wanted: RequiredModel,
     ) -> Result<FileStatus, CatalogError> {
         let find = || {
             let mut statement = self.connection.prepare_cached(
-                "SELECT state = 'rejected', bytes = ?2 AND modified = ?3, retry IS NOT NULL,
+                "SELECT state = 'rejected', bytes = ?2 AND modified = ?3 AND (?5 IS NULL OR ?5 <= updated),
+                     retry IS NOT NULL,
                      EXISTS (SELECT 1 FROM classification
                              WHERE classification.digest = cutout.digest AND classification.model = ?4)
                  FROM cutout WHERE path = ?1",
@@ -80,7 +88,9 @@ impl Reader {
                 path_text(path),
                 sql_bytes(stamp.bytes),
                 time::exact(stamp.modified),
-                wanted.model
+                wanted.model,
+                (changed <= SystemTime::now())
+                    .then(|| time::to_millisecond(time::nearest(changed)))
             ];
             let found: Option<(bool, bool, bool, bool)> = statement
                 .query_row(values, |row| {
@@ -94,7 +104,7 @@ impl Reader {
                 (false, _) => StaleReason::Changed,
                 (true, true) if retry => StaleReason::Retry,
                 (true, false) if !answered && wanted.reclassify => StaleReason::OtherModel,
-                (true, _) => return Ok(FileStatus::Done),
+                (true, _) => return Ok(FileStatus::Done { rejected }),
             };
             Ok(FileStatus::Stale { rejected, reason })
         };

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use blake3::Hash;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
-use crate::CatalogError;
 use crate::connect::{BUSY_TIMEOUT, check_version, no_catalog, require_current};
 use crate::error::{fault, opening_fault};
 use crate::file::{open_immutable, sizes};
+use crate::{CatalogError, path_text, text_path};
 pub use backup::BackupError;
 pub use freshness::{FileStatus, RequiredModel, StaleReason};
 pub use query::{Filter, Query};
@@ -94,6 +94,22 @@ impl Reader {
     pub fn has_answer(&self, digest: &Hash, model: i64) -> Result<bool, CatalogError> {
         let statement = "SELECT 1 FROM classification WHERE digest = ?1 AND model = ?2";
         self.exists(statement, params![digest.to_hex().as_str(), model])
+    }
+
+    /// At most `limit` files that are to be tried again, in the order of their paths, from the one after
+    /// `last` on.
+    pub fn marked(&self, last: &Path, limit: u32) -> Result<Vec<PathBuf>, CatalogError> {
+        let work = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT path FROM cutout WHERE retry IS NOT NULL AND path > ?1 ORDER BY path LIMIT ?2",
+            )?;
+            statement
+                .query_map(params![path_text(last), limit], |row| {
+                    Ok(text_path(&row.get::<_, String>(0)?))
+                })?
+                .collect::<rusqlite::Result<Vec<PathBuf>>>()
+        };
+        work().map_err(|error| fault(&self.path, "read", error))
     }
 
     fn exists(&self, statement: &str, values: impl rusqlite::Params) -> Result<bool, CatalogError> {

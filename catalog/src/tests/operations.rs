@@ -14,6 +14,7 @@ fn watched(folder: &str) -> Watched {
             moves: false,
         }],
         extensions: vec!["jpg".into()],
+        exclude: vec!["@eaDir".into()],
         reclassify: true,
         follow_links: false,
     }
@@ -127,41 +128,53 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     let standing = |path: &str| {
         let path = Path::new(path);
         reader
-            .file_status(path, stamp(), required_model(writer.model()))
+            .file_status(path, stamp(), LONG_AGO, required_model(writer.model()))
             .unwrap()
     };
-    assert_eq!(standing("/in/b"), FileStatus::Done);
+    assert_eq!(standing("/in/b"), FileStatus::Done { rejected: true });
     let wanted = |path: &str, moved: &[&str]| crate::Wanted {
         path: path.into(),
         moved: moved.iter().map(PathBuf::from).collect(),
     };
     for missing in ["/i", "/in/", "/in/b/c", "/inn", "/in0"].map(|path| wanted(path, &[])) {
         let known = missing.path == Path::new("/in/");
-        let refused = retry(&fixture.path(), &[RejectReason::TooLarge], &[missing]);
+        let refused = retry(
+            &fixture.path(),
+            &[RejectReason::TooLarge],
+            &[missing],
+            |_| Chance::Good,
+        );
         assert_eq!(refused.is_ok(), known, "{refused:?}");
     }
     // One path that leads nowhere, and nothing is queued.
     let some = [wanted("/in", &[]), wanted("/gone", &["/done"])];
-    let error = retry(&fixture.path(), &[], &some).unwrap_err();
+    let error = retry(&fixture.path(), &[], &some, |_| Chance::Good).unwrap_err();
     assert!(error.to_string().contains("'/gone'"), "{error}");
-    assert_eq!(standing("/in/b"), FileStatus::Done);
+    assert_eq!(standing("/in/b"), FileStatus::Done { rejected: true });
     // A file is found where it was moved to.
     let moved = [wanted("/b", &["/done/b", "/in/b"])];
-    let put_back = retry(&fixture.path(), &[], &moved).unwrap();
-    assert_eq!(put_back, ByReason::from([("broken".to_owned(), 1)]));
+    let queued = retry(&fixture.path(), &[], &moved, |_| Chance::Good)
+        .unwrap()
+        .queued;
+    assert_eq!(queued, ByReason::from([("broken".to_owned(), 1)]));
     let again = FileStatus::Stale {
         rejected: true,
         reason: StaleReason::Retry,
     };
     assert_eq!(
         ["/in/a", "/in/b", "/in/c"].map(standing),
-        [FileStatus::Done, again, FileStatus::New]
+        [FileStatus::Done { rejected: false }, again, FileStatus::New]
     );
     let rows = reader.rows().unwrap();
     assert_eq!((rows.classified, rows.rejected), (1, 1));
     writer.record(&[broken()]).unwrap();
-    let stands = reader.file_status(Path::new("/in/b"), stamp(), required_model(writer.model()));
-    assert_eq!(stands.unwrap(), FileStatus::Done);
+    let stands = reader.file_status(
+        Path::new("/in/b"),
+        stamp(),
+        LONG_AGO,
+        required_model(writer.model()),
+    );
+    assert_eq!(stands.unwrap(), FileStatus::Done { rejected: true });
 }
 
 #[test]

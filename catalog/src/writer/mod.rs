@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use crate::connect::{BUSY_TIMEOUT, check_version};
 use crate::error::{fault, opening_fault};
 use crate::{CatalogError, file, schema};
-pub use moves::{Marked, Move};
+pub use moves::{Move, Standing};
 pub use record::{Entry, Verdict, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
 

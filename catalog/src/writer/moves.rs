@@ -1,12 +1,12 @@
 //! Files that are moved when they have their answer, and what the catalog knows of it.
 //!
 //! A row says where its file is. The move itself can't be part of a transaction, so there are two around
-//! it: the one that records the answer also says where the file is about to go, and the next, when it is
-//! there, gives the row its new path. Whatever happens in between, the row names both places.
+//! it: one says where the file is about to go, and the next, when it is there, gives the row its new path.
+//! Whatever happens in between, the row names both places.
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Params, Row, params};
+use rusqlite::{Params, Row, Transaction};
 
 use super::{Writer, unsigned};
 use crate::error::fault;
@@ -23,11 +23,11 @@ pub struct Move {
     pub stamp: Stamp,
 }
 
-/// A rejected file that is to be tried again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marked {
-    /// Where its row says that it is.
-    pub path: PathBuf,
+/// What the row of a file says that may be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it was rejected.
+    pub rejected: bool,
     /// How it was when it was read.
     pub stamp: Stamp,
 }
@@ -41,29 +41,82 @@ impl Writer {
             .map_err(|error| fault(&self.path, "read", error))
     }
 
-    /// Says that files are about to be moved, without a new verdict.
+    /// What the row of a file says; `None` when it has none, or is to be tried again.
+    pub fn standing(&self, path: &Path) -> Result<Option<Standing>, CatalogError> {
+        let statement = "SELECT state = 'rejected', bytes, modified FROM cutout
+             WHERE path = ?1 AND retry IS NULL";
+        let found = self.list(statement, [path_text(path)], |row| {
+            Ok(Standing {
+                rejected: row.get(0)?,
+                stamp: stamp(row)?,
+            })
+        })?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Says that files are about to be moved.
     pub fn intend(&mut self, moves: &[Move]) -> Result<(), CatalogError> {
-        let statement = "UPDATE cutout SET move_to = ?2 WHERE path = ?1";
-        self.update(&[(statement, moves)])
+        let work = |transaction: &Transaction, file: &Move| {
+            transaction
+                .prepare_cached("UPDATE cutout SET move_to = ?2 WHERE path = ?1")?
+                .execute([path_text(&file.from), path_text(&file.to)])
+        };
+        self.update(moves, work)
     }
 
     /// Gives the rows of files that were moved their new paths, and says of others that they stay.
     pub fn end_moves(&mut self, moved: &[Move], stayed: &[Move]) -> Result<(), CatalogError> {
-        let there = "UPDATE cutout SET path = ?2, move_to = NULL WHERE path = ?1 AND move_to = ?2";
+        let now = time::now();
+        let files: Vec<(&Move, bool)> = moved
+            .iter()
+            .map(|file| (file, true))
+            .chain(stayed.iter().map(|file| (file, false)))
+            .collect();
+        // To move a file is to change it, for the kernel. The row is as new as that.
+        let there = "UPDATE cutout SET path = ?2, move_to = NULL, updated = ?3
+             WHERE path = ?1 AND move_to = ?2";
         let here = "UPDATE cutout SET move_to = NULL WHERE path = ?1 AND move_to = ?2";
-        self.update(&[(there, moved), (here, stayed)])
+        self.update(&files, |transaction, (file, is_there)| {
+            let (from, to) = (path_text(&file.from), path_text(&file.to));
+            if *is_there {
+                transaction
+                    .prepare_cached(there)?
+                    .execute([&*from, &to, &now])
+            } else {
+                transaction.prepare_cached(here)?.execute([from, to])
+            }
+        })
     }
 
-    /// Executes each statement with the two paths of each of its files, all or none.
-    fn update(&mut self, work: &[(&str, &[Move])]) -> Result<(), CatalogError> {
+    /// Marks files to be read again: something happened to them that the daemon was not there to see.
+    pub fn mark(&mut self, files: &[PathBuf]) -> Result<(), CatalogError> {
+        let now = time::now();
+        self.update(files, |transaction, path| {
+            transaction
+                .prepare_cached("UPDATE cutout SET retry = ?2 WHERE path = ?1")?
+                .execute([path_text(path), now.clone()])
+        })
+    }
+
+    /// Says of files that they are not tried again. Their rows stay as they are.
+    pub fn unmark(&mut self, files: &[PathBuf]) -> Result<(), CatalogError> {
+        self.update(files, |transaction, path| {
+            transaction
+                .prepare_cached("UPDATE cutout SET retry = NULL WHERE path = ?1")?
+                .execute([path_text(path)])
+        })
+    }
+
+    /// Does something to the row of each file, all or none.
+    fn update<T>(
+        &mut self,
+        files: &[T],
+        change: impl Fn(&Transaction, &T) -> rusqlite::Result<usize>,
+    ) -> Result<(), CatalogError> {
         let mut work = || {
             let transaction = self.connection.transaction()?;
-            for (statement, files) in work {
-                for file in *files {
-                    transaction
-                        .prepare_cached(statement)?
-                        .execute([path_text(&file.from), path_text(&file.to)])?;
-                }
+            for file in files {
+                change(&transaction, file)?;
             }
             transaction.commit()
         };
@@ -79,19 +132,6 @@ impl Writer {
             Ok(Move {
                 from: path(row)?,
                 to: text_path(&to),
-                stamp: stamp(row)?,
-            })
-        })
-    }
-
-    /// At most `limit` rejected files that are to be tried again, in the order of their paths, from the
-    /// one after `last` on.
-    pub fn marked(&self, last: &Path, limit: u32) -> Result<Vec<Marked>, CatalogError> {
-        let statement = "SELECT path, bytes, modified FROM cutout
-             WHERE retry IS NOT NULL AND path > ?1 ORDER BY path LIMIT ?2";
-        self.list(statement, params![path_text(last), limit], |row| {
-            Ok(Marked {
-                path: path(row)?,
                 stamp: stamp(row)?,
             })
         })

@@ -29,8 +29,6 @@ pub struct Entry {
     pub first_seen: Timestamp,
     /// What became of it.
     pub verdict: Verdict,
-    /// Where it is about to be moved.
-    pub move_to: Option<PathBuf>,
 }
 
 /// What became of a file.
@@ -105,13 +103,13 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
     transaction
         .prepare_cached(
             "INSERT INTO cutout (path, digest, bytes, modified, width, height, object_id, state, reason,
-                                 attempts, first_seen, updated, move_to)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                 attempts, first_seen, updated)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (path) DO UPDATE SET
                  digest = excluded.digest, bytes = excluded.bytes, modified = excluded.modified,
                  width = excluded.width, height = excluded.height, object_id = excluded.object_id,
                  state = excluded.state, reason = excluded.reason, attempts = excluded.attempts,
-                 updated = excluded.updated, move_to = excluded.move_to, retry = NULL",
+                 updated = excluded.updated, move_to = NULL, retry = NULL",
         )?
         .execute(params![
             path_text(&entry.path),
@@ -126,7 +124,6 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
             entry.attempts,
             time::to_millisecond(entry.first_seen),
             now,
-            entry.move_to.as_deref().map(path_text),
         ])?;
     Ok(())
 }

@@ -294,14 +294,16 @@ const STATUS: Notes = Notes {
 
 const RETRY: Notes = Notes {
     description: &[
-        "Puts rejected files back, so that they are tried again: all of them, or those that were rejected \
+        "Queues rejected files for another attempt: all of them, or those that were rejected \
          for some reason, or those below some paths. A rejected file stays rejected until its content \
          changes; this is for when the limits or the model have changed instead.",
         "A `galmorph watch` that is running takes the files at once; otherwise the next one does. A file \
-         keeps its row and its reason until it has its new answer. Files that were moved to a folder \
-         `rejected` are moved back.",
-        "The reasons: `not_an_image` (neither JPEG nor PNG), `broken` (damaged or cut off), `unsupported` (of \
-         a kind that is not read), `blank` (of one colour), `too_large` and `too_small` (see max_bytes, max_side, max_pixels and min_side \
+         keeps its row and its reason until it has its new answer. A file that was moved to a folder \
+         `rejected` is read there, and goes to `done` with an answer. Files that are gone, or that no \
+         watched folder takes, are named and not tried.",
+        "The reasons: `not_an_image` (neither JPEG nor PNG), `broken` (damaged or cut off), `unsupported` \
+         (of a kind that is not read), `blank` (of one colour), `too_large` and `too_small` (see \
+         max_bytes, max_side, max_pixels and min_side \
          in galmorph.toml(5)), `preprocessing`, `inference` and `no_answer` (the preprocessing or the \
          network failed on this image).",
     ],

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use super::Outcome;
 use crate::config::WatchSettings;
 use crate::failure::Failure;
-use crate::intake::{Found, OtherFiles, Selection, survey};
-use galmorph_catalog::Stamp;
+use crate::file::file_status;
+use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
 use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch};
 
 /// How many files of one kind are named.
@@ -84,13 +84,13 @@ impl Reconciliation {
     fn of(catalog: &Reader, watch: &Watch, selection: &Selection) -> Result<Self, Failure> {
         let mut found = Self::default();
         let mut outcome = Ok(());
-        let others = survey(selection, |_, file| {
+        let mut compare = |_: &Path, file| {
             let (path, metadata) = match file {
                 Found::File(path, metadata) => (path, metadata),
                 Found::Fault(fault) => return found.faults.push(fault),
             };
-            match catalog.file_status(&path, Stamp::of(&metadata), watch.required_model()) {
-                Ok(FileStatus::Done) => found.agree += 1,
+            match file_status(catalog, &path, &metadata, watch.required_model()) {
+                Ok(FileStatus::Done { .. }) => found.agree += 1,
                 Ok(FileStatus::New) => found.new.add(&path),
                 Ok(FileStatus::Stale { reason, .. }) => match reason {
                     StaleReason::Changed => found.changed.add(&path),
@@ -99,7 +99,9 @@ impl Reconciliation {
                 },
                 Err(error) => outcome = Err(error),
             }
-        });
+        };
+        let others = survey(selection, &mut compare);
+        survey_marked(catalog, selection, &mut compare)?;
         outcome?;
         found.others = others;
         catalog.each_path(|path| {

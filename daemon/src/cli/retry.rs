@@ -1,6 +1,6 @@
 //! `galmorph retry`: another attempt for rejected files, while the daemon runs or without one.
 
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{self, Path, PathBuf};
 
 use clap::{Args, ValueHint};
@@ -8,10 +8,9 @@ use galmorph_cutout::RejectReason;
 
 use super::Outcome;
 use super::args::{CatalogArguments, reason};
-use crate::config::Folder;
 use crate::failure::Failure;
 use crate::intake::Selection;
-use galmorph_catalog::{Reader, RetryError, Wanted, in_use, retry};
+use galmorph_catalog::{Chance, Few, Reader, Retried, RetryError, Wanted, Watched, in_use, retry};
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {
@@ -31,42 +30,25 @@ pub(super) struct Retry {
 impl Retry {
     pub(super) fn run(&self, quiet: bool) -> Result<Outcome, Failure> {
         let catalog = self.catalog.path()?;
-        let wanted = self.wanted(&catalog)?;
-        let queued = retry(&catalog, &self.reasons, &wanted).map_err(|error| match error {
-            RetryError::Catalog(error) => error.into(),
-            RetryError::NoSuchFile(_) => Failure::Usage(format!(
-                "{error} (galmorph query --rejected lists the files)"
-            )),
-        })?;
-        let total: u64 = queued.values().sum();
-        let files = if total == 1 { "file" } else { "files" };
-        let mut lines = vec![format!("queued {total} rejected {files}")];
-        lines.extend(
-            queued
-                .iter()
-                .map(|(reason, count)| format!("  {reason:<24}{count:>8}")),
-        );
-        if total > 0 {
-            lines.push(match in_use(&catalog) {
-                Ok(true) => "the running galmorph watch takes them now".into(),
-                _ => "the next galmorph watch takes them".into(),
-            });
-        }
+        let watch = Reader::open_current(&catalog)?.watch()?;
+        let watched = watch.map_or_else(Watched::default, |watch| watch.watched);
+        let selection = Selection::of_watched(&watched, &catalog);
+        let wanted = self.wanted(&selection)?;
+        let chance = |path: &Path| chance(&selection, path);
+        let retried =
+            retry(&catalog, &self.reasons, &wanted, chance).map_err(|error| match error {
+                RetryError::Catalog(error) => error.into(),
+                RetryError::NoSuchFile(path) => no_such_file(&selection, &path),
+            })?;
         if !quiet {
+            let lines = lines(&retried, in_use(&catalog).unwrap_or(false));
             writeln!(io::stdout(), "{}", lines.join("\n")).map_err(Failure::Output)?;
         }
         Ok(Outcome::Fine)
     }
 
     /// The paths as the catalog has them, and the places to which a file there may have been moved.
-    fn wanted(&self, catalog: &Path) -> Result<Vec<Wanted>, Failure> {
-        if self.paths.is_empty() {
-            return Ok(Vec::new());
-        }
-        let watch = Reader::open_current(catalog)?.watch()?;
-        let folders = watch.map_or_else(Vec::new, |watch| watch.watched.folders);
-        let folders = folders.into_iter().map(Folder::from).collect();
-        let selection = Selection::new(folders, Vec::new());
+    fn wanted(&self, selection: &Selection) -> Result<Vec<Wanted>, Failure> {
         let moved = |path: &Path| {
             let Some(folder) = selection.folder_of(path) else {
                 return Vec::new();
@@ -85,6 +67,72 @@ impl Retry {
     }
 }
 
+/// Whether the daemon would take a file again.
+fn chance(selection: &Selection, path: &Path) -> Chance {
+    match selection.look(path) {
+        Ok(None) => Chance::Gone,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Chance::Gone
+        }
+        _ if selection.takes(path) || selection.is_relocated(path) => Chance::Good,
+        _ => Chance::NotTaken,
+    }
+}
+
+fn no_such_file(selection: &Selection, path: &Path) -> Failure {
+    let shown = path.display();
+    if selection.takes(path) && selection.look(path).is_ok_and(|file| file.is_some()) {
+        return Failure::Usage(format!(
+            "the catalog does not have '{shown}' yet; galmorph watch takes it as a new file, without retry"
+        ));
+    }
+    let error = RetryError::NoSuchFile(path.to_owned());
+    Failure::Usage(format!(
+        "{error} (galmorph query --rejected lists the files)"
+    ))
+}
+
+/// What is said of the files: each is in one of these lines.
+fn lines(retried: &Retried, is_running: bool) -> Vec<String> {
+    let total: u64 = retried.queued.values().sum();
+    let files = |count: u64| if count == 1 { "file" } else { "files" };
+    let mut lines = vec![format!("queued {total} rejected {}", files(total))];
+    lines.extend(
+        retried
+            .queued
+            .iter()
+            .map(|(reason, count)| format!("  {reason:<24}{count:>8}")),
+    );
+    if total > 0 {
+        lines.push(if is_running {
+            "the running galmorph watch takes them now".into()
+        } else {
+            "the next galmorph watch takes them".into()
+        });
+    }
+    let before = retried.queued_before;
+    if before > 0 {
+        lines.push(format!("queued before, and not tried yet: {before}"));
+    }
+    let mut tell = |what: &str, some: &Few| {
+        if some.count == 0 {
+            return;
+        }
+        lines.push(format!("{what}: {}", some.count));
+        let named = some.named.iter();
+        lines.extend(named.map(|path| format!("  {}", path.display())));
+        if some.count > some.named.len() as u64 {
+            lines.push("  ...".into());
+        }
+    };
+    tell("gone, and not tried again; their rows stay", &retried.gone);
+    tell(
+        "not in a watched folder, or not taken by its settings, and not tried again",
+        &retried.not_taken,
+    );
+    lines
+}
+
 /// The path without links, which the catalog's paths begin with. What is gone has no true name, but a
 /// folder above it has.
 fn true_name(path: &Path) -> io::Result<PathBuf> {
@@ -92,7 +140,8 @@ fn true_name(path: &Path) -> io::Result<PathBuf> {
     for folder in path.ancestors() {
         if let Ok(found) = folder.canonicalize() {
             let below = path.strip_prefix(folder).unwrap_or(Path::new(""));
-            return Ok(found.join(below));
+            // To join nothing would end a file's name in a slash.
+            return Ok(found.components().chain(below.components()).collect());
         }
     }
     Ok(path)

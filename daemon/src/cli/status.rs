@@ -14,11 +14,9 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::args::CatalogArguments;
-use crate::config;
 use crate::failure::Failure;
-use crate::file::changed_at;
-use crate::intake::{Found, OtherFiles, Selection, survey};
-use galmorph_catalog::Stamp;
+use crate::file::{changed_at, file_status};
+use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
 use galmorph_catalog::path_text;
 use galmorph_catalog::time;
 use galmorph_catalog::{FileStatus, Reader, Watch, in_use, sizes};
@@ -273,11 +271,8 @@ impl Waiting {
         };
         let mut by_folder: BTreeMap<PathBuf, (u64, Option<String>)> = BTreeMap::new();
         let mut outcome = Ok(());
-        let watched = folders.iter().cloned().map(config::Folder::from).collect();
-        let selection = Selection::new(watched, watch.watched.extensions.clone())
-            .with_links(watch.watched.follow_links)
-            .with_catalog(path);
-        waiting.others = survey(&selection, |folder, found| {
+        let selection = Selection::of_watched(&watch.watched, path);
+        let mut count_one = |folder: &Path, found| {
             let (count, first_fault) = by_folder.entry(folder.to_owned()).or_default();
             let (path, metadata) = match found {
                 Found::File(path, metadata) => (path, metadata),
@@ -286,8 +281,8 @@ impl Waiting {
                     return;
                 }
             };
-            match catalog.file_status(&path, Stamp::of(&metadata), watch.required_model()) {
-                Ok(FileStatus::Done) => return,
+            match file_status(catalog, &path, &metadata, watch.required_model()) {
+                Ok(FileStatus::Done { .. }) => return,
                 Ok(FileStatus::New) => waiting.new += 1,
                 Ok(FileStatus::Stale { rejected: true, .. }) => waiting.rejected += 1,
                 Ok(FileStatus::Stale { .. }) => waiting.classified += 1,
@@ -305,8 +300,11 @@ impl Waiting {
             {
                 waiting.oldest = Some((since, path));
             }
-        });
+        };
+        let others = survey(&selection, &mut count_one);
+        survey_marked(catalog, &selection, &mut count_one)?;
         outcome?;
+        waiting.others = others;
         waiting.folders = folders
             .iter()
             .map(|folder| {

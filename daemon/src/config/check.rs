@@ -56,6 +56,17 @@ pub(super) fn scales(scales: &Vec<u32>) -> Result<(), String> {
 }
 
 #[allow(clippy::ptr_arg, reason = "a check takes a setting as it is stored")]
+pub(super) fn names(names: &Vec<String>) -> Result<(), String> {
+    match names
+        .iter()
+        .find(|name| name.is_empty() || name.contains('/'))
+    {
+        Some(name) => Err(format!("'{name}' is not the name of a file or folder")),
+        None => Ok(()),
+    }
+}
+
+#[allow(clippy::ptr_arg, reason = "a check takes a setting as it is stored")]
 pub(super) fn extensions(names: &Vec<String>) -> Result<(), String> {
     if names.is_empty() {
         return Err("no file would ever be taken".into());

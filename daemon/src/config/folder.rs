@@ -85,19 +85,19 @@ impl Folder {
         self.relocated_below(path).is_some()
     }
 
-    /// Where a file of this folder goes when it is done; `None` when it stays.
+    /// Where a file of this folder goes when it is done; `None` when it stays. One that was moved, and is
+    /// judged otherwise by now, goes from one of the two to the other.
     pub(crate) fn destination(&self, path: &Path, is_rejected: bool) -> Option<PathBuf> {
-        if self.after == After::Keep || self.is_relocated(path) {
+        if self.after == After::Keep {
             return None;
         }
-        let below = path.strip_prefix(&self.path).ok()?;
+        let below = match self.relocated_below(path) {
+            Some(below) => below,
+            None => path.strip_prefix(&self.path).ok()?,
+        };
         let kind = if is_rejected { REJECTED } else { DONE };
-        Some(self.path.join(kind).join(below))
-    }
-
-    /// Where a file that was moved came from; `None` when the folder did not move it.
-    pub(crate) fn origin(&self, path: &Path) -> Option<PathBuf> {
-        Some(self.path.join(self.relocated_below(path)?))
+        let destination = self.path.join(kind).join(below);
+        (destination != path && below.parent().is_some()).then_some(destination)
     }
 
     fn relocated_below<'a>(&self, path: &'a Path) -> Option<&'a Path> {
@@ -198,13 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_file_keeps_its_sub_folders_and_finds_back() {
+    fn a_moved_file_keeps_its_sub_folders_and_follows_another_verdict() {
         let folder = moving("/in");
         let (path, done) = (Path::new("/in/a/b.jpg"), Path::new("/in/done/a/b.jpg"));
         assert_eq!(folder.destination(path, false).as_deref(), Some(done));
         let rejected = folder.destination(path, true).unwrap();
         assert_eq!(rejected, Path::new("/in/rejected/a/b.jpg"));
-        assert_eq!(folder.origin(&rejected).as_deref(), Some(path));
+        assert_eq!(folder.destination(&rejected, true), None);
+        assert_eq!(folder.destination(&rejected, false).as_deref(), Some(done));
         assert!(folder.is_relocated(done) && !folder.is_relocated(path));
         assert_eq!(folder.destination(done, false), None);
         assert_eq!(folder.destination(Path::new("/other/b.jpg"), false), None);
@@ -217,7 +218,6 @@ mod tests {
         let folder = Folder::from(PathBuf::from("/in"));
         assert_eq!(folder.destination(Path::new("/in/b.jpg"), false), None);
         assert!(!folder.is_relocated(Path::new("/in/done/b.jpg")));
-        assert_eq!(folder.origin(Path::new("/in/done/b.jpg")), None);
     }
 
     #[test]

@@ -38,7 +38,7 @@ use galmorph_cutout::{EarlyStop, Limits};
 use galmorph_inference::{Model, Options, Precision};
 
 use crate::failure::Failure;
-use check::{anything, at_least_a_moment, between, extensions, scales, seconds};
+use check::{anything, at_least_a_moment, between, extensions, names, scales, seconds};
 use overrides::{flag, model_flag};
 
 pub(crate) use endpoint::Endpoint;
@@ -50,7 +50,7 @@ pub(crate) use resolve::{Examined, Setup, WatchArguments, load_model};
 // An entry: the meaning, which is also the help of the flag; name, type and default; the check; the flag.
 table::settings! {
     /// Folders to watch, including their sub-folders. { path = "...", after = "move" } moves files that
-    /// are done to the folder's sub-folders done and rejected.
+    /// are done, and were left alone for as long as files must settle, to its sub-folders done and rejected.
     folders: Vec<Folder> = Vec::new(), anything;
     /// The catalog, an SQLite file, created if it does not exist. Default: galmorph.sqlite in systemd's
     /// state directory, or in the current folder.
@@ -74,7 +74,7 @@ table::settings! {
     /// How long an image may wait for its batch to fill, in seconds.
     max_delay_seconds: f64 = 0.02, seconds;
     /// How long a file must stay unchanged before it is read, in seconds. Files that are seen to be closed
-    /// after writing are read at once.
+    /// after writing are read at once. So long must a file be left alone, too, before it is moved.
     settle_seconds: f64 = 2.0, seconds;
     /// Pause between two full scans of the folders, in seconds; or nine times the duration of a scan, if
     /// that is longer.
@@ -90,6 +90,9 @@ table::settings! {
     follow_links: bool = false, anything;
     /// Which files are taken, by their extension in upper or lower case.
     extensions: Vec<String> = ["jpg", "jpeg", "png"].map(String::from).to_vec(), extensions;
+    /// Files and folders that are left alone, with all that is in them, by their name in upper or lower
+    /// case; a * stands for any characters.
+    exclude: Vec<String> = EXCLUDED.map(String::from).to_vec(), names;
     /// The largest file that is read, in bytes.
     max_bytes: u64 = Limits::default().max_bytes, between(1, 1 << 30);
     /// The largest width or height of an image, in pixels.
@@ -103,6 +106,17 @@ table::settings! {
     metrics: Option<Endpoint> = None, anything, flag("--metrics ENDPOINT");
 }
 
+/// What storage devices, trash cans and programs that synchronise folders make beside the files of others.
+const EXCLUDED: [&str; 7] = [
+    "@eaDir",
+    "#recycle",
+    "$RECYCLE.BIN",
+    "@Recycle",
+    "lost+found",
+    "*.sync-conflict-*",
+    "* (*conflicted copy *",
+];
+
 /// Settings that are ready for use.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct WatchSettings {
@@ -110,6 +124,8 @@ pub(crate) struct WatchSettings {
     pub(crate) folders: Vec<Folder>,
     /// Which files are taken, by their extension.
     pub(crate) extensions: Vec<String>,
+    /// Which files and folders are left alone, by their name.
+    pub(crate) exclude: Vec<String>,
     /// Whether links to files are taken.
     pub(crate) follow_links: bool,
     /// The catalog.
@@ -172,6 +188,7 @@ impl Config {
             },
             model: self.model_settings(),
             extensions: self.extensions,
+            exclude: self.exclude,
             follow_links: self.follow_links,
             metrics: self.metrics,
         }
@@ -194,6 +211,7 @@ impl WatchSettings {
         Watched {
             folders: self.folders.iter().map(Into::into).collect(),
             extensions: self.extensions.clone(),
+            exclude: self.exclude.clone(),
             reclassify: self.reclassify,
             follow_links: self.follow_links,
         }

@@ -1,4 +1,4 @@
-//! The questions that each file is asked before it goes into the queue.
+//! The questions that each file is asked before it goes into the queue, or is moved.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Intake;
 use super::delay::Delayed;
 use super::queue::Lane;
-use crate::config::After;
-use crate::file::{Origin, TakenFile, changed_at};
-use galmorph_catalog::Stamp;
+use crate::file::{Origin, Seen, TakenFile};
 use galmorph_catalog::{FileStatus, StaleReason};
 
 /// Why a file is considered.
@@ -23,6 +21,15 @@ pub(super) enum Cause {
     Appeared,
 }
 
+/// What is to be done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// To judge it.
+    Read(Lane),
+    /// To move it: it has its answer.
+    Move,
+}
+
 impl Intake<'_> {
     /// Puts a file into the queue, lets it settle first, or leaves it alone.
     pub(super) fn consider(&mut self, path: PathBuf, metadata: &Metadata, cause: Cause) {
@@ -33,36 +40,50 @@ impl Intake<'_> {
             }
             return;
         }
-        // It is looked at again when its turn comes, so another notice of it changes nothing.
-        if !matches!(cause, Cause::Complete(_)) && self.is_known(&path) {
-            return;
+        let seen = Seen::of(metadata);
+        if !matches!(cause, Cause::Complete(_)) {
+            // One that waits to be moved must not hide another one that took its place.
+            if let Some(before) = self.delayed.get(&path).and_then(|delayed| delayed.before)
+                && !before.is_same_content(&seen)
+            {
+                let origin = self
+                    .withdraw(&path)
+                    .map_or_else(Origin::now, |earlier| earlier.origin);
+                return self.read_when_settled(path, metadata, origin);
+            }
+            // It is looked at again when its turn comes, so another notice of it changes nothing.
+            if self.is_known(&path) {
+                return;
+            }
         }
-        let stamp = Stamp::of(metadata);
         // A file that was just written may have kept its size and, within one tick of the clock, its time.
         // So it is read in any case, and its digest says whether it is new.
-        let lane = match cause {
-            Cause::Complete(_) => Some(Lane::Fresh),
-            Cause::Found | Cause::Appeared => self.lane(&path, stamp),
+        let task = match cause {
+            Cause::Complete(_) => Some(Task::Read(Lane::Fresh)),
+            Cause::Found | Cause::Appeared => self.task(&path, &seen),
         };
         let earlier = self.withdraw(&path);
-        let Some(lane) = lane else {
+        if task.is_none_or(|task| task == Task::Move) {
             // Only the first scan counts them: later ones also find files that were done since.
             self.report.unchanged += u64::from(cause == Cause::Found && self.full_scans == 1);
-            return;
-        };
+        }
         let mut origin = earlier.map_or_else(Origin::now, |earlier| earlier.origin);
-        let settled = match cause {
-            Cause::Complete(moment) => {
-                origin.arrived = Some(moment);
-                true
+        let settle = self.options.settle;
+        match (task, cause) {
+            (None, _) => {}
+            (Some(Task::Move), _) if seen.is_left_alone_for(settle) => {
+                self.move_unless_written(path, seen, origin);
             }
-            Cause::Appeared => false,
-            Cause::Found => age(metadata).is_some_and(|age| age >= self.options.settle),
-        };
-        if settled {
-            self.enqueue(path, stamp, origin, lane, changed_at(metadata));
-        } else {
-            self.delay_until_settled(path, stamp, origin);
+            (Some(Task::Read(lane)), Cause::Complete(moment)) => {
+                origin.arrived = Some(moment);
+                self.enqueue(path, seen, origin, lane);
+            }
+            (Some(Task::Read(lane)), Cause::Found)
+                if age(metadata).is_some_and(|age| age >= settle) =>
+            {
+                self.enqueue(path, seen, origin, lane);
+            }
+            (Some(_), _) => self.delay_until_settled(path, seen, origin),
         }
     }
 
@@ -74,15 +95,21 @@ impl Intake<'_> {
     /// Takes a file out of where it waits.
     fn withdraw(&mut self, path: &Path) -> Option<Delayed> {
         let queued = self.queue.remove(path).map(|file| Delayed {
-            stamp: None,
+            before: None,
+            must_read: true,
             origin: file.origin,
         });
         self.delayed.remove(path).or(queued)
     }
 
-    /// The lane of the queue for a file that a scan found; `None` when the file is done.
-    pub(super) fn lane(&self, path: &Path, stamp: Stamp) -> Option<Lane> {
-        let status = match self.catalog.file_status(path, stamp, self.required) {
+    /// What is to be done with a file that now is like this; `None` when nothing is. Of those that were
+    /// moved only the ones with a row are ours.
+    pub(super) fn task(&self, path: &Path, seen: &Seen) -> Option<Task> {
+        let wanted = self.required;
+        let status = match self
+            .catalog
+            .file_status(path, seen.stamp, seen.changed, wanted)
+        {
             Ok(status) => status,
             Err(error) => {
                 // Reading a file that is done costs time and does no harm; leaving one out would.
@@ -90,35 +117,42 @@ impl Intake<'_> {
                 FileStatus::New
             }
         };
+        let is_relocated = self.options.selection.is_relocated(path);
         match status {
-            FileStatus::Done => {
+            FileStatus::Done { rejected } => {
                 let folder = self.options.selection.folder_of(path);
-                let moves = folder.is_some_and(|folder| folder.after == After::Move);
-                // A link stays where it is.
-                (moves && !path.is_symlink()).then_some(Lane::Answered)
+                let moves =
+                    folder.is_some_and(|folder| folder.destination(path, rejected).is_some());
+                // An empty file is a place that somebody keeps for later. A relative link would lead elsewhere
+                // from there.
+                (moves && seen.stamp.bytes > 0 && !path.is_symlink()).then_some(Task::Move)
             }
+            FileStatus::New if is_relocated => None,
             FileStatus::Stale {
                 reason: StaleReason::OtherModel,
                 ..
-            } => Some(Lane::Answered),
-            FileStatus::New | FileStatus::Stale { .. } => Some(Lane::Backlog),
+            } => (!is_relocated).then_some(Task::Read(Lane::Answered)),
+            FileStatus::New | FileStatus::Stale { .. } => Some(Task::Read(Lane::Backlog)),
         }
     }
 
-    pub(super) fn enqueue(
-        &mut self,
-        path: PathBuf,
-        stamp: Stamp,
-        origin: Origin,
-        lane: Lane,
-        since: SystemTime,
-    ) {
-        let file = TakenFile {
-            path,
-            stamp,
+    /// Has a file read, whatever the catalog says of it, as soon as it has settled.
+    pub(super) fn read_when_settled(&mut self, path: PathBuf, metadata: &Metadata, origin: Origin) {
+        let (seen, settle) = (Seen::of(metadata), self.options.settle);
+        if age(metadata).is_some_and(|age| age >= settle) {
+            return self.enqueue(path, seen, origin, Lane::Fresh);
+        }
+        let delayed = Delayed {
+            before: Some(seen),
+            must_read: true,
             origin,
         };
-        self.queue.push(file, lane, since);
+        self.delay(path, Instant::now() + settle, delayed);
+    }
+
+    pub(super) fn enqueue(&mut self, path: PathBuf, seen: Seen, origin: Origin, lane: Lane) {
+        let file = TakenFile { path, seen, origin };
+        self.queue.push(file, lane, seen.changed);
     }
 }
 

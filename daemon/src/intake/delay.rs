@@ -10,15 +10,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Intake;
+use super::decide::Task;
 use super::queue::Lane;
-use crate::file::{Origin, changed_at, io_fault};
-use galmorph_catalog::Stamp;
+use crate::file::{Origin, Seen, io_fault};
 
 /// A file that waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Delayed {
-    /// Its size and time when it was last looked at; `None` when it is taken however it is now.
-    pub(super) stamp: Option<Stamp>,
+    /// How it was when it was last looked at; `None` when it is taken however it is now.
+    pub(super) before: Option<Seen>,
+    /// Whether it is read whatever the catalog says of it.
+    pub(super) must_read: bool,
     /// How it got here.
     pub(super) origin: Origin,
 }
@@ -71,6 +73,11 @@ impl DelayQueue {
         self.files.contains_key(path)
     }
 
+    /// The file, if it waits.
+    pub(super) fn get(&self, path: &Path) -> Option<&Delayed> {
+        self.files.get(path).map(|(_, delayed)| delayed)
+    }
+
     /// A file whose moment has come.
     pub(super) fn due(&mut self, now: Instant) -> Option<(PathBuf, Delayed)> {
         loop {
@@ -116,42 +123,50 @@ impl Intake<'_> {
     }
 
     /// Lets a file wait until it has stayed as it is for as long as files must settle.
-    pub(super) fn delay_until_settled(&mut self, path: PathBuf, stamp: Stamp, origin: Origin) {
+    pub(super) fn delay_until_settled(&mut self, path: PathBuf, seen: Seen, origin: Origin) {
         let moment = Instant::now() + self.options.settle;
         let delayed = Delayed {
-            stamp: Some(stamp),
+            before: Some(seen),
+            must_read: false,
             origin,
         };
         self.delay(path, moment, delayed);
     }
 
-    /// Looks again at a file that has waited: it is gone, has changed again, or can be taken.
+    /// Looks again at a file that has waited: it is gone, has changed again, or can be taken or moved.
     pub(super) fn recheck(&mut self, path: PathBuf, delayed: Delayed) {
         let metadata = match self.options.selection.look(&path) {
             Ok(Some(metadata)) => metadata,
             Ok(None) => return,
             Err(error) => {
                 let fault = io_fault(&path, &error);
-                return self.retry_if_needed(path, fault, delayed.origin);
+                return self.retry_if_needed(path, fault, &delayed);
             }
         };
-        let now = Stamp::of(&metadata);
-        let settled = match &delayed.stamp {
-            // It could not be read before; that it must be read is known.
-            None => true,
-            Some(_) if self.lane(&path, now).is_none() => return,
-            Some(before) => *before == now,
-        };
-        if settled {
-            self.enqueue(
-                path,
-                now,
-                delayed.origin,
-                Lane::Fresh,
-                changed_at(&metadata),
-            );
+        let seen = Seen::of(&metadata);
+        let origin = delayed.origin;
+        if delayed
+            .before
+            .is_some_and(|before| !before.is_same_content(&seen))
+        {
+            return self.read_when_settled(path, &metadata, origin);
+        }
+        let task = if delayed.must_read {
+            Some(Task::Read(Lane::Fresh))
         } else {
-            self.delay_until_settled(path, now, delayed.origin);
+            self.task(&path, &seen)
+        };
+        match task {
+            Some(Task::Read(_)) => self.enqueue(path, seen, origin, Lane::Fresh),
+            Some(Task::Move) if delayed.before == Some(seen) => {
+                self.move_unless_written(path, seen, origin);
+            }
+            Some(Task::Move) => self.delay_until_settled(path, seen, origin),
+            // It was moved, and somebody has taken it along.
+            None if self.options.selection.is_relocated(&path) && self.is_being_written(&path) => {
+                self.wait_for_writer(path, seen, origin);
+            }
+            None => {}
         }
     }
 }
@@ -163,7 +178,8 @@ mod tests {
 
     fn delayed(failures: u32) -> Delayed {
         Delayed {
-            stamp: None,
+            before: None,
+            must_read: true,
             origin: Origin {
                 failures,
                 ..Origin::now()

@@ -15,15 +15,20 @@
 //! | `notify` | listens to the kernel, and follows what it reports |
 //! | `options` | what is taken, and when |
 //! | `selection` | which paths are ours, and opening them safely |
+//! | `exclusion` | names that are left alone |
 //! | `decide` | the questions that each file is asked |
 //! | `delay` | files that must settle, or are tried again later |
+//! | `moving` | when a file is moved, and what happens to it afterwards |
 //! | `queue` | files that can go, and which one goes next |
 //! | `departures` | files that come back from the pipeline |
 //! | `new_folders` | folders that have just appeared |
+//! | `turn` | waits for the next thing to happen |
 
 mod decide;
 mod delay;
 mod departures;
+mod exclusion;
+mod moving;
 mod new_folders;
 mod notify;
 mod options;
@@ -31,20 +36,20 @@ mod other_files;
 mod queue;
 mod scan;
 mod selection;
+mod turn;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam::channel::{Receiver, Sender, bounded, never};
-use crossbeam::select;
+use crossbeam::channel::{Receiver, Sender};
 
-use crate::file::{DepartedFile, TakenFile};
+use crate::file::{DepartedFile, Errand, Origin, Seen, TakenFile};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, WaitingPlace};
 use crate::shutdown::Shutdown;
 use decide::Cause;
-use delay::{DelayQueue, Delayed};
+use delay::DelayQueue;
 use galmorph_catalog::{Reader, RequiredModel};
 use new_folders::NewFolders;
 use notify::Listener;
@@ -52,8 +57,9 @@ pub(crate) use options::IntakeOptions;
 pub(crate) use other_files::OtherFiles;
 use queue::Queue;
 use scan::Scan;
-pub(crate) use scan::{Found, survey};
+pub(crate) use scan::{Found, survey, survey_marked};
 pub(crate) use selection::Selection;
+use turn::Turn;
 
 /// How many files may wait to settle. A later scan finds the others.
 const DELAY_LIMIT: usize = 65_536;
@@ -63,6 +69,8 @@ const FRESH_LIMIT: usize = 1024;
 const BACKLOG_LIMIT: usize = 16_384;
 /// How many new folders may wait for a scan of their own. Beyond that, a full scan finds their files.
 const NEW_FOLDER_LIMIT: usize = 1024;
+/// How many errands may wait for the recorder before no more files are looked at.
+const ERRAND_LIMIT: usize = 1024;
 /// How many entries of a scan are looked at before other things get their turn.
 const SCAN_STEP: usize = 256;
 /// How many other things get their turn before the scan goes on.
@@ -90,6 +98,8 @@ pub(crate) struct IntakeChannels {
     pub(crate) output: Sender<TakenFile>,
     /// Files that left the pipeline.
     pub(crate) departed: Receiver<DepartedFile>,
+    /// What the recorder is asked for.
+    pub(crate) errands: Sender<Errand>,
     /// A message for each full scan that begins.
     pub(crate) scans: Sender<()>,
 }
@@ -101,6 +111,7 @@ pub(crate) struct Intake<'a> {
     required: RequiredModel,
     output: Sender<TakenFile>,
     departed: Receiver<DepartedFile>,
+    errand_output: Sender<Errand>,
     scans: Sender<()>,
     stop: Shutdown,
     observer: &'a dyn Observer,
@@ -115,7 +126,8 @@ pub(crate) struct Intake<'a> {
     new_folders: NewFolders,
     queue: Queue,
     delayed: DelayQueue,
-    under_way: HashMap<PathBuf, Delayed>,
+    errands: VecDeque<Errand>,
+    under_way: HashMap<PathBuf, UnderWay>,
     // Files under way that something happened to, and what it was last.
     touched: HashMap<PathBuf, Cause>,
     // Files that a drain gave up on and does not begin again with.
@@ -125,9 +137,20 @@ pub(crate) struct Intake<'a> {
     report: IntakeReport,
 }
 
+/// A file in the pipeline, or that is being moved.
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
+    // How it was when it was taken.
+    seen: Seen,
+    origin: Origin,
+    is_move: bool,
+}
+
 /// A scan that is going on.
 struct RunningScan {
     entries: Scan,
+    // The last one that was looked at of the files that are to be tried again. They follow the folders.
+    last_marked: PathBuf,
     began: Instant,
     // Of all watched folders, not of one that has just appeared.
     is_full: bool,
@@ -137,21 +160,11 @@ impl RunningScan {
     fn new(folders: impl IntoIterator<Item = PathBuf>, is_full: bool) -> Self {
         Self {
             entries: Scan::new(folders),
+            last_marked: PathBuf::new(),
             began: Instant::now(),
             is_full,
         }
     }
-}
-
-/// What came of waiting for an event.
-#[derive(Debug, PartialEq, Eq)]
-enum Turn {
-    /// Something happened, and was dealt with.
-    Event,
-    /// Nothing happened for as long as there was time to wait.
-    Idle,
-    /// The end was requested, or the pipeline takes no more files.
-    Over,
 }
 
 impl<'a> Intake<'a> {
@@ -166,6 +179,7 @@ impl<'a> Intake<'a> {
         let IntakeChannels {
             output,
             departed,
+            errands,
             scans,
         } = channels;
         let queue = Queue::new(options.order, BACKLOG_LIMIT);
@@ -175,6 +189,7 @@ impl<'a> Intake<'a> {
             required,
             output,
             departed,
+            errand_output: errands,
             scans,
             stop,
             observer,
@@ -187,6 +202,7 @@ impl<'a> Intake<'a> {
             new_folders: NewFolders::new(NEW_FOLDER_LIMIT),
             queue,
             delayed: DelayQueue::new(DELAY_LIMIT),
+            errands: VecDeque::new(),
             under_way: HashMap::new(),
             touched: HashMap::new(),
             given_up: HashSet::new(),
@@ -258,6 +274,7 @@ impl<'a> Intake<'a> {
             && self.queue.is_empty()
             && !self.queue.has_dropped()
             && self.delayed.is_empty()
+            && self.errands.is_empty()
             && self.under_way.is_empty()
     }
 
@@ -265,7 +282,7 @@ impl<'a> Intake<'a> {
     fn do_what_is_due(&mut self) {
         let _files = self.mark.begin(Activity::Files);
         let now = Instant::now();
-        while self.queue.fresh_len() < FRESH_LIMIT
+        while self.has_room()
             && let Some((path, delayed)) = self.delayed.due(now)
         {
             self.recheck(path, delayed);
@@ -280,10 +297,19 @@ impl<'a> Intake<'a> {
         }
     }
 
+    /// Whether files that have waited can go on.
+    fn has_room(&self) -> bool {
+        self.queue.fresh_len() < FRESH_LIMIT && self.errands.len() < ERRAND_LIMIT
+    }
+
     /// Whether there is a scan to go on with. A drain has no later scan, so it does not look at more files
     /// while there is no room for one that must wait.
     fn can_scan(&self) -> bool {
-        self.scan.is_some() && !(self.options.drain && self.delayed.is_full())
+        self.scan.is_some() && self.has_room_for_found()
+    }
+
+    fn has_room_for_found(&self) -> bool {
+        self.errands.len() < ERRAND_LIMIT && !(self.options.drain && self.delayed.is_full())
     }
 
     fn advance_scan(&mut self) {
@@ -293,11 +319,12 @@ impl<'a> Intake<'a> {
         };
         for _ in 0..SCAN_STEP {
             match scan.entries.next(&self.options.selection) {
+                None if scan.is_full && self.advance_marked(&mut scan.last_marked) => break,
                 None => return self.end_scan(&scan),
                 Some(Found::File(path, metadata)) => self.consider(path, &metadata, Cause::Found),
                 Some(Found::Fault(fault)) => self.scan_fault(fault),
             }
-            if self.options.drain && self.delayed.is_full() {
+            if !self.has_room_for_found() {
                 break;
             }
         }
@@ -346,82 +373,6 @@ impl<'a> Intake<'a> {
     /// Makes a full scan begin at `moment` or earlier.
     fn scan_by(&mut self, moment: Instant) {
         self.next_scan = Some(self.next_scan.map_or(moment, |planned| planned.min(moment)));
-    }
-
-    /// Waits for the first of: room for a file in the pipeline, a file that comes back, a notification, a
-    /// moment at which something is due. While there is a scan to go on with, it does not wait.
-    fn wait_for_event(&mut self) -> Turn {
-        let (nothing, no_loss) = (never(), never());
-        // Without a receiver at the other end of a channel of size 0, sending is never ready.
-        let (nowhere, _no_receiver) = bounded(0);
-        let timeout = if self.can_scan() {
-            Duration::ZERO
-        } else {
-            self.time_until_due().min(self.mark.longest_wait())
-        };
-        let hints = match &self.listener {
-            Some(listener) if self.queue.fresh_len() < FRESH_LIMIT => listener.hints(),
-            _ => &nothing,
-        };
-        let losses = self.listener.as_ref().map_or(&no_loss, Listener::losses);
-        let output = if self.queue.is_empty() {
-            &nowhere
-        } else {
-            &self.output
-        };
-        select! {
-            recv(self.stop.receiver()) -> _ => return Turn::Over,
-            recv(self.departed) -> file => match file {
-                Ok((path, how)) => self.on_departure(path, how),
-                Err(_) => return Turn::Over,
-            },
-            recv(losses) -> _ => {
-                log::info!("notifications were lost; scanning");
-                self.observer.lost();
-                self.scan_by(Instant::now());
-            },
-            recv(hints) -> hint => if let Ok((moment, hint)) = hint {
-                self.on_hint(moment, hint);
-            },
-            send(output, self.next_file()) -> sent => if sent.is_err() {
-                return Turn::Over;
-            },
-            default(timeout) => return Turn::Idle,
-        }
-        Turn::Event
-    }
-
-    /// The next file of the queue, which is not empty.
-    fn next_file(&mut self) -> TakenFile {
-        let file = self
-            .queue
-            .pop()
-            .expect("a file is sent only while the queue has one");
-        log::debug!("takes '{}'", file.path.display());
-        let known = Delayed {
-            stamp: None,
-            origin: file.origin,
-        };
-        self.under_way.insert(file.path.clone(), known);
-        file
-    }
-
-    /// How long [`Intake::do_what_is_due`] would find nothing to do. What can't be done before a file goes
-    /// is left out: it would make the loop turn without a pause until then.
-    fn time_until_due(&mut self) -> Duration {
-        let mut moments = [None; 3];
-        if self.queue.fresh_len() < FRESH_LIMIT {
-            moments[0] = self.delayed.next_moment();
-        }
-        if self.scan.is_none() {
-            moments[1] = self.next_scan;
-            moments[2] = self.new_folders.next_moment();
-        }
-        let next = moments.into_iter().flatten().min();
-        let now = Instant::now();
-        next.map_or(Duration::from_hours(1), |moment| {
-            moment.saturating_duration_since(now)
-        })
     }
 }
 

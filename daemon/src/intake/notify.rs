@@ -6,6 +6,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -14,6 +15,7 @@ use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::Intake;
 use super::decide::Cause;
+use super::moving::BeingWritten;
 use crate::observe::watchdog::Activity;
 
 /// How many hints are kept. Beyond that, a scan finds the files.
@@ -36,6 +38,7 @@ pub(super) struct Listener {
     losses: Receiver<()>,
     // The folders that are listened to, and which one each name led to.
     listened: Vec<(PathBuf, Option<Identity>)>,
+    being_written: Arc<BeingWritten>,
     _watcher: RecommendedWatcher,
 }
 
@@ -46,7 +49,12 @@ impl Listener {
         let (sender, hints) = bounded(QUEUE);
         let (lost, losses) = bounded(1);
         let wake = wake_file.to_owned();
+        let being_written = Arc::new(BeingWritten::default());
+        let written = Arc::clone(&being_written);
         let handler = move |event: notify::Result<Event>| {
+            if let Ok(event) = &event {
+                follow_writers(event, &written);
+            }
             if !pass_on(event, &wake, &sender) {
                 // One message is enough for any number of losses.
                 let _ = lost.try_send(());
@@ -70,6 +78,7 @@ impl Listener {
             hints,
             losses,
             listened,
+            being_written,
             _watcher: watcher,
         })
     }
@@ -84,6 +93,11 @@ impl Listener {
     /// The hints in the order of arrival, each with the moment of its arrival.
     pub(super) fn hints(&self) -> &Receiver<(Instant, Hint)> {
         &self.hints
+    }
+
+    /// The files that are being written to.
+    pub(super) fn being_written(&self) -> &BeingWritten {
+        &self.being_written
     }
 
     /// Has a message when hints were lost since the last message was read.
@@ -131,7 +145,27 @@ impl Intake<'_> {
             && let Ok(Some(metadata)) = self.options.selection.look(&path)
         {
             self.consider(path, &metadata, cause);
+        } else if cause != Cause::Appeared
+            && self.options.selection.is_relocated(&path)
+            && let Ok(Some(metadata)) = self.options.selection.look(&path)
+        {
+            // It was moved, and is looked at when whoever wrote to it has left it alone.
+            self.consider(path, &metadata, Cause::Appeared);
         }
+    }
+}
+
+/// Keeps the list of the files that are being written to.
+fn follow_writers(event: &Event, being_written: &BeingWritten) {
+    let Some(path) = event.paths.first() else {
+        return;
+    };
+    match event.kind {
+        EventKind::Modify(ModifyKind::Data(_)) => being_written.insert(path.clone()),
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Remove(_)
+        | EventKind::Modify(ModifyKind::Name(_)) => being_written.remove(path),
+        _ => {}
     }
 }
 

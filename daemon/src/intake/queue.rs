@@ -166,8 +166,6 @@ fn nanoseconds(time: SystemTime) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::Origin;
-    use galmorph_catalog::Stamp;
     use std::time::Duration;
 
     fn at(second: u64) -> SystemTime {
@@ -175,11 +173,7 @@ mod tests {
     }
 
     fn file(name: &str) -> TakenFile {
-        TakenFile {
-            path: name.into(),
-            stamp: Stamp::default(),
-            origin: Origin::now(),
-        }
+        TakenFile::named(name)
     }
 
     fn names(queue: &mut Queue) -> Vec<String> {

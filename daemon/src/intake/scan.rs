@@ -8,10 +8,14 @@ use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use galmorph_catalog::{CatalogError, Reader};
 use walkdir::{DirEntry, WalkDir};
 
 use super::other_files::OtherFiles;
-use super::selection::{Selection, is_hidden};
+use super::selection::Selection;
+
+/// How many marked files are read from the catalog at once.
+pub(super) const MARKED_STEP: u32 = 256;
 
 /// Calls `each` with everything that a scan of the folders finds, and the folder it is in. Returns the
 /// number of files of other kinds. A file that lies in several of the folders is given, or counted, once.
@@ -35,6 +39,31 @@ pub(crate) fn survey(selection: &Selection, mut each: impl FnMut(&Path, Found)) 
         }
     }
     others
+}
+
+/// Calls `each` with the files that are to be tried again where they were moved to, and the folder that moved
+/// them. No walk through the folders finds those.
+pub(crate) fn survey_marked(
+    catalog: &Reader,
+    selection: &Selection,
+    mut each: impl FnMut(&Path, Found),
+) -> Result<(), CatalogError> {
+    let mut last = PathBuf::new();
+    loop {
+        let marked = catalog.marked(&last, MARKED_STEP)?;
+        let Some(end) = marked.last() else {
+            return Ok(());
+        };
+        last.clone_from(end);
+        for path in marked {
+            if let Some(folder) = selection.folder_of(&path)
+                && selection.is_relocated(&path)
+                && let Ok(Some(metadata)) = selection.look(&path)
+            {
+                each(&folder.path, Found::File(path, metadata));
+            }
+        }
+    }
 }
 
 type Walk = Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>;
@@ -74,7 +103,7 @@ impl Scan {
         loop {
             let Some((folder, walk)) = &mut self.current else {
                 let folder = self.waiting.pop_front()?;
-                self.current = Some((folder.clone(), walk(folder)));
+                self.current = Some((folder.clone(), walk(folder, selection.clone())));
                 continue;
             };
             match walk.next() {
@@ -104,8 +133,9 @@ impl Scan {
     }
 }
 
-fn walk(folder: PathBuf) -> Walk {
-    let visible = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
+fn walk(folder: PathBuf, selection: Selection) -> Walk {
+    let visible =
+        move |entry: &DirEntry| entry.depth() == 0 || !selection.is_left_alone(entry.file_name());
     Box::new(WalkDir::new(folder).into_iter().filter_entry(visible))
 }
 

@@ -7,16 +7,19 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use galmorph_catalog::Watched;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use crate::config::{Folder, WatchSettings};
+use super::exclusion::Exclusion;
+use crate::config::{After, Folder, WatchSettings};
 
 /// Which paths under the watched folders are ours to take.
 #[derive(Debug, Clone)]
 pub(crate) struct Selection {
     folders: Vec<Folder>,
     extensions: Vec<String>,
+    exclusion: Exclusion,
     follow_links: bool,
     // Neither it nor the files that SQLite puts beside it count as files of other kinds.
     catalog: Option<PathBuf>,
@@ -26,8 +29,18 @@ impl Selection {
     /// What the settings say.
     pub(crate) fn of(settings: &WatchSettings) -> Self {
         Self::new(settings.folders.clone(), settings.extensions.clone())
+            .without(&settings.exclude)
             .with_links(settings.follow_links)
             .with_catalog(&settings.catalog)
+    }
+
+    /// What the catalog says is watched.
+    pub(crate) fn of_watched(watched: &Watched, catalog: &Path) -> Self {
+        let folders = watched.folders.iter().cloned().map(Folder::from).collect();
+        Self::new(folders, watched.extensions.clone())
+            .without(&watched.exclude)
+            .with_links(watched.follow_links)
+            .with_catalog(catalog)
     }
 
     /// Of `folders`, the files that end in one of `extensions`.
@@ -35,8 +48,17 @@ impl Selection {
         Self {
             folders,
             extensions,
+            exclusion: Exclusion::default(),
             follow_links: false,
             catalog: None,
+        }
+    }
+
+    /// The same, without files and folders of these names.
+    pub(crate) fn without(self, names: &[String]) -> Self {
+        Self {
+            exclusion: Exclusion::new(names),
+            ..self
         }
     }
 
@@ -91,7 +113,7 @@ impl Selection {
     }
 
     /// Whether a file with this path is taken. Only the path is looked at.
-    pub(super) fn takes(&self, path: &Path) -> bool {
+    pub(crate) fn takes(&self, path: &Path) -> bool {
         self.enters(path) && path.file_name().is_some_and(|name| !is_unfinished(name)) && {
             let extension = path.extension().unwrap_or_default();
             self.extensions
@@ -121,13 +143,25 @@ impl Selection {
         self.catalog.as_ref().is_some_and(is_one)
     }
 
-    /// Whether a path lies in a watched folder with nothing hidden on the way, and not where files are
+    /// Whether a path lies in a watched folder with nothing hidden or excluded on the way, and not where files are
     /// moved to.
     pub(super) fn enters(&self, path: &Path) -> bool {
         self.covers(path)
             && !self
                 .folder_of(path)
                 .is_some_and(|folder| folder.is_relocated(path))
+    }
+
+    /// Whether a path lies where a folder moves files to, with nothing hidden on the way.
+    pub(crate) fn is_relocated(&self, path: &Path) -> bool {
+        let folder = self.folder_of(path);
+        self.covers(path) && folder.is_some_and(|folder| folder.is_relocated(path))
+    }
+
+    /// Whether the folder of a file moves it when it is done.
+    pub(super) fn moves(&self, path: &Path) -> bool {
+        let folder = self.folder_of(path);
+        folder.is_some_and(|folder| folder.after == After::Move)
     }
 
     /// The metadata of the file that a path leads to; `None` when it is no regular file. A link counts as
@@ -171,15 +205,20 @@ impl Selection {
         Ok(Some(file))
     }
 
-    /// Whether a path lies in a watched folder with nothing hidden on the way.
+    /// Whether a path lies in a watched folder with nothing hidden or excluded on the way.
     pub(crate) fn covers(&self, path: &Path) -> bool {
         self.folder_of(path)
             .and_then(|folder| path.strip_prefix(&folder.path).ok())
-            .is_some_and(|below| !below.iter().any(is_hidden))
+            .is_some_and(|below| !below.iter().any(|name| self.is_left_alone(name)))
+    }
+
+    /// Whether a file or folder of this name is left alone, with all that is in it: it is hidden or excluded.
+    pub(super) fn is_left_alone(&self, name: &OsStr) -> bool {
+        is_hidden(name) || self.exclusion.includes(name)
     }
 }
 
-pub(super) fn is_hidden(name: &OsStr) -> bool {
+fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
 }
 
@@ -218,6 +257,23 @@ mod tests {
             assert!(!takes(name), "{name}");
         }
         assert!(!selection.takes(Path::new("/in/a.jpg")));
+    }
+
+    #[test]
+    fn excluded_names_are_left_alone_and_so_is_what_lies_below_them() {
+        let names = ["@eaDir", "*.sync-conflict-*"].map(String::from);
+        let folder = Path::new("/in/@eaDir");
+        let selection = selection(folder).without(&names);
+        let takes = |name: &str| selection.takes(&folder.join(name));
+        // The folder itself was asked for.
+        assert!(takes("a.jpg") && takes("b/a.jpg"));
+        for name in [
+            "@eaDir/a.jpg",
+            "b/@EADIR/c/a.jpg",
+            "b/a.sync-conflict-1.jpg",
+        ] {
+            assert!(!takes(name), "{name}");
+        }
     }
 
     #[test]

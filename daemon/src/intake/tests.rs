@@ -1,21 +1,25 @@
 //! The intake alone, with a pipeline that says what the test wants.
 
+mod moving;
+
 use std::fs;
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use crossbeam::channel::bounded;
 use galmorph_cutout::RejectReason;
 use tempfile::TempDir;
 
+use super::delay::Delayed;
 use super::departures::DRAIN_ATTEMPTS;
 use super::notify::Hint;
 use super::queue::Lane;
 use super::*;
 use crate::config::Order;
-use crate::file::{Departure, Origin};
+use crate::file::{Departure, Origin, Seen};
 use crate::observe::Stage;
 use crate::observe::Tally;
-use galmorph_catalog::{Entry, ModelInUse, Stamp, Verdict, Writer};
+use galmorph_catalog::{Entry, ModelInUse, Verdict, Writer};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -32,12 +36,22 @@ impl Observer for NoObserver {
     fn lost(&self) {}
 }
 
+/// A file that could not be read before.
+fn delayed() -> Delayed {
+    Delayed {
+        before: None,
+        must_read: true,
+        origin: Origin::now(),
+    }
+}
+
 /// An intake that runs on a thread, or does not run yet.
 struct Fixture<I = JoinHandle<IntakeReport>> {
     folder: TempDir,
     writer: Writer,
     taken: Receiver<TakenFile>,
     departed: Sender<DepartedFile>,
+    asked: Receiver<Errand>,
     intake: I,
 }
 
@@ -68,6 +82,7 @@ impl Fixture<Intake<'static>> {
         let (output, taken) = bounded(100);
         let (departed, departures) = bounded(100);
         let (scans, _) = bounded(1);
+        let (errands, asked) = bounded(100);
         let reader = Reader::open(&catalog).unwrap();
         let required = RequiredModel {
             model: writer.model(),
@@ -77,6 +92,7 @@ impl Fixture<Intake<'static>> {
             output,
             departed: departures,
             scans,
+            errands,
         };
         let intake = Intake::new(
             options,
@@ -91,6 +107,7 @@ impl Fixture<Intake<'static>> {
             writer,
             taken,
             departed,
+            asked,
             intake,
         }
     }
@@ -102,6 +119,7 @@ impl Fixture<Intake<'static>> {
             writer: self.writer,
             taken: self.taken,
             departed: self.departed,
+            asked: self.asked,
             intake: thread::spawn(move || intake.run()),
         }
     }
@@ -138,14 +156,13 @@ impl<I> Fixture<I> {
     fn record(&mut self, file: &TakenFile) {
         let entry = Entry {
             path: file.path.clone(),
-            stamp: file.stamp,
+            stamp: file.seen.stamp,
             digest: None,
             dimensions: None,
             object_id: "x".into(),
             attempts: file.origin.failures + 1,
             first_seen: file.origin.first_seen,
             verdict: Verdict::rejected(RejectReason::Broken, "by the test"),
-            move_to: None,
         };
         self.writer.record(&[entry]).unwrap();
     }
@@ -182,7 +199,7 @@ fn a_file_that_changed_settles_again_and_one_that_is_gone_is_forgotten() {
     fixture.finish(&first, Departure::Changed);
     let second = fixture.next();
     assert_eq!(second.path, first.path);
-    assert_eq!((second.stamp.bytes, second.origin.failures), (4, 0));
+    assert_eq!((second.seen.stamp.bytes, second.origin.failures), (4, 0));
     assert_eq!(second.origin.first_seen, first.origin.first_seen);
     fixture.finish_recorded(&second);
     fixture.end();
@@ -203,7 +220,7 @@ fn a_file_that_changed_and_cannot_be_looked_at_just_now_is_not_lost_to_a_drain()
     let path = folder.join("a.jpg");
     fixture
         .intake
-        .retry_if_needed(path.clone(), Departure::Changed, Origin::now());
+        .retry_if_needed(path.clone(), Departure::Changed, &delayed());
     assert!(fixture.intake.delayed.contains(&path));
 }
 
@@ -250,10 +267,6 @@ fn what_can_not_be_done_now_is_no_reason_to_wake() {
         folder, mut intake, ..
     } = Fixture::new(&[]);
     let past = Instant::now();
-    let delayed = || Delayed {
-        stamp: None,
-        origin: Origin::now(),
-    };
     intake.scan_by(past);
     let added = intake.new_folders.add("/a".into(), past, Duration::ZERO);
     assert_eq!((added, intake.time_until_due()), (Ok(()), Duration::ZERO));
@@ -264,11 +277,7 @@ fn what_can_not_be_done_now_is_no_reason_to_wake() {
     intake.delay("/b".into(), past, delayed());
     assert_eq!(intake.time_until_due(), Duration::ZERO);
     for number in 0..FRESH_LIMIT {
-        let file = TakenFile {
-            path: number.to_string().into(),
-            stamp: Stamp::default(),
-            origin: Origin::now(),
-        };
+        let file = TakenFile::named(number.to_string());
         intake.queue.push(file, Lane::Fresh, SystemTime::now());
     }
     assert!(intake.time_until_due() > Duration::ZERO, "enough are fresh");
@@ -281,7 +290,7 @@ fn what_was_just_written_is_taken_even_if_its_size_and_time_are_the_old_ones() {
     let metadata = fs::symlink_metadata(&path).unwrap();
     fixture.record(&TakenFile {
         path: path.clone(),
-        stamp: Stamp::of(&metadata),
+        seen: Seen::of(&metadata),
         origin: Origin::now(),
     });
     let mut intake = fixture.intake;

@@ -7,6 +7,7 @@
 //! Content that the model has answered for needs no network and no pixels. Its header alone is read, for
 //! the size of the image and for the limits, which may have changed since.
 
+use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -18,12 +19,11 @@ use galmorph_cutout::{
 
 use super::pending::Pending;
 use super::{Judged, Prepared};
-use crate::file::{DepartedFile, Departure, TakenFile, io_fault};
+use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
 use crate::intake::Selection;
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, Stage, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::Stamp;
 use galmorph_catalog::path_text;
 use galmorph_catalog::{CatalogError, Entry, Reader, Verdict};
 use galmorph_inference::catch;
@@ -162,14 +162,13 @@ impl Decoder<'_> {
 pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
     Entry {
         path: taken.path.clone(),
-        stamp: taken.stamp,
+        stamp: taken.seen.stamp,
         digest: None,
         dimensions: None,
         object_id: object_id(&taken.path),
         attempts: taken.origin.failures + 1,
         first_seen: taken.origin.first_seen,
         verdict: Verdict::Known,
-        move_to: None,
     }
 }
 
@@ -189,7 +188,8 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
         .map_err(io)?
         .ok_or_else(changed)?;
     let before = file.metadata().map_err(io)?;
-    if !before.is_file() || Stamp::of(&before) != taken.stamp {
+    let is_the_same = |now: &Metadata| Seen::of(now).is_same_content(&Seen::of(&before));
+    if !before.is_file() || Seen::of(&before).stamp != taken.seen.stamp {
         return Err(changed());
     }
     if let Err(error) = limits.check_bytes(before.len()) {
@@ -207,8 +207,8 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
     // By name as well: it may have been replaced, and this handle be the old one's.
     let after = selection.look(&taken.path).map_err(io)?;
     let unchanged = bytes.len() as u64 == before.len()
-        && Stamp::of(&file.metadata().map_err(io)?) == taken.stamp
-        && after.is_some_and(|after| Stamp::of(&after) == taken.stamp);
+        && is_the_same(&file.metadata().map_err(io)?)
+        && after.is_some_and(|after| is_the_same(&after));
     if unchanged { Ok(bytes) } else { Err(changed()) }
 }
 
@@ -247,7 +247,7 @@ mod tests {
     fn taken(path: &Path) -> TakenFile {
         TakenFile {
             path: path.to_owned(),
-            stamp: Stamp::of(&fs::metadata(path).unwrap()),
+            seen: Seen::of(&fs::metadata(path).unwrap()),
             origin: Origin::now(),
         }
     }

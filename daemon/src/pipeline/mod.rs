@@ -7,6 +7,8 @@
 //!    +-------------------- departed ------------------------+
 //! ```
 //!
+//! A file that has its answer and is to be moved goes from the intake to the recorder alone: an errand.
+//!
 //! | file | |
 //! |---|---|
 //! | `decode` | reads a file once, hashes it, makes network inputs of it |
@@ -14,7 +16,7 @@
 //! | `batch` | groups images |
 //! | `classify` | runs the network |
 //! | `record` | commits rows; the only thread that writes to the catalog |
-//! | `relocate` | moves files to `done` and `rejected`, and back |
+//! | `relocate` | moves files to `done` and `rejected` |
 //! | `backoff` | waits for a catalog that is locked |
 //!
 //! Each stage takes from one bounded channel and gives to the next. A full channel stops the stage before
@@ -41,7 +43,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::config::WatchSettings;
 use crate::failure::{Failure, InternalFault};
-use crate::file::{DepartedFile, TakenFile};
+use crate::file::{DepartedFile, Errand, TakenFile};
 use crate::intake::{Intake, IntakeChannels, IntakeOptions, IntakeReport};
 use crate::observe::watchdog::Monitor;
 use crate::observe::{LastError, Observer, Tally};
@@ -56,6 +58,9 @@ use relocate::Relocator;
 
 /// More decoders than this only compete for the disk.
 const MOST_DECODERS: usize = 16;
+
+/// How many errands of the intake may wait for the recorder.
+const ERRANDS: usize = 256;
 
 /// An image with its network inputs, on its way to a classifier.
 #[derive(Debug)]
@@ -163,6 +168,7 @@ pub(crate) fn run(
     let (batch_out, batch_in) = bounded::<Vec<Prepared>>(1);
     let (judged_out, judged_in) = bounded::<Vec<Judged>>(workers + 1);
     let (departed_out, departed_in) = unbounded::<DepartedFile>();
+    let (errand_out, errand_in) = bounded::<Errand>(ERRANDS);
     let (scan_out, scan_in) = bounded::<()>(1);
     let pending = Pending::default();
 
@@ -175,6 +181,7 @@ pub(crate) fn run(
         IntakeChannels {
             output: taken_out,
             departed: departed_in,
+            errands: errand_out,
             scans: scan_out,
         },
         stop.clone(),
@@ -230,7 +237,7 @@ pub(crate) fn run(
         // The threads have their own ends of the channels. A stage ends when the one before it has.
         drop((batch_in, judged_out, departed_out));
         let recorder = spawn(scope, "record", exit, move || {
-            recorder.run(&judged_in, &scan_in)
+            recorder.run(&judged_in, &errand_in, &scan_in)
         })?;
 
         let intake = intake.run();

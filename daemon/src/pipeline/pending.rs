@@ -71,15 +71,9 @@ mod tests {
     use super::super::decode::blank_entry;
     use super::super::{Judged, TakenFile};
     use super::*;
-    use crate::file::Origin;
-    use galmorph_catalog::Stamp;
 
     fn file() -> TakenFile {
-        TakenFile {
-            path: "a".into(),
-            stamp: Stamp::default(),
-            origin: Origin::now(),
-        }
+        TakenFile::named("a")
     }
 
     fn hash(content: &str) -> Hash {

@@ -4,12 +4,13 @@
 //! idle daemon still records at once. While the catalog is locked or the disk is full, the recorder waits:
 //! nothing that was computed is thrown away.
 //!
+//! It also does what else is written: it moves the files that the intake says were left alone, and takes the
+//! mark from those that can't be tried again.
+//!
 //! When there has been no work for a moment, it tidies up. It writes the last error into the catalog, and
 //! empties SQLite's write-ahead log, which would stay as large as it ever was. If a reader still needs the
 //! log, it tries again after ever longer pauses. Work never waits for this.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, never};
@@ -18,12 +19,12 @@ use crossbeam::select;
 use super::Judged;
 use super::backoff::patiently;
 use super::pending::Pending;
-use super::relocate::{Names, Relocator, record_outcomes};
-use crate::file::{DepartedFile, Departure, TakenFile};
+use super::relocate::{Relocator, departures, record_outcomes};
+use crate::file::{DepartedFile, Departure, Errand};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{LastError, Observer, Stage, Tally, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::{CatalogError, Entry, LoggedError, Move, Verdict, Writer, path_text};
+use galmorph_catalog::{CatalogError, LoggedError, Verdict, Writer, path_text};
 
 /// The largest number of files that one transaction records.
 const GROUP: usize = 256;
@@ -82,23 +83,23 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Finishes the moves that an earlier daemon began, and moves back the files that are to be tried again.
+    /// Finishes the moves that an earlier daemon began.
     pub(super) fn put_in_order(&mut self) -> Result<(), CatalogError> {
         let _files = self.mark.begin(Activity::Files);
         let RecorderContext { exit, drain, .. } = self.context;
-        patiently(exit, drain, || {
-            Relocator::recover(&mut self.writer)?;
-            self.relocator.put_back(&mut self.writer)
-        })
+        patiently(exit, drain, || Relocator::recover(&mut self.writer))
     }
 
-    /// Records until `input` ends, and puts files in order before each scan that `scans` announces. An error
-    /// means that the catalog can't be used any more, and ends the daemon.
+    /// Records until `input` ends, runs `errands`, and puts files in order before each scan that `scans`
+    /// announces. An error means that the catalog can't be used any more, and ends the daemon.
     pub(super) fn run(
         mut self,
         input: &Receiver<Vec<Judged>>,
+        errands: &Receiver<Errand>,
         scans: &Receiver<()>,
     ) -> Result<Tally, CatalogError> {
+        let more_errands = errands;
+        let mut errands = errands.clone();
         let mut scans = scans.clone();
         loop {
             let patience = self.untidy.map_or(Duration::from_hours(1), |(moment, _)| {
@@ -108,6 +109,11 @@ impl<'a> Recorder<'a> {
                 recv(input) -> group => match group {
                     Ok(group) => self.record(group, input)?,
                     Err(_) => break,
+                },
+                recv(errands) -> errand => match errand {
+                    Ok(errand) => self.run_errands(errand, more_errands)?,
+                    // The intake has ended before us.
+                    Err(_) => errands = never(),
                 },
                 recv(scans) -> scan => match scan {
                     Ok(()) => self.put_in_order().inspect_err(|_| self.context.exit.request())?,
@@ -120,8 +126,45 @@ impl<'a> Recorder<'a> {
                 default(patience) => self.tidy_up(),
             }
         }
+        while let Ok(errand) = more_errands.try_recv() {
+            self.run_errands(errand, more_errands)?;
+        }
         self.tidy_up();
         Ok(self.tally)
+    }
+
+    /// Runs an errand, and others that wait.
+    fn run_errands(&mut self, first: Errand, more: &Receiver<Errand>) -> Result<(), CatalogError> {
+        let (mut to_move, mut to_unmark) = (Vec::new(), Vec::new());
+        for errand in std::iter::once(first).chain(more.try_iter().take(GROUP - 1)) {
+            match errand {
+                Errand::Move(file) => to_move.push(file),
+                Errand::Unmark(path) => to_unmark.push(path),
+            }
+        }
+        let RecorderContext { exit, drain, .. } = self.context;
+        let mark = self.mark.clone();
+        let _files = mark.begin(Activity::Files);
+        let mut work = || {
+            if !to_unmark.is_empty() {
+                patiently(exit, drain, || self.writer.unmark(&to_unmark))?;
+            }
+            let plan = || self.relocator.plan(&mut self.writer, &to_move);
+            let (planned, mut departed) = patiently(exit, drain, plan)?;
+            if !planned.is_empty() {
+                let outcomes = Relocator::carry_out(planned);
+                patiently(exit, drain, || record_outcomes(&mut self.writer, &outcomes))?;
+                departed.extend(departures(outcomes));
+            }
+            Ok(departed)
+        };
+        let departed = work().inspect_err(|_| exit.request())?;
+        for file in departed {
+            // The intake may have ended before us.
+            let _ = self.departed.send(file);
+        }
+        self.untidy = Some((Instant::now() + IDLE, IDLE));
+        Ok(())
     }
 
     fn record(
@@ -137,11 +180,11 @@ impl<'a> Recorder<'a> {
         while !group.is_empty() {
             let rest = group.split_off(group.len().min(GROUP));
             let mark = self.mark.clone();
-            let recorded = mark
-                .during(Activity::Catalog, || self.commit(group))
+            mark.during(Activity::Catalog, || self.commit(&group))
                 .inspect_err(|_| self.context.exit.request())?;
+            let followers = self.follow_up(group);
             group = rest;
-            group.extend(self.follow_up(recorded));
+            group.extend(followers);
         }
         // Under load there may be no idle moment for long.
         self.write_error();
@@ -194,23 +237,20 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records files, and moves those that are to be moved. Returns how each one leaves the pipeline.
-    fn commit(&mut self, group: Vec<Judged>) -> Result<Vec<(Judged, Departure)>, CatalogError> {
+    /// Records files.
+    fn commit(&mut self, group: &[Judged]) -> Result<(), CatalogError> {
         let began = Instant::now();
-        let (files, mut entries): (Vec<_>, Vec<_>) = group
-            .into_iter()
-            .map(|judged| (judged.taken, judged.entry))
-            .unzip();
+        let entries: Vec<_> = group.iter().map(|judged| judged.entry.clone()).collect();
         let RecorderContext {
             exit,
             drain,
             observer,
             ..
         } = self.context;
-        let moves = patiently(exit, drain, || self.plan_moves(&files, &mut entries))?;
         let record = || patiently(exit, drain, || self.writer.record(&entries));
         timed(observer, Stage::Record, record)?;
-        for arrived in files.iter().filter_map(|file| file.origin.arrived) {
+        let arrivals = group.iter().map(|judged| judged.taken.origin.arrived);
+        for arrived in arrivals.flatten() {
             observer.answered(arrived.elapsed());
         }
         for entry in &entries {
@@ -231,50 +271,14 @@ impl<'a> Recorder<'a> {
             self.tally.rejected_total()
         );
         observer.recorded(&entries, &self.tally);
-        let mut outcomes: HashMap<PathBuf, Departure> = HashMap::new();
-        if !moves.is_empty() {
-            let carry_out = || Relocator::carry_out(moves);
-            let done = self.mark.during(Activity::Files, carry_out);
-            patiently(exit, drain, || record_outcomes(&mut self.writer, &done))?;
-            outcomes.extend(done.into_iter().map(|(file, how)| (file.from, how)));
-        }
-        let join = |(taken, entry): (TakenFile, Entry)| {
-            // A file without a move leaves as recorded.
-            let how = outcomes.remove(&taken.path).unwrap_or(Departure::Recorded);
-            (Judged { taken, entry }, how)
-        };
-        Ok(files.into_iter().zip(entries).map(join).collect())
-    }
-
-    /// Decides which files are moved and where to, and writes that into their entries.
-    fn plan_moves(
-        &self,
-        files: &[TakenFile],
-        entries: &mut [Entry],
-    ) -> Result<Vec<Move>, CatalogError> {
-        let mut names = Names::default();
-        let mut moves = Vec::new();
-        for (file, entry) in files.iter().zip(entries) {
-            let is_rejected = matches!(entry.verdict, Verdict::Rejected { .. });
-            let Some(wanted) = self.relocator.destination(&file.path, is_rejected) else {
-                continue;
-            };
-            let to = names.free(&self.writer, &wanted)?;
-            entry.move_to = Some(to.clone());
-            moves.push(Move {
-                from: file.path.clone(),
-                to,
-                stamp: file.stamp,
-            });
-        }
-        Ok(moves)
+        Ok(())
     }
 
     /// Tells the intake, and gives the verdict to the files that waited for the same content. These are
     /// returned, to be recorded next.
-    fn follow_up(&self, recorded: Vec<(Judged, Departure)>) -> Vec<Judged> {
+    fn follow_up(&self, recorded: Vec<Judged>) -> Vec<Judged> {
         let mut waiting = Vec::new();
-        for (Judged { taken, entry }, how) in recorded {
+        for Judged { taken, entry } in recorded {
             let followers = entry
                 .digest
                 .map_or_else(Vec::new, |digest| self.pending.settle(digest));
@@ -287,7 +291,7 @@ impl<'a> Recorder<'a> {
                 waiting.push(follower);
             }
             // The intake may have ended before us.
-            let _ = self.departed.send((taken.path, how));
+            let _ = self.departed.send((taken.path, Departure::Recorded));
         }
         waiting
     }

@@ -1,22 +1,23 @@
-//! Moves files that are done to `done` and `rejected`, and back.
+//! Moves files that are done to `done` and `rejected`.
 //!
 //! By rename only, so that a file is always in exactly one of two places; and never over another file. Only
-//! the file that was judged is moved: one that has taken its place in the meantime stays, or goes back.
+//! the file that was judged is moved, and never while somebody has it open for writing, as far as the kernel
+//! says so: one that was changed in the meantime stays, or goes back. When a file may be moved is for the
+//! intake to say, which also looks at it once more when it has been moved.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
 use rustix::io::Errno;
 
-use crate::file::{Departure, io_fault};
+use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
 use crate::intake::Selection;
-use galmorph_catalog::{CatalogError, Marked, Move, Stamp, Writer};
-
-/// How many files are moved back in one go.
-const GROUP: u32 = 256;
+use crate::writers::{Writers, writers};
+use galmorph_catalog::{CatalogError, Move, Stamp, Writer};
 
 /// Moves files as their folders ask for it.
 #[derive(Debug)]
@@ -24,27 +25,73 @@ pub(super) struct Relocator {
     selection: Selection,
 }
 
+/// A file that is about to be moved, and whose row says so.
+#[derive(Debug)]
+pub(super) struct Planned {
+    seen: Seen,
+    file: Move,
+}
+
 impl Relocator {
     pub(super) fn new(selection: Selection) -> Self {
         Self { selection }
     }
 
-    /// Where a file that is done goes; `None` when it stays.
-    pub(super) fn destination(&self, path: &Path, is_rejected: bool) -> Option<PathBuf> {
-        let folder = self.selection.folder_of(path)?;
-        let destination = folder.destination(path, is_rejected)?;
-        // A relative link would lead elsewhere from there.
-        (!path.is_symlink()).then_some(destination)
+    /// Decides where files go, and says so in their rows. Of the others it returns how they leave; nothing is
+    /// written for them, so that a file that can't be moved costs the catalog nothing.
+    pub(super) fn plan(
+        &self,
+        writer: &mut Writer,
+        files: &[TakenFile],
+    ) -> Result<(Vec<Planned>, Vec<DepartedFile>), CatalogError> {
+        let mut names = Names::default();
+        let (mut planned, mut others) = (Vec::new(), Vec::new());
+        for file in files {
+            match self.destination(writer, file)? {
+                Err(how) => others.push((file.path.clone(), how)),
+                Ok(wanted) => planned.push(Planned {
+                    seen: file.seen,
+                    file: Move {
+                        from: file.path.clone(),
+                        to: names.free(writer, &wanted)?,
+                        stamp: file.seen.stamp,
+                    },
+                }),
+            }
+        }
+        let moves: Vec<Move> = planned.iter().map(|planned| planned.file.clone()).collect();
+        if !moves.is_empty() {
+            writer.intend(&moves)?;
+        }
+        Ok((planned, others))
+    }
+
+    /// Where a file goes, or why it stays.
+    fn destination(
+        &self,
+        writer: &Writer,
+        file: &TakenFile,
+    ) -> Result<Result<PathBuf, Departure>, CatalogError> {
+        let row = writer.standing(&file.path)?;
+        let Some(row) = row.filter(|row| row.stamp == file.seen.stamp) else {
+            return Ok(Err(Departure::Changed));
+        };
+        let folder = self.selection.folder_of(&file.path);
+        let wanted = folder.and_then(|folder| folder.destination(&file.path, row.rejected));
+        Ok(match wanted {
+            None => Err(Departure::Recorded),
+            Some(wanted) => can_move(&file.path, &wanted).map(|()| wanted),
+        })
     }
 
     /// Moves files whose rows already name the move. Returns how each file leaves the pipeline; the caller
     /// has to [record](record_outcomes) it.
-    pub(super) fn carry_out(moves: Vec<Move>) -> Vec<(Move, Departure)> {
-        let outcomes: Vec<(Move, Departure)> = moves
+    pub(super) fn carry_out(planned: Vec<Planned>) -> Vec<(Move, Departure)> {
+        let outcomes: Vec<(Move, Departure)> = planned
             .into_iter()
-            .map(|file| {
-                let outcome = match Self::rename(&file) {
-                    Ok(()) => Departure::Recorded,
+            .map(|Planned { seen, file }| {
+                let outcome = match Self::rename(&file, seen) {
+                    Ok(()) => Departure::Moved(file.to.clone()),
                     Err(departure) => departure,
                 };
                 (file, outcome)
@@ -55,18 +102,20 @@ impl Relocator {
     }
 
     /// Moves one file. The error says why it stayed.
-    fn rename(file: &Move) -> Result<(), Departure> {
-        let fault = |error: io::Error| {
-            let (from, to) = (file.from.display(), file.to.display());
-            Departure::Transient(format!("cannot move '{from}' to '{to}': {error}"))
+    fn rename(file: &Move, seen: Seen) -> Result<(), Departure> {
+        // Kept to the end: until then, nobody opens it for writing.
+        let _nobody = match writers(&file.from) {
+            Writers::Some => return Err(Departure::Busy),
+            nobody_or_unknown => nobody_or_unknown,
         };
-        let stamp_at = |path| fs::symlink_metadata(path).map(|metadata| Stamp::of(&metadata));
-        if stamp_at(&file.from).map_err(|error| io_fault(&file.from, &error))? != file.stamp {
+        let metadata = fs::symlink_metadata(&file.from);
+        if Seen::of(&metadata.map_err(|error| io_fault(&file.from, &error))?) != seen {
             return Err(Departure::Changed);
         }
-        make_folders(&file.to).map_err(fault)?;
+        let fault = |error: io::Error| cannot_move(&file.from, &file.to, &error);
         rename(&file.from, &file.to).map_err(fault)?;
-        if stamp_at(&file.to).map_err(fault)? == file.stamp {
+        let moved = fs::symlink_metadata(&file.to).map_err(fault)?;
+        if Seen::of(&moved).is_same_content(&seen) {
             return Ok(());
         }
         // Another file took its place at the last moment. That one has not been judged, so it goes back.
@@ -74,13 +123,20 @@ impl Relocator {
         Err(Departure::Changed)
     }
 
-    /// Finishes the record of moves that were under way when the daemon ended.
+    /// Finishes the record of moves that were under way when the daemon ended. A file that was moved and is
+    /// another by now is marked, to be read again where it is.
     pub(super) fn recover(writer: &mut Writer) -> Result<(), CatalogError> {
-        let (mut moved, mut stayed) = (Vec::new(), Vec::new());
+        let (mut moved, mut stayed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
         for file in writer.unfinished_moves()? {
-            let (from, to) = (is_at(&file.from, &file), is_at(&file.to, &file));
-            match (from, to) {
-                (Ok(false), Ok(true)) => moved.push(file),
+            match (stamp_at(&file.from), stamp_at(&file.to)) {
+                (Ok(from), Ok(Some(to))) if to == file.stamp && from != Some(file.stamp) => {
+                    moved.push(file);
+                }
+                // Only this program makes files there, and this one under a name that was free.
+                (Ok(None), Ok(Some(_))) => {
+                    changed.push(file.to.clone());
+                    moved.push(file);
+                }
                 (Ok(_), Ok(_)) => stayed.push(file),
                 (Err(error), _) | (_, Err(error)) => log::warn!(
                     "cannot see whether '{}' was moved: {error}",
@@ -92,6 +148,9 @@ impl Relocator {
             return Ok(());
         }
         writer.end_moves(&moved, &stayed)?;
+        if !changed.is_empty() {
+            writer.mark(&changed)?;
+        }
         log::info!(
             "{} moves had been begun, {} of them done",
             moved.len() + stayed.len(),
@@ -99,45 +158,31 @@ impl Relocator {
         );
         Ok(())
     }
+}
 
-    /// Moves rejected files that are to be tried again back to where they came from, where the scan finds
-    /// them.
-    pub(super) fn put_back(&self, writer: &mut Writer) -> Result<(), CatalogError> {
-        let mut last = PathBuf::new();
-        loop {
-            let marked = writer.marked(&last, GROUP)?;
-            let Some(end) = marked.last() else {
-                return Ok(());
-            };
-            last.clone_from(&end.path);
-            let mut names = Names::default();
-            let mut moves = Vec::new();
-            for Marked { path, stamp } in marked {
-                let folder = self.selection.folder_of(&path);
-                if let Some(origin) = folder.and_then(|folder| folder.origin(&path)) {
-                    let to = names.free(writer, &origin)?;
-                    let from = path;
-                    moves.push(Move { from, to, stamp });
-                }
-            }
-            if moves.is_empty() {
-                continue;
-            }
-            writer.intend(&moves)?;
-            let outcomes = Self::carry_out(moves);
-            record_outcomes(writer, &outcomes)?;
-            for (file, how) in outcomes {
-                match how {
-                    Departure::Recorded => log::info!("put back '{}'", file.to.display()),
-                    Departure::Transient(fault) => log::warn!("{fault}"),
-                    how => log::info!(
-                        "'{}' is not there to be put back: {how:?}",
-                        file.from.display()
-                    ),
-                }
-            }
-        }
+/// How each file leaves that was to be moved.
+pub(super) fn departures(outcomes: Vec<(Move, Departure)>) -> impl Iterator<Item = DepartedFile> {
+    outcomes.into_iter().map(|(file, how)| (file.from, how))
+}
+
+/// Makes the folders that a file is to be moved to, and sees whether it can be moved there.
+fn can_move(from: &Path, to: &Path) -> Result<(), Departure> {
+    let fault = |error: io::Error| cannot_move(from, to, &error);
+    make_folders(to).map_err(fault)?;
+    let mut devices = HashSet::new();
+    for folder in [from.parent(), to.parent()].into_iter().flatten() {
+        devices.insert(fs::metadata(folder).map_err(fault)?.dev());
+        access(folder, Access::WRITE_OK).map_err(|error| fault(error.into()))?;
     }
+    if devices.len() > 1 {
+        return Err(fault(io::ErrorKind::CrossesDevices.into()));
+    }
+    Ok(())
+}
+
+fn cannot_move(from: &Path, to: &Path, error: &io::Error) -> Departure {
+    let (from, to) = (from.display(), to.display());
+    Departure::Transient(format!("cannot move '{from}' to '{to}': {error}"))
 }
 
 /// Records how moves ended.
@@ -148,7 +193,7 @@ pub(super) fn record_outcomes(
     let of = |wanted: bool| -> Vec<Move> {
         let outcomes = outcomes.iter();
         outcomes
-            .filter(|(_, how)| (*how == Departure::Recorded) == wanted)
+            .filter(|(_, how)| matches!(how, Departure::Moved(_)) == wanted)
             .map(|(file, _)| file.clone())
             .collect()
     };
@@ -172,13 +217,13 @@ fn make_folders(file: &Path) -> io::Result<()> {
 
 /// Names for the moves of one transaction, which must differ from each other.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+struct Names {
     given: HashSet<PathBuf>,
 }
 
 impl Names {
     /// The wanted name, or the next one with a number that no file has, and no row.
-    pub(super) fn free(&mut self, writer: &Writer, wanted: &Path) -> Result<PathBuf, CatalogError> {
+    fn free(&mut self, writer: &Writer, wanted: &Path) -> Result<PathBuf, CatalogError> {
         let mut number = 0;
         loop {
             let name = numbered(wanted, number);
@@ -211,11 +256,11 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Whether the file that was judged is at this path.
-fn is_at(path: &Path, file: &Move) -> io::Result<bool> {
+/// The size and time of what is at this path; `None` when nothing is.
+fn stamp_at(path: &Path) -> io::Result<Option<Stamp>> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Stamp::of(&metadata) == file.stamp),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -237,7 +282,7 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 fn sync_folders(outcomes: &[(Move, Departure)]) {
     let folders: BTreeSet<PathBuf> = outcomes
         .iter()
-        .filter(|(_, how)| *how == Departure::Recorded)
+        .filter(|(_, how)| matches!(how, Departure::Moved(_)))
         .flat_map(|(file, _)| [file.to.parent(), file.from.parent()])
         .flatten()
         .map(Path::to_owned)
@@ -255,7 +300,11 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::decode::blank_entry;
     use super::*;
+    use crate::file::Origin;
+    use galmorph_catalog::{ModelInUse, Reader, Verdict};
+    use galmorph_cutout::RejectReason;
 
     #[test]
     fn names_are_numbered_before_their_ending() {
@@ -277,5 +326,98 @@ mod tests {
         fs::remove_file(&b).unwrap();
         rename(&a, &b).unwrap();
         assert_eq!(fs::read(&b).unwrap(), b"a");
+    }
+
+    fn stored(path: &Path, text: &str) -> TakenFile {
+        fs::write(path, text).unwrap();
+        TakenFile {
+            path: path.to_owned(),
+            seen: Seen::of(&fs::symlink_metadata(path).unwrap()),
+            origin: Origin::now(),
+        }
+    }
+
+    fn of(file: &TakenFile, to: &Path) -> Planned {
+        Planned {
+            seen: file.seen,
+            file: Move {
+                from: file.path.clone(),
+                to: to.to_owned(),
+                stamp: file.seen.stamp,
+            },
+        }
+    }
+
+    #[test]
+    fn only_the_file_that_was_left_alone_is_moved() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let outcome = |file: &TakenFile, to: &str| {
+            let mut outcomes = Relocator::carry_out(vec![of(file, &place(to))]);
+            outcomes.pop().unwrap().1
+        };
+        let file = stored(&place("a"), "some");
+        let writer = File::options().append(true).open(place("a")).unwrap();
+        assert_eq!(outcome(&file, "a2"), Departure::Busy);
+        drop(writer);
+        // Its content and its times are the old ones, and somebody was there.
+        fs::hard_link(place("a"), place("a3")).unwrap();
+        assert_eq!(outcome(&file, "a2"), Departure::Changed);
+        assert!(place("a").exists() && !place("a2").exists());
+        let file = stored(&place("b"), "some");
+        assert_eq!(outcome(&file, "b2"), Departure::Moved(place("b2")));
+        assert_eq!(outcome(&file, "b3"), Departure::Gone);
+    }
+
+    #[test]
+    fn a_file_is_not_moved_to_another_file_system() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (here, there) = (folder.path().join("a"), Path::new("/proc/a"));
+        assert_eq!(can_move(&here, &folder.path().join("new/b")), Ok(()));
+        assert!(folder.path().join("new").is_dir());
+        let stays = can_move(&here, there);
+        assert!(matches!(stays, Err(Departure::Transient(_))), "{stays:?}");
+    }
+
+    #[test]
+    fn what_a_killed_daemon_left_is_found_wherever_it_is() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let model = ModelInUse {
+            name: "m".into(),
+            digest: blake3::hash(b"model"),
+            card: "{}".into(),
+        };
+        let mut writer = Writer::open(&place("c.sqlite"), &model).unwrap();
+        let mut begin = |name: &str| {
+            let file = stored(&place(name), name);
+            let mut entry = blank_entry(&file);
+            entry.verdict = Verdict::rejected(RejectReason::Broken, "by the test");
+            writer.record(&[entry]).unwrap();
+            let to = place(&format!("{name}.moved"));
+            let planned = of(&file, &to).file;
+            writer.intend(&[planned]).unwrap();
+            (file.path, to)
+        };
+        let (not_yet, _) = begin("not_yet");
+        let (from, moved) = begin("moved");
+        fs::rename(from, &moved).unwrap();
+        // Its writer was not done, and somebody has put another file into the first place of one.
+        let (from, written) = begin("written");
+        fs::rename(from, &written).unwrap();
+        fs::write(&written, "more of it").unwrap();
+        let (from, followed) = begin("followed");
+        fs::rename(&from, &followed).unwrap();
+        fs::write(from, "another one").unwrap();
+        let (gone, _) = begin("gone");
+        fs::remove_file(&gone).unwrap();
+
+        Relocator::recover(&mut writer).unwrap();
+        for path in [&not_yet, &moved, &written, &followed, &gone] {
+            assert!(writer.has_row(path).unwrap(), "{}", path.display());
+        }
+        assert!(writer.unfinished_moves().unwrap().is_empty());
+        let reader = Reader::open(&place("c.sqlite")).unwrap();
+        assert_eq!(reader.marked(Path::new(""), 10).unwrap(), [written]);
     }
 }

@@ -332,3 +332,64 @@ fn a_kill_of_backup_leaves_the_catalog_and_no_half_copy_under_its_name() {
         }
     });
 }
+
+/// Files that are moved when they have their answer: each is in one place, as it was, and its row says where.
+#[test]
+fn a_kill_while_files_are_moved_leaves_each_in_one_place_and_its_row_follows() {
+    if !strace::is_here() {
+        return;
+    }
+    let scene = Scene::new();
+    let inbox = scene.dir.path("inbox");
+    fs::create_dir(scene.dir.path("etc")).unwrap();
+    let config = scene.dir.path("etc/galmorph.toml");
+    let text = format!(
+        "folders = [{{ path = '{}', after = 'move' }}]
+         settle_seconds = 0.01\nmodel = 'tiny.onnx'\nworkers = 1\nbatch = 1",
+        inbox.display()
+    );
+    fs::write(&config, text).unwrap();
+    let watch = ["watch", "--drain", "--config", config.to_str().unwrap()];
+    let mut kills = BTreeMap::new();
+    for call in ["renameat2", "mkdir", "pwrite64", "fdatasync"] {
+        for number in 1.. {
+            scene.reset();
+            fs::remove_dir_all(&inbox).unwrap();
+            for (path, bytes) in &scene.files {
+                let below = std::path::Path::new(path).strip_prefix(&inbox).unwrap();
+                scene.dir.old_file(below, bytes);
+            }
+            let killed = scene.kill_at(call, number, &watch);
+            let ran = Ran::from(scene.dir.galmorph(watch).output().unwrap());
+            assert!(matches!(ran.code, 0 | 1), "{}{}", ran.stdout, ran.stderr);
+            for (path, bytes) in &scene.files {
+                let below = std::path::Path::new(path).strip_prefix(&inbox).unwrap();
+                let kind = if path.ends_with("poison.jpg") {
+                    "rejected"
+                } else {
+                    "done"
+                };
+                let place = inbox.join(kind).join(below);
+                assert_eq!(&fs::read(&place).unwrap(), bytes, "{call} {number}");
+                assert!(!std::path::Path::new(path).exists(), "it is there twice");
+                let row = format!(
+                    "cutout WHERE path = '{}' AND digest = '{}' AND move_to IS NULL",
+                    place.display(),
+                    digest(bytes)
+                );
+                assert_eq!(scene.dir.count(&row), 1, "{call} {number}: {row}");
+            }
+            assert_eq!(scene.dir.count("cutout"), 4, "{call} {number}");
+            scene.dir.assert_sound();
+            if !killed {
+                break;
+            }
+            *kills.entry(call).or_insert(0) += 1;
+        }
+    }
+    println!("killed at {kills:?}");
+    assert!(
+        kills["renameat2"] == 4 && kills["pwrite64"] > 10,
+        "{kills:?}"
+    );
+}

@@ -39,3 +39,4 @@ mod systemd;
 mod terminal;
 mod tiny;
 mod which_catalog;
+mod writers;

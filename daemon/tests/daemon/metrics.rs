@@ -183,3 +183,29 @@ fn a_port_of_this_machine_will_do() {
     assert_eq!(samples["galmorph_healthy"], 1.0);
     daemon.end();
 }
+
+#[test]
+fn the_scan_of_a_folder_that_has_just_appeared_is_no_full_scan() {
+    let dir = Dir::new();
+    let config = dir.config("settle_seconds = 0.01\nrescan_interval_seconds = 3600");
+    let config = config.to_str().unwrap();
+    let daemon = dir.daemon(&["--metrics", "unix:metrics.sock", "--config", config]);
+    let socket = dir.path("metrics.sock");
+    wait_until("the first scan has ended", || {
+        ask_socket(&socket)["galmorph_scans_total"] == 1.0
+    });
+    // Made aside, so that only scans can find what lies in them.
+    for number in 0..30 {
+        let folder = dir.path(format!("aside/{number}/deeper"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a.jpg"), jpeg(number % 3)).unwrap();
+        fs::rename(
+            dir.path(format!("aside/{number}")),
+            dir.inbox(number.to_string()),
+        )
+        .unwrap();
+    }
+    wait_until("all are found", || dir.count("cutout") == 30);
+    assert_eq!(ask_socket(&socket)["galmorph_scans_total"], 1.0);
+    daemon.end();
+}

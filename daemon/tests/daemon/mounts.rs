@@ -112,9 +112,12 @@ fn a_catalog_that_is_to_be_made_on_a_full_disk_is_made_when_there_is_room() {
 fn images_on_a_mount_that_vanishes_keep_their_rows_and_come_back_as_they_were() {
     let dir = Dir::new();
     configure(&dir, SOON);
-    let Some(first) = Mount::on(&dir.path("inbox"), "4m") else {
+    let server = dir.path("server");
+    fs::create_dir(&server).unwrap();
+    let Some(disk) = Mount::on(&server, "4m") else {
         return;
     };
+    let first = Mount::of(&server, &dir.path("inbox"));
     let fill = |folder: PathBuf, names: &[u32]| {
         for seed in names {
             let path = folder.join(format!("{seed}.jpg"));
@@ -149,10 +152,7 @@ fn images_on_a_mount_that_vanishes_keep_their_rows_and_come_back_as_they_were() 
     assert!(ran.stdout.contains("is it mounted?"), "{}", ran.stdout);
 
     // Filled before the daemon sees it: a file that it sees closed is read again, old or not.
-    let server = dir.path("server");
-    fs::create_dir(&server).unwrap();
-    let second = Mount::on(&server, "4m").unwrap();
-    fill(server.clone(), &[1, 2, 3, 4]);
+    fill(server.clone(), &[4]);
     let shown = Mount::of(&server, &dir.path("inbox"));
     wait_until("the new one is recorded", || dir.count("cutout") == 4);
     let sorted = |text: &str| {
@@ -170,7 +170,7 @@ fn images_on_a_mount_that_vanishes_keep_their_rows_and_come_back_as_they_were() 
         "nothing was done again"
     );
     daemon.end();
-    drop((shown, second));
+    drop((shown, disk));
     dir.assert_sound();
 }
 

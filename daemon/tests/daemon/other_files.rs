@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Dir, jpeg};
+use crate::support::{Dir, file_counts, jpeg, wait_until};
 
 const ALONE: &str = "2 .fits, 1 .tif (extensions = [\"jpg\", \"jpeg\", \"png\"] decides)";
 
@@ -60,4 +60,50 @@ fn a_daemon_logs_each_kind_once() {
     let line = daemon.wait_for_line("files of other kinds are left alone: ");
     assert!(line.contains("1 .webp"), "{line}");
     daemon.end();
+}
+
+#[test]
+fn what_storage_devices_and_synchronising_programs_leave_behind_is_left_alone() {
+    let dir = Dir::new();
+    dir.old_file("a.jpg", &jpeg(1));
+    let left = [
+        "@eaDir/a.jpg",
+        "night/@EADIR/a.jpg/SYNOFILE_THUMB_M.jpg",
+        "#recycle/b.jpg",
+        "$RECYCLE.BIN/c.jpg",
+        "lost+found/d.jpg",
+        "a.sync-conflict-20260101-120000-ABCDEFG.jpg",
+        "a (Ann's conflicted copy 2026-01-01).jpg",
+    ];
+    for name in left {
+        dir.old_file(name, &jpeg(2));
+    }
+    dir.drain().exits(0);
+    assert_eq!(dir.count("cutout"), 1);
+    assert_eq!(file_counts(&dir.status()), [1, 1, 0, 0]);
+    // A daemon that hears of one leaves it alone, too.
+    let daemon = dir.daemon(&[]);
+    dir.old_file("@eaDir/e.jpg", &jpeg(3));
+    fs::write(dir.inbox("z.jpg"), jpeg(4)).unwrap();
+    wait_until("the one after it is done", || {
+        dir.count("cutout WHERE path LIKE '%/z.jpg'") == 1
+    });
+    assert_eq!(dir.count("cutout"), 2);
+    daemon.end();
+
+    let config = dir.config("exclude = ['night*']");
+    dir.old_file("Night-2/f.jpg", &jpeg(5));
+    dir.run(&[
+        "watch",
+        "inbox",
+        "--drain",
+        "--config",
+        config.to_str().unwrap(),
+    ])
+    .exits(0);
+    assert_eq!(file_counts(&dir.status()), [9, 9, 0, 0]);
+    let odd = dir.config("exclude = ['a/b']");
+    let ran = dir.run(&["check", "--config", odd.to_str().unwrap(), "inbox"]);
+    ran.exits(2)
+        .says_in_one_line(&["exclude: 'a/b' is not the name of a file or folder"]);
 }

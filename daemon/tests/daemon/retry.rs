@@ -88,7 +88,8 @@ fn what_was_put_back_waits_for_the_next_daemon_and_keeps_its_reason() {
     fs::remove_file(dir.inbox("gone.jpg")).unwrap();
     let ran = dir.run(&["retry"]).exits(0);
     assert!(
-        ran.stdout.contains("queued 2 rejected files"),
+        ran.stdout.contains("queued 1 rejected file\n")
+            && ran.stdout.contains("their rows stay: 1"),
         "{}",
         ran.stdout
     );
@@ -193,7 +194,7 @@ fn a_catalog_of_the_first_version_comes_along() {
         "{}",
         ran.stdout
     );
-    assert_eq!(dir.ask::<i64>("PRAGMA user_version"), 4);
+    assert_eq!(dir.ask::<i64>("PRAGMA user_version"), 5);
     assert_eq!(
         dir.count("cutout WHERE reason = 'broken: as it was' AND attempts = 3"),
         1
@@ -203,4 +204,198 @@ fn a_catalog_of_the_first_version_comes_along() {
     dir.drain().exits(1);
     assert_eq!(dir.count("cutout WHERE reason LIKE 'not_an_image: %'"), 1);
     dir.run(&["check", "inbox", "--deep"]).exits(0);
+}
+
+/// A folder that moves its files, and what became of one that was no image.
+fn rejected_and_moved(dir: &Dir) -> String {
+    let config = dir.config(&format!(
+        "folders = [{{ path = '{}', after = 'move' }}]\nsettle_seconds = 0.05",
+        dir.path("inbox").display()
+    ));
+    let config = config.to_str().unwrap().to_owned();
+    dir.old_file("a.jpg", b"no image");
+    dir.run(&["watch", "--drain", "--config", &config]).exits(1);
+    assert!(dir.inbox("rejected/a.jpg").exists());
+    config
+}
+
+/// What `retry` says of files that it queues, or does not.
+#[track_caller]
+fn says(dir: &Dir, arguments: &[&str], lines: &[&str]) {
+    let arguments: Vec<&str> = ["retry"].iter().chain(arguments).copied().collect();
+    let ran = dir.run(&arguments).exits(0);
+    for line in lines {
+        let is_said = ran.stdout.lines().any(|said| said.trim() == *line);
+        assert!(is_said, "'{line}' in {}", ran.stdout);
+    }
+}
+
+/// State and path of each row, from the inbox.
+fn outcome(dir: &Dir) -> String {
+    dir.ask::<String>(
+        "SELECT group_concat(state || ' ' || path, ', ') FROM (SELECT * FROM cutout ORDER BY path)",
+    )
+    .replace(&format!("{}/", dir.path("inbox").display()), "")
+}
+
+#[test]
+fn a_file_that_was_moved_is_tried_again_as_it_is_now() {
+    type Change = fn(&Dir);
+    let mended: Change = |dir| fs::write(dir.inbox("rejected/a.jpg"), jpeg(1)).unwrap();
+    let replaced: Change = |dir| {
+        // Of the same size and time.
+        let moved = dir.inbox("rejected/a.jpg");
+        let before = fs::metadata(&moved).unwrap();
+        let mut bytes = jpeg(1);
+        bytes.truncate(before.len() as usize);
+        fs::write(dir.path("next"), bytes).unwrap();
+        let file = fs::File::open(dir.path("next")).unwrap();
+        file.set_modified(before.modified().unwrap()).unwrap();
+        fs::rename(dir.path("next"), moved).unwrap();
+    };
+    let touched: Change = |dir| {
+        let file = fs::File::open(dir.inbox("rejected/a.jpg")).unwrap();
+        file.set_modified(std::time::SystemTime::now()).unwrap();
+    };
+    let untouched: Change = |_| {};
+    for (change, code, expected, reason) in [
+        (mended, 0, "classified done/a.jpg", ""),
+        (replaced, 1, "rejected rejected/a.jpg", "broken"),
+        (touched, 1, "rejected rejected/a.jpg", "not_an_image"),
+        (untouched, 1, "rejected rejected/a.jpg", "not_an_image"),
+    ] {
+        for name in ["inbox/a.jpg", "inbox/rejected/a.jpg"] {
+            let dir = Dir::new();
+            let config = rejected_and_moved(&dir);
+            change(&dir);
+            says(&dir, &[name], &["queued 1 rejected file"]);
+            let status = dir.status();
+            assert_eq!(
+                (file_counts(&status)[3], &status["folders"][0]["waiting"]),
+                (1, &1.into())
+            );
+            says(
+                &dir,
+                &[name],
+                &[
+                    "queued 0 rejected files",
+                    "queued before, and not tried yet: 1",
+                ],
+            );
+            dir.run(&["watch", "--drain", "--config", &config])
+                .exits(code);
+            assert_eq!(outcome(&dir), expected, "{name}");
+            let kind: String =
+                dir.ask("SELECT ifnull(substr(reason, 1, instr(reason, ':') - 1), '') FROM cutout");
+            assert_eq!(kind, reason);
+            assert_eq!(dir.count("cutout WHERE retry IS NOT NULL"), 0);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_not_tried_and_that_is_said() {
+    let gone = "gone, and not tried again; their rows stay: 1";
+    for (to, name) in [
+        (None, "inbox/rejected/a.jpg"),
+        (None, "inbox/a.jpg"),
+        (None, "inbox"),
+        (Some("b.jpg"), "inbox/a.jpg"),
+        (Some("rejected/b.jpg"), "inbox/rejected/a.jpg"),
+    ] {
+        let dir = Dir::new();
+        let config = rejected_and_moved(&dir);
+        match to {
+            None => fs::remove_file(dir.inbox("rejected/a.jpg")).unwrap(),
+            Some(to) => fs::rename(dir.inbox("rejected/a.jpg"), dir.inbox(to)).unwrap(),
+        }
+        says(&dir, &[name], &["queued 0 rejected files", gone]);
+        if to == Some("b.jpg") {
+            let ran = dir.run(&["retry", "inbox/b.jpg"]).exits(2);
+            ran.says_in_one_line(&["does not have", "inbox/b.jpg' yet", "as a new file"]);
+        }
+        dir.run(&["watch", "--drain", "--config", &config]);
+        let expected = match to {
+            Some("b.jpg") => "rejected rejected/a.jpg, rejected rejected/b.jpg",
+            _ => "rejected rejected/a.jpg",
+        };
+        assert_eq!(outcome(&dir), expected);
+    }
+}
+
+#[test]
+fn a_file_that_got_a_number_is_found_by_the_name_that_it_had() {
+    let dir = Dir::new();
+    let config = rejected_and_moved(&dir);
+    fs::remove_file(dir.inbox("rejected/a.jpg")).unwrap();
+    dir.old_file("a.jpg", b"no image, either");
+    dir.old_file("a.x.jpg", b"nor this");
+    dir.run(&["watch", "--drain", "--config", &config]).exits(1);
+    says(
+        &dir,
+        &["inbox/a.jpg"],
+        &[
+            "queued 1 rejected file",
+            "gone, and not tried again; their rows stay: 1",
+        ],
+    );
+    let marked: String = dir.ask("SELECT group_concat(path) FROM cutout WHERE retry IS NOT NULL");
+    assert!(marked.ends_with("/rejected/a.1.jpg"), "{marked}");
+}
+
+#[test]
+fn a_file_that_is_no_longer_taken_is_not_queued() {
+    let dir = Dir::new();
+    dir.old_file("a.jpg", b"no image");
+    dir.drain().exits(1);
+    let config = dir.config("extensions = ['png']");
+    dir.run(&[
+        "watch",
+        "inbox",
+        "--drain",
+        "--config",
+        config.to_str().unwrap(),
+    ])
+    .exits(0);
+    let not_taken = "not in a watched folder, or not taken by its settings, and not tried again: 1";
+    says(&dir, &[], &["queued 0 rejected files", not_taken]);
+}
+
+#[test]
+fn a_mark_that_can_lead_to_nothing_is_taken_away_once() {
+    let dir = Dir::new();
+    let config = rejected_and_moved(&dir);
+    dir.old_file("b.jpg", b"nor this");
+    dir.old_file("c.jpg", b"nor that");
+    dir.run(&["watch", "--drain", "--config", &config]).exits(1);
+    says(&dir, &[], &["queued 3 rejected files"]);
+    // After they were marked: one is gone, one has become a folder, and one is hidden behind a name.
+    fs::remove_file(dir.inbox("rejected/a.jpg")).unwrap();
+    fs::remove_file(dir.inbox("rejected/b.jpg")).unwrap();
+    fs::create_dir(dir.inbox("rejected/b.jpg")).unwrap();
+    fs::rename(dir.inbox("rejected/c.jpg"), dir.inbox("rejected/.c.jpg")).unwrap();
+    let text = fs::read_to_string(&config).unwrap() + "\nrescan_interval_seconds = 0.05";
+    fs::write(&config, text).unwrap();
+    let mut daemon = dir.daemon_on(&[], &["-v", "--config", &config]);
+    for _ in 0..3 {
+        daemon.wait_for_line("is not there, and is not tried again; its row stays as it is");
+    }
+    wait_until("no mark is left", || {
+        dir.count("cutout WHERE retry IS NOT NULL") == 0
+    });
+    daemon.wait_for_line("emptied the write-ahead log");
+    let catalog = dir.catalog();
+    let version = || -> i64 {
+        let ask = "PRAGMA data_version";
+        catalog.query_row(ask, [], |row| row.get(0)).unwrap()
+    };
+    let before = version();
+    for _ in 0..20 {
+        daemon.wait_for_line("scan ends");
+    }
+    assert_eq!(version(), before, "nothing happens, and nothing is written");
+    let log = fs::metadata(dir.path("galmorph.sqlite-wal")).unwrap();
+    assert_eq!(log.len(), 0);
+    daemon.end();
+    assert_eq!(dir.count("cutout WHERE state = 'rejected'"), 3);
 }
