@@ -189,8 +189,8 @@ mod tests {
     }
 
     /// Where the chunk of that name has its checksum.
-    fn checksum_at(file: &[u8], name: &[u8; 4]) -> usize {
-        let start = file.windows(4).position(|four| four == name).unwrap();
+    fn checksum_at(file: &[u8], name: [u8; 4]) -> usize {
+        let start = file.windows(4).position(|four| *four == name).unwrap();
         let length = u32::from_be_bytes(file[start - 4..start].try_into().unwrap());
         start + 4 + length as usize
     }
@@ -201,11 +201,11 @@ mod tests {
         let whole = png(picture);
         for chunk in [b"IHDR", b"IDAT"] {
             let mut damaged = whole.clone();
-            damaged[checksum_at(&whole, chunk)] ^= 1;
+            damaged[checksum_at(&whole, *chunk)] ^= 1;
             let reason = decode(&damaged, &Limits::default()).map_err(|fault| fault.reason());
             assert_eq!(reason, Err(crate::RejectReason::Broken));
         }
-        let header_end = checksum_at(&whole, b"IHDR") + 4;
+        let header_end = checksum_at(&whole, *b"IHDR") + 4;
         let text = b"\0\0\0\x0btEXtComment\0ngcWRNG";
         let with_text = [&whole[..header_end], text, &whole[header_end..]].concat();
         let image = decode(&with_text, &Limits::default()).unwrap();
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn every_damaged_byte_of_the_pixels_is_noticed() {
         let whole = png(GrayImage::from_fn(32, 24, |x, y| Luma([level(x, y)])));
-        let end = checksum_at(&whole, b"IDAT") + 4;
+        let end = checksum_at(&whole, *b"IDAT") + 4;
         let start = whole.windows(4).position(|four| four == b"IDAT").unwrap() + 4;
         for place in start..end {
             let mut damaged = whole.clone();
