@@ -1,5 +1,6 @@
 //! What every connection checks before it is trusted: the library, the file, its version.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,6 +23,33 @@ pub(crate) fn no_catalog(path: &Path) -> CatalogError {
         )
         .into(),
     )
+}
+
+/// A catalog is a regular file, or is not there. SQLite would wait for the other end of a FIFO.
+pub(crate) fn require_regular(path: &Path) -> Result<(), CatalogError> {
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => Err(CatalogError::Unusable(
+            format!(
+                "cannot open catalog '{}': it is not a regular file",
+                path.display()
+            )
+            .into(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// For those who write: a database with two names has a write-ahead log beside each of them, and what is
+/// written by one name damages what was written by the other.
+pub(crate) fn require_one_name(path: &Path) -> Result<(), CatalogError> {
+    match path.metadata() {
+        Ok(metadata) if metadata.nlink() > 1 => Err(CatalogError::Unusable(format!(
+            "catalog '{}' has {} names (hard links), with a write-ahead log for each, so writing to it would damage it (remove the other names, or use a copy)",
+            path.display(),
+            metadata.nlink()
+        ).into())),
+        _ => Ok(()),
+    }
 }
 
 /// For those who need what the current version has: only the daemon migrates.

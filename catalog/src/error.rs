@@ -11,6 +11,9 @@ pub enum CatalogError {
     /// Trying again may help: the catalog is locked, the disk is full, the disk fails.
     #[error(transparent)]
     Transient(CatalogFault),
+    /// The file that is open is no longer the catalog on the disk. Only a new start helps.
+    #[error(transparent)]
+    Lost(CatalogFault),
     /// Trying again does not help until someone repairs the cause.
     #[error(transparent)]
     Unusable(CatalogFault),
@@ -36,6 +39,7 @@ impl CatalogError {
         };
         match self {
             Self::Transient(fault) => Self::Transient(note(fault)),
+            Self::Lost(fault) => Self::Lost(note(fault)),
             Self::Unusable(fault) => Self::Unusable(note(fault)),
         }
     }

@@ -6,7 +6,9 @@
 //!
 //! | module | |
 //! |---|---|
+//! | `lock`, `presence` | one daemon for a catalog; the catalog on the disk is the one in use |
 //! | `schema` | tables, views, and the way from one version to the next |
+//! | `shape` | whether a catalog has the tables and views that it should have |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
 //! | [`retry`](retry()) | the one thing that another program than the daemon writes |
@@ -18,10 +20,13 @@ mod connect;
 mod error;
 pub mod export;
 mod file;
+mod lock;
 mod path_text;
+mod presence;
 mod reader;
 mod retry;
 mod schema;
+mod shape;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -36,5 +41,5 @@ pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, 
 pub use retry::{ByReason, RetryError, Wanted, retry, wake_file};
 pub use schema::probability_columns;
 pub use stamp::Stamp;
-pub use watch::{LoggedError, Watch, Watched, WatchedFolder};
+pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{Entry, Marked, ModelInUse, Move, Verdict, Writer, shortest};

@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use galmorph_cutout::RejectReason;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
-use crate::connect::{BUSY_TIMEOUT, check_version, no_catalog, require_current};
+use crate::connect::{
+    BUSY_TIMEOUT, check_version, no_catalog, require_current, require_one_name, require_regular,
+};
 use crate::error::{fault, opening_fault};
-use crate::file::beside;
+use crate::file::{beside, true_name};
 use crate::{CatalogError, path_text, time};
 
 /// Rejected files by the kind of fault.
@@ -26,7 +28,7 @@ pub(crate) const KIND: &str = "substr(reason, 1, instr(reason, ':') - 1)";
 /// The file by which the daemon learns that rows were marked. It is the lock file, which is there while a
 /// daemon runs, and is never replaced.
 pub fn wake_file(catalog: &Path) -> PathBuf {
-    beside(catalog, ".lock")
+    beside(&true_name(catalog), ".lock")
 }
 
 /// Files that were asked for by one path.
@@ -68,6 +70,8 @@ pub fn retry(
     if !catalog.exists() {
         return Err(no_catalog(catalog).into());
     }
+    require_regular(catalog)?;
+    require_one_name(catalog)?;
     let mut connection = Connection::open_with_flags(catalog, flags).map_err(opening)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
     require_current(check_version(&connection, catalog)?, catalog)?;

@@ -11,7 +11,9 @@ use blake3::Hash;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use crate::CatalogError;
-use crate::connect::{BUSY_TIMEOUT, check_version, no_catalog, require_current};
+use crate::connect::{
+    BUSY_TIMEOUT, check_version, no_catalog, require_current, require_one_name, require_regular,
+};
 use crate::error::{fault, opening_fault};
 use crate::file::{open_immutable, sizes};
 pub use backup::BackupError;
@@ -34,6 +36,8 @@ impl Reader {
     /// Opens a catalog of the version that this program writes, to check it. SQLite doesn't check the
     /// constraints of tables that a connection can't write to, so this one could, and is told not to.
     pub fn open_to_check(path: &Path) -> Result<Self, CatalogError> {
+        // The last connection that can write moves the log into the catalog when it is closed.
+        require_one_name(path)?;
         let reader = Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         reader
             .connection
@@ -48,6 +52,7 @@ impl Reader {
         if !path.exists() {
             return Err(no_catalog(path));
         }
+        require_regular(path)?;
         let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;

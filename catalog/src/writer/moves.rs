@@ -56,8 +56,8 @@ impl Writer {
 
     /// Executes each statement with the two paths of each of its files, all or none.
     fn update(&mut self, work: &[(&str, &[Move])]) -> Result<(), CatalogError> {
-        let mut work = || {
-            let transaction = self.connection.transaction()?;
+        self.write("write to", |connection| {
+            let transaction = connection.unchecked_transaction()?;
             for (statement, files) in work {
                 for file in *files {
                     transaction
@@ -66,8 +66,7 @@ impl Writer {
                 }
             }
             transaction.commit()
-        };
-        work().map_err(|error| fault(&self.path, "write to", error))
+        })
     }
 
     /// Files that were about to be moved when the daemon ended.

@@ -126,6 +126,8 @@ impl StatusArguments {
 
 impl Status {
     fn of(path: &Path) -> Result<Self, Failure> {
+        // Before there is a connection to it.
+        let running = in_use(path).ok();
         let catalog = Reader::open_current(path)?;
         catalog.at_one_moment(|| {
             let Some(watch) = catalog.watch()? else {
@@ -145,7 +147,7 @@ impl Status {
             Ok(Self {
                 format: FORMAT,
                 catalog: path_text(&path.canonicalize().unwrap_or_else(|_| path.to_owned())),
-                running: in_use(path).ok(),
+                running,
                 model: Model { name, digest },
                 files: Files {
                     seen: rows.classified + rows.rejected + waiting.new,

@@ -6,6 +6,7 @@
 //! Everything is read and checked while the old pipeline works on; settings with a fault change nothing.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use crossbeam::channel::{Receiver, bounded, never};
 use crossbeam::select;
 use galmorph_cutout::RejectReason;
 use indicatif::MultiProgress;
+use jiff::Timestamp;
 
 use super::summary::Summary;
 use super::{Outcome, hint};
@@ -27,7 +29,7 @@ use crate::pipeline::backoff::Backoff;
 use crate::pipeline::{self, PipelineContext, Report};
 use crate::shutdown::Shutdown;
 use crate::threads::spawn;
-use galmorph_catalog::{CatalogError, ModelInUse, Writer};
+use galmorph_catalog::{CatalogError, LoggedError, ModelInUse, Writer, note_loss};
 
 #[derive(Debug, Args)]
 pub(super) struct Watch {
@@ -65,9 +67,10 @@ impl Watch {
             metrics: &metrics,
             last_error,
         };
+        let catalog = setup.settings.catalog.clone();
         let ended = daemon.run(setup, writer);
         progress.finish();
-        let (report, setup) = ended?;
+        let (report, setup) = ended.inspect_err(|failure| note_loss_of(&catalog, failure))?;
         let early_stop = setup.model.card.early_stop;
         let summary = Summary {
             report: &report,
@@ -105,6 +108,24 @@ impl Watch {
                 return Ok(None);
             }
         }
+    }
+}
+
+/// Has `galmorph status` say that the daemon ended because its catalog was replaced: in the one that took
+/// its place.
+fn note_loss_of(catalog: &Path, failure: &Failure) {
+    let Failure::Transient(cause) = failure else {
+        return;
+    };
+    let Some(CatalogError::Lost(fault)) = cause.downcast_ref() else {
+        return;
+    };
+    let error = LoggedError {
+        message: fault.to_string(),
+        at: Timestamp::now(),
+    };
+    if let Err(fault) = note_loss(catalog, &error) {
+        log::info!("{fault}");
     }
 }
 

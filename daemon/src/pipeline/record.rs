@@ -87,6 +87,8 @@ impl<'a> Recorder<'a> {
         let _files = self.mark.begin(Activity::Files);
         let RecorderContext { exit, drain, .. } = self.context;
         patiently(exit, drain, || {
+            // Before each scan, so that an idle daemon notices, too.
+            self.writer.verify()?;
             Relocator::recover(&mut self.writer)?;
             self.relocator.put_back(&mut self.writer)
         })
@@ -117,10 +119,12 @@ impl<'a> Recorder<'a> {
                 recv(self.context.last_error.changes()) -> _ => {
                     self.untidy.get_or_insert((Instant::now() + IDLE, IDLE));
                 }
-                default(patience) => self.tidy_up(),
+                default(patience) => self.tidy_up().inspect_err(|_| self.context.exit.request())?,
             }
         }
-        self.tidy_up();
+        self.tidy_up()?;
+        let RecorderContext { exit, drain, .. } = self.context;
+        patiently(exit, drain, || self.writer.verify())?;
         Ok(self.tally)
     }
 
@@ -144,52 +148,58 @@ impl<'a> Recorder<'a> {
             group.extend(self.follow_up(recorded));
         }
         // Under load there may be no idle moment for long.
-        self.write_error();
+        self.write_error()?;
         self.untidy = Some((Instant::now() + IDLE, IDLE));
         Ok(())
     }
 
-    /// Does what can wait. If it can't be done now, it is tried again later.
-    fn tidy_up(&mut self) {
+    /// Does what can wait. If it can't be done now, it is tried again later. An error means that the catalog
+    /// is lost.
+    fn tidy_up(&mut self) -> Result<(), CatalogError> {
         let Some((_, pause)) = self.untidy.take() else {
-            return;
+            return Ok(());
         };
         let _catalog = self.mark.begin(Activity::Catalog);
-        let is_tidy = self.write_error() && self.empty_log();
+        let is_tidy = self.write_error()? && self.empty_log()?;
         if !is_tidy {
             let pause = (pause * 2).min(LONGEST_PAUSE);
             self.untidy = Some((Instant::now() + pause, pause));
         }
+        Ok(())
     }
 
-    fn write_error(&mut self) -> bool {
+    fn write_error(&mut self) -> Result<bool, CatalogError> {
         let last = self.context.last_error.get();
         if let Some(error) = &last
             && last != self.written_error
         {
             // The error itself is in the log. A warning that it can't be written would take its place.
-            if let Err(fault) = self.writer.note_error(error) {
-                log::info!("{fault}");
-                return false;
+            match self.writer.note_error(error) {
+                Ok(()) => self.written_error = last,
+                Err(lost @ CatalogError::Lost(_)) => return Err(lost),
+                Err(fault) => {
+                    log::info!("{fault}");
+                    return Ok(false);
+                }
             }
-            self.written_error = last;
         }
-        true
+        Ok(true)
     }
 
-    fn empty_log(&self) -> bool {
+    fn empty_log(&self) -> Result<bool, CatalogError> {
         match self.writer.empty_log() {
             Ok(true) => {
                 log::debug!("emptied the write-ahead log");
-                true
+                Ok(true)
             }
             Ok(false) => {
                 log::debug!("a reader needs the write-ahead log");
-                false
+                Ok(false)
             }
+            Err(lost @ CatalogError::Lost(_)) => Err(lost),
             Err(fault) => {
                 log::warn!("{fault}");
-                false
+                Ok(false)
             }
         }
     }

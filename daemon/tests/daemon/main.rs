@@ -11,6 +11,7 @@
 
 mod backlog;
 mod bad_input;
+mod catalog_on_disk;
 mod commands;
 mod crash_sweep;
 mod fault_injection;

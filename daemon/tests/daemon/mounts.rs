@@ -193,3 +193,33 @@ fn images_on_a_mount_that_becomes_read_only_are_classified_as_before() {
     drain(&dir).exits(0);
     assert_eq!((dir.count("cutout"), dir.count("classification")), (2, 2));
 }
+
+#[test]
+fn a_catalog_whose_mount_is_gone_ends_the_daemon_and_is_as_it_was_when_the_mount_is_back() {
+    let dir = Dir::new();
+    configure(&dir, SOON);
+    let (server, place) = (dir.path("server"), dir.path("disk"));
+    fs::create_dir(&server).unwrap();
+    fs::create_dir(&place).unwrap();
+    let Some(_disk) = Mount::on(&server, "4m") else {
+        return;
+    };
+    let shown = Mount::of(&server, &place);
+    let config = fs::read_to_string(dir.path("galmorph.toml")).unwrap();
+    dir.config(&(config + "\ncatalog = 'disk/c.sqlite'"));
+    dir.old_file("a.jpg", &jpeg(1));
+    let mut daemon = daemon(&dir, &[]);
+    let rows = || {
+        let ran = dir.run(&["query", "--format", "csv", "--catalog", "disk/c.sqlite"]);
+        ran.stdout.lines().count()
+    };
+    wait_until("it is recorded", || rows() == 2);
+    drop(shown);
+    daemon.wait_for_line("is not the one that was opened");
+    assert_eq!(daemon.wait().code(), Some(75));
+    assert!(fs::read_dir(&place).unwrap().next().is_none());
+    let _shown = Mount::of(&server, &place);
+    dir.old_file("b.jpg", &jpeg(2));
+    drain(&dir).exits(0);
+    assert_eq!(rows(), 3);
+}
