@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::error::opening_fault;
-use crate::{CatalogError, schema};
+use crate::{CatalogError, readable, schema};
 
 /// The first SQLite whose WAL mode can't lose commits.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -19,7 +19,7 @@ pub(crate) fn no_catalog(path: &Path) -> CatalogError {
     CatalogError::Unusable(
         format!(
             "no catalog '{}' (galmorph watch makes it; --catalog names another)",
-            path.display()
+            readable(path)
         )
         .into(),
     )
@@ -31,7 +31,7 @@ pub(crate) fn require_regular(path: &Path) -> Result<(), CatalogError> {
         Ok(metadata) if !metadata.is_file() => Err(CatalogError::Unusable(
             format!(
                 "cannot open catalog '{}': it is not a regular file",
-                path.display()
+                readable(path)
             )
             .into(),
         )),
@@ -45,7 +45,7 @@ pub(crate) fn require_one_name(path: &Path) -> Result<(), CatalogError> {
     match path.metadata() {
         Ok(metadata) if metadata.nlink() > 1 => Err(CatalogError::Unusable(format!(
             "catalog '{}' has {} names (hard links), with a write-ahead log for each, so writing to it would damage it (remove the other names, or use a copy)",
-            path.display(),
+            readable(path),
             metadata.nlink()
         ).into())),
         _ => Ok(()),
@@ -57,7 +57,7 @@ pub(crate) fn require_current(version: i32, path: &Path) -> Result<(), CatalogEr
     if version < schema::VERSION {
         return Err(CatalogError::Unusable(format!(
             "catalog '{}' has version {version}, and this needs version {} (start galmorph watch once; it brings the catalog up to date)",
-            path.display(),
+            readable(path),
             schema::VERSION
         ).into()));
     }
@@ -73,7 +73,7 @@ pub(crate) fn check_version(connection: &Connection, path: &Path) -> Result<i32,
             .map_err(|error| opening_fault(path, error))
     };
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    let file = path.display();
+    let file = readable(path);
     if application != schema::APPLICATION_ID {
         let tables: i64 = connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))

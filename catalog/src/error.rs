@@ -5,6 +5,8 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use crate::readable;
+
 /// What is wrong with a catalog.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -103,6 +105,6 @@ fn lasting_fault(path: &Path, verb: &str, error: rusqlite::Error) -> CatalogErro
 }
 
 fn describe(path: &Path, verb: &str, error: rusqlite::Error) -> CatalogFault {
-    let message = format!("cannot {verb} catalog '{}': {error}", path.display());
+    let message = format!("cannot {verb} catalog '{}': {error}", readable(path));
     CatalogFault::new(message, error)
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::connect::{BUSY_TIMEOUT, check_version, require_one_name, require_regular};
 use crate::error::{CatalogFault, opening_fault};
-use crate::{CatalogError, lock, path_text};
+use crate::{CatalogError, lock, path_text, readable};
 
 /// "Input/output error", which Rust has no name for.
 const EIO: i32 = 5;
@@ -96,7 +96,7 @@ pub fn sizes(path: &Path) -> Result<(u64, u64), CatalogError> {
         Ok((bytes(&full)?, log))
     };
     sizes().map_err(|error: Error| {
-        let message = format!("cannot look at catalog '{}': {error}", path.display());
+        let message = format!("cannot look at catalog '{}': {error}", readable(path));
         CatalogError::Unusable(CatalogFault::new(message, error))
     })
 }
@@ -134,6 +134,12 @@ pub(crate) fn true_name(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
+/// The files of a catalog that SQLite would take for parts of it: the catalog first.
+pub fn files_of(catalog: &Path) -> [PathBuf; 4] {
+    let real = true_name(catalog);
+    ["", "-wal", "-shm", "-journal"].map(|ending| beside(&real, ending))
+}
+
 /// The name of a file that belongs to a catalog.
 pub(crate) fn beside(catalog: &Path, ending: &str) -> PathBuf {
     let mut name = catalog.as_os_str().to_owned();
@@ -146,7 +152,7 @@ pub(crate) fn beside(catalog: &Path, ending: &str) -> PathBuf {
 pub(crate) fn refusal(catalog: &Path, what: &str, error: Error) -> CatalogError {
     let message = format!(
         "cannot write to catalog '{}': {what}: {error}",
-        catalog.display()
+        readable(catalog)
     );
     let passes = matches!(
         error.kind(),

@@ -31,15 +31,17 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod visible;
 mod watch;
 mod writer;
 
 pub use error::{CatalogError, CatalogFault};
-pub use file::{Condition, in_use, inspect, sizes};
+pub use file::{Condition, files_of, in_use, inspect, sizes};
 pub use path_text::{path_text, text_path};
 pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
 pub use retry::{ByReason, RetryError, Wanted, retry, wake_file};
 pub use schema::probability_columns;
 pub use stamp::Stamp;
+pub use visible::{is_unseen, readable, visible};
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{Entry, Marked, ModelInUse, Move, Verdict, Writer, shortest};

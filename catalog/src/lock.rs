@@ -16,9 +16,9 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::CatalogError;
 use crate::connect::{require_one_name, require_regular};
 use crate::file::{beside, refusal, true_name};
+use crate::{CatalogError, readable};
 
 /// The byte that is locked. SQLite's own are those from 2^30 on.
 const PLACE: i64 = 1 << 62;
@@ -62,7 +62,7 @@ impl CatalogLock {
         let in_use = || {
             CatalogError::Unusable(format!(
                 "catalog '{}' is in use by another galmorph watch (stop it, or name another with --catalog)",
-                path.display()
+                readable(path)
             ).into())
         };
         require_regular(path)?;

@@ -12,6 +12,7 @@ use std::path::{self, Path, PathBuf};
 
 use crate::file::beside;
 use crate::lock::{CatalogLock, Inode, inode};
+use crate::readable;
 
 /// How many bytes of a database say what it is: the part of SQLite's header up to the file change counter
 /// (<https://www.sqlite.org/fileformat2.html#the_database_header>).
@@ -112,6 +113,11 @@ impl Presence {
                 }
                 return;
             }
+            // Only the link to it has changed: its log is in its place.
+            Loss::Gone | Loss::Replaced if matches!(found(&self.names[1]), Ok(Some(found)) if found == self.lock.inode()) =>
+            {
+                return;
+            }
             Loss::Gone | Loss::Replaced if is_there(&self.log) => save(),
             Loss::Gone | Loss::Replaced | Loss::WrittenOver => {}
         }
@@ -121,7 +127,7 @@ impl Presence {
             {
                 log::warn!(
                     "cannot remove '{}', which belongs to no catalog any more: {error}",
-                    file.0.display()
+                    readable(&file.0)
                 );
             }
         }

@@ -17,7 +17,7 @@ use crate::connect::{
 };
 use crate::error::{fault, opening_fault};
 use crate::file::{beside, true_name};
-use crate::{CatalogError, path_text, time};
+use crate::{CatalogError, path_text, readable, time};
 
 /// Rejected files by the kind of fault.
 pub type ByReason = BTreeMap<String, u64>;
@@ -54,7 +54,7 @@ pub enum RetryError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The catalog has no file at or below this path.
-    #[error("the catalog has no file at or below '{}'", .0.display())]
+    #[error("the catalog has no file at or below '{}'", readable(.0))]
     NoSuchFile(PathBuf),
 }
 
@@ -152,7 +152,7 @@ fn wake_daemon(catalog: &Path) {
     if let Err(error) = write() {
         log::info!(
             "cannot tell the daemon of '{}': {error}; its next scan sees to it",
-            catalog.display()
+            readable(catalog)
         );
     }
 }

@@ -17,7 +17,7 @@ use crate::connect::{
 use crate::error::{CatalogFault, fault, opening_fault};
 use crate::reader::freshness::{RequiredModel, count};
 use crate::retry::KIND;
-use crate::{CatalogError, Reader, Writer, path_text, text_path, time};
+use crate::{CatalogError, Reader, Writer, path_text, readable, text_path, time};
 
 /// What is watched, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Reader {
             return Ok(None);
         };
         let damaged = |error: serde_json::Error| {
-            let path = self.path.display();
+            let path = readable(&self.path);
             let message = format!(
                 "catalog '{path}': its table watch is damaged: {error} (the next start of galmorph watch mends it)"
             );

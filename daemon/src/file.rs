@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use galmorph_catalog::Stamp;
+use galmorph_catalog::readable;
 use jiff::Timestamp;
 
 /// A file that the intake gives to the pipeline.
@@ -79,6 +80,6 @@ pub(crate) fn changed_at(metadata: &Metadata) -> SystemTime {
 pub(crate) fn io_fault(path: &Path, error: &io::Error) -> Departure {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Departure::Gone,
-        _ => Departure::Transient(format!("cannot read '{}': {error}", path.display())),
+        _ => Departure::Transient(format!("cannot read '{}': {error}", readable(path))),
     }
 }

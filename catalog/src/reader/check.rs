@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::Reader;
 use crate::error::fault;
 use crate::schema::probability_columns;
-use crate::{CatalogError, shape, text_path};
+use crate::{CatalogError, shape, text_path, visible};
 
 /// How many faults of one sort are told.
 const TOLD: usize = 10;
@@ -92,7 +92,7 @@ impl Reader {
                 let mut statement = self.connection.prepare(&statement)?;
                 let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
                 for row in rows.take(TOLD) {
-                    faults.push(format!("'{}' {fault}", row?));
+                    faults.push(format!("'{}' {fault}", visible(&row?)));
                 }
             }
             Ok(faults)

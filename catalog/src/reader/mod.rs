@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use blake3::Hash;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
-use crate::CatalogError;
 use crate::connect::{
     BUSY_TIMEOUT, check_version, no_catalog, require_current, require_one_name, require_regular,
 };
 use crate::error::{fault, opening_fault};
 use crate::file::{open_immutable, sizes};
+use crate::{CatalogError, readable};
 pub use backup::BackupError;
 pub use freshness::{FileStatus, RequiredModel, StaleReason};
 pub use query::{Filter, Query};
@@ -66,7 +66,7 @@ impl Reader {
         }
         if check_version(&connection, path)? == 0 {
             return Err(CatalogError::Unusable(
-                format!("'{}' is empty, not a galmorph catalog", path.display()).into(),
+                format!("'{}' is empty, not a galmorph catalog", readable(path)).into(),
             ));
         }
         Ok(Self {

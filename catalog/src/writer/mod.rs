@@ -13,7 +13,7 @@ use crate::connect::{BUSY_TIMEOUT, check_version};
 use crate::error::{fault, opening_fault};
 use crate::lock::CatalogLock;
 use crate::presence::Presence;
-use crate::{CatalogError, CatalogFault, file, schema, shape};
+use crate::{CatalogError, CatalogFault, file, readable, schema, shape};
 pub use moves::{Marked, Move};
 pub use record::{Entry, Verdict, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
@@ -56,7 +56,7 @@ impl Writer {
             schema::migrate(&mut connection, version).map_err(fault)?;
         }
         for what in shape::mend(&connection).map_err(fault)? {
-            log::warn!("catalog '{}': {what}; it was made again", path.display());
+            log::warn!("catalog '{}': {what}; it was made again", readable(path));
         }
         let model = record::model_id(&connection, model).map_err(fault)?;
         let presence = Presence::new(path, lock)
@@ -73,7 +73,7 @@ impl Writer {
 
     /// Looks whether the catalog that is open is the one on the disk.
     pub fn verify(&self) -> Result<(), CatalogError> {
-        let path = self.path.display();
+        let path = readable(&self.path);
         match self.presence.loss() {
             Ok(None) => Ok(()),
             Ok(Some(loss)) => Err(CatalogError::Lost(format!(

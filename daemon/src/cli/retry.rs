@@ -11,7 +11,7 @@ use super::args::{CatalogArguments, reason};
 use crate::config::Folder;
 use crate::failure::Failure;
 use crate::intake::Selection;
-use galmorph_catalog::{Reader, RetryError, Wanted, in_use, retry};
+use galmorph_catalog::{Reader, RetryError, Wanted, in_use, readable, retry};
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {
@@ -76,7 +76,7 @@ impl Retry {
         };
         let find = |path: &PathBuf| {
             let path = true_name(path).map_err(|error| {
-                Failure::Usage(format!("cannot use path '{}': {error}", path.display()))
+                Failure::Usage(format!("cannot use path '{}': {error}", readable(path)))
             })?;
             let moved = moved(&path);
             Ok(Wanted { path, moved })

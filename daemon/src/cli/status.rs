@@ -21,7 +21,7 @@ use crate::intake::{Found, OtherFiles, Selection, survey};
 use galmorph_catalog::Stamp;
 use galmorph_catalog::path_text;
 use galmorph_catalog::time;
-use galmorph_catalog::{FileStatus, Reader, Watch, in_use, sizes};
+use galmorph_catalog::{FileStatus, Reader, Watch, in_use, readable, sizes, visible};
 
 /// Says what the JSON means: a later version only adds fields, or counts on.
 const FORMAT: u32 = 1;
@@ -134,7 +134,7 @@ impl Status {
                 return Err(Failure::Unusable(
                     format!(
                         "catalog '{}' does not say what is watched (start galmorph watch once)",
-                        path.display()
+                        readable(path)
                     )
                     .into(),
                 ));
@@ -241,7 +241,7 @@ impl Status {
         let mut text = String::new();
         for (name, value) in lines {
             // Writing to a string can't fail.
-            let _ = writeln!(text, "{name:<16}{value}");
+            let _ = writeln!(text, "{name:<16}{}", visible(&value));
         }
         text
     }

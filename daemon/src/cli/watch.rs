@@ -29,7 +29,7 @@ use crate::pipeline::backoff::Backoff;
 use crate::pipeline::{self, PipelineContext, Report};
 use crate::shutdown::Shutdown;
 use crate::threads::spawn;
-use galmorph_catalog::{CatalogError, LoggedError, ModelInUse, Writer, note_loss};
+use galmorph_catalog::{CatalogError, LoggedError, ModelInUse, Writer, note_loss, readable};
 
 #[derive(Debug, Args)]
 pub(super) struct Watch {
@@ -135,12 +135,12 @@ fn watching(setup: &Setup) -> String {
         .settings
         .folders
         .iter()
-        .map(|folder| folder.path.display().to_string())
+        .map(|folder| readable(&folder.path))
         .collect();
     format!(
         "watching {} (catalog {}, model {})",
         folders.join(", "),
-        setup.settings.catalog.display(),
+        readable(&setup.settings.catalog),
         setup.model.card.name
     )
 }
@@ -173,7 +173,7 @@ fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
         model.card.network,
         model.kernel,
         model.averages(),
-        settings.catalog.display(),
+        readable(&settings.catalog),
         settings.workers
     );
     Ok(writer)

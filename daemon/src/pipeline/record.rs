@@ -176,7 +176,7 @@ impl<'a> Recorder<'a> {
             // The error itself is in the log. A warning that it can't be written would take its place.
             match self.writer.note_error(error) {
                 Ok(()) => self.written_error = last,
-                Err(lost @ CatalogError::Lost(_)) => return Err(lost),
+                Err(fault @ CatalogError::Lost(_)) => return Err(fault),
                 Err(fault) => {
                     log::info!("{fault}");
                     return Ok(false);
@@ -196,7 +196,7 @@ impl<'a> Recorder<'a> {
                 log::debug!("a reader needs the write-ahead log");
                 Ok(false)
             }
-            Err(lost @ CatalogError::Lost(_)) => Err(lost),
+            Err(fault @ CatalogError::Lost(_)) => Err(fault),
             Err(fault) => {
                 log::warn!("{fault}");
                 Ok(false)
