@@ -13,7 +13,7 @@ use crate::connect::{BUSY_TIMEOUT, check_version};
 use crate::error::{fault, opening_fault};
 use crate::lock::CatalogLock;
 use crate::presence::Presence;
-use crate::{CatalogError, CatalogFault, file, readable, schema, shape};
+use crate::{CatalogError, CatalogFault, readable, schema, shape};
 pub use moves::{Marked, Move};
 pub use record::{Entry, Verdict, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
@@ -59,8 +59,14 @@ impl Writer {
             log::warn!("catalog '{}': {what}; it was made again", readable(path));
         }
         let model = record::model_id(&connection, model).map_err(fault)?;
-        let presence = Presence::new(path, lock)
-            .map_err(|error| file::refusal(path, "its files beside it", error))?;
+        // Where the first write of WAL mode fails, SQLite says nothing and goes on without a log.
+        let presence = Presence::new(path, lock).map_err(|error| {
+            let message = format!(
+                "cannot open catalog '{}': its write-ahead log could not be made: {error}",
+                readable(path)
+            );
+            CatalogError::Transient(CatalogFault::new(message, error))
+        })?;
         let writer = Self {
             connection,
             path: path.to_owned(),

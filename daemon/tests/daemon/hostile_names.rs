@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use galmorph_catalog::{is_unseen, path_text, readable};
@@ -47,107 +47,88 @@ fn scene() -> Dir {
     dir
 }
 
-#[test]
-fn people_see_every_hidden_character_of_a_name() {
-    let dir = scene();
-    let run = |arguments: &[&OsStr]| {
-        let ran = Ran::from(dir.galmorph(arguments).output().unwrap());
-        let what = format!("{arguments:?}");
-        is_plain(&what, &ran.stdout);
-        is_plain(&what, &ran.stderr);
-        ran
-    };
-    for name in NAMES {
-        let with = |ending: &str| file_name(name, ending);
-        let catalog = with(".sqlite");
-        let args = |words: &[&'static str], last: &OsStr| -> Vec<OsString> {
-            let words = words.iter().map(OsString::from);
-            words.chain([last.to_owned()]).collect()
-        };
-        let ask = |words: &[&'static str], last: &OsStr| {
-            let words = args(words, last);
-            run(&words.iter().map(OsString::as_os_str).collect::<Vec<_>>())
-        };
-        let good = Path::new("inbox").join(with("good.jpg"));
-        let bad = Path::new("inbox").join(with("bad.jpg"));
-        // With a log, and with what a drain says at its end.
-        let watch = [
-            "watch",
-            "inbox",
-            "--drain",
-            "-vv",
-            "--model",
-            "tiny.onnx",
-            "--catalog",
-        ];
-        let drained = ask(&watch, &catalog).exits(1);
-        assert!(drained.stderr.contains(&readable(dir.path(&bad))));
-        assert!(drained.stdout.contains(&readable(&catalog)));
-        let table = ask(&["query", "--catalog"], &catalog).exits(0).stdout;
-        assert_eq!(table.lines().count(), 1 + NAMES.len());
-        assert!(table.contains(&readable(dir.path(&good))));
-        let table = ask(&["query", "--rejected", "--catalog"], &catalog).exits(0);
-        assert_eq!(table.stdout.lines().count(), 1 + NAMES.len());
-        ask(&["status", "--catalog"], &catalog).exits(0);
-        ask(
-            &[
-                "check",
-                "inbox",
-                "--deep",
-                "--model",
-                "tiny.onnx",
-                "--catalog",
-            ],
-            &catalog,
-        )
-        .exits(0);
-        ask(&["retry", "--catalog"], &catalog).exits(0);
-        // Now there is something to name.
-        ask(
-            &[
-                "check",
-                "inbox",
-                "--deep",
-                "--model",
-                "tiny.onnx",
-                "--catalog",
-            ],
-            &catalog,
-        )
-        .exits(1);
-        ask(&["status", "--catalog"], &catalog).exits(0);
+/// The program with some arguments and a hostile one as the last, whose lines are plain.
+#[track_caller]
+fn ask(dir: &Dir, words: &[&str], last: impl AsRef<OsStr>) -> Ran {
+    let words = words.iter().map(OsStr::new);
+    let arguments: Vec<&OsStr> = words.chain([last.as_ref()]).collect();
+    let ran = Ran::from(dir.galmorph(&arguments).output().unwrap());
+    let what = format!("{arguments:?}");
+    is_plain(&what, &ran.stdout);
+    is_plain(&what, &ran.stderr);
+    ran
+}
 
-        ask(&["classify", "--model", "tiny.onnx"], good.as_os_str()).exits(0);
-        let ran = ask(&["classify", "--model", "tiny.onnx"], bad.as_os_str()).exits(1);
+const MODEL: [&str; 2] = ["--model", "tiny.onnx"];
+
+#[test]
+fn people_see_every_hidden_character_of_a_name_in_the_catalog_and_of_the_catalog() {
+    let dir = scene();
+    let watch = [
+        "watch",
+        "inbox",
+        "--drain",
+        "-vv",
+        "--model",
+        "tiny.onnx",
+        "--catalog",
+    ];
+    let check = [
+        "check",
+        "inbox",
+        "--deep",
+        "--model",
+        "tiny.onnx",
+        "--catalog",
+    ];
+    for name in NAMES {
+        let catalog = file_name(name, ".sqlite");
+        // With a log, and with what a drain says at its end.
+        let drained = ask(&dir, &watch, &catalog).exits(1);
+        let bad = readable(dir.inbox(file_name(name, "bad.jpg")));
+        assert!(drained.stderr.contains(&bad), "{}", drained.stderr);
+        assert!(drained.stdout.contains(&readable(&catalog)));
+        let table = ask(&dir, &["query", "--catalog"], &catalog).exits(0).stdout;
+        assert_eq!(table.lines().count(), 1 + NAMES.len());
+        assert!(table.contains(&readable(dir.inbox(file_name(name, "good.jpg")))));
+        let table = ask(&dir, &["query", "--rejected", "--catalog"], &catalog).exits(0);
+        assert_eq!(table.stdout.lines().count(), 1 + NAMES.len());
+        ask(&dir, &["status", "--catalog"], &catalog).exits(0);
+        ask(&dir, &check, &catalog).exits(0);
+        ask(&dir, &["retry", "--catalog"], &catalog).exits(0);
+        // Now there is something to name.
+        let named = ask(&dir, &check, &catalog).exits(1);
+        assert!(named.stdout.contains(&bad), "{}", named.stdout);
+        ask(&dir, &["status", "--catalog"], &catalog).exits(0);
+    }
+}
+
+#[test]
+fn people_see_every_hidden_character_of_what_they_name() {
+    let dir = scene();
+    dir.run(&[&["watch", "inbox", "--drain"], &MODEL[..]].concat())
+        .exits(1);
+    for name in NAMES {
+        let good = Path::new("inbox").join(file_name(name, "good.jpg"));
+        let bad = Path::new("inbox").join(file_name(name, "bad.jpg"));
+        let classify = [&["classify"], &MODEL[..]].concat();
+        ask(&dir, &classify, &good).exits(0);
+        let ran = ask(&dir, &classify, &bad).exits(1);
         ran.says_in_one_line(&[&readable(&bad), "not a JPEG or PNG image"]);
-        ask(&["views", "inbox", "--npy"], &with(".npy")).exits(1);
-        let out = with(".out");
-        fs::write(dir.path(&out), "").unwrap();
-        let views = [
-            OsStr::new("views"),
-            good.as_os_str(),
-            OsStr::new("--npy"),
-            &out,
-        ];
-        run(&views)
-            .exits(2)
-            .says_in_one_line(&[&readable(&out), "it exists"]);
-        let backup = [
-            OsStr::new("backup"),
-            &out,
-            OsStr::new("--catalog"),
-            &catalog,
-        ];
-        run(&backup)
-            .exits(2)
-            .says_in_one_line(&[&readable(&out), "it exists"]);
-        let forced = [&backup[..], &[OsStr::new("--force")]].concat();
-        assert!(run(&forced).exits(0).stdout.contains(&readable(&out)));
+        let out = file_name(name, ".out");
+        ask(&dir, &["backup"], &out).exits(0);
+        for words in [&["backup"][..], &["views", "data.jpg", "--npy"]] {
+            let ran = ask(&dir, words, &out).exits(2);
+            ran.says_in_one_line(&[&readable(&out), "it exists"]);
+        }
+        let again = ask(&dir, &["backup", "--force"], &out).exits(0);
+        assert!(again.stdout.contains(&readable(&out)));
+        fs::remove_file(dir.path(&out)).unwrap();
 
         // What is not there, or not known.
-        let gone = with("gone");
+        let gone = file_name(name, "gone");
         for words in [
-            &["retry", "--catalog", "none.sqlite"][..],
+            &["retry"][..],
             &["query", "--catalog"],
             &["watch", "--drain"],
             &["check"],
@@ -155,15 +136,14 @@ fn people_see_every_hidden_character_of_a_name() {
             &["check", "inbox", "--model"],
             &["query", "--label"],
             &["query", "--columns"],
-            &["classify", "--model", "tiny.onnx", "--format"],
+            &["classify", "inbox/x.jpg", "--format"],
         ] {
-            assert_ne!(ask(words, &gone).code, 0, "{words:?}");
+            assert_ne!(ask(&dir, words, &gone).code, 0, "{words:?}");
         }
         // Not a file but a flag, as a shell makes one of `*`.
         let flag = OsString::from_vec([b"--", name].concat());
-        ask(&["query"], &flag).exits(2);
-        ask(&["classify"], &flag).exits(2);
-        fs::remove_file(dir.path(&out)).unwrap();
+        ask(&dir, &["query"], &flag).exits(2);
+        ask(&dir, &["classify"], &flag).exits(2);
     }
 }
 
