@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use crate::file_system::{SOON, configure, daemon, drain};
-use crate::support::{Daemon, Dir, Ran, file_counts, jpeg, wait_until};
+use crate::support::{Daemon, Dir, file_counts, jpeg, wait_until};
 
 /// What is done to the catalog, and what is said of it.
 type Harm = (fn(&Dir), &'static str);
@@ -169,25 +169,45 @@ fn a_daemon_that_is_called_by_a_link_hears_of_retries_by_the_name() {
     daemon.end();
 }
 
-#[test]
-fn a_reload_that_is_refused_leaves_the_locks_that_keep_the_log_in_place() {
-    let (dir, mut daemon) = at_work("settle_seconds = 0.05\nrescan_interval_seconds = 3600");
-    dir.old_file("bad.jpg", b"text");
-    wait_until("it is rejected", || dir.count("cutout") == 3);
-    let log = || dir.path("galmorph.sqlite-wal").metadata().unwrap().ino();
-    let before = log();
-    dir.config("model = 'tiny.onnx'\nworkrs = 1");
-    daemon.signal("-HUP");
-    daemon.wait_for_line("not reloaded");
-    // As the last program that has the catalog open, it would remove the log.
-    let ran = Ran::from(dir.galmorph(["retry"]).output().unwrap()).exits(0);
-    assert!(
-        ran.stdout.contains("the running galmorph watch"),
-        "{}",
-        ran.stdout
+/// How many of SQLite's locks a daemon has on the catalog.
+fn locks(dir: &Dir, daemon: &Daemon) -> usize {
+    let (process, inode) = (
+        format!(" {} ", daemon.id()),
+        format!(
+            ":{} ",
+            dir.path("galmorph.sqlite").metadata().unwrap().ino()
+        ),
     );
-    assert_eq!(log(), before);
-    put(&dir, 4);
-    wait_until("the next one is recorded", || dir.count("cutout") == 4);
+    let all = fs::read_to_string("/proc/locks").unwrap();
+    all.lines()
+        .filter(|line| line.contains(" POSIX ") && line.contains(&process) && line.contains(&inode))
+        .count()
+}
+
+#[test]
+fn a_reload_leaves_the_locks_that_keep_the_log_in_place() {
+    let (dir, mut daemon) = at_work("settle_seconds = 0.05\nrescan_interval_seconds = 3600");
+    let before = locks(&dir, &daemon);
+    assert!(before > 0);
+    for config in [
+        "workrs = 1",
+        "catalog = 'galmorph.sqlite'\nbatch = 0",
+        "model = 'gone.onnx'",
+    ] {
+        dir.config(config);
+        daemon.signal("-HUP");
+        daemon.wait_for_line("not reloaded");
+        daemon.wait_until_ready();
+        // Without them, another program with an older SQLite would take itself for the last one that has the
+        // catalog open, and remove the log at its end.
+        assert_eq!(locks(&dir, &daemon), before, "{config}");
+    }
+    configure(&dir, "settle_seconds = 0.05");
+    daemon.signal("-HUP");
+    daemon.wait_to_hear("RELOADING=1");
+    daemon.wait_until_ready();
+    assert_eq!(locks(&dir, &daemon), before, "after a reload");
+    put(&dir, 3);
+    wait_until("the next one is recorded", || dir.count("cutout") == 3);
     daemon.end();
 }
