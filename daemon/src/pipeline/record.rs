@@ -23,7 +23,9 @@ use crate::file::{DepartedFile, Departure, TakenFile};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{LastError, Observer, Stage, Tally, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::{CatalogError, Entry, LoggedError, Move, Verdict, Writer, path_text};
+use galmorph_catalog::{
+    CatalogError, Entry, LoggedError, Move, Verdict, Writer, path_text, readable,
+};
 
 /// The largest number of files that one transaction records.
 const GROUP: usize = 256;
@@ -245,7 +247,8 @@ impl<'a> Recorder<'a> {
         if !moves.is_empty() {
             let carry_out = || Relocator::carry_out(moves);
             let done = self.mark.during(Activity::Files, carry_out);
-            patiently(exit, drain, || record_outcomes(&mut self.writer, &done))?;
+            patiently(exit, drain, || record_outcomes(&mut self.writer, &done))
+                .inspect_err(|error| put_back(error, &done))?;
             outcomes.extend(done.into_iter().map(|(file, how)| (file.from, how)));
         }
         let join = |(taken, entry): (TakenFile, Entry)| {
@@ -300,5 +303,26 @@ impl<'a> Recorder<'a> {
             let _ = self.departed.send((taken.path, how));
         }
         waiting
+    }
+}
+
+/// Moves files back whose rows were lost with the catalog: no scan would find them where they are.
+fn put_back(error: &CatalogError, done: &[(Move, Departure)]) {
+    if !matches!(error, CatalogError::Lost(_)) {
+        return;
+    }
+    let moved = done.iter().filter(|(_, how)| *how == Departure::Recorded);
+    let back = moved.map(|(file, _)| Move {
+        from: file.to.clone(),
+        to: file.from.clone(),
+        stamp: file.stamp,
+    });
+    for (file, how) in Relocator::carry_out(back.collect()) {
+        if how != Departure::Recorded {
+            log::warn!(
+                "'{}' could not be moved back: {how:?}",
+                readable(&file.from)
+            );
+        }
     }
 }
