@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use crate::error::opening_fault;
 use crate::{CatalogError, readable, schema};
@@ -42,14 +43,25 @@ pub(crate) fn require_regular(path: &Path) -> Result<(), CatalogError> {
 /// For those who write: a database with two names has a write-ahead log beside each of them, and what is
 /// written by one name damages what was written by the other.
 pub(crate) fn require_one_name(path: &Path) -> Result<(), CatalogError> {
-    match path.metadata() {
-        Ok(metadata) if metadata.nlink() > 1 => Err(CatalogError::Unusable(format!(
-            "catalog '{}' has {} names (hard links), with a write-ahead log for each, so writing to it would damage it (remove the other names, or use a copy)",
-            readable(path),
-            metadata.nlink()
-        ).into())),
-        _ => Ok(()),
-    }
+    let names = path.metadata().map_or(1, |metadata| metadata.nlink());
+    let what = if names > 1 {
+        format!("has {names} names (hard links)")
+    } else if is_mounted_alone(path) {
+        "is a mount of a single file (mount its folder)".into()
+    } else {
+        return Ok(());
+    };
+    Err(CatalogError::Unusable(format!(
+        "catalog '{}' {what}, with a write-ahead log for each name, so writing to it would damage it (leave it one name, or use a copy)",
+        readable(path)
+    ).into()))
+}
+
+/// Whether a file was mounted on its own, as containers do. Its other files stay in another folder then.
+fn is_mounted_alone(path: &Path) -> bool {
+    // A kernel that does not know says no.
+    statx(CWD, path, AtFlags::empty(), StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// For those who need what the current version has: only the daemon migrates.

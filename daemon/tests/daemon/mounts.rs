@@ -223,3 +223,35 @@ fn a_catalog_whose_mount_is_gone_ends_the_daemon_and_is_as_it_was_when_the_mount
     drain(&dir).exits(0);
     assert_eq!(rows(), 3);
 }
+
+#[test]
+fn a_second_daemon_is_kept_out_of_a_catalog_that_is_mounted_elsewhere() {
+    let place = Dir::new();
+    fs::create_dir(place.path("disk")).unwrap();
+    let Some(_disk) = Mount::on(&place.path("disk"), "4m") else {
+        return;
+    };
+    let dir = Dir::within(&place.path("disk"));
+    configure(&dir, SOON);
+    let daemon = daemon(&dir, &[]);
+    // By another name of the file, no one sees what is in the log.
+    wait_until("the log is empty", || dir.status()["wal_bytes"] == 0);
+    fs::create_dir(place.path("folder")).unwrap();
+    fs::write(place.path("file"), "").unwrap();
+    let _folder = Mount::of(&dir.path(""), &place.path("folder"));
+    let _file = Mount::of(&dir.path("galmorph.sqlite"), &place.path("file"));
+    let names = [place.path("folder/galmorph.sqlite"), place.path("file")];
+    let names = names.each_ref().map(|name| name.to_str().unwrap());
+    for name in names {
+        let second = ["watch", "inbox", "--drain", "--catalog", name];
+        let ran = dir.run(&second).exits(3);
+        ran.says_in_one_line(&["in use by another galmorph watch"]);
+        let ran = dir.run(&["status", "--catalog", name]).exits(0);
+        assert!(ran.stdout.starts_with("galmorph watch  running\n"));
+    }
+    daemon.end();
+    // The log would be left behind in the folder that the file is mounted in.
+    let alone = ["watch", "inbox", "--drain", "--catalog", names[1]];
+    let ran = dir.run(&alone).exits(3);
+    ran.says_in_one_line(&["a mount of a single file", "mount its folder"]);
+}
