@@ -2,16 +2,14 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Error, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::connect::{BUSY_TIMEOUT, check_version, require_one_name, require_regular};
-use crate::error::{CatalogFault, opening_fault};
+use crate::error::{CatalogFault, opening_fault, refusal};
+use crate::names::{beside, true_name};
 use crate::{CatalogError, lock, path_text, readable};
-
-/// "Input/output error", which Rust has no name for.
-const EIO: i32 = 5;
 
 /// In what condition `galmorph watch` would find a catalog that it can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +58,7 @@ pub fn inspect(path: &Path) -> Result<Condition, CatalogError> {
 }
 
 /// Whether a daemon has a catalog open, by whatever name. To be asked before this process has a connection
-/// to it, or after: see [`lock::is_held`].
+/// to it, or after: closing the file takes away the locks that this process's connections have on it.
 pub fn in_use(path: &Path) -> std::io::Result<bool> {
     let lock = File::open(beside(&true_name(path), ".lock"));
     Ok(lock.map_or_else(absent, |lock| is_locked(&lock))? || lock::is_held(path)?)
@@ -127,62 +125,4 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection, CatalogError> {
     let name = path_text(&full).replace('?', "%3f").replace('#', "%23");
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
         .map_err(|error| opening_fault(path, error))
-}
-
-/// The catalog's name without links, beside which its other files are. What is not there yet has none.
-pub(crate) fn true_name(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// The files of a catalog that SQLite would take for parts of it: the catalog first.
-pub fn files_of(catalog: &Path) -> [PathBuf; 4] {
-    let real = true_name(catalog);
-    ["", "-wal", "-shm", "-journal"].map(|ending| beside(&real, ending))
-}
-
-/// The name of a file that belongs to a catalog.
-pub(crate) fn beside(catalog: &Path, ending: &str) -> PathBuf {
-    let mut name = catalog.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-/// A full disk and a failing mount may pass. A file that may not be written stays so until someone changes
-/// that.
-pub(crate) fn refusal(catalog: &Path, what: &str, error: Error) -> CatalogError {
-    let message = format!(
-        "cannot write to catalog '{}': {what}: {error}",
-        readable(catalog)
-    );
-    let passes = matches!(
-        error.kind(),
-        ErrorKind::StorageFull
-            | ErrorKind::QuotaExceeded
-            | ErrorKind::StaleNetworkFileHandle
-            | ErrorKind::TimedOut
-            | ErrorKind::Interrupted
-    );
-    let passes = passes || error.raw_os_error() == Some(EIO);
-    let fault = CatalogFault::new(message, error);
-    if passes {
-        CatalogError::Transient(fault)
-    } else {
-        CatalogError::Unusable(fault)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_may_pass_and_a_forbidden_file_does_not() {
-        let path = Path::new("c.sqlite");
-        let is_transient =
-            |error: Error| matches!(refusal(path, "x", error), CatalogError::Transient(_));
-        assert!(is_transient(ErrorKind::StorageFull.into()));
-        assert!(is_transient(Error::from_raw_os_error(EIO)));
-        assert!(!is_transient(ErrorKind::PermissionDenied.into()));
-        assert!(!is_transient(ErrorKind::ReadOnlyFilesystem.into()));
-    }
 }

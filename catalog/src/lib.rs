@@ -21,6 +21,7 @@ mod error;
 pub mod export;
 mod file;
 mod lock;
+mod names;
 mod path_text;
 mod presence;
 mod reader;
@@ -36,7 +37,8 @@ mod watch;
 mod writer;
 
 pub use error::{CatalogError, CatalogFault};
-pub use file::{Condition, files_of, in_use, inspect, sizes};
+pub use file::{Condition, in_use, inspect, sizes};
+pub use names::files_of;
 pub use path_text::{path_text, text_path};
 pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
 pub use retry::{ByReason, RetryError, Wanted, retry, wake_file};

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::connect::{require_one_name, require_regular};
-use crate::file::{beside, refusal, true_name};
+use crate::error::refusal;
+use crate::names::{beside, true_name};
 use crate::{CatalogError, readable};
 
 /// The byte that is locked. SQLite's own are those from 2^30 on.

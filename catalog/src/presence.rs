@@ -10,8 +10,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{self, Path, PathBuf};
 
-use crate::file::beside;
 use crate::lock::{CatalogLock, Inode, inode};
+use crate::names::beside;
 use crate::readable;
 
 /// How many bytes of a database say what it is: the part of SQLite's header up to the file change counter

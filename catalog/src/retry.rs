@@ -16,7 +16,7 @@ use crate::connect::{
     BUSY_TIMEOUT, check_version, no_catalog, require_current, require_one_name, require_regular,
 };
 use crate::error::{fault, opening_fault};
-use crate::file::{beside, true_name};
+use crate::names::{beside, true_name};
 use crate::{CatalogError, path_text, readable, time};
 
 /// Rejected files by the kind of fault.
