@@ -1,12 +1,14 @@
 //! What every connection checks before it is trusted: the library, the file, its version.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use crate::error::opening_fault;
-use crate::{CatalogError, schema};
+use crate::{CatalogError, readable, schema};
 
 /// The first SQLite whose WAL mode can't lose commits.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -18,10 +20,48 @@ pub(crate) fn no_catalog(path: &Path) -> CatalogError {
     CatalogError::Unusable(
         format!(
             "no catalog '{}' (galmorph watch makes it; --catalog names another)",
-            path.display()
+            readable(path)
         )
         .into(),
     )
+}
+
+/// A catalog is a regular file, or is not there. SQLite would wait for the other end of a FIFO.
+pub(crate) fn require_regular(path: &Path) -> Result<(), CatalogError> {
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => Err(CatalogError::Unusable(
+            format!(
+                "cannot open catalog '{}': it is not a regular file",
+                readable(path)
+            )
+            .into(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// For those who write: a database with two names has a write-ahead log beside each of them, and what is
+/// written by one name damages what was written by the other.
+pub(crate) fn require_one_name(path: &Path) -> Result<(), CatalogError> {
+    let names = path.metadata().map_or(1, |metadata| metadata.nlink());
+    let what = if names > 1 {
+        format!("has {names} names (hard links)")
+    } else if is_mounted_alone(path) {
+        "is a mount of a single file (mount its folder)".into()
+    } else {
+        return Ok(());
+    };
+    Err(CatalogError::Unusable(format!(
+        "catalog '{}' {what}, with a write-ahead log for each name, so writing to it would damage it (leave it one name, or use a copy)",
+        readable(path)
+    ).into()))
+}
+
+/// Whether a file was mounted on its own, as containers do. Its other files stay in another folder then.
+fn is_mounted_alone(path: &Path) -> bool {
+    // A kernel that does not know says no.
+    statx(CWD, path, AtFlags::empty(), StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// For those who need what the current version has: only the daemon migrates.
@@ -29,7 +69,7 @@ pub(crate) fn require_current(version: i32, path: &Path) -> Result<(), CatalogEr
     if version < schema::VERSION {
         return Err(CatalogError::Unusable(format!(
             "catalog '{}' has version {version}, and this needs version {} (start galmorph watch once; it brings the catalog up to date)",
-            path.display(),
+            readable(path),
             schema::VERSION
         ).into()));
     }
@@ -45,7 +85,7 @@ pub(crate) fn check_version(connection: &Connection, path: &Path) -> Result<i32,
             .map_err(|error| opening_fault(path, error))
     };
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    let file = path.display();
+    let file = readable(path);
     if application != schema::APPLICATION_ID {
         let tables: i64 = connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))

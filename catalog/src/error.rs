@@ -1,9 +1,15 @@
 //! Errors of a catalog, by what they mean for the caller: try again, or give up.
 
 use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use rusqlite::ErrorCode;
+
+use crate::readable;
+
+/// "Input/output error", which Rust has no name for.
+const EIO: i32 = 5;
 
 /// What is wrong with a catalog.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +17,9 @@ pub enum CatalogError {
     /// Trying again may help: the catalog is locked, the disk is full, the disk fails.
     #[error(transparent)]
     Transient(CatalogFault),
+    /// The file that is open is no longer the catalog on the disk. Only a new start helps.
+    #[error(transparent)]
+    Lost(CatalogFault),
     /// Trying again does not help until someone repairs the cause.
     #[error(transparent)]
     Unusable(CatalogFault),
@@ -36,6 +45,7 @@ impl CatalogError {
         };
         match self {
             Self::Transient(fault) => Self::Transient(note(fault)),
+            Self::Lost(fault) => Self::Lost(note(fault)),
             Self::Unusable(fault) => Self::Unusable(note(fault)),
         }
     }
@@ -99,6 +109,46 @@ fn lasting_fault(path: &Path, verb: &str, error: rusqlite::Error) -> CatalogErro
 }
 
 fn describe(path: &Path, verb: &str, error: rusqlite::Error) -> CatalogFault {
-    let message = format!("cannot {verb} catalog '{}': {error}", path.display());
+    let message = format!("cannot {verb} catalog '{}': {error}", readable(path));
     CatalogFault::new(message, error)
+}
+
+/// A full disk and a failing mount may pass. A file that may not be written stays so until someone changes
+/// that.
+pub(crate) fn refusal(catalog: &Path, what: &str, error: io::Error) -> CatalogError {
+    let message = format!(
+        "cannot write to catalog '{}': {what}: {error}",
+        readable(catalog)
+    );
+    let passes = matches!(
+        error.kind(),
+        ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::StaleNetworkFileHandle
+            | ErrorKind::TimedOut
+            | ErrorKind::Interrupted
+    );
+    let passes = passes || error.raw_os_error() == Some(EIO);
+    let fault = CatalogFault::new(message, error);
+    if passes {
+        CatalogError::Transient(fault)
+    } else {
+        CatalogError::Unusable(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_may_pass_and_a_forbidden_file_does_not() {
+        let path = Path::new("c.sqlite");
+        let is_transient =
+            |error: io::Error| matches!(refusal(path, "x", error), CatalogError::Transient(_));
+        assert!(is_transient(ErrorKind::StorageFull.into()));
+        assert!(is_transient(io::Error::from_raw_os_error(EIO)));
+        assert!(!is_transient(ErrorKind::PermissionDenied.into()));
+        assert!(!is_transient(ErrorKind::ReadOnlyFilesystem.into()));
+    }
 }

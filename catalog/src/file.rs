@@ -1,19 +1,15 @@
-//! A catalog as a file: who may write it, and who does.
-//!
-//! A lock file beside the catalog keeps a second daemon out, which SQLite itself would let in.
+//! A catalog as a file, and what lies beside it.
 
 use std::fs::{File, TryLockError};
 use std::io::{Error, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::connect::{BUSY_TIMEOUT, check_version};
-use crate::error::{CatalogFault, opening_fault};
-use crate::{CatalogError, path_text};
-
-/// "Input/output error", which Rust has no name for.
-const EIO: i32 = 5;
+use crate::connect::{BUSY_TIMEOUT, check_version, require_one_name, require_regular};
+use crate::error::{CatalogFault, opening_fault, refusal};
+use crate::names::{beside, true_name};
+use crate::{CatalogError, lock, path_text, readable};
 
 /// In what condition `galmorph watch` would find a catalog that it can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +24,8 @@ pub enum Condition {
 
 /// Looks at a catalog as `galmorph watch` would, without changing anything.
 pub fn inspect(path: &Path) -> Result<Condition, CatalogError> {
-    let folder = match path.parent() {
+    let real = true_name(path);
+    let folder = match real.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
@@ -37,15 +34,21 @@ pub fn inspect(path: &Path) -> Result<Condition, CatalogError> {
         .map_err(|error| refusal(path, "its folder takes no files", error))?;
     let in_use = File::options()
         .append(true)
-        .open(beside(path, ".lock"))
+        .open(beside(&real, ".lock"))
         .map_or_else(absent, |lock| is_locked(&lock))
         .map_err(|error| refusal(path, "its lock file", error))?;
-    if let Err(error) = File::options().append(true).open(path) {
+    require_regular(path)?;
+    // A daemon that looks at its own catalog has it open for writing, and must not close it.
+    if !lock::is_kept(path)
+        && let Err(error) = File::options().append(true).open(path)
+    {
         return match error.kind() {
             ErrorKind::NotFound => Ok(Condition::New),
             _ => Err(refusal(path, "it can't be opened for writing", error)),
         };
     }
+    let in_use = in_use || lock::is_held(path).map_err(|error| refusal(path, "its lock", error))?;
+    require_one_name(path)?;
     let connection = open_quietly(path)?;
     Ok(match check_version(&connection, path)? {
         _ if in_use => Condition::InUse,
@@ -54,9 +57,11 @@ pub fn inspect(path: &Path) -> Result<Condition, CatalogError> {
     })
 }
 
-/// Whether a daemon has a catalog open.
+/// Whether a daemon has a catalog open, by whatever name. To be asked before this process has a connection
+/// to it, or after: closing the file takes away the locks that this process's connections have on it.
 pub fn in_use(path: &Path) -> std::io::Result<bool> {
-    File::open(beside(path, ".lock")).map_or_else(absent, |lock| is_locked(&lock))
+    let lock = File::open(beside(&true_name(path), ".lock"));
+    Ok(lock.map_or_else(absent, |lock| is_locked(&lock))? || lock::is_held(path)?)
 }
 
 fn is_locked(lock: &File) -> std::io::Result<bool> {
@@ -89,7 +94,7 @@ pub fn sizes(path: &Path) -> Result<(u64, u64), CatalogError> {
         Ok((bytes(&full)?, log))
     };
     sizes().map_err(|error: Error| {
-        let message = format!("cannot look at catalog '{}': {error}", path.display());
+        let message = format!("cannot look at catalog '{}': {error}", readable(path));
         CatalogError::Unusable(CatalogFault::new(message, error))
     })
 }
@@ -99,7 +104,7 @@ pub fn sizes(path: &Path) -> Result<(u64, u64), CatalogError> {
 fn open_quietly(path: &Path) -> Result<Connection, CatalogError> {
     // SQLite puts its files beside the catalog itself, not beside a link to it. A path that leads nowhere
     // is refused by SQLite below.
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let full = true_name(path);
     if !beside(&full, "-wal").exists() {
         return open_immutable(path);
     }
@@ -116,87 +121,8 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection, CatalogError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let full = true_name(path);
     let name = path_text(&full).replace('?', "%3f").replace('#', "%23");
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
         .map_err(|error| opening_fault(path, error))
-}
-
-/// Makes the catalog's file if need be, and sees to it that it can be written: SQLite would open a
-/// read-only one without a word, and fail at the first row.
-///
-/// SQLite makes files that only their owner can write, whatever the umask, and gives its other files
-/// the catalog's mode. Made here, a catalog is as open to a group as the umask says.
-pub(crate) fn make(path: &Path) -> Result<(), CatalogError> {
-    // Before SQLite opens it: closing a file takes this process's locks on it away.
-    File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map(drop)
-        .map_err(|error| refusal(path, "it can't be opened for writing", error))
-}
-
-/// Keeps a second daemon out for as long as the file is held.
-pub(crate) fn lock(catalog: &Path) -> Result<File, CatalogError> {
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(beside(catalog, ".lock"))
-        .map_err(|error| refusal(catalog, "its folder refuses a lock file", error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(CatalogError::Unusable(format!(
-            "catalog '{}' is in use by another galmorph watch (stop it, or name another with --catalog)",
-            catalog.display()
-        ).into())),
-        Err(TryLockError::Error(error)) => Err(refusal(catalog, "it can't be locked", error)),
-    }
-}
-
-/// The name of a file that belongs to a catalog.
-pub(crate) fn beside(catalog: &Path, ending: &str) -> PathBuf {
-    let mut name = catalog.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-/// A full disk and a failing mount may pass. A file that may not be written stays so until someone changes
-/// that.
-fn refusal(catalog: &Path, what: &str, error: Error) -> CatalogError {
-    let message = format!(
-        "cannot write to catalog '{}': {what}: {error}",
-        catalog.display()
-    );
-    let passes = matches!(
-        error.kind(),
-        ErrorKind::StorageFull
-            | ErrorKind::QuotaExceeded
-            | ErrorKind::StaleNetworkFileHandle
-            | ErrorKind::TimedOut
-            | ErrorKind::Interrupted
-    );
-    let passes = passes || error.raw_os_error() == Some(EIO);
-    let fault = CatalogFault::new(message, error);
-    if passes {
-        CatalogError::Transient(fault)
-    } else {
-        CatalogError::Unusable(fault)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_may_pass_and_a_forbidden_file_does_not() {
-        let path = Path::new("c.sqlite");
-        let is_transient =
-            |error: Error| matches!(refusal(path, "x", error), CatalogError::Transient(_));
-        assert!(is_transient(ErrorKind::StorageFull.into()));
-        assert!(is_transient(Error::from_raw_os_error(EIO)));
-        assert!(!is_transient(ErrorKind::PermissionDenied.into()));
-        assert!(!is_transient(ErrorKind::ReadOnlyFilesystem.into()));
-    }
 }

@@ -6,7 +6,9 @@
 //!
 //! | module | |
 //! |---|---|
+//! | `lock`, `presence` | one daemon for a catalog; the catalog on the disk is the one in use |
 //! | `schema` | tables, views, and the way from one version to the next |
+//! | `shape` | whether a catalog has the tables and views that it should have |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
 //! | [`retry`](retry()) | the one thing that another program than the daemon writes |
@@ -18,23 +20,30 @@ mod connect;
 mod error;
 pub mod export;
 mod file;
+mod lock;
+mod names;
 mod path_text;
+mod presence;
 mod reader;
 mod retry;
 mod schema;
+mod shape;
 mod stamp;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod visible;
 mod watch;
 mod writer;
 
 pub use error::{CatalogError, CatalogFault};
 pub use file::{Condition, in_use, inspect, sizes};
+pub use names::files_of;
 pub use path_text::{path_text, text_path};
 pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
 pub use schema::probability_columns;
 pub use stamp::Stamp;
-pub use watch::{LoggedError, Watch, Watched, WatchedFolder};
+pub use visible::{is_unseen, readable, visible};
+pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{Entry, ModelInUse, Move, Standing, Verdict, Writer, shortest};

@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use galmorph_cutout::RejectReason;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
-use crate::connect::{BUSY_TIMEOUT, check_version, no_catalog, require_current};
+use crate::connect::{
+    BUSY_TIMEOUT, check_version, no_catalog, require_current, require_one_name, require_regular,
+};
 use crate::error::{fault, opening_fault};
-use crate::file::beside;
-use crate::{CatalogError, path_text, text_path, time};
+use crate::names::{beside, true_name};
+use crate::{CatalogError, path_text, readable, text_path, time};
 
 /// Rejected files by the kind of fault.
 pub type ByReason = BTreeMap<String, u64>;
@@ -28,7 +30,7 @@ pub(crate) const KIND: &str = "substr(reason, 1, instr(reason, ':') - 1)";
 /// The file by which the daemon learns that rows were marked. It is the lock file, which is there while a
 /// daemon runs, and is never replaced.
 pub fn wake_file(catalog: &Path) -> PathBuf {
-    beside(catalog, ".lock")
+    beside(&true_name(catalog), ".lock")
 }
 
 /// How many rows are read at once.
@@ -120,7 +122,7 @@ pub enum RetryError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The catalog has no file at or below this path.
-    #[error("the catalog has no file at or below '{}'", .0.display())]
+    #[error("the catalog has no file at or below '{}'", readable(.0))]
     NoSuchFile(PathBuf),
 }
 
@@ -137,6 +139,8 @@ pub fn retry(
     if !catalog.exists() {
         return Err(no_catalog(catalog).into());
     }
+    require_regular(catalog)?;
+    require_one_name(catalog)?;
     let mut connection = Connection::open_with_flags(catalog, flags).map_err(opening)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
     require_current(check_version(&connection, catalog)?, catalog)?;
@@ -282,7 +286,7 @@ fn wake_daemon(catalog: &Path) {
     if let Err(error) = write() {
         log::info!(
             "cannot tell the daemon of '{}': {error}; its next scan sees to it",
-            catalog.display()
+            readable(catalog)
         );
     }
 }

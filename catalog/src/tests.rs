@@ -1,4 +1,5 @@
 mod operations;
+mod presence;
 
 use super::*;
 
@@ -78,7 +79,9 @@ impl Fixture {
     fn refusal(&self) -> String {
         match Writer::open(&self.path(), &model("m")).unwrap_err() {
             CatalogError::Unusable(fault) => fault.to_string(),
-            CatalogError::Transient(fault) => panic!("transient: {fault}"),
+            CatalogError::Transient(fault) | CatalogError::Lost(fault) => {
+                panic!("no refusal: {fault}")
+            }
         }
     }
 

@@ -4,18 +4,20 @@
 //! The daemon writes no state of each file that it has seen: which files wait follows from the folders
 //! and from what is committed, and stays true when the daemon is killed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use galmorph_cutout::{Limits, RejectReason};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, named_params, params};
 
-use crate::connect::BUSY_TIMEOUT;
-use crate::error::{CatalogFault, fault};
+use crate::connect::{
+    BUSY_TIMEOUT, check_version, require_current, require_one_name, require_regular,
+};
+use crate::error::{CatalogFault, fault, opening_fault};
 use crate::reader::freshness::{RequiredModel, count};
 use crate::retry::KIND;
-use crate::{CatalogError, Reader, Writer, path_text, text_path, time};
+use crate::{CatalogError, Reader, Writer, path_text, readable, text_path, time};
 
 /// What is watched, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,8 +81,8 @@ impl Writer {
     /// until `galmorph retry` asks for another try.
     pub fn record_watch(&self, watched: &Watched, limits: &Limits) -> Result<u64, CatalogError> {
         let after = WatchRow::new(self.model, watched, limits);
-        let work = || {
-            let before = WatchRow::read(&self.connection)?;
+        self.write("write to", |connection| {
+            let before = WatchRow::read(connection)?;
             let rejected_under_other_limits = match &before {
                 Some(before) if before.limits != after.limits => {
                     let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
@@ -90,46 +92,61 @@ impl Writer {
                              AND {KIND} IN (SELECT value FROM json_each(?1))"
                     );
                     let reasons = serde_json::json!(reasons).to_string();
-                    count(&self.connection, &statement, [reasons])?
+                    count(connection, &statement, [reasons])?
                 }
                 _ => 0,
             };
             if before.as_ref() != Some(&after) {
-                after.write(&self.connection)?;
+                after.write(connection)?;
             }
             Ok(rejected_under_other_limits)
-        };
-        work().map_err(|error| fault(&self.path, "write to", error))
+        })
     }
 
     /// Writes down the last error.
     pub fn note_error(&self, error: &LoggedError) -> Result<(), CatalogError> {
-        self.connection
-            .execute(
-                "UPDATE watch SET error = ?1, error_at = ?2",
-                params![error.message, time::to_millisecond(error.at)],
-            )
-            .map(drop)
-            .map_err(|error| fault(&self.path, "write to", error))
+        self.write("write to", |connection| note(connection, error))
     }
 
     /// Moves what is in the write-ahead log into the catalog and empties the log's file; false if a
     /// reader still needs what is in it. It does not wait for the reader.
     pub fn empty_log(&self) -> Result<bool, CatalogError> {
-        let work = || {
-            self.connection.busy_timeout(Duration::ZERO)?;
-            let busy = self
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-                    row.get::<_, bool>(0)
-                });
-            self.connection.busy_timeout(BUSY_TIMEOUT)?;
-            busy
-        };
-        work()
-            .map(|busy| !busy)
-            .map_err(|error| fault(&self.path, "tidy up", error))
+        self.write("tidy up", |_| self.checkpoint())
     }
+
+    /// The same of a catalog that may be lost.
+    pub(crate) fn checkpoint(&self) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let busy = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                row.get::<_, bool>(0)
+            });
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        busy.map(|busy| !busy)
+    }
+}
+
+fn note(connection: &Connection, error: &LoggedError) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "UPDATE watch SET error = ?1, error_at = ?2",
+            params![error.message, time::to_millisecond(error.at)],
+        )
+        .map(drop)
+}
+
+/// Writes the last error of a daemon that has lost its catalog into the one that is there now, if that is
+/// one of this version. To be called when the daemon has closed all that it had open.
+pub fn note_loss(catalog: &Path, error: &LoggedError) -> Result<(), CatalogError> {
+    let fault = |error| opening_fault(catalog, error);
+    require_regular(catalog)?;
+    require_one_name(catalog)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(catalog, flags).map_err(fault)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    require_current(check_version(&connection, catalog)?, catalog)?;
+    note(&connection, error).map_err(fault)
 }
 
 impl Reader {
@@ -156,7 +173,7 @@ impl Reader {
             return Ok(None);
         };
         let damaged = |error: serde_json::Error| {
-            let path = self.path.display();
+            let path = readable(&self.path);
             let message = format!(
                 "catalog '{path}': its table watch is damaged: {error} (the next start of galmorph watch mends it)"
             );

@@ -13,8 +13,8 @@ use galmorph_inference::ModelError;
 
 /// What the exit codes mean, for the help.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 fine, 1 some inputs were rejected, 2 usage or configuration, 3 the catalog or \
-     the model can't be used, 70 a fault of the program or the system, 75 the catalog is locked or its \
-     disk is full: try again later.";
+     the model can't be used, 70 a fault of the program or the system, 75 the catalog is locked, its disk \
+     is full, or it was replaced while in use: try again.";
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +83,8 @@ impl Failure {
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         match error {
-            CatalogError::Transient(_) => Self::Transient(error.into()),
+            // The next start takes the catalog that is there.
+            CatalogError::Transient(_) | CatalogError::Lost(_) => Self::Transient(error.into()),
             CatalogError::Unusable(_) => Self::Unusable(error.into()),
         }
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, Stamp};
+use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, Stamp, readable};
 use jiff::Timestamp;
 
 /// A file that the intake gives to the pipeline.
@@ -153,6 +153,6 @@ pub(crate) fn file_status(
 pub(crate) fn io_fault(path: &Path, error: &io::Error) -> Departure {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Departure::Gone,
-        _ => Departure::Transient(format!("cannot read '{}': {error}", path.display())),
+        _ => Departure::Transient(format!("cannot read '{}': {error}", readable(path))),
     }
 }

@@ -5,7 +5,9 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ContextValue;
 use galmorph::cli::{self, Arguments, Outcome};
+use galmorph_catalog::{is_unseen, visible};
 use systemd_journal_logger::connected_to_journal;
 
 fn main() -> ExitCode {
@@ -14,7 +16,7 @@ fn main() -> ExitCode {
     unsafe {
         return_freed_memory();
     }
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| explain(error));
     match cli::run(arguments) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::SomeRejected) => ExitCode::from(1),
@@ -23,11 +25,41 @@ fn main() -> ExitCode {
             let level = if connected_to_journal() { "<3>" } else { "" };
             for line in failure.lines() {
                 // If the reader of standard error is gone, the exit code still says it.
-                let _ = writeln!(io::stderr(), "{level}galmorph: {line}");
+                let _ = writeln!(io::stderr(), "{level}galmorph: {}", visible(&line));
             }
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Ends the program as clap does. What clap repeats of the command line may be names of files.
+fn explain(mut error: clap::Error) -> ! {
+    let escape = |text: &String| visible(text).into_owned();
+    let escaped: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| {
+            let value = match value {
+                ContextValue::String(text) => ContextValue::String(escape(text)),
+                ContextValue::Strings(texts) => {
+                    ContextValue::Strings(texts.iter().map(escape).collect())
+                }
+                // A suggestion that repeats what can't be shown helps no one.
+                ContextValue::StyledStrs(texts)
+                    if texts
+                        .iter()
+                        .any(|text| text.to_string().contains(is_unseen)) =>
+                {
+                    ContextValue::None
+                }
+                _ => return None,
+            };
+            Some((kind, value))
+        })
+        .collect();
+    for (kind, value) in escaped {
+        error.insert(kind, value);
+    }
+    error.exit()
 }
 
 /// Makes the allocator return large freed pieces of memory to the system, for as long as the program runs.

@@ -10,7 +10,7 @@ mod table;
 use std::fmt;
 use std::io::{self, Write};
 
-pub use table::{Fit, fitted_table, visible};
+pub use table::{Fit, fitted_table};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::Reader;
 use crate::error::fault;
 use crate::schema::probability_columns;
-use crate::{CatalogError, text_path};
+use crate::{CatalogError, shape, text_path, visible};
 
 /// How many faults of one sort are told.
 const TOLD: usize = 10;
@@ -81,15 +81,18 @@ impl Reader {
     pub fn faults(&self) -> Result<Vec<String>, CatalogError> {
         let work = || {
             let mut faults = damage(&self.connection)?;
+            if faults.is_empty() {
+                faults = shape::faults(&self.connection)?;
+            }
             if !faults.is_empty() {
-                // What rows say is worth nothing then.
+                // What rows say is worth nothing then, or can't be asked.
                 return Ok(faults);
             }
             for (fault, statement) in invariants() {
                 let mut statement = self.connection.prepare(&statement)?;
                 let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
                 for row in rows.take(TOLD) {
-                    faults.push(format!("'{}' {fault}", row?));
+                    faults.push(format!("'{}' {fault}", visible(&row?)));
                 }
             }
             Ok(faults)

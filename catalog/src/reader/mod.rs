@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use blake3::Hash;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
-use crate::connect::{BUSY_TIMEOUT, check_version, no_catalog, require_current};
+use crate::connect::{
+    BUSY_TIMEOUT, check_version, no_catalog, require_current, require_one_name, require_regular,
+};
 use crate::error::{fault, opening_fault};
 use crate::file::{open_immutable, sizes};
-use crate::{CatalogError, path_text, text_path};
+use crate::{CatalogError, path_text, readable, text_path};
 pub use backup::BackupError;
 pub use freshness::{FileStatus, RequiredModel, StaleReason};
 pub use query::{Filter, Query};
@@ -34,6 +36,8 @@ impl Reader {
     /// Opens a catalog of the version that this program writes, to check it. SQLite doesn't check the
     /// constraints of tables that a connection can't write to, so this one could, and is told not to.
     pub fn open_to_check(path: &Path) -> Result<Self, CatalogError> {
+        // The last connection that can write moves the log into the catalog when it is closed.
+        require_one_name(path)?;
         let reader = Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         reader
             .connection
@@ -48,6 +52,7 @@ impl Reader {
         if !path.exists() {
             return Err(no_catalog(path));
         }
+        require_regular(path)?;
         let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
@@ -61,7 +66,7 @@ impl Reader {
         }
         if check_version(&connection, path)? == 0 {
             return Err(CatalogError::Unusable(
-                format!("'{}' is empty, not a galmorph catalog", path.display()).into(),
+                format!("'{}' is empty, not a galmorph catalog", readable(path)).into(),
             ));
         }
         Ok(Self {

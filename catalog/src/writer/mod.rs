@@ -3,15 +3,17 @@
 mod moves;
 mod record;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::connect::{BUSY_TIMEOUT, check_version};
 use crate::error::{fault, opening_fault};
-use crate::{CatalogError, file, schema};
+use crate::lock::CatalogLock;
+use crate::presence::Presence;
+use crate::{CatalogError, CatalogFault, readable, schema, shape};
 pub use moves::{Move, Standing};
 pub use record::{Entry, Verdict, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
@@ -34,16 +36,15 @@ pub struct Writer {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
     pub(crate) model: i64,
-    _lock: File,
+    presence: Presence,
 }
 
 impl Writer {
     /// Opens a catalog for the daemon, making or migrating it as needed, and records the model.
     pub fn open(path: &Path, model: &ModelInUse) -> Result<Self, CatalogError> {
         let fault = |error| opening_fault(path, error);
-        let lock = file::lock(path)?;
-        file::make(path)?;
-        let mut connection = Connection::open(path).map_err(fault)?;
+        let lock = CatalogLock::take(path)?;
+        let mut connection = Connection::open(lock.real()).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
         let version = check_version(&connection, path)?;
         connection
@@ -54,13 +55,56 @@ impl Writer {
         if version < schema::VERSION {
             schema::migrate(&mut connection, version).map_err(fault)?;
         }
+        for what in shape::mend(&connection).map_err(fault)? {
+            log::warn!("catalog '{}': {what}; it was made again", readable(path));
+        }
         let model = record::model_id(&connection, model).map_err(fault)?;
-        Ok(Self {
+        // Where the first write of WAL mode fails, SQLite says nothing and goes on without a log.
+        let presence = Presence::new(path, lock).map_err(|error| {
+            let message = format!(
+                "cannot open catalog '{}': its write-ahead log could not be made: {error}",
+                readable(path)
+            );
+            CatalogError::Transient(CatalogFault::new(message, error))
+        })?;
+        let writer = Self {
             connection,
             path: path.to_owned(),
             model,
-            _lock: lock,
-        })
+            presence,
+        };
+        writer.verify()?;
+        Ok(writer)
+    }
+
+    /// Looks whether the catalog that is open is the one on the disk.
+    pub fn verify(&self) -> Result<(), CatalogError> {
+        let path = readable(&self.path);
+        match self.presence.loss() {
+            Ok(None) => Ok(()),
+            Ok(Some(loss)) => Err(CatalogError::Lost(format!(
+                "catalog '{path}' is not the one that was opened: {} (a new start takes the catalog that is there, and classifies what it lacks)",
+                loss.what()
+            ).into())),
+            Err(error) => {
+                let message = format!("cannot look at catalog '{path}': {error}");
+                Err(CatalogError::Transient(CatalogFault::new(message, error)))
+            }
+        }
+    }
+
+    /// Does what writes, and looks before and after: what was written to a file that no one can find is not
+    /// recorded.
+    pub(crate) fn write<T>(
+        &self,
+        verb: &str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, CatalogError> {
+        self.verify()?;
+        let outcome = work(&self.connection);
+        // An error may well come from the loss.
+        self.verify()?;
+        outcome.map_err(|error| fault(&self.path, verb, error))
     }
 
     /// The row of the model in use.
@@ -76,13 +120,35 @@ impl Writer {
     /// Records what became of some files, all or none.
     pub fn record(&mut self, entries: &[Entry]) -> Result<(), CatalogError> {
         let model = self.model;
-        let mut work = || {
-            let transaction = self.connection.transaction()?;
+        self.write("write to", |connection| {
+            let transaction = connection.unchecked_transaction()?;
             for entry in entries {
                 record::write(&transaction, model, entry)?;
             }
             transaction.commit()
-        };
-        work().map_err(|error| fault(&self.path, "write to", error))
+        })
+    }
+}
+
+/// SQLite moves its log into the database and removes it, by its name, when the last connection is closed.
+/// Of a catalog that is lost, it must not: the name may be that of another catalog's log.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let loss = self.presence.loss();
+        if matches!(loss, Ok(None)) {
+            return;
+        }
+        let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        if let Err(error) = self.connection.set_db_config(keep, true) {
+            log::warn!("cannot leave the write-ahead log as it is: {error}");
+        }
+        if let Ok(Some(loss)) = loss {
+            self.presence.clear(loss, || {
+                // As far as it goes: whoever reads the lost file needs the log, which no one has then.
+                if let Err(error) = self.checkpoint() {
+                    log::info!("cannot move the log into the lost catalog: {error}");
+                }
+            });
+        }
     }
 }

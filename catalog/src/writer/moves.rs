@@ -113,14 +113,13 @@ impl Writer {
         files: &[T],
         change: impl Fn(&Transaction, &T) -> rusqlite::Result<usize>,
     ) -> Result<(), CatalogError> {
-        let mut work = || {
-            let transaction = self.connection.transaction()?;
+        self.write("write to", |connection| {
+            let transaction = connection.unchecked_transaction()?;
             for file in files {
                 change(&transaction, file)?;
             }
             transaction.commit()
-        };
-        work().map_err(|error| fault(&self.path, "write to", error))
+        })
     }
 
     /// Files that were about to be moved when the daemon ended.

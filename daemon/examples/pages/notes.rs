@@ -41,7 +41,8 @@ pub(crate) const EXIT_STATUS: [(&str, &str); 6] = [
     ),
     (
         "75",
-        "The catalog could not be used just now (it stayed locked, or its disk is full). Try again later.",
+        "The catalog could not be used just now (it stayed locked, or its disk is full), or it was replaced \
+         while it was in use. Try again.",
     ),
 ];
 
@@ -84,6 +85,10 @@ const COLOUR: Named = Named {
     name: "NO_COLOR",
     meaning: "If it is set and not empty, nothing is printed in colour.",
 };
+const BACKTRACE: Named = Named {
+    name: "RUST_BACKTRACE",
+    meaning: "If it is 1, a backtrace follows the message of an internal error.",
+};
 const NOTIFY: Named = Named {
     name: "NOTIFY_SOCKET, WATCHDOG_USEC, JOURNAL_STREAM",
     meaning: "Set by systemd: where the daemon says that it is ready and alive, and whether its log goes to \
@@ -91,8 +96,8 @@ const NOTIFY: Named = Named {
 };
 
 const READERS: &[Named] = &[CATALOG, SERVICE_CATALOG];
-const PLAIN: &[Named] = &[LOG, COLOUR];
-const STATEFUL: &[Named] = &[STATE, LOG, COLOUR];
+const PLAIN: &[Named] = &[LOG, BACKTRACE, COLOUR];
+const STATEFUL: &[Named] = &[STATE, LOG, BACKTRACE, COLOUR];
 
 /// What is known of a command, by its name.
 pub(crate) fn of(command: &str) -> Result<&'static Notes> {
@@ -183,7 +188,7 @@ const WATCH: Notes = Notes {
         ),
     ],
     files: &[CATALOG, SERVICE_CATALOG, CONFIGURATION, SPOOL, MODEL],
-    environment: &[STATE, LOG, COLOUR, NOTIFY],
+    environment: &[STATE, LOG, BACKTRACE, COLOUR, NOTIFY],
     see_also: &[
         ("galmorph", 1),
         ("galmorph-check", 1),
@@ -333,7 +338,8 @@ const BACKUP: Notes = Notes {
     description: &[
         "Copies the catalog as it is at one moment, while `galmorph watch` goes on writing. The copy is one \
          SQLite file. It is checked and synced to the disk before it gets its name, so a file of that name \
-         is whole.",
+         is whole. Of a link, `--force` replaces the file that it leads to. What is no regular file is never \
+         replaced. `-` is standard output.",
         "Do not copy a catalog in use with `cp`: what is in its write-ahead log would be missing. To \
          restore a copy, stop the daemon, move the catalog and its `-wal` and `-shm` files away, and put \
          the copy in the catalog's place.",
@@ -366,6 +372,8 @@ const VIEWS: Notes = Notes {
          whitened. The output is a NumPy array of 32-bit floats, with the axes scale, channel, row and \
          column. It is for those who want to check the preprocessing, or run the model, with programs of \
          their own.",
+        "An existing OUT is replaced with `--force` only; of a link, the file that it leads to. What is no \
+         regular file, and the image itself, are never replaced. `-` is standard output.",
     ],
     some_rejected: Some("The image could not be read; standard error says why."),
     examples: &[(

@@ -12,6 +12,7 @@ use galmorph_cutout::{Morphology, RejectReason, UnknownRejectReason};
 
 use crate::config::{Config, catalog_path};
 use crate::failure::Failure;
+use galmorph_catalog::{readable, visible};
 
 /// Which catalog a command asks.
 #[derive(Debug, Args)]
@@ -127,7 +128,7 @@ pub(super) fn unknown(what: &str, name: &str, known: &[impl AsRef<str>]) -> Stri
         format!(", did you mean '{known}'?")
     });
     let names = names.join(", ");
-    format!("unknown {what} '{name}'{hint} (one of {names})")
+    visible(&format!("unknown {what} '{name}'{hint} (one of {names})")).into_owned()
 }
 
 /// Checks that there is a folder in which `file` can be made.
@@ -139,7 +140,7 @@ pub(super) fn require_folder(file: &Path) -> Result<(), String> {
             } else {
                 "does not exist"
             };
-            Err(format!("the folder '{}' {what}", folder.display()))
+            Err(format!("the folder '{}' {what}", readable(folder)))
         }
         _ => Ok(()),
     }

@@ -8,6 +8,7 @@ use super::{Outcome, deep};
 use crate::config::{Examined, WatchArguments};
 use crate::failure::Failure;
 use galmorph_catalog::Condition;
+use galmorph_catalog::{readable, visible};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -45,7 +46,9 @@ impl Check {
         if quiet {
             lines.retain(|line| !line.starts_with("ok: "));
         }
-        let written = lines.iter().try_for_each(|line| writeln!(output, "{line}"));
+        let written = lines
+            .iter()
+            .try_for_each(|line| writeln!(output, "{}", visible(line)));
         // A reader that has seen enough changes nothing about the faults.
         faults.into_result()?;
         written.map_err(Failure::Output)?;
@@ -57,7 +60,7 @@ impl Check {
 fn sound(examined: &Examined) -> Vec<String> {
     let folders = examined.settings.folders.iter();
     let mut lines: Vec<String> = folders
-        .map(|folder| format!("folder '{}'", folder.path.display()))
+        .map(|folder| format!("folder '{}'", readable(&folder.path)))
         .collect();
     lines.extend(examined.model.as_ref().map(|model| {
         format!(
@@ -75,7 +78,7 @@ fn sound(examined: &Examined) -> Vec<String> {
         };
         format!(
             "catalog '{}'{condition}",
-            examined.settings.catalog.display()
+            readable(&examined.settings.catalog)
         )
     }));
     lines

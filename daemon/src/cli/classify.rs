@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::pipeline::{decode, object_id, with_signal};
 use galmorph_catalog::export::{Column, Value};
 use galmorph_catalog::path_text;
-use galmorph_catalog::{probability_columns, shortest};
+use galmorph_catalog::{probability_columns, readable, shortest, visible};
 use galmorph_inference::Classifier;
 use galmorph_inference::Model;
 
@@ -102,7 +102,8 @@ fn answer(
 /// Says on standard error, in one line, why a file has no answer.
 pub(super) fn report(file: &Path, fault: &str) {
     let words: Vec<&str> = fault.split_whitespace().collect();
-    eprintln!("galmorph: '{}': {}", file.display(), words.join(" "));
+    let fault = words.join(" ");
+    eprintln!("galmorph: '{}': {}", readable(file), visible(&fault));
 }
 
 /// Reads a file and decodes its middle, up to `side` pixels on a side, or says why not.

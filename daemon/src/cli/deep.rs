@@ -15,7 +15,7 @@ use crate::config::WatchSettings;
 use crate::failure::Failure;
 use crate::file::file_status;
 use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
-use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch};
+use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch, readable};
 
 /// How many files of one kind are named.
 const NAMED: usize = 5;
@@ -59,7 +59,7 @@ pub(super) fn check(settings: &WatchSettings) -> Result<(Vec<String>, Outcome), 
     let catalog = Reader::open_to_check(path)?;
     let faults = catalog.faults()?;
     if !faults.is_empty() {
-        let file = path.display();
+        let file = readable(path);
         let lines: Vec<String> = faults
             .iter()
             .map(|fault| format!("catalog '{file}': {fault}"))
@@ -128,7 +128,7 @@ impl Reconciliation {
             if *there == 0 {
                 found.faults.push(format!(
                     "none of the {gone} files that the catalog has of '{}' exists (is it mounted?)",
-                    folder.display()
+                    readable(folder)
                 ));
             }
         }
@@ -148,7 +148,7 @@ impl Reconciliation {
             let named = files
                 .named
                 .iter()
-                .map(|path| format!("  {}", path.display()));
+                .map(|path| format!("  {}", readable(path)));
             lines.extend(named);
             if files.count > files.named.len() as u64 {
                 lines.push("  ...".into());

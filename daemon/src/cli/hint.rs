@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::DEFAULT_CATALOG;
+use galmorph_catalog::is_unseen;
 
 /// A command of this program, with these arguments, on this catalog.
 pub(super) fn command(arguments: &str, catalog: &Path) -> String {
@@ -46,7 +47,7 @@ fn quote(word: &OsStr) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./+=:@%,".contains(&byte);
     match word.to_str() {
         Some(text) if !text.is_empty() && text.bytes().all(is_plain) => text.to_owned(),
-        Some(text) if !text.contains(char::is_control) => {
+        Some(text) if !text.contains(is_unseen) => {
             format!("'{}'", text.replace('\'', r"'\''"))
         }
         // As bash, zsh and ksh write bytes that can't be typed.
@@ -100,6 +101,7 @@ mod tests {
             b"a\nb\t'c\\",
             b"\xFF1\xC3\xA9",
             "/né*/c;rm -rf".as_bytes(),
+            "/gpj.\u{202e}\u{2066}1".as_bytes(),
         ] {
             let quoted = quote(OsStr::from_bytes(word));
             let said = Command::new("bash")
@@ -109,5 +111,7 @@ mod tests {
             assert_eq!(said.stdout, word, "{quoted}");
         }
         assert_eq!(quote(OsStr::new("/data/c.sqlite")), "/data/c.sqlite");
+        let hidden = quote(OsStr::new("\u{1b}[2J\u{202e}\n"));
+        assert!(!hidden.contains(is_unseen), "{hidden}");
     }
 }

@@ -13,6 +13,7 @@ mod classify;
 mod deep;
 mod hint;
 mod npy;
+mod output;
 mod query;
 mod retry;
 mod rows;

@@ -10,7 +10,9 @@ use super::Outcome;
 use super::args::{CatalogArguments, reason};
 use crate::failure::Failure;
 use crate::intake::Selection;
-use galmorph_catalog::{Chance, Few, Reader, Retried, RetryError, Wanted, Watched, in_use, retry};
+use galmorph_catalog::{
+    Chance, Few, Reader, Retried, RetryError, Wanted, Watched, in_use, readable, retry,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {
@@ -58,7 +60,7 @@ impl Retry {
         };
         let find = |path: &PathBuf| {
             let path = true_name(path).map_err(|error| {
-                Failure::Usage(format!("cannot use path '{}': {error}", path.display()))
+                Failure::Usage(format!("cannot use path '{}': {error}", readable(path)))
             })?;
             let moved = moved(&path);
             Ok(Wanted { path, moved })
@@ -80,7 +82,7 @@ fn chance(selection: &Selection, path: &Path) -> Chance {
 }
 
 fn no_such_file(selection: &Selection, path: &Path) -> Failure {
-    let shown = path.display();
+    let shown = readable(path);
     if selection.takes(path) && selection.look(path).is_ok_and(|file| file.is_some()) {
         return Failure::Usage(format!(
             "the catalog does not have '{shown}' yet; galmorph watch takes it as a new file, without retry"
@@ -120,7 +122,7 @@ fn lines(retried: &Retried, is_running: bool) -> Vec<String> {
         }
         lines.push(format!("{what}: {}", some.count));
         let named = some.named.iter();
-        lines.extend(named.map(|path| format!("  {}", path.display())));
+        lines.extend(named.map(|path| format!("  {}", readable(path))));
         if some.count > some.named.len() as u64 {
             lines.push("  ...".into());
         }

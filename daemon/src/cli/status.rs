@@ -19,7 +19,7 @@ use crate::file::{changed_at, file_status};
 use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
 use galmorph_catalog::path_text;
 use galmorph_catalog::time;
-use galmorph_catalog::{FileStatus, Reader, Watch, in_use, sizes};
+use galmorph_catalog::{FileStatus, Reader, Watch, in_use, readable, sizes, visible};
 
 /// Says what the JSON means: a later version only adds fields, or counts on.
 const FORMAT: u32 = 1;
@@ -124,13 +124,15 @@ impl StatusArguments {
 
 impl Status {
     fn of(path: &Path) -> Result<Self, Failure> {
+        // Before there is a connection to it.
+        let running = in_use(path).ok();
         let catalog = Reader::open_current(path)?;
         catalog.at_one_moment(|| {
             let Some(watch) = catalog.watch()? else {
                 return Err(Failure::Unusable(
                     format!(
                         "catalog '{}' does not say what is watched (start galmorph watch once)",
-                        path.display()
+                        readable(path)
                     )
                     .into(),
                 ));
@@ -143,7 +145,7 @@ impl Status {
             Ok(Self {
                 format: FORMAT,
                 catalog: path_text(&path.canonicalize().unwrap_or_else(|_| path.to_owned())),
-                running: in_use(path).ok(),
+                running,
                 model: Model { name, digest },
                 files: Files {
                     seen: rows.classified + rows.rejected + waiting.new,
@@ -237,7 +239,7 @@ impl Status {
         let mut text = String::new();
         for (name, value) in lines {
             // Writing to a string can't fail.
-            let _ = writeln!(text, "{name:<16}{value}");
+            let _ = writeln!(text, "{name:<16}{}", visible(&value));
         }
         text
     }

@@ -10,6 +10,7 @@ use super::hint;
 use crate::failure::Failure;
 use crate::observe::three_digits;
 use crate::pipeline::Report;
+use galmorph_catalog::{readable, visible};
 
 /// What `galmorph watch` did, for the person who started it.
 pub(super) struct Summary<'a> {
@@ -29,7 +30,9 @@ impl Summary<'_> {
         if !self.drain && !io::stdout().is_terminal() {
             return Ok(());
         }
-        let text = self.lines().join("\n") + "\n";
+        let lines = self.lines();
+        let lines: Vec<_> = lines.iter().map(|line| visible(line)).collect();
+        let text = lines.join("\n") + "\n";
         io::stdout()
             .write_all(text.as_bytes())
             .map_err(Failure::Output)
@@ -69,7 +72,7 @@ impl Summary<'_> {
             lines.push("interrupted; the same command goes on from here".into());
         }
         let shown = std::path::absolute(self.catalog).unwrap_or_else(|_| self.catalog.to_owned());
-        lines.push(format!("catalog: {}", shown.display()));
+        lines.push(format!("catalog: {}", readable(&shown)));
         let next = hint::command(&next_query(tally.classified), self.catalog);
         lines.push(format!("next:    {next}"));
         if rejected > 0 {

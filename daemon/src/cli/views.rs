@@ -1,18 +1,14 @@
 //! `galmorph views`: what the network sees of an image, as an array for other tools.
 
-use std::fmt::Display;
-use std::fs::Permissions;
-use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use galmorph_cutout::{Limits, Preprocessing};
 
-use super::Outcome;
-use super::args::require_folder;
 use super::classify::{read_image, report};
-use super::npy;
+use super::output::Output;
+use super::{Outcome, npy};
 use crate::config::load_model;
 use crate::failure::Failure;
 use galmorph_inference::Options;
@@ -23,9 +19,15 @@ pub(super) struct Views {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
-    /// Where to write the views, as a NumPy array (.npy): float32 [scales, 3, height, width]
+    /// Where to write the views, as a NumPy array (.npy): float32 [scales, 3, height, width]; - is standard
+    /// output
     #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     npy: PathBuf,
+
+    /// Replace OUT if it exists. Of a link, the file that it leads to is replaced; what is no regular file
+    /// never is
+    #[arg(long)]
+    force: bool,
 
     /// The model whose preprocessing is used. Default: the paper's preprocessing
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -34,6 +36,12 @@ pub(super) struct Views {
 
 impl Views {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let inputs: Vec<_> = [Some(&self.file), self.model.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+            .collect();
+        let output = Output::at(&self.npy, self.force, &inputs)?;
         let preprocessing = match &self.model {
             Some(model) => {
                 load_model(Some(model), Options::default())?
@@ -52,28 +60,13 @@ impl Views {
         let views = preprocessing.views(&image);
         let mut shape = vec![preprocessing.view_count()];
         shape.extend(preprocessing.view_shape());
-        let refuse = |fault: &dyn Display| {
-            Failure::Usage(format!("cannot write '{}': {fault}", self.npy.display()))
-        };
-        require_folder(&self.npy).map_err(|fault| refuse(&fault))?;
-        write_by_rename(&self.npy, &shape, &views).map_err(|error| refuse(&error))?;
+        let mut file = output.begin(".galmorph-views-")?;
+        let mut buffer = BufWriter::new(&mut file);
+        npy::write(&mut buffer, &shape, &views)
+            .and_then(|()| buffer.flush())
+            .map_err(|error| output.refusal(&error))?;
+        drop(buffer);
+        output.keep(file)?;
         Ok(Outcome::Fine)
     }
-}
-
-/// Writes an array so that its file appears when it is complete.
-fn write_by_rename(path: &Path, shape: &[usize], values: &[f32]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    let mut output = BufWriter::new(&mut file);
-    npy::write(&mut output, shape, values)?;
-    output.flush()?;
-    drop(output);
-    file.persist(path)?;
-    Ok(())
 }

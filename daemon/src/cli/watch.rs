@@ -6,6 +6,7 @@
 //! Everything is read and checked while the old pipeline works on; settings with a fault change nothing.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use crossbeam::channel::{Receiver, bounded, never};
 use crossbeam::select;
 use galmorph_cutout::RejectReason;
 use indicatif::MultiProgress;
+use jiff::Timestamp;
 
 use super::summary::Summary;
 use super::{Outcome, hint};
@@ -27,7 +29,7 @@ use crate::pipeline::backoff::Backoff;
 use crate::pipeline::{self, PipelineContext, Report};
 use crate::shutdown::Shutdown;
 use crate::threads::spawn;
-use galmorph_catalog::{CatalogError, ModelInUse, Writer};
+use galmorph_catalog::{CatalogError, LoggedError, ModelInUse, Writer, note_loss, readable};
 
 #[derive(Debug, Args)]
 pub(super) struct Watch {
@@ -65,9 +67,10 @@ impl Watch {
             metrics: &metrics,
             last_error,
         };
+        let catalog = setup.settings.catalog.clone();
         let ended = daemon.run(setup, writer);
         progress.finish();
-        let (report, setup) = ended?;
+        let (report, setup) = ended.inspect_err(|failure| note_loss_of(&catalog, failure))?;
         let early_stop = setup.model.card.early_stop;
         let summary = Summary {
             report: &report,
@@ -108,18 +111,36 @@ impl Watch {
     }
 }
 
+/// Has `galmorph status` say that the daemon ended because its catalog was replaced: in the one that took
+/// its place.
+fn note_loss_of(catalog: &Path, failure: &Failure) {
+    let Failure::Transient(cause) = failure else {
+        return;
+    };
+    let Some(CatalogError::Lost(fault)) = cause.downcast_ref() else {
+        return;
+    };
+    let error = LoggedError {
+        message: fault.to_string(),
+        at: Timestamp::now(),
+    };
+    if let Err(fault) = note_loss(catalog, &error) {
+        log::info!("{fault}");
+    }
+}
+
 /// What is watched, with which catalog and model, for the person who started it.
 fn watching(setup: &Setup) -> String {
     let folders: Vec<String> = setup
         .settings
         .folders
         .iter()
-        .map(|folder| folder.path.display().to_string())
+        .map(|folder| readable(&folder.path))
         .collect();
     format!(
         "watching {} (catalog {}, model {})",
         folders.join(", "),
-        setup.settings.catalog.display(),
+        readable(&setup.settings.catalog),
         setup.model.card.name
     )
 }
@@ -152,7 +173,7 @@ fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
         model.card.network,
         model.kernel,
         model.averages(),
-        settings.catalog.display(),
+        readable(&settings.catalog),
         settings.workers
     );
     Ok(writer)

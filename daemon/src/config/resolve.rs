@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use super::overrides::WatchOverrides;
 use super::{Config, Folder, WatchSettings};
 use crate::failure::{Failure, Faults};
-use galmorph_catalog::{Condition, inspect};
+use galmorph_catalog::{Condition, inspect, readable};
 use galmorph_inference::{Model, Options};
 
 /// The folders, the configuration file, and the flags that override it.
@@ -84,7 +84,7 @@ impl WatchArguments {
         let mut faults = Faults::default();
         let settings = self.read(&mut faults.usage);
         for folder in &settings.folders {
-            let name = folder.path.display();
+            let name = readable(&folder.path);
             if let Err(error) = folder.path.read_dir() {
                 let fault = format!("cannot watch '{name}': {error}");
                 faults.usage.push(fault);
@@ -117,7 +117,7 @@ impl Examined {
         } = self;
         let is_ours = same_file(current, &settings.catalog);
         if condition == Some(Condition::InUse) && !is_ours {
-            let catalog = settings.catalog.display();
+            let catalog = readable(&settings.catalog);
             let fault = format!("catalog '{catalog}' is in use by another galmorph watch");
             faults.unusable.push(fault);
         }
@@ -136,7 +136,7 @@ impl Examined {
 pub(super) fn true_names(folders: &[Folder], faults: &mut Vec<String>) -> Vec<Folder> {
     let mut found = Vec::new();
     for folder in folders {
-        let name = folder.path.display();
+        let name = readable(&folder.path);
         let true_name = folder.path.canonicalize();
         match true_name.and_then(|path| Ok((path.metadata()?, path))) {
             Ok((metadata, path)) if metadata.is_dir() => found.push(Folder {
@@ -154,7 +154,7 @@ pub(super) fn true_names(folders: &[Folder], faults: &mut Vec<String>) -> Vec<Fo
 fn prepare(folders: &[Folder], faults: &mut Vec<String>) {
     for folder in folders {
         if let Err(error) = folder.prepare() {
-            let name = folder.path.display();
+            let name = readable(&folder.path);
             faults.push(format!("cannot move files in '{name}': {error}"));
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::overrides::Flag;
 use super::value::{Given, Shape};
 use super::{Config, SETTINGS};
+use galmorph_catalog::readable;
 
 /// What is known of a setting besides its value.
 pub(crate) struct Setting {
@@ -87,7 +88,7 @@ impl Setting {
 impl Config {
     /// Reads a configuration file. The faults are one line each.
     pub(crate) fn read(path: &Path) -> Result<Self, Vec<String>> {
-        let file = path.display();
+        let file = readable(path);
         let text = fs::read_to_string(path)
             .map_err(|error| vec![format!("cannot read configuration '{file}': {error}")])?;
         Self::parse(&text).map_err(|faults| {

@@ -8,7 +8,7 @@ use super::Intake;
 use super::delay::Delayed;
 use super::queue::Lane;
 use crate::file::{Origin, Seen, TakenFile};
-use galmorph_catalog::{FileStatus, StaleReason};
+use galmorph_catalog::{FileStatus, StaleReason, readable};
 
 /// Why a file is considered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Intake<'_> {
             Ok(status) => status,
             Err(error) => {
                 // Reading a file that is done costs time and does no harm; leaving one out would.
-                log::warn!("{error}; '{}' is read again", path.display());
+                log::warn!("{error}; '{}' is read again", readable(path));
                 FileStatus::New
             }
         };

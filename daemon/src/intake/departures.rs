@@ -10,6 +10,7 @@ use super::Intake;
 use super::delay::Delayed;
 use crate::file::{Departure, Origin, Seen, io_fault};
 use crate::observe::watchdog::Activity;
+use galmorph_catalog::readable;
 
 /// The pauses before a file that could not be read is tried again: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -50,7 +51,7 @@ impl Intake<'_> {
     pub(super) fn retry_if_needed(&mut self, path: PathBuf, how: Departure, again: &Delayed) {
         match how {
             Departure::Recorded | Departure::Moved(_) | Departure::Busy => {}
-            Departure::Gone => log::debug!("'{}' is gone", path.display()),
+            Departure::Gone => log::debug!("'{}' is gone", readable(path)),
             Departure::Changed => match self.options.selection.look(&path) {
                 Ok(Some(metadata)) => {
                     self.delay_until_settled(path, Seen::of(&metadata), again.origin);

@@ -20,6 +20,7 @@ use super::scan::MARKED_STEP;
 use super::{Intake, UnderWay};
 use crate::file::{Errand, Origin, Seen, TakenFile};
 use crate::writers::{Writers, writers};
+use galmorph_catalog::readable;
 
 /// The shortest pause before a file that somebody writes to is looked at again.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
@@ -103,7 +104,7 @@ impl Intake<'_> {
         if self.is_being_written(&path) {
             return self.wait_for_writer(path, seen, origin);
         }
-        log::debug!("moves '{}'", path.display());
+        log::debug!("moves '{}'", readable(&path));
         let known = UnderWay {
             seen,
             origin,
@@ -116,10 +117,10 @@ impl Intake<'_> {
 
     /// Looks again, in a while, at a file that somebody writes to.
     pub(super) fn wait_for_writer(&mut self, path: PathBuf, seen: Seen, origin: Origin) {
-        log::debug!("'{}' is open for writing", path.display());
+        log::debug!("'{}' is open for writing", readable(&path));
         let failures = origin.failures + u32::from(self.options.drain);
         if failures >= DRAIN_ATTEMPTS {
-            let path = path.display();
+            let path = readable(&path);
             let fault =
                 format!("'{path}' has its answer, and is not moved: it is open for writing");
             log::warn!("{fault}");
@@ -198,7 +199,7 @@ impl Intake<'_> {
         if !self.under_way.contains_key(&path) {
             log::info!(
                 "'{}' {why}, and is not tried again; its row stays as it is",
-                path.display()
+                readable(&path)
             );
             self.errands.push_back(Errand::Unmark(path));
         }

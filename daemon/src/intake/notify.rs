@@ -17,6 +17,7 @@ use super::Intake;
 use super::decide::Cause;
 use super::moving::BeingWritten;
 use crate::observe::watchdog::Activity;
+use galmorph_catalog::readable;
 
 /// How many hints are kept. Beyond that, a scan finds the files.
 const QUEUE: usize = 4096;
@@ -181,7 +182,7 @@ fn identity(folder: &Path) -> Option<Identity> {
 fn warn(folder: &Path, error: &notify::Error) {
     log::warn!(
         "cannot listen to '{}': {error}; scans find its files",
-        folder.display()
+        readable(folder)
     );
 }
 

@@ -8,7 +8,7 @@ use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use galmorph_catalog::{CatalogError, Reader};
+use galmorph_catalog::{CatalogError, Reader, readable};
 use walkdir::{DirEntry, WalkDir};
 
 use super::other_files::OtherFiles;
@@ -121,7 +121,7 @@ impl Scan {
                     Ok(None) => {}
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) => {
-                        let path = entry.path().display();
+                        let path = readable(entry.path());
                         return Some(Found::Fault(format!("cannot scan '{path}': {error}")));
                     }
                 },
@@ -146,7 +146,7 @@ fn is_absence(error: &walkdir::Error) -> bool {
 }
 
 fn describe(error: &walkdir::Error) -> String {
-    let path = error.path().unwrap_or(Path::new("?")).display();
+    let path = readable(error.path().unwrap_or(Path::new("?")));
     match error.io_error() {
         Some(io) => format!("cannot scan '{path}': {io}"),
         None => format!("cannot scan '{path}': {error}"),

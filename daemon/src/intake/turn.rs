@@ -8,6 +8,7 @@ use crossbeam::select;
 use super::notify::Listener;
 use super::{FRESH_LIMIT, Intake, UnderWay};
 use crate::file::{Errand, TakenFile};
+use galmorph_catalog::readable;
 
 /// What came of waiting for an event.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Intake<'_> {
             .queue
             .pop()
             .expect("a file is sent only while the queue has one");
-        log::debug!("takes '{}'", file.path.display());
+        log::debug!("takes '{}'", readable(&file.path));
         let known = UnderWay {
             seen: file.seen,
             origin: file.origin,

@@ -21,6 +21,7 @@ use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 use super::progress::LogLines;
 use galmorph_catalog::LoggedError;
+use galmorph_catalog::visible;
 
 /// The environment variable that says what is logged.
 const VARIABLE: &str = "GALMORPH_LOG";
@@ -56,11 +57,14 @@ pub(crate) fn start_log(level: Option<&str>, screen: &MultiProgress) -> LastErro
 fn report_panic(panic: &PanicHookInfo, logs_errors: bool) {
     let thread = thread::current();
     let name = thread.name().unwrap_or("without a name");
-    log::error!("thread '{name}' {panic}");
+    // Where it was, and what it says, are two lines.
+    let text = panic.to_string();
+    let text = text.lines().collect::<Vec<_>>().join(" ");
+    log::error!("thread '{name}' {text}");
     let mut stderr = io::stderr().lock();
     // If the reader of standard error is gone, there is no one left to tell.
     if !logs_errors {
-        let _ = writeln!(stderr, "galmorph: thread '{name}' {panic}");
+        let _ = writeln!(stderr, "galmorph: thread '{name}' {}", visible(&text));
     }
     // As RUST_BACKTRACE asks. It is too long for the log.
     let backtrace = Backtrace::capture();
@@ -154,15 +158,25 @@ impl Log for Tee {
         if is_ours(record.metadata()) {
             self.last.set(record.level(), record.args().to_string());
         }
-        match &self.journal {
-            Some(journal) if self.logger.matches(record) => journal.log(record),
-            Some(_) => {}
-            None => self.logger.log(record),
+        if self.logger.matches(record) {
+            // The fields of a record stay as they are: programs read them.
+            let text = record.args().to_string();
+            let mut shown = record.to_builder();
+            self.write(&shown.args(format_args!("{}", visible(&text))).build());
         }
     }
 
     fn flush(&self) {
         self.logger.flush();
+    }
+}
+
+impl Tee {
+    fn write(&self, record: &Record) {
+        match &self.journal {
+            Some(journal) => journal.log(record),
+            None => self.logger.log(record),
+        }
     }
 }
 
@@ -199,5 +213,47 @@ mod tests {
         log(Level::Error, "galmorph::catalog", "second");
         assert_eq!(last.get().unwrap().message, "second");
         assert_eq!((last.changes().len(), last.counts()), (1, [1, 1]));
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_one_line_and_its_fields_are_exact() {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+        impl io::Write for Lines {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().extend(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (lines, last) = (Lines::default(), LastError::new());
+        let tee = Tee {
+            logger: Builder::new()
+                .filter_level(LevelFilter::Info)
+                .format(|output, record| {
+                    let path = record.key_values().get("path".into());
+                    let path = path.map(|path| path.to_string());
+                    writeln!(output, "{} {path:?}", record.args())
+                })
+                .target(Target::Pipe(Box::new(lines.clone())))
+                .build(),
+            journal: None,
+            last: last.clone(),
+        };
+        let name = "a\u{1b}[2J\n\u{202e}b";
+        tee.log(
+            &Record::builder()
+                .level(Level::Warn)
+                .target("galmorph::intake")
+                .key_values(&[("path", name)])
+                .args(format_args!("rejected '{name}'"))
+                .build(),
+        );
+        let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let seen = "rejected 'a\\u{1b}[2J\\n\\u{202e}b'";
+        assert_eq!(written, format!("{seen} {:?}\n", Some(name)));
+        assert_eq!(last.get().unwrap().message, format!("rejected '{name}'"));
     }
 }

@@ -40,7 +40,7 @@ impl Backoff {
         error: CatalogError,
         stop: &Shutdown,
     ) -> Result<(), CatalogError> {
-        if matches!(error, CatalogError::Unusable(_)) {
+        if !matches!(error, CatalogError::Transient(_)) {
             return Err(error);
         }
         self.attempts += 1;
@@ -101,10 +101,13 @@ mod tests {
     #[test]
     fn what_is_not_transient_is_not_tried_again() {
         let mut attempts = 0;
-        let outcome: Result<(), _> = patiently(&Shutdown::new(), false, || {
-            attempts += 1;
-            Err(CatalogError::Unusable("gone".into()))
-        });
-        assert!(outcome.is_err() && attempts == 1);
+        for error in [CatalogError::Unusable, CatalogError::Lost] {
+            let outcome: Result<(), _> = patiently(&Shutdown::new(), false, || {
+                attempts += 1;
+                Err(error("gone".into()))
+            });
+            assert!(outcome.is_err());
+        }
+        assert_eq!(attempts, 2);
     }
 }

@@ -19,7 +19,7 @@ use crossbeam::select;
 use super::Judged;
 use super::backoff::patiently;
 use super::pending::Pending;
-use super::relocate::{Relocator, departures, record_outcomes};
+use super::relocate::{Relocator, departures, put_back, record_outcomes};
 use crate::file::{DepartedFile, Departure, Errand};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{LastError, Observer, Stage, Tally, timed};
@@ -87,7 +87,11 @@ impl<'a> Recorder<'a> {
     pub(super) fn put_in_order(&mut self) -> Result<(), CatalogError> {
         let _files = self.mark.begin(Activity::Files);
         let RecorderContext { exit, drain, .. } = self.context;
-        patiently(exit, drain, || Relocator::recover(&mut self.writer))
+        patiently(exit, drain, || {
+            // Before each scan, so that an idle daemon notices, too.
+            self.writer.verify()?;
+            Relocator::recover(&mut self.writer)
+        })
     }
 
     /// Records until `input` ends, runs `errands`, and puts files in order before each scan that `scans`
@@ -123,13 +127,15 @@ impl<'a> Recorder<'a> {
                 recv(self.context.last_error.changes()) -> _ => {
                     self.untidy.get_or_insert((Instant::now() + IDLE, IDLE));
                 }
-                default(patience) => self.tidy_up(),
+                default(patience) => self.tidy_up().inspect_err(|_| self.context.exit.request())?,
             }
         }
         while let Ok(errand) = more_errands.try_recv() {
             self.run_errands(errand, more_errands)?;
         }
-        self.tidy_up();
+        self.tidy_up()?;
+        let RecorderContext { exit, drain, .. } = self.context;
+        patiently(exit, drain, || self.writer.verify())?;
         Ok(self.tally)
     }
 
@@ -153,7 +159,8 @@ impl<'a> Recorder<'a> {
             let (planned, mut departed) = patiently(exit, drain, plan)?;
             if !planned.is_empty() {
                 let outcomes = Relocator::carry_out(planned);
-                patiently(exit, drain, || record_outcomes(&mut self.writer, &outcomes))?;
+                patiently(exit, drain, || record_outcomes(&mut self.writer, &outcomes))
+                    .inspect_err(|error| put_back(error, &outcomes))?;
                 departed.extend(departures(outcomes));
             }
             Ok(departed)
@@ -187,52 +194,58 @@ impl<'a> Recorder<'a> {
             group.extend(followers);
         }
         // Under load there may be no idle moment for long.
-        self.write_error();
+        self.write_error()?;
         self.untidy = Some((Instant::now() + IDLE, IDLE));
         Ok(())
     }
 
-    /// Does what can wait. If it can't be done now, it is tried again later.
-    fn tidy_up(&mut self) {
+    /// Does what can wait. If it can't be done now, it is tried again later. An error means that the catalog
+    /// is lost.
+    fn tidy_up(&mut self) -> Result<(), CatalogError> {
         let Some((_, pause)) = self.untidy.take() else {
-            return;
+            return Ok(());
         };
         let _catalog = self.mark.begin(Activity::Catalog);
-        let is_tidy = self.write_error() && self.empty_log();
+        let is_tidy = self.write_error()? && self.empty_log()?;
         if !is_tidy {
             let pause = (pause * 2).min(LONGEST_PAUSE);
             self.untidy = Some((Instant::now() + pause, pause));
         }
+        Ok(())
     }
 
-    fn write_error(&mut self) -> bool {
+    fn write_error(&mut self) -> Result<bool, CatalogError> {
         let last = self.context.last_error.get();
         if let Some(error) = &last
             && last != self.written_error
         {
             // The error itself is in the log. A warning that it can't be written would take its place.
-            if let Err(fault) = self.writer.note_error(error) {
-                log::info!("{fault}");
-                return false;
+            match self.writer.note_error(error) {
+                Ok(()) => self.written_error = last,
+                Err(fault @ CatalogError::Lost(_)) => return Err(fault),
+                Err(fault) => {
+                    log::info!("{fault}");
+                    return Ok(false);
+                }
             }
-            self.written_error = last;
         }
-        true
+        Ok(true)
     }
 
-    fn empty_log(&self) -> bool {
+    fn empty_log(&self) -> Result<bool, CatalogError> {
         match self.writer.empty_log() {
             Ok(true) => {
                 log::debug!("emptied the write-ahead log");
-                true
+                Ok(true)
             }
             Ok(false) => {
                 log::debug!("a reader needs the write-ahead log");
-                false
+                Ok(false)
             }
+            Err(fault @ CatalogError::Lost(_)) => Err(fault),
             Err(fault) => {
                 log::warn!("{fault}");
-                false
+                Ok(false)
             }
         }
     }

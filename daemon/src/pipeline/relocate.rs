@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
 use crate::intake::Selection;
 use crate::writers::{Writers, writers};
-use galmorph_catalog::{CatalogError, Move, Stamp, Writer};
+use galmorph_catalog::{CatalogError, Move, Stamp, Writer, readable};
 
 /// Moves files as their folders ask for it.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Relocator {
                 (Ok(_), Ok(_)) => stayed.push(file),
                 (Err(error), _) | (_, Err(error)) => log::warn!(
                     "cannot see whether '{}' was moved: {error}",
-                    file.from.display()
+                    readable(&file.from)
                 ),
             }
         }
@@ -181,7 +181,7 @@ fn can_move(from: &Path, to: &Path) -> Result<(), Departure> {
 }
 
 fn cannot_move(from: &Path, to: &Path, error: &io::Error) -> Departure {
-    let (from, to) = (from.display(), to.display());
+    let (from, to) = (readable(from), readable(to));
     Departure::Transient(format!("cannot move '{from}' to '{to}': {error}"))
 }
 
@@ -198,6 +198,22 @@ pub(super) fn record_outcomes(
             .collect()
     };
     writer.end_moves(&of(true), &of(false))
+}
+
+/// Moves files back whose rows were lost with the catalog: no scan would find them where they are.
+pub(super) fn put_back(error: &CatalogError, outcomes: &[(Move, Departure)]) {
+    if !matches!(error, CatalogError::Lost(_)) {
+        return;
+    }
+    let moved = outcomes
+        .iter()
+        .filter(|(_, how)| matches!(how, Departure::Moved(_)));
+    for (file, _) in moved {
+        if let Err(error) = rename(&file.to, &file.from) {
+            let path = readable(&file.to);
+            log::warn!("'{path}' could not be moved back: {error}");
+        }
+    }
 }
 
 /// Makes the folders above a file, and syncs each into the one above it.
@@ -289,7 +305,7 @@ fn sync_folders(outcomes: &[(Move, Departure)]) {
         .collect();
     for folder in folders {
         if let Err(error) = sync(&folder) {
-            log::warn!("cannot sync '{}': {error}", folder.display());
+            log::warn!("cannot sync '{}': {error}", readable(&folder));
         }
     }
 }

@@ -11,11 +11,13 @@
 
 mod backlog;
 mod bad_input;
+mod catalog_on_disk;
 mod commands;
 mod crash_sweep;
 mod fault_injection;
 mod faults;
 mod file_system;
+mod hostile_names;
 mod internal;
 mod known;
 mod live;
@@ -24,6 +26,7 @@ mod mounts;
 mod moves;
 mod odd_files;
 mod other_files;
+mod outputs;
 mod png;
 mod poison;
 mod power_loss;

@@ -193,3 +193,65 @@ fn images_on_a_mount_that_becomes_read_only_are_classified_as_before() {
     drain(&dir).exits(0);
     assert_eq!((dir.count("cutout"), dir.count("classification")), (2, 2));
 }
+
+#[test]
+fn a_catalog_whose_mount_is_gone_ends_the_daemon_and_is_as_it_was_when_the_mount_is_back() {
+    let dir = Dir::new();
+    configure(&dir, SOON);
+    let (server, place) = (dir.path("server"), dir.path("disk"));
+    fs::create_dir(&server).unwrap();
+    fs::create_dir(&place).unwrap();
+    let Some(_disk) = Mount::on(&server, "4m") else {
+        return;
+    };
+    let shown = Mount::of(&server, &place);
+    let config = fs::read_to_string(dir.path("galmorph.toml")).unwrap();
+    dir.config(&(config + "\ncatalog = 'disk/c.sqlite'"));
+    dir.old_file("a.jpg", &jpeg(1));
+    let mut daemon = daemon(&dir, &[]);
+    let rows = || {
+        let ran = dir.run(&["query", "--format", "csv", "--catalog", "disk/c.sqlite"]);
+        ran.stdout.lines().count()
+    };
+    wait_until("it is recorded", || rows() == 2);
+    drop(shown);
+    daemon.wait_for_line("is not the one that was opened");
+    assert_eq!(daemon.wait().code(), Some(75));
+    assert!(fs::read_dir(&place).unwrap().next().is_none());
+    let _shown = Mount::of(&server, &place);
+    dir.old_file("b.jpg", &jpeg(2));
+    drain(&dir).exits(0);
+    assert_eq!(rows(), 3);
+}
+
+#[test]
+fn a_second_daemon_is_kept_out_of_a_catalog_that_is_mounted_elsewhere() {
+    let place = Dir::new();
+    fs::create_dir(place.path("disk")).unwrap();
+    let Some(_disk) = Mount::on(&place.path("disk"), "4m") else {
+        return;
+    };
+    let dir = Dir::within(&place.path("disk"));
+    configure(&dir, SOON);
+    let daemon = daemon(&dir, &[]);
+    // By another name of the file, no one sees what is in the log.
+    wait_until("the log is empty", || dir.status()["wal_bytes"] == 0);
+    fs::create_dir(place.path("folder")).unwrap();
+    fs::write(place.path("file"), "").unwrap();
+    let _folder = Mount::of(&dir.path(""), &place.path("folder"));
+    let _file = Mount::of(&dir.path("galmorph.sqlite"), &place.path("file"));
+    let names = [place.path("folder/galmorph.sqlite"), place.path("file")];
+    let names = names.each_ref().map(|name| name.to_str().unwrap());
+    for name in names {
+        let second = ["watch", "inbox", "--drain", "--catalog", name];
+        let ran = dir.run(&second).exits(3);
+        ran.says_in_one_line(&["in use by another galmorph watch"]);
+        let ran = dir.run(&["status", "--catalog", name]).exits(0);
+        assert!(ran.stdout.starts_with("galmorph watch  running\n"));
+    }
+    daemon.end();
+    // The log would be left behind in the folder that the file is mounted in.
+    let alone = ["watch", "inbox", "--drain", "--catalog", names[1]];
+    let ran = dir.run(&alone).exits(3);
+    ran.says_in_one_line(&["a mount of a single file", "mount its folder"]);
+}

@@ -72,7 +72,7 @@ fn a_backup_replaces_nothing_unless_told_to_and_never_the_catalog() {
     fs::hard_link(dir.path("galmorph.sqlite"), dir.path("same.sqlite")).unwrap();
     for name in ["galmorph.sqlite", "same.sqlite"] {
         let ran = dir.run(&["backup", name, "--force"]).exits(2);
-        ran.says_in_one_line(&[name, "the catalog itself"]);
+        ran.says_in_one_line(&[name, "it is what the command reads"]);
     }
     let ran = dir.run(&["backup", "no/such/folder.sqlite"]).exits(2);
     ran.says_in_one_line(&[

@@ -1,0 +1,183 @@
+//! Files that commands write. There is one rule for all of them:
+//!
+//! - A file appears under its name when it is complete.
+//! - An existing file is replaced with `--force` only. A link is followed then, and stays.
+//! - What is not a regular file (a folder, a FIFO, a device, a socket) is never replaced, and nor is what the
+//!   command reads.
+//! - `-` is standard output.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, FileType, Permissions};
+use std::io::{self, ErrorKind, IsTerminal as _, Seek as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+use super::args::require_folder;
+use crate::failure::Failure;
+use galmorph_catalog::readable;
+
+const EXISTS: &str = "it exists (name another, or replace it with --force)";
+
+/// Where a command writes.
+#[derive(Debug)]
+pub(super) struct Output {
+    named: PathBuf,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Standard,
+    File {
+        /// Without links, if it is there.
+        target: PathBuf,
+        folder: PathBuf,
+        force: bool,
+    },
+}
+
+impl Output {
+    /// Checks that something can be written there. `inputs` are the files that the command reads.
+    pub(super) fn at(path: &Path, force: bool, inputs: &[&Path]) -> Result<Self, Failure> {
+        let place = if path.as_os_str() == OsStr::new("-") {
+            if io::stdout().is_terminal() {
+                Err("standard output is a terminal, and this is no text".to_owned())
+            } else {
+                Ok(Place::Standard)
+            }
+        } else {
+            file(path, force, inputs)
+        };
+        let named = path.to_owned();
+        match place {
+            Ok(place) => Ok(Self { named, place }),
+            Err(fault) => Err(refusal(&named, &fault)),
+        }
+    }
+
+    /// The file that will be there; `None` for standard output.
+    pub(super) fn target(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Standard => None,
+            Place::File { target, .. } => Some(target),
+        }
+    }
+
+    /// A failure to write it.
+    pub(super) fn refusal(&self, fault: &dyn std::fmt::Display) -> Failure {
+        refusal(&self.named, &fault.to_string())
+    }
+
+    /// A file to write to, which is gone if it isn't kept. What a killed program leaves begins with `prefix`.
+    pub(super) fn begin(&self, prefix: &str) -> Result<NamedTempFile, Failure> {
+        let mut builder = Builder::new();
+        builder.prefix(prefix);
+        let file = match &self.place {
+            Place::Standard => builder.tempfile(),
+            Place::File { folder, .. } => builder
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(folder),
+        };
+        file.map_err(|error| self.refusal(&error))
+    }
+
+    /// Puts a complete file where it was wanted. Returns its size in bytes.
+    pub(super) fn keep(self, mut file: NamedTempFile) -> Result<u64, Failure> {
+        let Place::File {
+            target,
+            folder,
+            force,
+        } = &self.place
+        else {
+            file.rewind().map_err(Failure::Output)?;
+            return io::copy(&mut file, &mut io::stdout().lock()).map_err(Failure::Output);
+        };
+        let place = || {
+            if let Ok(replaced) = fs::metadata(target) {
+                // What was private stays so.
+                file.as_file().set_permissions(replaced.permissions())?;
+            }
+            file.as_file().sync_all()?;
+            let bytes = file.as_file().metadata()?.len();
+            if *force {
+                file.persist(target)
+            } else {
+                file.persist_noclobber(target)
+            }
+            .map_err(|error| error.error)?;
+            File::open(folder)?.sync_all()?;
+            Ok(bytes)
+        };
+        place().map_err(|error: io::Error| match error.kind() {
+            ErrorKind::AlreadyExists => self.refusal(&EXISTS),
+            _ => self.refusal(&error),
+        })
+    }
+}
+
+fn refusal(path: &Path, fault: &str) -> Failure {
+    Failure::Usage(format!("cannot write '{}': {fault}", readable(path)))
+}
+
+fn file(path: &Path, force: bool, inputs: &[&Path]) -> Result<Place, String> {
+    require_folder(path)?;
+    let target = match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error.to_string()),
+        Ok(there) => {
+            if let Some(kind) = irregular(there.file_type()) {
+                return Err(format!(
+                    "it is {kind}, which is never replaced ('-' is standard output)"
+                ));
+            }
+            if inputs.iter().any(|input| is_same_file(input, path)) {
+                return Err("it is what the command reads".into());
+            }
+            if !force {
+                return Err(EXISTS.into());
+            }
+            let target = path
+                .canonicalize()
+                .map_err(|error| format!("it is a link that leads nowhere: {error}"))?;
+            let there = target.metadata().map_err(|error| error.to_string())?;
+            if let Some(kind) = irregular(there.file_type()) {
+                return Err(format!(
+                    "it is a link to {kind}, which is never replaced ('-' is standard output)"
+                ));
+            }
+            target
+        }
+    };
+    let folder = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    Ok(Place::File {
+        target,
+        folder,
+        force,
+    })
+}
+
+/// What it is, if it is neither a regular file nor a link.
+fn irregular(kind: FileType) -> Option<&'static str> {
+    if kind.is_file() || kind.is_symlink() {
+        None
+    } else if kind.is_dir() {
+        Some("a folder")
+    } else if kind.is_fifo() {
+        Some("a FIFO")
+    } else if kind.is_socket() {
+        Some("a socket")
+    } else {
+        Some("a device")
+    }
+}
+
+/// Whether two names lead to one file.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().map(|data| (data.dev(), data.ino())).ok();
+    identity(one).is_some_and(|one| identity(other) == Some(one))
+}
