@@ -226,7 +226,8 @@ fn make_folders(file: &Path) -> io::Result<()> {
     }
     make_folders(folder)?;
     match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        // Another thread may have made it; a file of that name is in the way.
+        Err(error) if !folder.is_dir() => Err(error),
         _ => folder.parent().map_or(Ok(()), sync),
     }
 }
