@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use galmorph_cutout::{Image, Limits, Morphology, Preprocessing, decode};
+use galmorph_cutout::{Image, Limits, Morphology, Preprocessing, decode, decode_centre};
 use galmorph_mock::{Mock, jpeg};
 
 fn views(criterion: &mut Criterion) {
@@ -16,14 +16,21 @@ fn views(criterion: &mut Criterion) {
     let image = Image::from(image);
 
     let mut group = criterion.benchmark_group("mock 424x424");
+    let side = preprocessing.largest_scale();
     group.bench_function("decode", |b| {
         b.iter(|| decode(black_box(&file), &limits));
+    });
+    group.bench_function("decode the middle", |b| {
+        b.iter(|| decode_centre(black_box(&file), &limits, side));
     });
     group.bench_function("four views", |b| {
         b.iter(|| preprocessing.views(black_box(&image)));
     });
-    group.bench_function("decode and four views", |b| {
-        b.iter(|| decode(black_box(&file), &limits).map(|image| preprocessing.views(&image)));
+    group.bench_function("decode the middle and four views", |b| {
+        b.iter(|| {
+            let image = decode_centre(black_box(&file), &limits, side);
+            image.map(|image| preprocessing.views(&image))
+        });
     });
     group.finish();
 }

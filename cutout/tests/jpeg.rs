@@ -116,15 +116,14 @@ fn the_middle_alone_is_the_middle_of_the_whole() {
 
 #[test]
 fn no_beginning_of_a_file_is_taken_for_it() {
-    let names = [
+    let files = files();
+    for name in [
         "grey-03-48x40.jpg",
         "grey-03-48x40-progressive.jpg",
-        "colour-03-2x2-48x40-baseline.jpg",
+        "pillow-03-48x40.jpg",
         "pillow-03-48x40-progressiveTrue.jpg",
-    ];
-    let files = files();
-    for name in names.iter().filter(|name| files.contains_key(**name)) {
-        let bytes = &files[*name];
+    ] {
+        let bytes = &files[name];
         assert!(decode(bytes).is_ok(), "{name}");
         for length in 3..bytes.len() {
             assert_broken(&bytes[..length], &format!("{name}, {length} bytes"));
@@ -132,12 +131,7 @@ fn no_beginning_of_a_file_is_taken_for_it() {
         // An end marker behind a part doesn't make it whole.
         for length in scan_data(bytes)..bytes.len() - 2 {
             let cut = [&bytes[..length], &[0xFF, 0xD9]].concat();
-            if cut != bytes[..bytes.len() - 1] {
-                assert!(
-                    decode(&cut).is_err() || length + 3 >= bytes.len(),
-                    "{name}, cut at {length}"
-                );
-            }
+            assert_broken(&cut, &format!("{name}, cut at {length}"));
         }
     }
 }

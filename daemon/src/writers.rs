@@ -48,7 +48,6 @@ fn is_local(file: &File) -> bool {
     fstatfs(file).is_ok_and(|system| ![NFS, CIFS, SMB2].contains(&(system.f_type as u32)))
 }
 
-#[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "a function of the C library")]
 fn lease(file: &File) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
@@ -66,11 +65,6 @@ fn lease(file: &File) -> io::Result<()> {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn lease(_: &File) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

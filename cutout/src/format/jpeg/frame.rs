@@ -39,7 +39,7 @@ pub(super) struct Frame {
 /// One component (brightness, a colour) of the image.
 pub(super) struct Component {
     pub(super) id: u8,
-    /// The sampling factors: of the greatest ones, so many samples are there.
+    /// The sampling factors: samples across and down, for each `max_h` by `max_v` pixels.
     pub(super) h: usize,
     pub(super) v: usize,
     table: usize,
@@ -168,8 +168,9 @@ impl Frame {
 }
 
 impl Component {
-    /// For each coefficient, in coding order, the greatest that there can be: samples of 8 bits have none over
-    /// 1024, which quantisation rounds. Twice that is let pass, since images are also edited by coefficients.
+    /// For each coefficient, in coding order, the largest that is accepted. Samples of 8 bits give none over
+    /// 1024 before it is rounded to quantisation steps. Twice that is accepted, since editors also change
+    /// coefficients.
     pub(super) fn limits(&self) -> [u16; 64] {
         let table = self.quantisation.expect("a scan has latched it");
         ZIGZAG.map(|place| {

@@ -167,7 +167,7 @@ impl<'a> Progressive<'a> {
                 }
                 _ => return reader.fail(BAD_CODE),
             };
-            // The new coefficient comes behind so many that are still zero; those that aren't get their bit.
+            // The new coefficient follows `zeros` coefficients that are still zero. The others get one more bit.
             let mut zeros = zeros;
             while let Some(coefficient) = ZIGZAG[..=self.last].get(place) {
                 let coefficient = &mut block[usize::from(*coefficient)];

@@ -7,7 +7,7 @@ use super::Fault;
 use super::bits::BitReader;
 use super::frame::{Component, Frame, Tables};
 
-/// Who takes the blocks of a scan, one after the other.
+/// Decodes the blocks of a scan, one after the other.
 pub(super) trait BlockDecoder {
     /// Reads a block: the one at that column and row of the component, which may be behind its last one where
     /// it fills up an MCU. `part` is the component's number in the scan.

@@ -149,7 +149,7 @@ fn answer(proto: &ModelProto) -> Vec<f32> {
 }
 
 #[test]
-fn a_constant_less_or_over_a_convolution_is_that() {
+fn a_constant_minus_or_divided_by_a_convolution_is_right() {
     for is_depthwise in [false, true] {
         let convolution = || Network::default().convolution("y", is_depthwise, 0.1);
         let before = convolution().answer();
@@ -182,7 +182,7 @@ fn a_constant_less_or_over_a_convolution_is_that() {
 }
 
 #[test]
-fn a_convolution_less_or_over_a_constant_is_that() {
+fn a_convolution_minus_or_divided_by_a_constant_is_right() {
     let convolution = || Network::default().convolution("y", false, 0.1);
     let before = convolution().answer();
     let network = |kind| {
