@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use crate::error::opening_fault;
-use crate::{CatalogError, readable, schema};
+use crate::{CatalogError, schema};
+use galmorph_output::readable;
 
 /// The first SQLite whose WAL mode can't lose commits.
 const OLDEST_SQLITE: i32 = 3_051_003;

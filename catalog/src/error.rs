@@ -4,9 +4,8 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use galmorph_output::readable;
 use rusqlite::ErrorCode;
-
-use crate::readable;
 
 /// "Input/output error", which Rust has no name for.
 const EIO: i32 = 5;

@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::connect::{BUSY_TIMEOUT, check_version, require_one_name, require_regular};
 use crate::error::{CatalogFault, opening_fault, refusal};
 use crate::names::{beside, true_name};
-use crate::{CatalogError, lock, path_text, readable};
+use crate::{CatalogError, lock};
+use galmorph_output::{path_text, readable};
 
 /// In what condition `galmorph watch` would find a catalog that it can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

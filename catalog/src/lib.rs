@@ -22,7 +22,6 @@ pub mod export;
 mod file;
 mod lock;
 mod names;
-mod path_text;
 mod presence;
 mod reader;
 mod retry;
@@ -32,18 +31,15 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 pub mod time;
-mod visible;
 mod watch;
 mod writer;
 
 pub use error::{CatalogError, CatalogFault};
 pub use file::{Condition, in_use, inspect, sizes};
 pub use names::files_of;
-pub use path_text::{path_text, text_path};
 pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
 pub use schema::probability_columns;
 pub use stamp::Stamp;
-pub use visible::{is_unseen, readable, visible};
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{Entry, ModelInUse, Move, Standing, Verdict, Writer, shortest};

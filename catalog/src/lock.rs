@@ -16,10 +16,11 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::CatalogError;
 use crate::connect::{require_one_name, require_regular};
 use crate::error::refusal;
 use crate::names::{beside, true_name};
-use crate::{CatalogError, readable};
+use galmorph_output::readable;
 
 /// The byte that is locked. SQLite's own are those from 2^30 on.
 const PLACE: i64 = 1 << 62;

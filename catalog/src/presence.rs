@@ -12,7 +12,7 @@ use std::path::{self, Path, PathBuf};
 
 use crate::lock::{CatalogLock, Inode, inode};
 use crate::names::beside;
-use crate::readable;
+use galmorph_output::readable;
 
 /// How many bytes of a database say what it is: the part of SQLite's header up to the file change counter
 /// (<https://www.sqlite.org/fileformat2.html#the_database_header>).

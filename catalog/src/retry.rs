@@ -19,7 +19,8 @@ use crate::connect::{
 };
 use crate::error::{fault, opening_fault};
 use crate::names::{beside, true_name};
-use crate::{CatalogError, path_text, readable, text_path, time};
+use crate::{CatalogError, time};
+use galmorph_output::{path_text, readable, text_path};
 
 /// Rejected files by the kind of fault.
 pub type ByReason = BTreeMap<String, u64>;

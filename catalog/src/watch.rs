@@ -17,7 +17,8 @@ use crate::connect::{
 use crate::error::{CatalogFault, fault, opening_fault};
 use crate::reader::freshness::{RequiredModel, count};
 use crate::retry::KIND;
-use crate::{CatalogError, Reader, Writer, path_text, readable, text_path, time};
+use crate::{CatalogError, Reader, Writer, time};
+use galmorph_output::{path_text, readable, text_path};
 
 /// What is watched, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

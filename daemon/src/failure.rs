@@ -10,6 +10,7 @@ use std::io;
 
 use galmorph_catalog::CatalogError;
 use galmorph_inference::ModelError;
+use galmorph_output::OutputError;
 
 /// What the exit codes mean, for the help.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 fine, 1 some inputs were rejected, 2 usage or configuration, 3 the catalog or \
@@ -61,6 +62,15 @@ pub enum InternalFault {
     /// The system takes no signal handlers from us.
     #[error("cannot handle signals: {0}")]
     Signals(#[source] io::Error),
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::File { .. } => Self::Usage(error.to_string()),
+            OutputError::Stream(error) => Self::Output(error),
+        }
+    }
 }
 
 impl Failure {

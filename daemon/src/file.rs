@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, Stamp, readable};
+use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, Stamp};
+use galmorph_output::readable;
 use jiff::Timestamp;
 
 /// A file that the intake gives to the pipeline.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ContextValue;
 use galmorph::cli::{self, Arguments, Outcome};
-use galmorph_catalog::{is_unseen, visible};
+use galmorph_output::{is_unseen, visible};
 use systemd_journal_logger::connected_to_journal;
 
 fn main() -> ExitCode {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use galmorph_output::OutputError;
+
 /// What an error was caused by, kept for callers that ask for [`source`](std::error::Error::source).
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -74,6 +76,15 @@ pub enum Error {
         /// What went wrong.
         source: Cause,
     },
+}
+
+impl From<OutputError> for Error {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::File { .. } => Self::Input(error.to_string()),
+            OutputError::Stream(error) => Self::Output(error),
+        }
+    }
 }
 
 impl Error {

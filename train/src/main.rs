@@ -6,17 +6,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
+use env_logger::{Builder, Env};
 use galmorph_train::Error;
 use galmorph_train::commands::Cli;
 
 fn main() -> ExitCode {
     let keeps_memory = keep_freed_memory();
     let cli = Cli::parse();
-    env_logger::Builder::new()
-        .filter_level(cli.log_level())
-        .parse_default_env()
-        .format_target(false)
-        .init();
+    // A flag beats the environment.
+    let mut log = match cli.log_level() {
+        Some(_) => Builder::new(),
+        None => Builder::from_env(Env::default().filter_or("GALMORPH_LOG", "info")),
+    };
+    if let Some(level) = cli.log_level() {
+        log.filter_level(level);
+    }
+    log.format_target(false).init();
     if !keeps_memory {
         log::debug!("the C library's allocator can't be told to keep freed memory");
     }

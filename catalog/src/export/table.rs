@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{Column, Export, Value};
-use crate::visible;
+use galmorph_output::visible;
 
 /// The blanks between two columns.
 const GAP: usize = 2;

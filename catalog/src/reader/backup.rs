@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::{Reader, check};
-use crate::{CatalogError, readable};
+use crate::CatalogError;
+use galmorph_output::readable;
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]

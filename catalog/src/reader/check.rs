@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use super::Reader;
 use crate::error::fault;
 use crate::schema::probability_columns;
-use crate::{CatalogError, shape, text_path, visible};
+use crate::{CatalogError, shape};
+use galmorph_output::{text_path, visible};
 
 /// How many faults of one sort are told.
 const TOLD: usize = 10;

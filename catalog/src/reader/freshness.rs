@@ -12,7 +12,8 @@ use super::Reader;
 use crate::error::fault;
 use crate::retry::KIND;
 use crate::writer::{sql_bytes, unsigned};
-use crate::{ByReason, CatalogError, Stamp, path_text, time};
+use crate::{ByReason, CatalogError, Stamp, time};
+use galmorph_output::path_text;
 
 /// How a file stands with the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

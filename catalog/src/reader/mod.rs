@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use blake3::Hash;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
+use crate::CatalogError;
 use crate::connect::{
     BUSY_TIMEOUT, check_version, no_catalog, require_current, require_one_name, require_regular,
 };
 use crate::error::{fault, opening_fault};
 use crate::file::{open_immutable, sizes};
-use crate::{CatalogError, path_text, readable, text_path};
 pub use backup::BackupError;
 pub use freshness::{FileStatus, RequiredModel, StaleReason};
+use galmorph_output::{path_text, readable, text_path};
 pub use query::{Filter, Query};
 
 /// One who reads.

@@ -10,7 +10,8 @@ use rusqlite::{Params, Row, Transaction};
 
 use super::{Writer, unsigned};
 use crate::error::fault;
-use crate::{CatalogError, Stamp, path_text, text_path, time};
+use crate::{CatalogError, Stamp, time};
+use galmorph_output::{path_text, text_path};
 
 /// A file that is, or was, about to be moved.
 #[derive(Debug, Clone, PartialEq, Eq)]

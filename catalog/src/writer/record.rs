@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::schema::probability_columns;
-use crate::{ModelInUse, Stamp, path_text, time};
+use crate::{ModelInUse, Stamp, time};
+use galmorph_output::path_text;
 
 /// A file and what became of it: one row of `cutout`, and perhaps one of `classification`.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@
 //! would look like an empty catalog.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args, Command, ValueHint};
@@ -12,7 +12,7 @@ use galmorph_cutout::{Morphology, RejectReason, UnknownRejectReason};
 
 use crate::config::{Config, catalog_path};
 use crate::failure::Failure;
-use galmorph_catalog::{readable, visible};
+use galmorph_output::visible;
 
 /// Which catalog a command asks.
 #[derive(Debug, Args)]
@@ -131,21 +131,6 @@ pub(super) fn unknown(what: &str, name: &str, known: &[impl AsRef<str>]) -> Stri
     visible(&format!("unknown {what} '{name}'{hint} (one of {names})")).into_owned()
 }
 
-/// Checks that there is a folder in which `file` can be made.
-pub(super) fn require_folder(file: &Path) -> Result<(), String> {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            let what = if folder.exists() {
-                "is not a folder"
-            } else {
-                "does not exist"
-            };
-            Err(format!("the folder '{}' {what}", readable(folder)))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,23 +175,5 @@ mod tests {
             assert_eq!(fault(text), "must be 0 to 1", "{text}");
         }
         assert_eq!(fault("high"), "must be a number from 0 to 1");
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_named() {
-        let temporary = tempfile::TempDir::new().unwrap();
-        let file = temporary.path().join("file");
-        assert_eq!(require_folder(&file), Ok(()));
-        assert_eq!(require_folder(Path::new("file")), Ok(()));
-        std::fs::write(&file, "").unwrap();
-        assert!(
-            require_folder(&file.join("x"))
-                .unwrap_err()
-                .ends_with("is not a folder")
-        );
-        assert_eq!(
-            require_folder(Path::new("/no/such/x")).unwrap_err(),
-            "the folder '/no/such' does not exist"
-        );
     }
 }

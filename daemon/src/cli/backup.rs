@@ -7,9 +7,9 @@ use clap::{Args, ValueHint};
 
 use super::Outcome;
 use super::args::CatalogArguments;
-use super::output::Output;
 use crate::failure::Failure;
-use galmorph_catalog::{BackupError, Reader, files_of, in_use, readable, wake_file};
+use galmorph_catalog::{BackupError, Reader, files_of, in_use, wake_file};
+use galmorph_output::{Output, readable};
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
@@ -39,8 +39,8 @@ impl Backup {
         }
         let file = output.begin(".galmorph-backup-")?;
         catalog.back_up(file.path()).map_err(|error| match error {
-            BackupError::Catalog(error) => error.into(),
-            BackupError::Copy(error) => output.refusal(&error),
+            BackupError::Catalog(error) => Failure::from(error),
+            BackupError::Copy(error) => output.refusal(&error).into(),
         })?;
         let is_file = output.target().is_some();
         let bytes = output.keep(file)?;

@@ -8,7 +8,7 @@ use super::{Outcome, deep};
 use crate::config::{Examined, WatchArguments};
 use crate::failure::Failure;
 use galmorph_catalog::Condition;
-use galmorph_catalog::{readable, visible};
+use galmorph_output::{readable, visible};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {

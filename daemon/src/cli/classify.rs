@@ -12,10 +12,10 @@ use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
 use crate::pipeline::{decode, object_id, with_signal};
 use galmorph_catalog::export::{Column, Value};
-use galmorph_catalog::path_text;
-use galmorph_catalog::{probability_columns, readable, shortest, visible};
+use galmorph_catalog::{probability_columns, shortest};
 use galmorph_inference::Classifier;
 use galmorph_inference::Model;
+use galmorph_output::{path_text, readable, visible};
 
 #[derive(Debug, Args)]
 pub(super) struct Classify {

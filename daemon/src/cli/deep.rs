@@ -15,7 +15,8 @@ use crate::config::WatchSettings;
 use crate::failure::Failure;
 use crate::file::file_status;
 use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
-use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch, readable};
+use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch};
+use galmorph_output::readable;
 
 /// How many files of one kind are named.
 const NAMED: usize = 5;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::DEFAULT_CATALOG;
-use galmorph_catalog::is_unseen;
+use galmorph_output::is_unseen;
 
 /// A command of this program, with these arguments, on this catalog.
 pub(super) fn command(arguments: &str, catalog: &Path) -> String {

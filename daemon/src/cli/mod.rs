@@ -13,7 +13,6 @@ mod classify;
 mod deep;
 mod hint;
 mod npy;
-mod output;
 mod query;
 mod retry;
 mod rows;

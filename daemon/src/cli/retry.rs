@@ -10,9 +10,8 @@ use super::Outcome;
 use super::args::{CatalogArguments, reason};
 use crate::failure::Failure;
 use crate::intake::Selection;
-use galmorph_catalog::{
-    Chance, Few, Reader, Retried, RetryError, Wanted, Watched, in_use, readable, retry,
-};
+use galmorph_catalog::{Chance, Few, Reader, Retried, RetryError, Wanted, Watched, in_use, retry};
+use galmorph_output::readable;
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {

@@ -9,12 +9,12 @@ use std::io::{self, BufWriter, IsTerminal as _, StdoutLock};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use galmorph_catalog::export::{Column, Export, Fit, Format, Value, fitted_table};
-use galmorph_catalog::path_text;
 use rustix::termios::tcgetwinsize;
 
 use super::Outcome;
 use super::args::unknown;
 use crate::failure::Failure;
+use galmorph_output::path_text;
 
 /// The width of a terminal that doesn't say how wide it is.
 const WIDTH: usize = 100;

@@ -17,9 +17,9 @@ use super::args::CatalogArguments;
 use crate::failure::Failure;
 use crate::file::{changed_at, file_status};
 use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
-use galmorph_catalog::path_text;
 use galmorph_catalog::time;
-use galmorph_catalog::{FileStatus, Reader, Watch, in_use, readable, sizes, visible};
+use galmorph_catalog::{FileStatus, Reader, Watch, in_use, sizes};
+use galmorph_output::{path_text, readable, visible};
 
 /// Says what the JSON means: a later version only adds fields, or counts on.
 const FORMAT: u32 = 1;

@@ -10,7 +10,7 @@ use super::hint;
 use crate::failure::Failure;
 use crate::observe::three_digits;
 use crate::pipeline::Report;
-use galmorph_catalog::{readable, visible};
+use galmorph_output::{readable, visible};
 
 /// What `galmorph watch` did, for the person who started it.
 pub(super) struct Summary<'a> {

@@ -7,11 +7,11 @@ use clap::{Args, ValueHint};
 use galmorph_cutout::{Limits, Preprocessing};
 
 use super::classify::{read_image, report};
-use super::output::Output;
 use super::{Outcome, npy};
 use crate::config::load_model;
 use crate::failure::Failure;
 use galmorph_inference::Options;
+use galmorph_output::Output;
 
 #[derive(Debug, Args)]
 pub(super) struct Views {

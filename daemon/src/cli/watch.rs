@@ -29,7 +29,8 @@ use crate::pipeline::backoff::Backoff;
 use crate::pipeline::{self, PipelineContext, Report};
 use crate::shutdown::Shutdown;
 use crate::threads::spawn;
-use galmorph_catalog::{CatalogError, LoggedError, ModelInUse, Writer, note_loss, readable};
+use galmorph_catalog::{CatalogError, LoggedError, ModelInUse, Writer, note_loss};
+use galmorph_output::readable;
 
 #[derive(Debug, Args)]
 pub(super) struct Watch {

@@ -8,8 +8,9 @@ use clap::{Args, ValueHint};
 use super::overrides::WatchOverrides;
 use super::{Config, Folder, WatchSettings};
 use crate::failure::{Failure, Faults};
-use galmorph_catalog::{Condition, inspect, readable};
+use galmorph_catalog::{Condition, inspect};
 use galmorph_inference::{Model, Options};
+use galmorph_output::readable;
 
 /// The folders, the configuration file, and the flags that override it.
 #[derive(Debug, Clone, Args)]

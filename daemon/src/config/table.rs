@@ -7,7 +7,7 @@ use std::path::Path;
 use super::overrides::Flag;
 use super::value::{Given, Shape};
 use super::{Config, SETTINGS};
-use galmorph_catalog::readable;
+use galmorph_output::readable;
 
 /// What is known of a setting besides its value.
 pub(crate) struct Setting {

@@ -8,7 +8,8 @@ use super::Intake;
 use super::delay::Delayed;
 use super::queue::Lane;
 use crate::file::{Origin, Seen, TakenFile};
-use galmorph_catalog::{FileStatus, StaleReason, readable};
+use galmorph_catalog::{FileStatus, StaleReason};
+use galmorph_output::readable;
 
 /// Why a file is considered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::Intake;
 use super::delay::Delayed;
 use crate::file::{Departure, Origin, Seen, io_fault};
 use crate::observe::watchdog::Activity;
-use galmorph_catalog::readable;
+use galmorph_output::readable;
 
 /// The pauses before a file that could not be read is tried again: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

@@ -20,7 +20,7 @@ use super::scan::MARKED_STEP;
 use super::{Intake, UnderWay};
 use crate::file::{Errand, Origin, Seen, TakenFile};
 use crate::writers::{Writers, writers};
-use galmorph_catalog::readable;
+use galmorph_output::readable;
 
 /// The shortest pause before a file that somebody writes to is looked at again.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);

@@ -17,7 +17,7 @@ use super::Intake;
 use super::decide::Cause;
 use super::moving::BeingWritten;
 use crate::observe::watchdog::Activity;
-use galmorph_catalog::readable;
+use galmorph_output::readable;
 
 /// How many hints are kept. Beyond that, a scan finds the files.
 const QUEUE: usize = 4096;

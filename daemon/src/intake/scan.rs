@@ -8,7 +8,8 @@ use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use galmorph_catalog::{CatalogError, Reader, readable};
+use galmorph_catalog::{CatalogError, Reader};
+use galmorph_output::readable;
 use walkdir::{DirEntry, WalkDir};
 
 use super::other_files::OtherFiles;

@@ -8,7 +8,7 @@ use crossbeam::select;
 use super::notify::Listener;
 use super::{FRESH_LIMIT, Intake, UnderWay};
 use crate::file::{Errand, TakenFile};
-use galmorph_catalog::readable;
+use galmorph_output::readable;
 
 /// What came of waiting for an event.
 #[derive(Debug, PartialEq, Eq)]

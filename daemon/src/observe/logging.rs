@@ -21,7 +21,7 @@ use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 use super::progress::LogLines;
 use galmorph_catalog::LoggedError;
-use galmorph_catalog::visible;
+use galmorph_output::visible;
 
 /// The environment variable that says what is logged.
 const VARIABLE: &str = "GALMORPH_LOG";

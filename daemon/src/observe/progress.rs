@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use galmorph_catalog::{Entry, Verdict, path_text, visible};
+use galmorph_catalog::{Entry, Verdict};
+use galmorph_output::{path_text, visible};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 

@@ -24,9 +24,9 @@ use crate::intake::Selection;
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, Stage, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::path_text;
 use galmorph_catalog::{CatalogError, Entry, Reader, Verdict};
 use galmorph_inference::catch;
+use galmorph_output::path_text;
 
 /// One thread of the pool.
 pub(super) struct Decoder<'a> {

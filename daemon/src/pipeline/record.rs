@@ -24,7 +24,8 @@ use crate::file::{DepartedFile, Departure, Errand};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{LastError, Observer, Stage, Tally, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::{CatalogError, LoggedError, Verdict, Writer, path_text};
+use galmorph_catalog::{CatalogError, LoggedError, Verdict, Writer};
+use galmorph_output::path_text;
 
 /// The largest number of files that one transaction records.
 const GROUP: usize = 256;

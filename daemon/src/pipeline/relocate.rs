@@ -17,7 +17,8 @@ use rustix::io::Errno;
 use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
 use crate::intake::Selection;
 use crate::writers::{Writers, writers};
-use galmorph_catalog::{CatalogError, Move, Stamp, Writer, readable};
+use galmorph_catalog::{CatalogError, Move, Stamp, Writer};
+use galmorph_output::readable;
 
 /// Moves files as their folders ask for it.
 #[derive(Debug)]

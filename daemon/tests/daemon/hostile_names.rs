@@ -6,10 +6,9 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
-use galmorph_catalog::{is_unseen, path_text, readable};
-
 use crate::support::{Dir, Ran, age, jpeg, wait_until};
 use crate::tiny;
+use galmorph_output::{is_unseen, path_text, readable};
 
 /// Sets the title and clears the screen; in one byte each (C1); turns a line around; forges a line; rings,
 /// and is no UTF-8.

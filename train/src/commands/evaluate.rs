@@ -1,15 +1,18 @@
 //! `galmorph-train evaluate`
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use galmorph_output::readable;
 
-use super::{DataArgs, MachineArgs, print};
+use super::{DataArgs, ForceArgs, MachineArgs, print};
 use crate::data::{Split, Targets};
 use crate::error::Result;
-use crate::evaluation::{self, Classifier, Evaluation, Subject, Symmetries, tables};
+use crate::evaluation::{
+    self, Classifier, Evaluation, EvaluationFolder, Subject, Symmetries, tables,
+};
 use crate::model_file::TrainedModel;
 use crate::torch::Precision;
 
@@ -39,9 +42,18 @@ pub(super) struct EvaluateArgs {
     /// Folder for evaluation.json, predictions.csv and the paper's tables (table4.csv to table7.csv)
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
+    let inputs: Vec<&Path> = (args.against.iter())
+        .chain([&args.model, &args.data.labels])
+        .map(PathBuf::as_path)
+        .collect();
+    let output = (args.output.as_ref())
+        .map(|folder| EvaluationFolder::at(folder, args.force.force, &inputs))
+        .transpose()?;
     let device = args.machine.device()?;
     let model = TrainedModel::load(&args.model, device)?;
     let images = args.data.source(Targets::Labels).open(&[args.split])?;
@@ -88,9 +100,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         // Writing to a string can't fail.
         let _ = writeln!(text, "\ncompared with '{}': {agreement}", path.display());
     }
-    if let Some(folder) = &args.output {
-        evaluation::write(folder, &evaluation, &answers)?;
-        log::info!("wrote '{}'", folder.join(evaluation::EVALUATION).display());
+    if let (Some(folder), Some(output)) = (&args.output, output) {
+        output.write(&evaluation, &answers)?;
+        log::info!("wrote '{}'", readable(folder.join(evaluation::EVALUATION)));
     }
     print(&text)
 }

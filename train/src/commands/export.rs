@@ -1,12 +1,13 @@
 //! `galmorph-train export`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use galmorph_cutout::{ModelCard, Training};
+use galmorph_output::{Output, readable};
 use tch::Device;
 
-use crate::atomic_file;
+use super::ForceArgs;
 use crate::error::{Error, Result};
 use crate::onnx::{self, Storage};
 use crate::training::{Run, State};
@@ -17,9 +18,11 @@ pub(super) struct ExportArgs {
     /// Checkpoint of a run
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Model file to write
+    /// Model file to write; - is standard output
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
     /// How to store the weights
     #[arg(long, value_enum, default_value_t)]
     weights: Storage,
@@ -29,12 +32,13 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<()> {
+    let output = Output::at(&args.output, args.force.force, &[&args.checkpoint])?;
     let (run, network) = Run::load(&args.checkpoint, Device::Cpu)?;
     let name = match &args.name {
         Some(name) => name.clone(),
-        None => args
-            .output
-            .file_stem()
+        None => output
+            .target()
+            .and_then(Path::file_stem)
             .map(|stem| stem.to_string_lossy().into_owned())
             .unwrap_or_default(),
     };
@@ -55,10 +59,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     let card = card(&name, &run.state);
     let bytes = onnx::encode(&network, &run.average, &card, args.weights)
         .map_err(Error::internal("write the model card"))?;
-    atomic_file::write(&args.output, &bytes)?;
+    output.write(".galmorph-export-", &bytes)?;
     log::info!(
         "wrote '{}', {:.2} MB",
-        args.output.display(),
+        readable(&args.output),
         bytes.len() as f64 / 1e6
     );
     Ok(())
@@ -107,6 +111,7 @@ mod tests {
             output: model.clone(),
             weights: Storage::default(),
             name: None,
+            force: ForceArgs { force: false },
         })
         .unwrap();
         // As evaluate and visualise read them.

@@ -76,6 +76,15 @@ impl DataArgs {
     }
 }
 
+/// Whether outputs may replace files.
+#[derive(Debug, Args)]
+struct ForceArgs {
+    /// Replace a file that exists. Of a link, the file that it leads to is replaced; what is no regular
+    /// file never is
+    #[arg(long)]
+    force: bool,
+}
+
 /// What to compute with.
 #[derive(Debug, Args)]
 struct MachineArgs {
@@ -103,13 +112,9 @@ impl MachineArgs {
 }
 
 impl Cli {
-    /// The least severe level of messages to show.
-    pub const fn log_level(&self) -> log::LevelFilter {
-        if self.quiet {
-            log::LevelFilter::Warn
-        } else {
-            log::LevelFilter::Info
-        }
+    /// The least severe level of messages to show, if a flag says so.
+    pub fn log_level(&self) -> Option<log::LevelFilter> {
+        self.quiet.then_some(log::LevelFilter::Warn)
     }
 
     /// Runs the command.

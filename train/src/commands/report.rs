@@ -1,12 +1,13 @@
 //! `galmorph-train report`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use galmorph_cutout::{Image, Morphology};
+use galmorph_output::{Output, readable};
 use tch::Device;
 
-use crate::atomic_file;
+use super::ForceArgs;
 use crate::data::{ImageIndex, Label, Labels, Targets};
 use crate::error::Result;
 use crate::figures::{self, Evaluated, choose_samples};
@@ -19,9 +20,11 @@ pub(super) struct ReportArgs {
     /// Folders written by `evaluate --output`
     #[arg(value_name = "EVALUATION", required = true)]
     evaluations: Vec<PathBuf>,
-    /// HTML page to write
+    /// HTML page to write; - is standard output
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
     /// Label file, to show the number of galaxies of each class
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -57,6 +60,10 @@ struct Galaxies {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<()> {
+    let inputs: Vec<&Path> = (args.labels.iter().chain(&args.model).chain(&args.images))
+        .map(PathBuf::as_path)
+        .collect();
+    let output = Output::at(&args.output, args.force.force, &inputs)?;
     let networks = args
         .evaluations
         .iter()
@@ -77,8 +84,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
         }
     }
     report.networks = networks;
-    atomic_file::write(&args.output, report.html()?.as_bytes())?;
-    log::info!("wrote '{}'", args.output.display());
+    output.write(".galmorph-report-", report.html()?.as_bytes())?;
+    log::info!("wrote '{}'", readable(&args.output));
     Ok(())
 }
 

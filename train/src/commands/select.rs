@@ -1,15 +1,15 @@
 //! `galmorph-train select`
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use galmorph_cutout::Morphology;
+use galmorph_output::{Output, readable};
 
-use super::print;
-use crate::atomic_file;
+use super::{ForceArgs, print};
 use crate::data::Split;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::votes::{Cuts, Sample, Splitter};
 
 /// The arguments of `select`.
@@ -18,9 +18,11 @@ pub(super) struct SelectArgs {
     /// Table of votes, CSV or FITS, gzipped or not: Kaggle's, or a Galaxy Zoo 2 catalogue
     #[arg(long, value_name = "FILE")]
     votes: PathBuf,
-    /// Label file to write
+    /// Label file to write; - is standard output
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
     /// TOML file with the cuts of each class [default: Zhu et al. 2019, Table 1]
     #[arg(long, value_name = "FILE")]
     cuts: Option<PathBuf>,
@@ -39,30 +41,32 @@ pub(super) struct SelectArgs {
 }
 
 pub(super) fn run(args: &SelectArgs) -> Result<()> {
+    let inputs: Vec<&Path> = [Some(&args.votes), args.cuts.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(PathBuf::as_path)
+        .collect();
+    let output = Output::at(&args.output, args.force.force, &inputs)?;
     let splitter = Splitter::new(args.fraction, args.seed)?;
     let cuts = match &args.cuts {
         Some(path) => Cuts::read(path)?,
         None => Cuts::zhu2019(),
     };
-    let same = |path: &PathBuf| match (path.canonicalize(), args.output.canonicalize()) {
-        (Ok(input), Ok(output)) => input == output,
-        _ => false,
-    };
-    if same(&args.votes) || args.cuts.as_ref().is_some_and(same) {
-        return Err(Error::Input(format!(
-            "'{}' is an input: give another --output",
-            args.output.display()
-        )));
-    }
     let sample = Sample::select(
         &args.votes,
         &cuts,
         args.soft_targets,
         args.id_column.as_deref(),
     )?;
-    atomic_file::write(&args.output, &sample.to_csv(&splitter))?;
-    log::info!("wrote '{}'", args.output.display());
-    print(&report(&sample, &cuts, &splitter))
+    let is_file = output.target().is_some();
+    output.write(".galmorph-select-", &sample.to_csv(&splitter))?;
+    let report = report(&sample, &cuts, &splitter);
+    if !is_file {
+        log::info!("selected:\n{report}");
+        return Ok(());
+    }
+    log::info!("wrote '{}'", readable(&args.output));
+    print(&report)
 }
 
 /// What was read and what was selected, for people.

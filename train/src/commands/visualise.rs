@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use galmorph_cutout::Image;
 use tch::Device;
 
-use super::DataArgs;
+use super::{DataArgs, ForceArgs};
 use crate::data::{ImageIndex, Labels, Targets};
 use crate::error::{Error, Result};
 use crate::figures::{self, Evaluated, Figure};
@@ -25,6 +25,8 @@ struct OutputArgs {
     /// File to write, .svg or .png; or a folder for both
     #[arg(long, value_name = "FILE|DIR")]
     output: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// One galaxy's image.
@@ -257,7 +259,7 @@ impl EvaluationArgs {
 }
 
 fn save(figure: &Figure, output: &OutputArgs, name: &str) -> Result<()> {
-    for file in figure.save(&output.output, name)? {
+    for file in figure.save(&output.output, name, output.force.force)? {
         log::info!("wrote '{}'", file.display());
     }
     Ok(())

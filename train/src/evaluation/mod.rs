@@ -27,7 +27,7 @@ pub(crate) use answers::{Answers, table};
 pub use answers::{Classifier, Row};
 pub use epoch::EpochRecord;
 pub use output::EVALUATION;
-pub(crate) use output::write;
+pub(crate) use output::EvaluationFolder;
 pub(crate) use paper::Figures;
 pub use record::Evaluation;
 pub(crate) use record::Subject;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
+use galmorph_output::{Output, readable};
 use resvg::usvg::{self, Options, Tree, fontdb};
 use resvg::{render, tiny_skia};
 
 use super::chart::{BOLD, REGULAR};
-use crate::atomic_file;
 use crate::error::{Error, Result};
 
 /// Pixels of the PNG for one unit of the drawing. Two are sharp in print and on high-resolution screens.
@@ -66,15 +66,20 @@ impl Figure {
     }
 
     /// Writes the drawing to a file that ends in `.svg` or `.png`, or into a folder as both `<name>.svg`
-    /// and `<name>.png`. Returns the files.
-    pub(crate) fn save(&self, output: &Path, name: &str) -> Result<Vec<PathBuf>> {
+    /// and `<name>.png`. Returns the files. With `force`, they may replace others.
+    pub(crate) fn save(&self, output: &Path, name: &str, force: bool) -> Result<Vec<PathBuf>> {
+        if output.as_os_str() == "-" {
+            return Err(Error::Input(
+                "a figure has a name that ends in .svg or .png (or give a folder for both)".into(),
+            ));
+        }
         let ending = output.extension().map(std::ffi::OsStr::to_ascii_lowercase);
         let files = match ending.as_deref().and_then(std::ffi::OsStr::to_str) {
             Some("svg" | "png") => vec![output.to_owned()],
             Some(other) if !output.is_dir() => {
                 return Err(Error::Input(format!(
                     "cannot draw '{}': a figure is .svg or .png, not .{other} (or give a folder for both)",
-                    output.display()
+                    readable(output)
                 )));
             }
             _ => {
@@ -84,14 +89,18 @@ impl Figure {
                     .to_vec()
             }
         };
-        for file in &files {
+        // All are looked at before the first is written.
+        let outputs = (files.iter())
+            .map(|file| Output::at(file, force, &[]))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        for (file, output) in files.iter().zip(outputs) {
             let is_png = file
                 .extension()
                 .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
             if is_png {
-                atomic_file::write(file, &self.png()?)?;
+                output.write(".galmorph-figure-", &self.png()?)?;
             } else {
-                atomic_file::write(file, self.svg.as_bytes())?;
+                output.write(".galmorph-figure-", self.svg.as_bytes())?;
             }
         }
         Ok(files)

@@ -127,7 +127,8 @@ fn a_model_is_compared_with_another_image_by_image() {
     let moved = format!("{id},round,none,0,0,0,0,2");
     lines[1] = &moved;
     std::fs::write(&predictions, lines.join("\n")).unwrap();
-    let printed = evaluate(&dir, &second, &against);
+    let again = [against[0], against[1], "--force"];
+    let printed = evaluate(&dir, &second, &again);
     assert!(printed.contains("9 of 10 images"), "{printed}");
     assert!(printed.contains("differ by 1."), "{printed}");
 

@@ -93,7 +93,7 @@ pub(crate) fn program(path: &Path) -> Command {
     command
         .env("OMP_NUM_THREADS", "1")
         .env("OMP_WAIT_POLICY", "passive")
-        .env_remove("RUST_LOG");
+        .env_remove("GALMORPH_LOG");
     command
 }
 

@@ -8,21 +8,35 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileType, Permissions};
-use std::io::{self, ErrorKind, IsTerminal as _, Seek as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Seek as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-use super::args::require_folder;
-use crate::failure::Failure;
-use galmorph_catalog::readable;
+use crate::visible::readable;
 
 const EXISTS: &str = "it exists (name another, or replace it with --force)";
 
+/// Why an output can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The file can't be written there; the message names it and says why.
+    #[error("cannot write '{file}': {fault}")]
+    File {
+        /// The file's name, as people read it.
+        file: String,
+        /// What is wrong there.
+        fault: String,
+    },
+    /// Standard output takes nothing.
+    #[error("cannot write the results: {0}")]
+    Stream(#[source] io::Error),
+}
+
 /// Where a command writes.
 #[derive(Debug)]
-pub(super) struct Output {
+pub struct Output {
     named: PathBuf,
     place: Place,
 }
@@ -40,7 +54,10 @@ enum Place {
 
 impl Output {
     /// Checks that something can be written there. `inputs` are the files that the command reads.
-    pub(super) fn at(path: &Path, force: bool, inputs: &[&Path]) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// When nothing can be, or when it would replace something.
+    pub fn at(path: &Path, force: bool, inputs: &[&Path]) -> Result<Self, OutputError> {
         let place = if path.as_os_str() == OsStr::new("-") {
             if io::stdout().is_terminal() {
                 Err("standard output is a terminal, and this is no text".to_owned())
@@ -57,8 +74,19 @@ impl Output {
         }
     }
 
+    /// Writes these bytes, as [`begin`](Self::begin) and [`keep`](Self::keep) do. Returns their number.
+    ///
+    /// # Errors
+    /// As of those.
+    pub fn write(self, prefix: &str, bytes: &[u8]) -> Result<u64, OutputError> {
+        let mut file = self.begin(prefix)?;
+        file.write_all(bytes)
+            .map_err(|error| self.refusal(&error))?;
+        self.keep(file)
+    }
+
     /// The file that will be there; `None` for standard output.
-    pub(super) fn target(&self) -> Option<&Path> {
+    pub fn target(&self) -> Option<&Path> {
         match &self.place {
             Place::Standard => None,
             Place::File { target, .. } => Some(target),
@@ -66,12 +94,15 @@ impl Output {
     }
 
     /// A failure to write it.
-    pub(super) fn refusal(&self, fault: &dyn std::fmt::Display) -> Failure {
+    pub fn refusal(&self, fault: &dyn std::fmt::Display) -> OutputError {
         refusal(&self.named, &fault.to_string())
     }
 
     /// A file to write to, which is gone if it isn't kept. What a killed program leaves begins with `prefix`.
-    pub(super) fn begin(&self, prefix: &str) -> Result<NamedTempFile, Failure> {
+    ///
+    /// # Errors
+    /// When the folder takes no file.
+    pub fn begin(&self, prefix: &str) -> Result<NamedTempFile, OutputError> {
         let mut builder = Builder::new();
         builder.prefix(prefix);
         let file = match &self.place {
@@ -84,15 +115,18 @@ impl Output {
     }
 
     /// Puts a complete file where it was wanted. Returns its size in bytes.
-    pub(super) fn keep(self, mut file: NamedTempFile) -> Result<u64, Failure> {
+    ///
+    /// # Errors
+    /// When the disk takes no more, or when something appeared there meanwhile.
+    pub fn keep(self, mut file: NamedTempFile) -> Result<u64, OutputError> {
         let Place::File {
             target,
             folder,
             force,
         } = &self.place
         else {
-            file.rewind().map_err(Failure::Output)?;
-            return io::copy(&mut file, &mut io::stdout().lock()).map_err(Failure::Output);
+            file.rewind().map_err(OutputError::Stream)?;
+            return io::copy(&mut file, &mut io::stdout().lock()).map_err(OutputError::Stream);
         };
         let place = || {
             if let Ok(replaced) = fs::metadata(target) {
@@ -117,8 +151,26 @@ impl Output {
     }
 }
 
-fn refusal(path: &Path, fault: &str) -> Failure {
-    Failure::Usage(format!("cannot write '{}': {fault}", readable(path)))
+fn refusal(path: &Path, fault: &str) -> OutputError {
+    OutputError::File {
+        file: readable(path),
+        fault: fault.to_owned(),
+    }
+}
+
+/// Checks that the folder exists in which a file is to appear.
+fn require_folder(file: &Path) -> Result<(), String> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            let what = if folder.exists() {
+                "is not a folder"
+            } else {
+                "does not exist"
+            };
+            Err(format!("the folder '{}' {what}", readable(folder)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn file(path: &Path, force: bool, inputs: &[&Path]) -> Result<Place, String> {
@@ -180,4 +232,27 @@ fn irregular(kind: FileType) -> Option<&'static str> {
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| path.metadata().map(|data| (data.dev(), data.ino())).ok();
     identity(one).is_some_and(|one| identity(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let temporary = tempfile::TempDir::new().unwrap();
+        let file = temporary.path().join("file");
+        assert_eq!(require_folder(&file), Ok(()));
+        assert_eq!(require_folder(Path::new("file")), Ok(()));
+        std::fs::write(&file, "").unwrap();
+        assert!(
+            require_folder(&file.join("x"))
+                .unwrap_err()
+                .ends_with("is not a folder")
+        );
+        assert_eq!(
+            require_folder(Path::new("/no/such/x")).unwrap_err(),
+            "the folder '/no/such' does not exist"
+        );
+    }
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::path_text;
+use crate::path_text::path_text;
 
 /// Whether a character does something else than to be seen: control characters, line breaks, and what
 /// changes the direction of writing.
