@@ -12,10 +12,12 @@
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
 //! | [`retry`](retry()) | the one thing that another program than the daemon writes |
-//! | [`export`] | rows as a table, CSV, JSON lines: one format a file |
+//! | [`columns`] | what each column is: unit, UCD, meaning |
+//! | [`export`] | rows as a table, CSV, VOTable, FITS, Parquet...: one format a file |
 //!
 //! The catalog knows none of its readers: it imports nothing from the daemon.
 
+pub mod columns;
 mod connect;
 mod error;
 pub mod export;

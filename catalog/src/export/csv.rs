@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Column, Export, Value};
+use super::{Export, Value};
+use crate::columns::Column;
 
 pub(super) struct Csv<W: Write> {
     writer: csv::Writer<W>,

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde::ser::{SerializeMap as _, Serializer as _};
 
-use super::{Column, Export, Value};
+use super::{Export, Value};
+use crate::columns::Column;
 
 pub(super) struct JsonLines<W: Write> {
     output: W,

@@ -1,58 +1,27 @@
-//! Rows for people and programs: one format a file, behind one small trait.
+//! Rows for people, programs and astronomers' tools: one format a file, behind one small trait.
 //!
 //! To add a format: a file beside this one with a type that implements [`Export`], its `mod` line, and a
 //! line in the list of [`Format`]s.
+//!
+//! A format that has a place for it also carries what the columns mean, and where the rows come from
+//! ([`Provenance`]).
 
 mod csv;
+mod ecsv;
+mod fits;
 mod jsonl;
+mod parquet;
+mod provenance;
 mod table;
+mod votable;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
+use std::path::Path;
 
+use crate::columns::Column;
+pub use provenance::{ModelOrigin, Provenance};
 pub use table::{Fit, fitted_table};
-
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Whole numbers.
-    Integer,
-    /// Real numbers.
-    Real,
-    /// Text.
-    Text,
-}
-
-/// A column of an export. Any of its cells may be empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// What its cells hold.
-    pub kind: Kind,
-}
-
-impl Column {
-    /// A column of whole numbers.
-    pub fn integer(name: impl Into<String>) -> Self {
-        Self::new(name, Kind::Integer)
-    }
-
-    /// A column of real numbers.
-    pub fn real(name: impl Into<String>) -> Self {
-        Self::new(name, Kind::Real)
-    }
-
-    /// A column of text.
-    pub fn text(name: impl Into<String>) -> Self {
-        Self::new(name, Kind::Text)
-    }
-
-    fn new(name: impl Into<String>, kind: Kind) -> Self {
-        let name = name.into();
-        Self { name, kind }
-    }
-}
 
 /// One cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +34,51 @@ pub enum Value {
     Real(f64),
     /// Text.
     Text(String),
+}
+
+impl Value {
+    /// A whole number, if there is one.
+    ///
+    /// # Errors
+    /// When it is something else: SQLite keeps any value in any column.
+    fn integer(&self) -> io::Result<Option<i64>> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Integer(integer) => Ok(Some(*integer)),
+            other => Err(misplaced(other, "a whole number")),
+        }
+    }
+
+    /// A real number, if there is one.
+    ///
+    /// # Errors
+    /// When it is a text.
+    fn real(&self) -> io::Result<Option<f64>> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Real(real) => Ok(Some(*real)),
+            #[allow(clippy::cast_precision_loss, reason = "as SQLite compares them")]
+            Self::Integer(integer) => Ok(Some(*integer as f64)),
+            other @ Self::Text(_) => Err(misplaced(other, "a number")),
+        }
+    }
+
+    /// A text; what is no text is empty.
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            _ => "",
+        }
+    }
+}
+
+/// Writes a byte that a format can't hold as `%` and two hexadecimal digits.
+fn percent(byte: u8, text: &mut String) {
+    write!(text, "%{byte:02X}").expect("a string takes any text");
+}
+
+fn misplaced(value: &Value, wanted: &str) -> io::Error {
+    io::Error::other(format!("the catalog has '{value}' where {wanted} belongs"))
 }
 
 impl fmt::Display for Value {
@@ -91,7 +105,7 @@ pub trait Export {
 }
 
 macro_rules! formats {
-    ($($(#[doc = $meaning:literal])+ $variant:ident, $name:literal, $exporter:path;)+) => {
+    ($($(#[doc = $meaning:literal])+ $variant:ident, $name:literal, [$($ending:literal),*], $exporter:expr;)+) => {
         /// A format to write in.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Format {
@@ -116,24 +130,60 @@ macro_rules! formats {
                 }
             }
 
-            /// An exporter that writes this format to `output`.
-            pub fn exporter<'a>(self, output: impl Write + 'a) -> Box<dyn Export + 'a> {
+            /// The endings of files in this format, without the dot.
+            pub const fn endings(self) -> &'static [&'static str] {
                 match self {
-                    $(Self::$variant => Box::new($exporter(output)),)+
+                    $(Self::$variant => &[$($ending),*],)+
+                }
+            }
+
+            /// An exporter that writes this format to `output`. Where the format has a place for it, it says
+            /// where the rows come from.
+            pub fn exporter<'a>(
+                self,
+                output: impl Write + Send + 'a,
+                provenance: &Provenance,
+            ) -> Box<dyn Export + 'a> {
+                match self {
+                    $(Self::$variant => Box::new($exporter(output, provenance)),)+
                 }
             }
         }
     };
 }
 
-// One line a format: its name on the command line, and the constructor of its exporter.
+// One line a format: its name on the command line, the endings of its files, the constructor of its exporter.
 formats! {
     /// aligned columns, for reading
-    Table, "table", table::Table::new;
+    Table, "table", ["txt"], |output, _: &Provenance| table::Table::new(output);
     /// comma-separated values with a header (RFC 4180)
-    Csv, "csv", csv::Csv::new;
+    Csv, "csv", ["csv"], |output, _: &Provenance| csv::Csv::new(output);
+    /// comma-separated values behind a description of the columns, as astropy reads and writes them
+    Ecsv, "ecsv", ["ecsv"], ecsv::Ecsv::new;
     /// one JSON object a line
-    Jsonl, "jsonl", jsonl::JsonLines::new;
+    Jsonl, "jsonl", ["jsonl", "ndjson"], |output, _: &Provenance| jsonl::JsonLines::new(output);
+    /// VOTable 1.4, for TOPCAT and other tools of the Virtual Observatory; the rows are binary
+    Votable, "votable", ["vot", "votable"], votable::Votable::binary;
+    /// VOTable 1.4 with its rows as XML
+    VotableText, "votable-text", ["xml"], votable::Votable::text;
+    /// FITS binary table
+    Fits, "fits", ["fits", "fit"], fits::Fits::new;
+    /// Apache Parquet, with a VOTable's description of the columns inside
+    Parquet, "parquet", ["parquet", "pq"], parquet::Parquet::new;
+}
+
+impl Format {
+    /// Whether its bytes are no text.
+    pub const fn is_binary(self) -> bool {
+        matches!(self, Self::Fits | Self::Parquet)
+    }
+
+    /// The format that a file's name asks for by its ending.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        let has = |format: &&Self| format.endings().contains(&ending.as_str());
+        Self::ALL.iter().find(has).copied()
+    }
 }
 
 #[cfg(test)]
@@ -142,7 +192,7 @@ mod tests {
 
     fn written(format: Format) -> String {
         let mut bytes = Vec::new();
-        let mut exporter = format.exporter(&mut bytes);
+        let mut exporter = format.exporter(&mut bytes, &Provenance::default());
         let columns = [
             Column::text("path"),
             Column::real("p"),

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::{Column, Export, Value};
+use super::{Export, Value};
+use crate::columns::Column;
 use galmorph_output::visible;
 
 /// The blanks between two columns.

@@ -2,15 +2,18 @@
 //! For anything more, there is SQL.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use galmorph_cutout::Morphology;
+use galmorph_output::path_text;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 
 use super::Reader;
-use crate::CatalogError;
+use crate::columns::{Column, classified_columns, rejected_columns};
 use crate::error::fault;
-use crate::export::{Column, Value};
-use crate::schema::{probability_columns, wide};
+use crate::export::{ModelOrigin, Provenance, Value};
+use crate::schema::wide;
+use crate::{CatalogError, time};
 
 /// Which rows are wanted.
 #[derive(Debug, Clone, Default)]
@@ -24,33 +27,6 @@ pub struct Filter {
     pub model: Option<String>,
     /// The most rows that are given.
     pub limit: Option<u64>,
-}
-
-/// The columns of the view `catalog`.
-fn classified_columns() -> Vec<Column> {
-    let mut columns = vec![
-        Column::text("path"),
-        Column::text("object_id"),
-        Column::real("ra"),
-        Column::real("dec"),
-        Column::text("label"),
-        Column::real("confidence"),
-    ];
-    columns.extend(probability_columns().map(Column::real));
-    columns.extend([Column::text("model"), Column::text("classified_at")]);
-    columns
-}
-
-/// The columns of rejected files.
-fn rejected_columns() -> Vec<Column> {
-    vec![
-        Column::text("path"),
-        Column::text("reason"),
-        Column::integer("bytes"),
-        Column::text("modified"),
-        Column::integer("attempts"),
-        Column::text("updated"),
-    ]
 }
 
 fn list(columns: &[Column]) -> String {
@@ -151,6 +127,32 @@ impl Reader {
             row(values)?;
         }
         Ok(())
+    }
+
+    /// Where the rows of this catalog come from. `program` reads them, to answer `query`.
+    pub fn provenance(&self, program: &str, query: &str) -> Result<Provenance, CatalogError> {
+        let work = || {
+            let mut statement =
+                (self.connection).prepare("SELECT name, digest FROM model ORDER BY id")?;
+            let models = statement.query_map([], |row| {
+                Ok(ModelOrigin {
+                    name: row.get(0)?,
+                    digest: row.get(1)?,
+                })
+            })?;
+            let mut models = models.collect::<rusqlite::Result<Vec<_>>>()?;
+            // One file with several cards, as under several settings, is one model.
+            models.dedup();
+            Ok(models)
+        };
+        let name = self.path.file_name().unwrap_or_default();
+        Ok(Provenance {
+            program: program.to_owned(),
+            time: time::now(),
+            catalog: path_text(Path::new(name)),
+            query: query.to_owned(),
+            models: work().map_err(|error| fault(&self.path, "read", error))?,
+        })
     }
 
     /// The names of the models that have a row, the newest first, each once.

@@ -100,7 +100,7 @@ mod tests {
         );
         assert_eq!(offered(&["galmorph", "query", "--label", "s"]), ["spiral"]);
         let formats: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        assert_eq!(offered(&["galmorph", "query", "--format", ""]), formats);
+        assert_eq!(offered(&["galmorph", "export", "--format", ""]), formats);
         let reasons = RejectReason::ALL.iter().map(|reason| reason.as_str());
         let reasons: Vec<&str> = reasons.filter(|name| name.starts_with("too")).collect();
         assert_eq!(offered(&["galmorph", "retry", "--reason", "too"]), reasons);

@@ -106,6 +106,7 @@ pub(crate) fn of(command: &str) -> Result<&'static Notes> {
         "watch" => &WATCH,
         "classify" => &CLASSIFY,
         "query" => &QUERY,
+        "export" => &EXPORT,
         "status" => &STATUS,
         "retry" => &RETRY,
         "backup" => &BACKUP,
@@ -331,6 +332,42 @@ const RETRY: Notes = Notes {
         ("galmorph-query", 1),
         ("galmorph-watch", 1),
         ("galmorph.toml", 5),
+    ],
+};
+
+const EXPORT: Notes = Notes {
+    description: &[
+        "Writes rows of the catalog to a file that other tools open: CSV, ECSV, JSON lines, VOTable, FITS or \
+         Parquet, as the ending of FILE says. The rows are those of galmorph-query(1), and the same flags choose \
+         them. Formats with a place for it also carry the unit and the UCD of each column, and where the rows come \
+         from. The file appears when it is complete.",
+        "It reads while `galmorph watch` writes. A FITS table first goes to a temporary file, because its header \
+         says how many rows there are.",
+    ],
+    some_rejected: None,
+    examples: &[
+        (
+            "Spirals of which the network is sure, for TOPCAT:",
+            "galmorph export spirals.fits --label spiral --min-confidence 0.9",
+        ),
+        (
+            "Everything, compressed:",
+            "galmorph export - --format votable | gzip > night.vot.gz",
+        ),
+    ],
+    files: &[
+        CATALOG,
+        SERVICE_CATALOG,
+        Named {
+            name: ".galmorph-export-*",
+            meaning: "What an export that was killed leaves beside FILE. It can be deleted.",
+        },
+    ],
+    environment: STATEFUL,
+    see_also: &[
+        ("galmorph", 1),
+        ("galmorph-query", 1),
+        ("galmorph-catalog", 5),
     ],
 };
 

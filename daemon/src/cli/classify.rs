@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use galmorph_cutout::{Image, Limits, Morphology, Probabilities};
 
+use super::filter::{command, program};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
 use crate::pipeline::{decode, object_id, with_signal};
-use galmorph_catalog::export::{Column, Value};
-use galmorph_catalog::{probability_columns, shortest};
+use galmorph_catalog::columns::Column;
+use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
+use galmorph_catalog::{probability_columns, shortest, time};
 use galmorph_inference::Classifier;
 use galmorph_inference::Model;
 use galmorph_output::{path_text, readable, visible};
@@ -34,7 +36,17 @@ impl Classify {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let model = self.model.load()?;
         let mut classifier = model.classifier();
-        self.rows.write(&columns(), |rows| {
+        let provenance = Provenance {
+            program: program(),
+            time: time::now(),
+            catalog: String::new(),
+            query: command(),
+            models: vec![ModelOrigin {
+                name: model.card.name.clone(),
+                digest: model.digest.to_string(),
+            }],
+        };
+        self.rows.write(&columns(), &provenance, |rows| {
             let mut outcome = Outcome::Fine;
             for file in &self.files {
                 match answer(file, &model, &mut classifier) {

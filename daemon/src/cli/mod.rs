@@ -11,6 +11,8 @@ mod backup;
 mod check;
 mod classify;
 mod deep;
+mod export;
+mod filter;
 mod hint;
 mod npy;
 mod query;
@@ -61,6 +63,8 @@ enum Command {
     Classify(classify::Classify),
     /// Print the catalog
     Query(query::QueryArguments),
+    /// Write the catalog as a file: CSV, ECSV, JSON lines, VOTable, FITS or Parquet
+    Export(export::Export),
     /// Show what galmorph watch is doing, and what waits
     Status(status::StatusArguments),
     /// Queue rejected files for another attempt
@@ -144,6 +148,7 @@ impl Command {
             Self::Watch(watch) => watch.run(screen, last_error, quiet),
             Self::Classify(classify) => classify.run(),
             Self::Query(query) => query.run(),
+            Self::Export(export) => export.run(quiet),
             Self::Status(status) => status.run(),
             Self::Retry(retry) => retry.run(quiet),
             Self::Backup(backup) => backup.run(quiet),

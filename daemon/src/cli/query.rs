@@ -1,14 +1,16 @@
 //! `galmorph query`: the catalog without SQL.
 
-use clap::{Args, ValueHint};
+use clap::Args;
 use galmorph_cutout::Morphology;
 
 use super::Outcome;
-use super::args::{CatalogArguments, label, probability, unknown};
+use super::args::CatalogArguments;
+use super::filter::{FilterArguments, provenance};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use crate::failure::Failure;
-use galmorph_catalog::export::{Column, Value};
-use galmorph_catalog::{Filter, Query, Reader, probability_columns};
+use galmorph_catalog::columns::Column;
+use galmorph_catalog::export::Value;
+use galmorph_catalog::probability_columns;
 
 /// What a terminal shows of a classified file, and of a rejected one.
 const CLASSIFIED: &[&str] = &[
@@ -21,35 +23,13 @@ const CLASSIFIED: &[&str] = &[
 ];
 const REJECTED: &[&str] = &["reason", "attempts", "updated", "path"];
 
-/// SQLite counts rows in 63 bits.
-const MOST_ROWS: u64 = i64::MAX as u64;
-
 #[derive(Debug, Args)]
 pub(super) struct QueryArguments {
     #[command(flatten)]
     catalog: CatalogArguments,
 
-    /// Only this class
-    #[arg(long, value_name = "CLASS", value_parser = label())]
-    label: Option<Morphology>,
-
-    /// Only predictions whose confidence is at least PROBABILITY (0 to 1)
-    #[arg(long, value_name = "PROBABILITY", value_parser = probability, value_hint = ValueHint::Other)]
-    min_confidence: Option<f64>,
-
-    /// The predictions of the model of this name, in place of those of the model in use
-    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
-    model: Option<String>,
-
-    /// Print at most ROWS rows
-    #[arg(long, value_name = "ROWS", value_hint = ValueHint::Other,
-          value_parser = clap::value_parser!(u64).range(..=MOST_ROWS))]
-    limit: Option<u64>,
-
-    /// Print the rejected files and why, in place of the predictions. A file stays rejected, under another
-    /// model or other limits too, until it changes or galmorph retry queues it
-    #[arg(long, conflicts_with_all = ["label", "min_confidence", "model"])]
-    rejected: bool,
+    #[command(flatten)]
+    filter: FilterArguments,
 
     #[command(flatten)]
     rows: RowArguments,
@@ -58,25 +38,11 @@ pub(super) struct QueryArguments {
 impl QueryArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let path = self.catalog.path()?;
-        let catalog = match &self.model {
-            Some(name) => {
-                // Of several models of one name, only the current version knows which one is in use.
-                let catalog = Reader::open_current(&path)?;
-                require_model(&catalog, name)?;
-                catalog
-            }
-            None => Reader::open(&path)?,
-        };
-        let (query, on_a_terminal) = if self.rejected {
-            (Query::rejected(self.limit), REJECTED)
+        let (catalog, query) = self.filter.open(&path)?;
+        let on_a_terminal = if self.filter.rejected {
+            REJECTED
         } else {
-            let filter = Filter {
-                label: self.label,
-                min_confidence: self.min_confidence,
-                model: self.model,
-                limit: self.limit,
-            };
-            (Query::classified(&filter), CLASSIFIED)
+            CLASSIFIED
         };
         let mut columns = Columns {
             all: query.columns().to_vec(),
@@ -87,7 +53,8 @@ impl QueryArguments {
         if answer.is_some() {
             columns.all.push(Column::text(RUNNER_UP));
         }
-        self.rows.write(&columns, |rows| {
+        let provenance = provenance(&catalog)?;
+        self.rows.write(&columns, &provenance, |rows| {
             rows.header()?;
             let answer = answer.filter(|_| rows.has(RUNNER_UP));
             catalog.run(&query, |mut values| {
@@ -97,15 +64,6 @@ impl QueryArguments {
             })?;
             Ok(Outcome::Fine)
         })
-    }
-}
-
-fn require_model(catalog: &Reader, name: &str) -> Result<(), Failure> {
-    let known = catalog.model_names()?;
-    if known.iter().any(|known| known == name) {
-        Ok(())
-    } else {
-        Err(Failure::Usage(unknown("model", name, &known)))
     }
 }
 

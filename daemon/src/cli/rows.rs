@@ -4,11 +4,12 @@
 //! in full.
 
 use std::env;
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock};
+use std::io::{self, BufWriter, IsTerminal as _};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use galmorph_catalog::export::{Column, Export, Fit, Format, Value, fitted_table};
+use galmorph_catalog::columns::Column;
+use galmorph_catalog::export::{Export, Fit, Format, Provenance, Value, fitted_table};
 use rustix::termios::tcgetwinsize;
 
 use super::Outcome;
@@ -29,7 +30,7 @@ const SHORTENED: [&str; 3] = ["path", "reason", "object_id"];
 #[derive(Debug, Args)]
 pub(super) struct RowArguments {
     /// Output format
-    #[arg(long, value_parser = formats(), default_value = "table")]
+    #[arg(long, value_parser = text_formats(), default_value = "table")]
     format: Format,
 
     /// Print only these columns, in this order: names separated by commas
@@ -41,9 +42,15 @@ pub(super) struct RowArguments {
     wide: bool,
 }
 
-fn formats() -> impl TypedValueParser<Value = Format> {
-    let values = Format::ALL
-        .iter()
+/// The formats that are text, and so can be printed.
+fn text_formats() -> impl TypedValueParser<Value = Format> {
+    formats(|format| !format.is_binary())
+}
+
+/// Parses the name of a format, one of those that `choose` takes.
+pub(super) fn formats(choose: fn(&Format) -> bool) -> impl TypedValueParser<Value = Format> {
+    let values = (Format::ALL.iter())
+        .filter(move |format| choose(format))
         .map(|format| PossibleValue::new(format.name()).help(format.meaning()));
     PossibleValuesParser::new(values).map(|name| {
         *Format::ALL
@@ -69,8 +76,9 @@ impl Columns {
         self.all.iter().position(|column| column.name == name)
     }
 
-    /// The positions of the columns that are wanted.
-    fn choose(&self, names: &[String], fits: bool) -> Result<Vec<usize>, Failure> {
+    /// The positions of the columns of these names; of all, if there are no names. `fits` leaves those that a
+    /// terminal has room for.
+    pub(super) fn choose(&self, names: &[String], fits: bool) -> Result<Vec<usize>, Failure> {
         let find = |name: &str| {
             self.position(name).ok_or_else(|| {
                 let known: Vec<&str> = self.all.iter().map(|column| &*column.name).collect();
@@ -92,11 +100,12 @@ impl RowArguments {
     pub(super) fn write(
         &self,
         columns: &Columns,
+        provenance: &Provenance,
         work: impl FnOnce(&mut Rows) -> Result<Outcome, Failure>,
     ) -> Result<Outcome, Failure> {
         let fits = self.format == Format::Table && !self.wide && io::stdout().is_terminal();
         let chosen = columns.choose(&self.columns, fits)?;
-        let output: BufWriter<StdoutLock> = BufWriter::new(io::stdout().lock());
+        let output = BufWriter::new(io::stdout());
         let names: Vec<Column> = chosen.iter().map(|at| columns.all[*at].clone()).collect();
         let exporter = if fits {
             let position = |name: &&str| names.iter().position(|column| column.name == **name);
@@ -106,17 +115,12 @@ impl RowArguments {
             };
             fitted_table(output, fit)
         } else {
-            self.format.exporter(output)
+            self.format.exporter(output, provenance)
         };
-        let mut rows = Rows {
-            exporter,
-            columns: names,
-            chosen,
-            here: fits.then(here),
-            has_header: false,
-        };
+        let mut rows = Rows::new(exporter, columns, chosen);
+        rows.here = fits.then(here);
         let outcome = work(&mut rows)?;
-        rows.exporter.finish().map_err(Failure::Output)?;
+        rows.finish().map_err(Failure::Output)?;
         Ok(outcome)
     }
 }
@@ -129,9 +133,32 @@ pub(super) struct Rows<'a> {
     // On a terminal: the current folder with a slash, which paths need not begin with.
     here: Option<String>,
     has_header: bool,
+    count: u64,
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
+    /// Rows that go to `exporter`: of all columns, those at the positions `chosen`.
+    pub(super) fn new(
+        exporter: Box<dyn Export + 'a>,
+        columns: &Columns,
+        chosen: Vec<usize>,
+    ) -> Self {
+        Self {
+            exporter,
+            columns: chosen.iter().map(|at| columns.all[*at].clone()).collect(),
+            chosen,
+            here: None,
+            has_header: false,
+            count: 0,
+        }
+    }
+
+    /// Writes out whatever was held back. Returns the number of rows.
+    pub(super) fn finish(mut self) -> io::Result<u64> {
+        self.exporter.finish()?;
+        Ok(self.count)
+    }
+
     /// Whether a column of this name is printed.
     pub(super) fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.name == name)
@@ -151,6 +178,7 @@ impl Rows<'_> {
     /// Writes a row, of one value for each column that the command can print.
     pub(super) fn row(&mut self, values: &[Value]) -> Result<(), Failure> {
         self.header()?;
+        self.count += 1;
         let chosen = self.chosen.iter().zip(&self.columns);
         let row: Vec<Value> = chosen
             .map(|(at, column)| match (&self.here, &values[*at]) {

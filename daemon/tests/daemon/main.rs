@@ -14,6 +14,7 @@ mod bad_input;
 mod catalog_on_disk;
 mod commands;
 mod crash_sweep;
+mod export;
 mod fault_injection;
 mod faults;
 mod file_system;

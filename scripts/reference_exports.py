@@ -1,0 +1,176 @@
+"""Holds the files of `galmorph export` against readers that are not ours: astropy, pandas and pyarrow.
+
+Makes a catalog of the sample cutouts, gives some of its rows awkward names, ids of 18 digits and positions, and
+reads each format back. Every cell must be what SQLite says, and the description must be there.
+
+Run it through scripts/reference, which installs the readers. GALMORPH names another program than the one that
+cargo builds.
+"""
+
+import csv
+import json
+import math
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pyarrow.parquet
+from astropy.io import fits
+from astropy.io.votable import parse, validate
+from astropy.io.votable.ucd import check_ucd
+from astropy.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+
+AWKWARD = ["587722981741363294", 'quoted "name", comma', "two\nlines\tand a tab", "銀河 NGC 1", "\x01control", "it's", ""]
+
+
+def galmorph(*arguments):
+    program = [os.environ["GALMORPH"]] if "GALMORPH" in os.environ else ["cargo", "run", "--quiet", "--release", "--locked", "--"]
+    subprocess.run([*program, *map(str, arguments)], cwd=ROOT, check=True)
+
+
+def make_catalog(path):
+    galmorph("--quiet", "watch", "data/cutouts", "--drain", "--catalog", path)
+    connection = sqlite3.connect(path)
+    ids = [row[0] for row in connection.execute("SELECT id FROM cutout ORDER BY path")]
+    for number, (key, name) in enumerate(zip(ids, AWKWARD)):
+        position = (number * 51.25, 90 - number * 30) if number % 2 == 0 else (None, None)
+        connection.execute(
+            "UPDATE cutout SET object_id = ?, ra = ?, dec = ? WHERE id = ?", (name, *position, key)
+        )
+    connection.commit()
+    connection.row_factory = sqlite3.Row
+    return [dict(row) for row in connection.execute("SELECT * FROM catalog WHERE label IS NOT NULL ORDER BY path")]
+
+
+def is_missing(value):
+    return value is None or value is np.ma.masked or (isinstance(value, float) and math.isnan(value))
+
+
+def compare(name, rows, columns, cell, encode=lambda text: text):
+    """`cell(row number, column)` is what the reader found. `encode` is how the format writes a text."""
+    for number, row in enumerate(rows):
+        for column in columns:
+            wanted, found = row[column], cell(number, column)
+            if isinstance(wanted, str):
+                wanted = encode(wanted)
+                # A text of no length is an empty cell where a format knows no difference.
+                good = str("" if is_missing(found) else found) == str(wanted) or found == wanted
+            elif wanted is None:
+                good = is_missing(found)
+            else:
+                good = not is_missing(found) and float(found) == wanted
+            if not good:
+                print(f"FAIL {name}: row {number}, {column}: {found!r} where the catalog has {wanted!r}")
+                return False
+    print(f"ok   {name}: {len(rows)} rows of {len(columns)} columns are what the catalog says")
+    return True
+
+
+def percent(keep):
+    """Characters that `keep` refuses, as % and two hexadecimal digits for each of their bytes."""
+    return lambda text: "".join(c if keep(c) else "".join(f"%{b:02X}" for b in c.encode()) for c in text)
+
+
+def check_table(name, path, rows, table, encode):
+    columns = list(rows[0])
+    good = table.colnames == columns
+    good &= compare(name, rows, columns, lambda number, column: table[column][number], encode)
+    good &= len(table) == len(rows)
+    good &= str(table["ra"].unit) == "deg"
+    return good
+
+
+def check_votable(name, path, rows):
+    with warnings.catch_warnings():
+        # Every warning of the strict reader is a fault of ours.
+        warnings.simplefilter("error")
+        document = parse(path, verify="exception")
+        is_valid = validate(str(path), output=None)
+    table = document.get_first_table()
+    ucds = [field.ucd for field in table.fields if field.ucd]
+    good = is_valid and all(check_ucd(ucd, check_controlled_vocabulary=True) for ucd in ucds)
+    infos = {info.name: info.value for info in [*document.resources[0].infos, *table.infos]}
+    good &= int(infos["rows"]) == len(rows) and infos["creator"].startswith("galmorph ")
+    good &= "model" in infos and len(ucds) >= 12
+    if not good:
+        print(f"FAIL {name}: {infos}, {ucds}")
+    legal = percent(lambda c: c >= " " and c not in "\ufffe\uffff") if "text" in name else percent(lambda c: True)
+    return good & check_table(name, path, rows, table.to_table(use_names_over_ids=True), legal)
+
+
+def check_fits(name, path, rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(path) as file:
+            file.verify("exception")
+            header = file[1].header
+            good = header["CREATOR"].startswith("galmorph ") and header["RADESYS"] == "ICRS"
+            good &= any("model: " in line for line in header["HISTORY"])
+            good &= "TUCD3" in header and path.stat().st_size % 2880 == 0
+    table = Table.read(path)
+    if not good:
+        print(f"FAIL {name}: {header!r}")
+    return good & check_table(name, path, rows, table, percent(lambda c: " " <= c <= "~"))
+
+
+def check_parquet(name, path, rows):
+    table = pandas.read_parquet(path)
+    columns = list(rows[0])
+    good = list(table.columns) == columns
+    good &= compare(name, rows, columns, lambda number, column: table[column].iloc[number])
+    metadata = pyarrow.parquet.read_metadata(path).metadata
+    good &= metadata[b"IVOA.VOTable-Parquet.version"] == b"1.0"
+    described = Table.read(path, format="parquet.votable")
+    good &= str(described["ra"].unit) == "deg" and described["ra"].meta["ucd"].startswith("pos.eq.ra")
+    if not good:
+        print(f"FAIL {name}: {metadata.keys()}, {table.dtypes}")
+    return good
+
+
+def check(name, path, rows):
+    if name == "ecsv":
+        return check_table(name, path, rows, Table.read(path), lambda text: text)
+    if name == "csv":
+        with path.open(newline="") as file:
+            table = list(csv.DictReader(file))
+        number = lambda text: None if text == "" else text
+        return compare(name, rows, list(rows[0]), lambda at, column: number(table[at][column]))
+    if name == "jsonl":
+        table = [json.loads(line) for line in path.read_text().splitlines()]
+        return compare(name, rows, list(rows[0]), lambda at, column: table[at][column])
+    if name.startswith("votable"):
+        return check_votable(name, path, rows)
+    return {"fits": check_fits, "parquet": check_parquet}[name](name, path, rows)
+
+
+def main():
+    good = True
+    with tempfile.TemporaryDirectory() as scratch:
+        catalog = Path(scratch, "galmorph.sqlite")
+        rows = make_catalog(catalog)
+        names = ["csv", "ecsv", "jsonl", "votable", "votable-text", "fits", "parquet"]
+        for name in names:
+            path = Path(scratch, f"export.{name}")
+            galmorph("--quiet", "export", path, "--format", name, "--catalog", catalog)
+            good &= check(name, path, rows)
+        # No rows at all are a table, too.
+        for name in ["votable", "fits", "parquet"]:
+            path = Path(scratch, f"empty.{name}")
+            galmorph("--quiet", "export", path, "--format", name, "--limit", "0", "--catalog", catalog)
+            # astropy's reader of Parquet stumbles over texts of which there are none.
+            length = len(pandas.read_parquet(path) if name == "parquet" else Table.read(path, format=name))
+            print(f"{'ok  ' if length == 0 else 'FAIL'} {name} without rows")
+            good &= length == 0
+    return good
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main() else 1)
