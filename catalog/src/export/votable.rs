@@ -127,12 +127,12 @@ fn begin(
     output.write_all(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
     writeln!(output, "<VOTABLE version=\"1.4\" xmlns=\"{NAMESPACE}\">")?;
     output.write_all(b"<RESOURCE type=\"results\">\n")?;
-    let has_position = columns.iter().any(is_position);
-    if has_position {
-        writeln!(output, "<COOSYS ID=\"{FRAME}\" system=\"ICRS\"/>")?;
-    }
+    // The schema asks for this order.
     for (name, value) in provenance.entries() {
         element(output, "INFO", &[("name", name), ("value", &value)], None)?;
+    }
+    if columns.iter().any(is_position) {
+        writeln!(output, "<COOSYS ID=\"{FRAME}\" system=\"ICRS\"/>")?;
     }
     output.write_all(b"<TABLE name=\"catalog\">\n")?;
     for (number, column) in columns.iter().enumerate() {
