@@ -5,6 +5,7 @@
 mod bad_input;
 mod closed_pipe;
 mod evaluate;
+mod fold;
 mod report;
 mod resume;
 mod select;
