@@ -186,9 +186,8 @@ impl Variation {
     fn view_into(&self, preprocessing: &Preprocessing, image: &Image, output: &mut [f32]) {
         let side = preprocessing.crop as usize;
         let alter = |view: &mut [f32]| {
-            self.effects.before_colours(view);
+            self.effects.apply(view, side);
             self.distortion.apply(view);
-            self.effects.after_colours(view, side);
             let upright = view.to_vec();
             self.symmetry.apply(&upright, side, view);
         };

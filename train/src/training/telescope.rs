@@ -161,8 +161,9 @@ impl Effects {
         edge: None,
     };
 
-    /// What happens before the colours are distorted: the image comes with it.
-    pub(super) fn before_colours(&self, view: &mut [f32]) {
+    /// Changes a view `[3, side, side]` in place, before its colours are distorted: black at the edge of
+    /// a field is then distorted like all other black.
+    pub(super) fn apply(&self, view: &mut [f32], side: usize) {
         match self.stretch {
             Some(Stretch::Power(exponent)) => {
                 for value in view.iter_mut() {
@@ -188,16 +189,19 @@ impl Effects {
         if let Some(noise) = &self.noise {
             noise.add(view);
         }
+        if let Some(edge) = self.edge {
+            edge.apply(view, side);
+        }
     }
+}
 
-    /// What happens after the colours were distorted. Black is black, whatever the colours.
-    pub(super) fn after_colours(&self, view: &mut [f32], side: usize) {
-        let Some(edge) = self.edge else { return };
-        let (sin, cos) = edge.angle.sin_cos();
+impl Edge {
+    fn apply(self, view: &mut [f32], side: usize) {
+        let (sin, cos) = self.angle.sin_cos();
         let half = side as f32 / 2.0;
         for plane in view.chunks_exact_mut(side * side) {
             for (y, line) in plane.chunks_exact_mut(side).enumerate() {
-                let beyond = (y as f32 + 0.5 - half) * sin - edge.distance * half;
+                let beyond = (y as f32 + 0.5 - half) * sin - self.distance * half;
                 for (x, value) in line.iter_mut().enumerate() {
                     if (x as f32 + 0.5 - half) * cos + beyond > 0.0 {
                         *value = 0.0;
@@ -275,8 +279,7 @@ mod tests {
     #[test]
     fn nothing_changes_nothing() {
         let mut view = ramp();
-        Effects::NONE.before_colours(&mut view);
-        Effects::NONE.after_colours(&mut view, SIDE);
+        Effects::NONE.apply(&mut view, SIDE);
         assert_eq!(view, ramp());
     }
 
@@ -293,7 +296,7 @@ mod tests {
                 stretch: Some(stretch),
                 ..Effects::NONE
             };
-            effects.before_colours(&mut view);
+            effects.apply(&mut view, 16);
             assert!(
                 view[0].abs() < 1e-4 && (view[255] - 255.0).abs() < 0.01,
                 "{stretch:?}"
@@ -305,7 +308,7 @@ mod tests {
             stretch: Some(Stretch::Power(2.0)),
             ..Effects::NONE
         };
-        squared.before_colours(&mut half);
+        squared.apply(&mut half, 1);
         assert!((half[0] - 63.75).abs() < 0.01);
     }
 
@@ -316,7 +319,7 @@ mod tests {
             grey: true,
             ..Effects::NONE
         };
-        grey.before_colours(&mut view);
+        grey.apply(&mut view, 1);
         assert_eq!(view, [70.0; 3]);
     }
 
@@ -344,7 +347,7 @@ mod tests {
             ..Effects::NONE
         };
         let mut view = vec![9.0; 3 * SIDE * SIDE];
-        effects.after_colours(&mut view, SIDE);
+        effects.apply(&mut view, SIDE);
         for line in view.chunks_exact(SIDE) {
             assert!(line[..30].iter().all(|value| *value == 9.0));
             assert!(line[30..].iter().all(|value| *value == 0.0));
