@@ -130,17 +130,17 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let preprocessing = args.views.preprocessing(network.view_shape()[2])?;
     let augmentation =
         Augmentation::named(args.augmentation, &preprocessing).map_err(Error::Input)?;
-    let (trained, held_out) = match args.fold {
+    let (learned, held_out) = match args.fold {
         Some(fold) => (Part::AllBut(fold), Part::Fold(fold)),
         None => (Part::Split(Split::Train), Part::Split(Split::Validation)),
     };
     let source = args.data.source(args.targets);
-    let images = source.open(&[held_out, trained])?;
+    let images = source.open(&[held_out, learned])?;
     let largest_crop = (augmentation.largest_crop()).max(preprocessing.largest_scale());
     let load = |part| images.load(part, largest_crop, threads);
     let validation = load(held_out)?;
-    let training = load(trained)?;
-    for (part, dataset) in [(trained, &training), (held_out, &validation)] {
+    let training = load(learned)?;
+    for (part, dataset) in [(learned, &training), (held_out, &validation)] {
         log::info!("{part}: {}", class_counts(dataset));
     }
 

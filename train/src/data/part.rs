@@ -111,13 +111,14 @@ mod tests {
         }
     }
 
-    /// Models that were trained years apart must have held out the same galaxies.
+    /// Models that were trained years apart must have held out the same galaxies. The numbers are those of
+    /// Python's blake3.
     #[test]
     fn the_fold_of_a_galaxy_never_changes() {
         let folds: Vec<u8> = ["100053", "100122", "909652", "", "NGC 6976"]
             .map(|id| Fold::of(id).into())
             .to_vec();
-        assert_eq!(folds, [0; 5]);
+        assert_eq!(folds, [1, 2, 2, 3, 3]);
     }
 
     #[test]

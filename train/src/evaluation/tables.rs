@@ -242,7 +242,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> Table {
             Cell::Count(found.images),
             Cell::Value(found.here, None),
             Cell::Value(found.there, None),
-            Some(found.difference).into(),
+            Some(found.advantage).into(),
             Cell::Count(found.only_here),
             Cell::Count(found.only_there),
             Cell::Value(found.p_value, None),

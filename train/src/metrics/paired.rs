@@ -30,7 +30,7 @@ pub(crate) struct Difference {
     pub(crate) there: f64,
     /// The former minus the latter, with the percentile bootstrap's interval: images are drawn again,
     /// each with the labels of both models.
-    pub(crate) difference: Estimate,
+    pub(crate) advantage: Estimate,
     /// Images that only the model gets right.
     pub(crate) only_here: u64,
     /// Images that only the other model gets right.
@@ -72,7 +72,7 @@ pub(crate) fn compare(pairs: &[Pair]) -> Option<Comparison> {
             images: of.images,
             here: of.here as f64 / of.images as f64,
             there: of.there as f64 / of.images as f64,
-            difference: estimate(number)?,
+            advantage: estimate(number)?,
             only_here: of.here - of.both,
             only_there: of.there - of.both,
             p_value: mcnemar(of.here - of.both, of.there - of.both),
@@ -204,7 +204,7 @@ mod tests {
             (1000, 30, 10)
         );
         assert!((found.all.here - 0.93).abs() < 1e-12 && (found.all.there - 0.91).abs() < 1e-12);
-        let Estimate { value, low, high } = found.all.difference;
+        let Estimate { value, low, high } = found.all.advantage;
         assert!((value - 0.02).abs() < 1e-12);
         // 1.96 standard errors of the sum of +1 and -1: sqrt(40 - 400 / 1000) / 1000.
         assert!(
@@ -215,7 +215,7 @@ mod tests {
 
         let spiral = found.per_class[Spiral.id()].as_ref().unwrap();
         assert_eq!((spiral.images, spiral.only_there), (70, 10));
-        assert!((spiral.difference.value + 1.0 / 7.0).abs() < 1e-12);
+        assert!((spiral.advantage.value + 1.0 / 7.0).abs() < 1e-12);
         assert_eq!(found.per_class[Cigar.id()], None);
         let mean = (30.0 / 930.0 - 10.0 / 70.0) / 2.0;
         assert!((found.mean_recall.value - mean).abs() < 1e-12);

@@ -259,7 +259,7 @@ fn compare_pairs(case: &Case, theirs: &Value) {
             theirs["only"],
             "{what}"
         );
-        let value = Some(found.difference.value);
+        let value = Some(found.advantage.value);
         assert_same(value, &theirs["difference"], TOLERANCE, what);
         assert_same(Some(found.p_value), &theirs["p_value"], TOLERANCE, what);
     };
@@ -277,7 +277,7 @@ fn compare_pairs(case: &Case, theirs: &Value) {
     let mean = Some(ours.mean_recall.value);
     assert_same(mean, &theirs["mean_recall"], TOLERANCE, "mean recall");
     // Both intervals come from random draws.
-    let Estimate { low, high, .. } = ours.all.difference;
+    let Estimate { low, high, .. } = ours.all.advantage;
     for (ours, theirs) in [low, high]
         .into_iter()
         .zip(theirs["interval"].as_array().unwrap())

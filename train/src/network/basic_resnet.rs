@@ -2,8 +2,8 @@
 //!
 //! Its units are the basic blocks of He et al. 2016a ("Deep residual learning for image recognition",
 //! Figure 5, left): two 3x3 convolutions, each with a batch normalisation. At inference a batch
-//! normalisation that follows a convolution is a part of it, so only 3x3 convolutions, ReLUs and sums
-//! remain. That is what CPUs do best.
+//! normalisation that follows a convolution is a part of it, so only 3x3 convolutions, activations and
+//! sums remain. That is what CPUs do best.
 //!
 //! - The stem has two 3x3 convolutions of stride 2, so that no layer works at the view's full size.
 //! - Where a group halves the image, its first block does, and the shortcut is the mean of 3x3 pixels and
