@@ -1,8 +1,9 @@
-"""Computes the paper's preprocessing with TensorFlow, as the golden tests' reference.
+"""Computes the paper's preprocessing with TensorFlow, and the antialiased one with Pillow, as the golden tests' reference.
 
 The reference is, for each test scale Q:
     resize_with_crop_or_pad to Q x Q -> resize_bilinear (TensorFlow 1's) to 80 x 80
     -> the central 64 x 64 -> per_image_standardization
+Antialiased views are resized by Pillow's BILINEAR instead, to another size.
 
 Run it through scripts/reference, which installs TensorFlow.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import PIL.Image
 import tensorflow as tf
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +36,16 @@ CASES = [
     ("texture", 97, 311, 1),  # padded in width, cropped in height
     ("spot", 264, 264, 1),  # nearly uniform: the lower bound of the whitening
 ]
+
+# The cases of antialiased views in cutout/tests/golden.rs, and what they are.
+ANTIALIASED_CASES = [
+    ("texture", 424, 424, 7),
+    ("texture", 301, 257, 7),
+    ("texture", 150, 150, 7),  # padded at two of three scales
+    ("texture", 97, 311, 7),
+]
+ANTIALIASED_SCALES = [100, 198, 331]  # enlarged, shrunk a little, shrunk much
+ANTIALIASED_RESIZE, ANTIALIASED_CROP = 144, 128
 
 # TensorFlow against itself on another processor; relative for values above 1.
 GOLDEN_TOLERANCE = 1e-6
@@ -76,6 +88,23 @@ def views(pixels):
     return np.stack(result)
 
 
+def antialiased_views(pixels):
+    """The views [scales, 3, crop, crop] as Pillow resizes them."""
+    result = []
+    margin = (ANTIALIASED_RESIZE - ANTIALIASED_CROP) // 2
+    for scale in ANTIALIASED_SCALES:
+        crop = tf.image.resize_with_crop_or_pad(pixels, scale, scale).numpy().astype(np.float32)
+        size = (ANTIALIASED_RESIZE, ANTIALIASED_RESIZE)
+        planes = [
+            np.asarray(PIL.Image.fromarray(plane).resize(size, PIL.Image.Resampling.BILINEAR))
+            for plane in np.moveaxis(crop, 2, 0)
+        ]
+        image = np.stack(planes, axis=2)[margin:-margin, margin:-margin]
+        image = tf.image.per_image_standardization(image)
+        result.append(tf.transpose(image, [2, 0, 1]).numpy())
+    return np.stack(result)
+
+
 def shared_folder():
     """Where the real cutouts are, if they are."""
     return Path(os.environ.get("GALMORPH_SHARED", ROOT / "../shared")).resolve()
@@ -90,12 +119,15 @@ def dump_pixels(files, folder):
 
 
 def golden(write):
-    """Compares TensorFlow's arrays with the committed ones, or writes them. True if all agree."""
+    """Compares the arrays of TensorFlow and Pillow with the committed ones, or writes them. True if all agree."""
     patterns = {"texture": texture, "spot": spot}
+    arrays = [("", views, case) for case in CASES]
+    arrays += [("antialiased-", antialiased_views, case) for case in ANTIALIASED_CASES]
     good = True
-    for pattern, width, height, stride in CASES:
-        path = GOLDEN / f"{pattern}-{width}x{height}.npy"
-        array = views(patterns[pattern](width, height)).reshape(len(SCALES), -1)[:, ::stride]
+    for prefix, make, (pattern, width, height, stride) in arrays:
+        path = GOLDEN / f"{prefix}{pattern}-{width}x{height}.npy"
+        array = make(patterns[pattern](width, height))
+        array = array.reshape(len(array), -1)[:, ::stride]
         array = np.ascontiguousarray(array, dtype="<f4")
         if write:
             GOLDEN.mkdir(parents=True, exist_ok=True)
@@ -109,7 +141,7 @@ def golden(write):
             continue
         committed = np.load(path)
         if committed.shape != array.shape:
-            print(f"FAIL {name}: shape {committed.shape}, TensorFlow's is {array.shape}")
+            print(f"FAIL {name}: shape {committed.shape}, the reference has {array.shape}")
             good = False
             continue
         worst = np.max(np.abs(committed - array) / np.maximum(1, np.abs(array)))

@@ -45,6 +45,9 @@ pub struct Training {
     /// fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_digest: Option<String>,
+    /// The fold of the galaxies that was held out as the validation set, where the training was of folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u8>,
     /// The seed of everything random.
     pub seed: u64,
     /// The number of passes over the images.

@@ -10,6 +10,7 @@
 //! References to sections, tables and figures are to Zhu et al. 2019, *Galaxy morphology
 //! classification with deep convolutional neural networks*, Astrophysics and Space Science 364, 55.
 
+mod antialias;
 mod blank;
 mod card;
 mod early_stop;
@@ -27,6 +28,7 @@ mod view;
 
 /// An 8-bit picture, as the `image` crate has it: what images are drawn as and shown as.
 pub use ::image::RgbImage;
+pub use antialias::Outside;
 pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
@@ -38,3 +40,4 @@ pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening
 pub use probabilities::{Average, Probabilities};
 pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};
+pub use view::Sampling;

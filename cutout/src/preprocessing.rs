@@ -35,8 +35,7 @@ pub struct Preprocessing {
 
 /// The name of the algorithm that a crop is resized with.
 ///
-/// There is one, so there is nothing to choose. It is recorded so that a program that has another one
-/// some day still runs an old model as it was trained.
+/// A network trained on one of them loses accuracy on another, so a model is run with its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resampling {
@@ -44,10 +43,25 @@ pub enum Resampling {
     /// TensorFlow 1's `resize_bilinear` with `align_corners=False`.
     #[serde(rename = "tensorflow1_bilinear")]
     TensorFlow1Bilinear,
+    /// A triangle as wide as the reduction, with half-pixel centres, cut off at the edge of the crop:
+    /// the `BILINEAR` of Pillow's `Image.resize` on the cropped image.
+    Antialiased,
 }
 
-/// The name of the algorithm that normalises a view's values. There is one; it is recorded for the same
-/// reason as [`Resampling`].
+impl Resampling {
+    /// The name in a model card.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TensorFlow1Bilinear => "tensorflow1_bilinear",
+            Self::Antialiased => "antialiased",
+        }
+    }
+}
+
+/// The name of the algorithm that normalises a view's values.
+///
+/// There is one, so there is nothing to choose. It is recorded so that a program that has another one
+/// some day still runs an old model as it was trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whitening {
@@ -66,7 +80,7 @@ impl Default for Preprocessing {
         Self {
             test_scales: vec![180, 200, 220, 240],
             resize: 80,
-            crop: 64,
+            crop: Self::PAPER_CROP,
             resampling: Resampling::TensorFlow1Bilinear,
             whitening: Whitening::PerImage,
         }
@@ -74,6 +88,9 @@ impl Default for Preprocessing {
 }
 
 impl Preprocessing {
+    /// The side of the views of the paper, in pixels, which all networks of the paper take.
+    pub const PAPER_CROP: u32 = 64;
+
     /// Checks a description that came from outside.
     pub fn validate(&self) -> Result<(), PreprocessingError> {
         let fault = |message: String| Err(PreprocessingError(message));
@@ -132,6 +149,14 @@ impl Preprocessing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resampling_has_the_same_name_in_a_card_and_in_a_message() {
+        for resampling in [Resampling::TensorFlow1Bilinear, Resampling::Antialiased] {
+            let written = serde_json::to_value(resampling).unwrap();
+            assert_eq!(written, resampling.name());
+        }
+    }
 
     #[test]
     fn descriptions_that_cannot_be_carried_out_are_refused() {

@@ -3,8 +3,25 @@
 //! Training views and test views come from the same function, [`Preprocessing::view_with`], so that
 //! what a network sees when it is used can't differ from what it was trained on.
 
+use crate::antialias::Resample;
 use crate::resize::{Window, resize_window};
-use crate::{Image, Preprocessing, Resampling, Whitening};
+use crate::{Image, Outside, Preprocessing, Resampling, Whitening};
+
+/// Which part of an image a view shows, and how sharply.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// The side of the centre crop, in pixels of the image.
+    pub scale: u32,
+    /// The first column and row of the window in the resized crop, each at most
+    /// [`slack`](Preprocessing::slack).
+    pub corner: (u32, u32),
+    /// The standard deviation of a Gaussian blur, in pixels of the image: what worse seeing does. Only
+    /// [`Resampling::Antialiased`] can be blurred.
+    pub seeing: f32,
+    /// What the view shows where the crop reaches beyond the image. [`Resampling::TensorFlow1Bilinear`]
+    /// shows black.
+    pub outside: Outside,
+}
 
 impl Preprocessing {
     /// The network's inputs for one image, `[n_scales, 3, crop, crop]`, row-major.
@@ -25,36 +42,60 @@ impl Preprocessing {
     /// # Panics
     /// If `output` is not [`view_len`](Self::view_len) long.
     pub fn view_into(&self, image: &Image, scale: u32, output: &mut [f32]) {
-        let middle = self.slack() / 2;
-        self.view_with(image, scale, (middle, middle), |_| {}, output);
+        self.view_with(image, self.centred(scale), |_| {}, output);
     }
 
-    /// A view that may be shifted and altered: what training sees. It is written to `output` as
+    /// What a view at the test scale `scale`, in pixels, shows of an image.
+    pub const fn centred(&self, scale: u32) -> Sampling {
+        let middle = self.slack() / 2;
+        Sampling {
+            scale,
+            corner: (middle, middle),
+            seeing: 0.0,
+            outside: Outside::Black,
+        }
+    }
+
+    /// A view that may be shifted, blurred and altered: what training sees. It is written to `output` as
     /// `[3, crop, crop]`.
     ///
-    /// `scale` is the side of the centre crop in pixels. `corner` is the first column and row of the
-    /// window in the resized crop, each at most [`slack`](Self::slack). `alter` gets the window's values
-    /// before they are whitened, 0..=255, and may change them in place.
+    /// `alter` gets the window's values before they are whitened, 0..=255, and may change them in place.
     ///
     /// # Panics
-    /// If `output` is not [`view_len`](Self::view_len) long, or the window is outside the resized crop.
+    /// If `output` is not [`view_len`](Self::view_len) long, the window is outside the resized crop, or
+    /// the resampling can't do what is asked for.
     pub fn view_with(
         &self,
         image: &Image,
-        scale: u32,
-        corner: (u32, u32),
+        sampling: Sampling,
         alter: impl FnOnce(&mut [f32]),
         output: &mut [f32],
     ) {
-        let window = Window {
-            left: corner.0,
-            top: corner.1,
-            side: self.crop,
-        };
+        let Sampling {
+            scale,
+            corner: (left, top),
+            seeing,
+            outside,
+        } = sampling;
+        let side = self.crop;
+        let window = Window { left, top, side };
         match self.resampling {
             Resampling::TensorFlow1Bilinear => {
+                assert!(
+                    seeing == 0.0 && outside == Outside::Black,
+                    "{} can't be blurred or mirrored",
+                    self.resampling.name()
+                );
                 resize_window(image, scale, self.resize, window, output);
             }
+            Resampling::Antialiased => Resample {
+                crop: scale,
+                resized: self.resize,
+                window,
+                seeing,
+                outside,
+            }
+            .run(image, output),
         }
         alter(output);
         match self.whitening {
@@ -122,6 +163,35 @@ mod tests {
     }
 
     #[test]
+    fn an_antialiased_view_of_what_is_kept_is_that_of_the_whole() {
+        let preprocessing = Preprocessing {
+            test_scales: vec![198, 231],
+            resize: 144,
+            crop: 128,
+            resampling: Resampling::Antialiased,
+            ..Preprocessing::default()
+        };
+        for (width, height) in [(424, 424), (301, 257), (200, 300), (90, 97)] {
+            let image = crate::Image::from(picture(width, height));
+            let whole = preprocessing.views(&image);
+            assert_eq!(whole.len(), 2 * 3 * 128 * 128);
+            assert!(whole == preprocessing.views(&image.keep_centre(231)));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "tensorflow1_bilinear can't be blurred")]
+    fn the_papers_resampling_is_not_quietly_left_sharp() {
+        let preprocessing = Preprocessing::default();
+        let blurred = Sampling {
+            seeing: 1.0,
+            ..preprocessing.centred(200)
+        };
+        let mut view = vec![0.0; preprocessing.view_len()];
+        preprocessing.view_with(&picture(264, 264).into(), blurred, |_| {}, &mut view);
+    }
+
+    #[test]
     fn an_altered_view_is_altered_before_it_is_whitened() {
         let image = picture(300, 260).into();
         let preprocessing = Preprocessing::default();
@@ -133,7 +203,7 @@ mod tests {
                 *value = 2.0 * *value + 10.0;
             }
         };
-        preprocessing.view_with(&image, 200, (8, 8), alter, &mut view);
+        preprocessing.view_with(&image, preprocessing.centred(200), alter, &mut view);
         let mut plain = vec![0.0; preprocessing.view_len()];
         preprocessing.view_into(&image, 200, &mut plain);
         for (altered, plain) in view.iter().zip(&plain) {

@@ -1,7 +1,7 @@
-//! The preprocessing against TensorFlow's own, value by value.
+//! The preprocessing against TensorFlow's own and Pillow's, value by value.
 //!
-//! `scripts/reference --write` made the arrays in `golden/`, with TensorFlow itself; CI makes them again
-//! and compares. Their inputs are pixels from an integer formula that both sides compute, so that no
+//! `scripts/reference --write` made the arrays in `golden/`, with TensorFlow and Pillow themselves; CI
+//! makes them again and compares. Their inputs are pixels from an integer formula that both sides compute, so that no
 //! image decoder takes part.
 
 #![allow(clippy::panic, clippy::unwrap_used)] // A helper of a test fails the test.
@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::{Image, Preprocessing, RgbImage};
+use galmorph_cutout::{Image, Preprocessing, Resampling, RgbImage};
 use image::Rgb;
 
 /// The largest absolute difference of any value of any view.
@@ -26,6 +26,25 @@ const CASES: [(Pattern, u32, u32, usize); 7] = [
     (Pattern::Texture, 97, 311, 1),
     (Pattern::Spot, 264, 264, 1),
 ];
+
+/// The cases of [`Resampling::Antialiased`], which is Pillow's.
+const ANTIALIASED_CASES: [(Pattern, u32, u32, usize); 4] = [
+    (Pattern::Texture, 424, 424, 7),
+    (Pattern::Texture, 301, 257, 7),
+    (Pattern::Texture, 150, 150, 7),
+    (Pattern::Texture, 97, 311, 7),
+];
+
+/// Views that enlarge, shrink a little, and shrink much.
+fn antialiased() -> Preprocessing {
+    Preprocessing {
+        test_scales: vec![100, 198, 331],
+        resize: 144,
+        crop: 128,
+        resampling: Resampling::Antialiased,
+        ..Preprocessing::default()
+    }
+}
 
 #[derive(Clone, Copy)]
 enum Pattern {
@@ -70,6 +89,10 @@ fn file_name((pattern, width, height, _): (Pattern, u32, u32, usize)) -> String 
     format!("{}-{width}x{height}.npy", pattern.name())
 }
 
+fn antialiased_file_name(case: (Pattern, u32, u32, usize)) -> String {
+    format!("antialiased-{}", file_name(case))
+}
+
 /// The values of a `.npy` file, version 1.0, that holds little-endian float32 in C order.
 fn read_npy(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -87,26 +110,39 @@ fn read_npy(path: &Path) -> Vec<f32> {
 fn views_are_tensorflows_to_1e_4() {
     let preprocessing = Preprocessing::default();
     for case in CASES {
-        let (pattern, width, height, stride) = case;
-        let views = preprocessing.views(&pattern.image(width, height));
-        let ours: Vec<f32> = views
-            .chunks_exact(preprocessing.view_len())
-            .flat_map(|view| view.iter().step_by(stride).copied())
-            .collect();
-        let wanted = read_npy(&golden_folder().join(file_name(case)));
-        assert_eq!(ours.len(), wanted.len(), "{}", file_name(case));
+        assert_views_are(&preprocessing, case, &file_name(case));
+    }
+}
 
-        let per_scale = ours.len() / preprocessing.view_count();
-        for (at, (ours, wanted)) in ours.iter().zip(&wanted).enumerate() {
-            let difference = (ours - wanted).abs();
-            assert!(
-                difference <= TOLERANCE,
-                "{}, scale {}, value {}: {ours}, TensorFlow has {wanted}",
-                file_name(case),
-                preprocessing.test_scales[at / per_scale],
-                at % per_scale * stride,
-            );
-        }
+#[test]
+fn antialiased_views_are_pillows_to_1e_4() {
+    for case in ANTIALIASED_CASES {
+        assert_views_are(&antialiased(), case, &antialiased_file_name(case));
+    }
+}
+
+fn assert_views_are(
+    preprocessing: &Preprocessing,
+    (pattern, width, height, stride): (Pattern, u32, u32, usize),
+    file: &str,
+) {
+    let views = preprocessing.views(&pattern.image(width, height));
+    let ours: Vec<f32> = views
+        .chunks_exact(preprocessing.view_len())
+        .flat_map(|view| view.iter().step_by(stride).copied())
+        .collect();
+    let wanted = read_npy(&golden_folder().join(file));
+    assert_eq!(ours.len(), wanted.len(), "{file}");
+
+    let per_scale = ours.len() / preprocessing.view_count();
+    for (at, (ours, wanted)) in ours.iter().zip(&wanted).enumerate() {
+        let difference = (ours - wanted).abs();
+        assert!(
+            difference <= TOLERANCE,
+            "{file}, scale {}, value {}: {ours}, the reference has {wanted}",
+            preprocessing.test_scales[at / per_scale],
+            at % per_scale * stride,
+        );
     }
 }
 
@@ -117,5 +153,7 @@ fn every_golden_array_has_its_case() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(there, CASES.map(file_name).into_iter().collect());
+    let cases = CASES.map(file_name).into_iter();
+    let cases = cases.chain(ANTIALIASED_CASES.map(antialiased_file_name));
+    assert_eq!(there, cases.collect());
 }

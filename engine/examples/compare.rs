@@ -9,6 +9,7 @@ use std::error::Error;
 use galmorph_engine::{Kernel, accelerate, for_batches, reader};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::Factoid;
 
 /// How often each is run, in turns. The fastest run counts.
 const ROUNDS: usize = 8;
@@ -24,8 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("no model was named")?;
     let views: usize = arguments.next().map_or(Ok(4), |views| views.parse())?;
     let only = arguments.next();
-    let shape = [views, 3, 64, 64];
-    let model = for_batches(reader().model_for_path(&path)?, views, [3, 64, 64])?;
+    let read = reader().model_for_path(&path)?;
+    let view = view_shape(&read)?;
+    let shape = [views, view[0], view[1], view[2]];
+    let model = for_batches(read, views, view)?;
     let mut state = 1_u32;
     let mut number = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -75,4 +78,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name}: {milliseconds:.2} ms a view, at most {apart:.1e} apart");
     }
     Ok(())
+}
+
+/// The shape of a view, `[channels, rows, columns]`, as the file states it.
+fn view_shape(model: &InferenceModel) -> Result<[usize; 3], Box<dyn Error>> {
+    let shape = &model.input_fact(0)?.shape;
+    let length = |axis| {
+        let length = shape.dim(axis).and_then(|length| length.concretize());
+        let length = length.ok_or("the model's input has no fixed size")?;
+        Ok::<_, Box<dyn Error>>(usize::try_from(length.to_i64()?)?)
+    };
+    Ok([length(1)?, length(2)?, length(3)?])
 }

@@ -20,6 +20,7 @@ use std::time::Instant;
 use galmorph_engine::{Kernel, accelerate, for_batches, reader};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::Factoid;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -27,9 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: worker MODEL.onnx VIEWS THREADS RUNTIME".into());
     };
     let (views, threads): (usize, usize) = (views.parse()?, threads.parse()?);
-    let shape = [views, 3, 64, 64];
     let began = Instant::now();
-    let plan = plan(path, shape, runtime)?;
+    let (plan, shape) = plan(path, views, runtime)?;
     let mut states = (0..threads)
         .map(|_| plan.spawn())
         .collect::<TractResult<Vec<_>>>()?;
@@ -74,16 +74,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The model, ready to run, and the shape of its input.
 fn plan(
     path: &str,
-    shape: [usize; 4],
+    views: usize,
     runtime: &str,
-) -> Result<Arc<TypedRunnableModel>, Box<dyn Error>> {
+) -> Result<(Arc<TypedRunnableModel>, [usize; 4]), Box<dyn Error>> {
+    let read = reader().model_for_path(path)?;
+    let view = view_shape(&read)?;
+    let shape = [views, view[0], view[1], view[2]];
     let kernel = match runtime {
         "tract" => {
             let model = onnx().model_for_path(path)?;
             let model = model.with_input_fact(0, f32::fact(shape).into())?;
-            return Ok(model.into_optimized()?.into_runnable()?);
+            return Ok((model.into_optimized()?.into_runnable()?, shape));
         }
         "amxbf16" => Kernel::AmxBf16,
         "avx512bf16" => Kernel::Avx512Bf16,
@@ -96,11 +100,20 @@ fn plan(
         return Err(format!("this processor has no {kernel}").into());
     }
     return_freed_memory();
-    let [views, channels, rows, columns] = shape;
-    let model = reader().model_for_path(path)?;
-    let model = for_batches(model, views, [channels, rows, columns])?;
+    let model = for_batches(read, views, view)?;
     let (accelerated, _) = accelerate(&model, kernel)?;
-    Ok(accelerated.into_optimized()?.into_runnable()?)
+    Ok((accelerated.into_optimized()?.into_runnable()?, shape))
+}
+
+/// The shape of a view, `[channels, rows, columns]`, as the file states it.
+fn view_shape(model: &InferenceModel) -> Result<[usize; 3], Box<dyn Error>> {
+    let shape = &model.input_fact(0)?.shape;
+    let length = |axis| {
+        let length = shape.dim(axis).and_then(|length| length.concretize());
+        let length = length.ok_or("the model's input has no fixed size")?;
+        Ok::<_, Box<dyn Error>>(usize::try_from(length.to_i64()?)?)
+    };
+    Ok([length(1)?, length(2)?, length(3)?])
 }
 
 /// Has the allocator return freed memory to the system as the daemon does, so that `peak_bytes` is the same.

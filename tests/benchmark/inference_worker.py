@@ -7,6 +7,7 @@ usage: inference_worker.py MODEL.onnx VIEWS THREADS onnxruntime|openvino-f32|ope
 """
 
 import json
+import math
 import re
 import sys
 import time
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
+import onnx
 
 
 def onnxruntime(path, _views, _threads):
@@ -29,6 +31,12 @@ def onnxruntime(path, _views, _threads):
     return load
 
 
+def view_shape(path):
+    """The shape of a view, as the model's file states it."""
+    dimensions = onnx.load(path, load_external_data=False).graph.input[0].type.tensor_type.shape.dim
+    return [dimension.dim_value for dimension in dimensions[1:]]
+
+
 def openvino(path, views, threads, precision):
     import openvino
 
@@ -40,7 +48,7 @@ def openvino(path, views, threads, precision):
             "NUM_STREAMS": threads,
         }
         model = core.read_model(path)
-        model.reshape({"views": [views, 3, 64, 64]})
+        model.reshape({"views": [views, *view_shape(path)]})
         compiled = core.compile_model(model, "CPU", settings)
 
         def runner():
@@ -62,7 +70,7 @@ def torch(path, views, _threads):
     def load():
         network = Network(path).eval()
         with torch.inference_mode():
-            traced = torch.jit.trace(network, torch.zeros(views, 3, 64, 64))
+            traced = torch.jit.trace(network, torch.zeros(views, *view_shape(path)))
             frozen = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
 
         def run(views):
@@ -94,8 +102,9 @@ def main():
     else:
         sys.exit(f"no runtime '{runtime}'")
     # The values of worker.rs.
-    values = numpy.arange(views * 3 * 64 * 64, dtype=numpy.int64) * 7919 % 509
-    images = (values.astype(numpy.float32) / 254 - 1).reshape(views, 3, 64, 64)
+    shape = [views, *view_shape(path)]
+    values = numpy.arange(math.prod(shape), dtype=numpy.int64) * 7919 % 509
+    images = (values.astype(numpy.float32) / 254 - 1).reshape(shape)
     began = time.perf_counter()
     runner = load()
     runners = [runner() for _ in range(threads)]

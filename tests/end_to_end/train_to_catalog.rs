@@ -13,8 +13,9 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::{Limits, Preprocessing, Probabilities, decode};
+use galmorph_cutout::{Limits, Preprocessing, Probabilities, Resampling, decode};
 use galmorph_train::evaluation::Classifier;
+use galmorph_train::onnx;
 use galmorph_train::torch::Precision;
 use galmorph_train::training::Run;
 use tch::Device;
@@ -31,8 +32,8 @@ fn daemon() -> PathBuf {
     path
 }
 
-/// What torch answers for an image file, at the run's temperature.
-fn torch_answer(checkpoint: &Path, image: &Path) -> Probabilities {
+/// What torch answers for the views of an image file, at the run's temperature.
+fn torch_answer(checkpoint: &Path, preprocessing: &Preprocessing, image: &Path) -> Probabilities {
     tch::set_num_threads(1);
     let (run, network) = Run::load(checkpoint, Device::Cpu).unwrap();
     let classifier = Classifier {
@@ -41,7 +42,6 @@ fn torch_answer(checkpoint: &Path, image: &Path) -> Probabilities {
         precision: Precision::F32,
         device: Device::Cpu,
     };
-    let preprocessing = Preprocessing::default();
     let image = decode(&std::fs::read(image).unwrap(), &Limits::default()).unwrap();
     let rows = classifier.probabilities(&preprocessing.views(&image), preprocessing.view_shape());
     let temperature = run.state.temperature.unwrap();
@@ -62,8 +62,27 @@ fn with_temperature(checkpoint: &Path, temperature: f32) {
 
 #[test]
 fn a_network_trained_here_answers_in_the_catalog_as_it_does_in_torch() {
+    let preprocessing = answers_as_in_torch(&[]);
+    assert_eq!(preprocessing, Preprocessing::default());
+}
+
+#[test]
+fn so_does_one_with_a_single_antialiased_view() {
+    let views = ["--test-scales", "150", "--resize", "36"];
+    let views = [&views[..], &["--resampling", "antialiased"]].concat();
+    let network = ["--network", "basic-resnet side=32 width=4 n1=1 n2=1 n3=1"];
+    let training = ["--augmentation", "telescope", "--mixup", "0.2"];
+    let preprocessing = answers_as_in_torch(&[&views[..], &network, &training].concat());
+    assert_eq!(preprocessing.view_count(), 1);
+    assert_eq!((preprocessing.resize, preprocessing.crop), (36, 32));
+    assert_eq!(preprocessing.resampling, Resampling::Antialiased);
+}
+
+/// Trains a network with these arguments, has the daemon classify with it, and compares its answers.
+/// Returns the preprocessing of the model's card.
+fn answers_as_in_torch(arguments: &[&str]) -> Preprocessing {
     let dir = Dir::with_galaxies();
-    run(&mut dir.train("run", 2), 0);
+    run(dir.train("run", 2).args(arguments), 0);
     with_temperature(&dir.checkpoint("run"), 2.5);
     let model = dir.path("tiny.onnx");
     let mut export = program(Path::new(TRAIN));
@@ -72,6 +91,8 @@ fn a_network_trained_here_answers_in_the_catalog_as_it_does_in_torch() {
         .arg("--checkpoint")
         .arg(dir.checkpoint("run"));
     run(export.arg("--output").arg(&model), 0);
+    let exported = onnx::decode(&std::fs::read(&model).unwrap(), Device::Cpu).unwrap();
+    let preprocessing = exported.card.preprocessing;
 
     let catalog = dir.path("catalog.sqlite");
     let mut watch = program(&daemon());
@@ -96,7 +117,8 @@ fn a_network_trained_here_answers_in_the_catalog_as_it_does_in_torch() {
 
     for row in rows.iter().step_by(10) {
         assert_eq!(&row[column("model")], "tiny");
-        let torch = torch_answer(&dir.checkpoint("run"), Path::new(&row[column("path")]));
+        let image = Path::new(&row[column("path")]);
+        let torch = torch_answer(&dir.checkpoint("run"), &preprocessing, image);
         assert_eq!(&row[column("label")], torch.label().name());
         let names = [
             "p_round",
@@ -113,4 +135,5 @@ fn a_network_trained_here_answers_in_the_catalog_as_it_does_in_torch() {
             );
         }
     }
+    preprocessing
 }

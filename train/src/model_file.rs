@@ -8,6 +8,7 @@ use std::path::Path;
 use galmorph_cutout::{ModelCard, Preprocessing};
 use tch::Device;
 
+use crate::data::Fold;
 use crate::error::{Error, Result};
 use crate::evaluation::EpochRecord;
 use crate::network::{Architecture, Network};
@@ -34,6 +35,8 @@ pub(crate) struct TrainedModel {
     /// The [digest](crate::data::Dataset::digest) of the images that the temperature was fitted on, if
     /// it was.
     pub(crate) fitted_on: Option<String>,
+    /// The fold that was held out in training, if it was of folds.
+    pub(crate) held_out: Option<Fold>,
     /// The epochs of the training; empty for an exported model.
     pub(crate) history: Vec<EpochRecord>,
 }
@@ -81,6 +84,7 @@ impl TrainedModel {
             preprocessing: state.settings.preprocessing,
             temperature: state.temperature.unwrap_or(1.0),
             fitted_on: (state.temperature).map(|_| state.settings.validation_digest),
+            held_out: state.settings.fold,
             history: state.history,
         }
     }
@@ -101,6 +105,7 @@ impl TrainedModel {
             weights: model.weights,
             preprocessing,
             temperature,
+            held_out: training.as_ref().and_then(|t| Fold::try_from(t.fold?).ok()),
             fitted_on: training.and_then(|training| training.validation_digest),
             history: Vec::new(),
         }

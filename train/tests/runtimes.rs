@@ -27,10 +27,16 @@ fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `count` views of noise, row-major.
-fn noise(count: usize) -> Vec<f32> {
-    let noise = Tensor::randn([count as i64, 3, 64, 64], (Kind::Float, Device::Cpu));
+/// `count` views of noise for a network, row-major.
+fn noise(network: &Network, count: usize) -> Vec<f32> {
+    let noise = Tensor::randn(shape_of(network, count), (Kind::Float, Device::Cpu));
     Vec::try_from(noise.view(-1)).unwrap()
+}
+
+/// The shape of `count` views.
+fn shape_of(network: &Network, count: usize) -> [i64; 4] {
+    let [channels, height, width] = network.view_shape().map(|n| n as i64);
+    [count as i64, channels, height, width]
 }
 
 fn random_weights(network: &Network) -> Weights {
@@ -55,7 +61,7 @@ fn random_weights(network: &Network) -> Weights {
     let mode = Mode::Training {
         statistics_decay: 0.0,
     };
-    let views = Tensor::from_slice(&noise(16)).view([16, 3, 64, 64]);
+    let views = Tensor::from_slice(&noise(network, 16)).view(shape_of(network, 16));
     tch::no_grad(|| {
         let logits = forward(network, &weights, &views, Precision::F32, mode);
         // Logits that differ by about one, so that every class has its share.
@@ -74,8 +80,9 @@ fn card() -> ModelCard {
 }
 
 /// With the batch fixed, as the daemon does, or left symbolic.
-fn in_tract(model: &Path, views: &[f32], fixed_batch: bool) -> Rows {
-    let shape = [VIEWS, 3, 64, 64];
+fn in_tract(model: &Path, shape: [usize; 3], views: &[f32], fixed_batch: bool) -> Rows {
+    let [channels, height, width] = shape;
+    let shape = [VIEWS, channels, height, width];
     let mut network = tract_onnx::onnx().model_for_path(model).unwrap();
     if fixed_batch {
         network = network.with_input_fact(0, f32::fact(shape).into()).unwrap();
@@ -117,7 +124,7 @@ fn all_runtimes_agree_on(network: &Network, name: &str) {
     tch::set_num_threads(1);
     tch::manual_seed(5);
     let weights = random_weights(network);
-    let views = noise(VIEWS);
+    let views = noise(network, VIEWS);
 
     let dir = tempfile::tempdir().unwrap();
     let model = dir.path().join("model.onnx");
@@ -130,7 +137,7 @@ fn all_runtimes_agree_on(network: &Network, name: &str) {
         precision: Precision::F32,
         device: Device::Cpu,
     };
-    let torch = classifier.probabilities(&views, [3, 64, 64]);
+    let torch = classifier.probabilities(&views, network.view_shape());
     for row in &torch {
         let largest = row.iter().copied().fold(0.0, f32::max);
         assert!(
@@ -140,9 +147,12 @@ fn all_runtimes_agree_on(network: &Network, name: &str) {
     }
     let close =
         |theirs: &Rows, who: &str| assert_close(&torch, theirs, &format!("{name} in {who}"));
-    close(&in_tract(&model, &views, true), "tract");
     close(
-        &in_tract(&model, &views, false),
+        &in_tract(&model, network.view_shape(), &views, true),
+        "tract",
+    );
+    close(
+        &in_tract(&model, network.view_shape(), &views, false),
         "tract with a symbolic batch",
     );
     close(&in_onnxruntime(&model, &views), "onnxruntime");
@@ -204,7 +214,7 @@ fn bf16_answers_are_near_those_of_f32() {
     for network in [residual.describe(), every_kind_of_layer()] {
         tch::manual_seed(6);
         let weights = random_weights(&network);
-        let views = noise(8);
+        let views = noise(&network, 8);
         let answers = |precision| {
             let classifier = Classifier {
                 network: &network,
@@ -212,7 +222,7 @@ fn bf16_answers_are_near_those_of_f32() {
                 precision,
                 device: Device::Cpu,
             };
-            classifier.probabilities(&views, [3, 64, 64])
+            classifier.probabilities(&views, network.view_shape())
         };
         let (exact, short) = (answers(Precision::F32), answers(Precision::Bf16));
         let differences = exact.iter().flatten().zip(short.iter().flatten());
@@ -229,7 +239,7 @@ fn eight_bit_weights_are_expanded_alike_everywhere() {
     let architecture = "zhu2019 k=0.25 N=1";
     let network = architecture.parse::<Architecture>().unwrap().describe();
     let weights = random_weights(&network);
-    let views = noise(VIEWS);
+    let views = noise(&network, VIEWS);
     let card = ModelCard {
         network: architecture.into(),
         ..card()
@@ -248,8 +258,12 @@ fn eight_bit_weights_are_expanded_alike_everywhere() {
         precision: Precision::F32,
         device: Device::Cpu,
     }
-    .probabilities(&views, [3, 64, 64]);
-    assert_close(&torch, &in_tract(&model, &views, true), "tract");
+    .probabilities(&views, network.view_shape());
+    assert_close(
+        &torch,
+        &in_tract(&model, network.view_shape(), &views, true),
+        "tract",
+    );
     assert_close(&torch, &in_onnxruntime(&model, &views), "onnxruntime");
 }
 

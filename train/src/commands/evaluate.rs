@@ -1,6 +1,5 @@
 //! `galmorph-train evaluate`
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,10 +7,10 @@ use clap::Args;
 use galmorph_output::readable;
 
 use super::{DataArgs, ForceArgs, MachineArgs, print};
-use crate::data::{Split, Targets};
-use crate::error::Result;
+use crate::data::{Fold, Part, Split, Targets};
+use crate::error::{Error, Result};
 use crate::evaluation::{
-    self, Classifier, Evaluation, EvaluationFolder, Subject, Symmetries, tables,
+    self, Against, Classifier, Evaluation, EvaluationFolder, Extent, Subject, Symmetries, tables,
 };
 use crate::model_file::TrainedModel;
 use crate::torch::Precision;
@@ -29,6 +28,10 @@ pub(super) struct EvaluateArgs {
     /// Split to measure on
     #[arg(long, value_enum, default_value_t = Split::Validation)]
     split: Split,
+    /// Measure on the fold that was held out when the model was trained, instead of on a split [possible
+    /// values: 0 to 4]
+    #[arg(long, value_name = "K", conflicts_with = "split")]
+    fold: Option<Fold>,
     /// Arithmetic precision
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
@@ -36,7 +39,7 @@ pub(super) struct EvaluateArgs {
     /// and galmorph doesn't do it
     #[arg(long)]
     symmetries: bool,
-    /// Compare with the predictions.csv of another model on the same split
+    /// Compare with the predictions.csv of another model on the same galaxies, image by image
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     /// Folder for evaluation.json, predictions.csv and the paper's tables (table4.csv to table7.csv)
@@ -52,13 +55,17 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         .map(PathBuf::as_path)
         .collect();
     let output = (args.output.as_ref())
-        .map(|folder| EvaluationFolder::at(folder, args.force.force, &inputs))
+        .map(|folder| EvaluationFolder::at(folder, Extent::Measurements, args.force.force, &inputs))
         .transpose()?;
     let device = args.machine.device()?;
     let model = TrainedModel::load(&args.model, device)?;
-    let images = args.data.source(Targets::Labels).open(&[args.split])?;
+    let part = match args.fold {
+        Some(fold) => held_out(&model, fold)?,
+        None => Part::Split(args.split),
+    };
+    let images = args.data.source(Targets::Labels).open(&[part])?;
     let dataset = images.load(
-        args.split,
+        part,
         model.preprocessing.largest_scale(),
         args.machine.threads(),
     )?;
@@ -82,7 +89,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         begun.elapsed().as_secs_f64()
     );
 
-    let split = (args.split, &dataset);
+    let part = (part.to_string(), dataset.digest);
     let fitted_on = model.fitted_on.as_deref();
     let subject = Subject {
         model: model.name,
@@ -92,13 +99,12 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         temperature: model.temperature,
         precision: args.precision,
     };
-    let mut evaluation = Evaluation::new(subject, split, &answers, fitted_on)?;
+    let mut evaluation = Evaluation::new(subject, (&part.0, &part.1), &answers, fitted_on)?;
     evaluation.history = model.history;
     let mut text = printed(&evaluation);
     if let Some(path) = &args.against {
-        let agreement = evaluation::agreement(&answers, model.temperature, path)?;
-        // Writing to a string can't fail.
-        let _ = writeln!(text, "\ncompared with '{}': {agreement}", path.display());
+        let against = evaluation::against(&answers, model.temperature, path)?;
+        text.push_str(&compared(&against, path));
     }
     if let (Some(folder), Some(output)) = (&args.output, output) {
         output.write(&evaluation, &answers)?;
@@ -107,8 +113,33 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     print(&text)
 }
 
+/// The fold, if the model has seen none of it.
+fn held_out(model: &TrainedModel, fold: Fold) -> Result<Part> {
+    match model.held_out {
+        Some(held_out) if held_out == fold => Ok(Part::Fold(fold)),
+        Some(held_out) => Err(Error::Input(format!(
+            "'{}' was trained on fold {fold}; it held out fold {held_out}",
+            model.name
+        ))),
+        None => Err(Error::Input(format!(
+            "'{}' held out no fold (train --fold), and may have been trained on fold {fold}",
+            model.name
+        ))),
+    }
+}
+
+/// How a model compares with the one whose predictions are in `path`.
+pub(super) fn compared(against: &Against, path: &Path) -> String {
+    let table = tables::comparison(&against.comparison);
+    format!(
+        "\ncompared with '{}': {}\n{table}",
+        path.display(),
+        against.agreement
+    )
+}
+
 /// The paper's tables for people, and a table of the calibration.
-fn printed(evaluation: &Evaluation) -> String {
+pub(super) fn printed(evaluation: &Evaluation) -> String {
     let alone = std::slice::from_ref(evaluation);
     let tables = [
         tables::table4(evaluation),

@@ -78,6 +78,7 @@ fn card(name: &str, state: &State) -> ModelCard {
             images: settings.images,
             data_digest: settings.data_digest.clone(),
             validation_digest: Some(settings.validation_digest.clone()),
+            fold: settings.fold.map(u8::from),
             seed: settings.seed,
             epochs: state.epoch,
             commit: state.commit.clone(),

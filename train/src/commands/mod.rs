@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod export;
+mod fold;
 mod networks;
 mod report;
 mod select;
@@ -47,6 +48,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Measure a trained network on a labelled split
     Evaluate(evaluate::EvaluateArgs),
+    /// Answer each galaxy with the network that was trained without it, for all folds
+    Fold(fold::FoldArgs),
     /// Write a trained network as an ONNX model for galmorph
     Export(export::ExportArgs),
     /// Draw one figure as SVG and PNG
@@ -124,6 +127,7 @@ impl Cli {
             Command::Networks => networks::run(),
             Command::Train(args) => train::run(args),
             Command::Evaluate(args) => evaluate::run(args),
+            Command::Fold(args) => fold::run(args),
             Command::Export(args) => export::run(args),
             Command::Visualise(args) => visualise::run(args),
             Command::Report(args) => report::run(args),

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use galmorph_cutout::{Morphology, Preprocessing};
+use galmorph_cutout::{Morphology, Preprocessing, Resampling};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{DataArgs, MachineArgs, print};
-use crate::data::{Dataset, Split, Targets};
+use crate::data::{Dataset, Fold, Part, Split, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation;
 use crate::model_file::TrainedModel;
 use crate::network::Architecture;
 use crate::torch::Precision;
-use crate::training::{Augmentation, CHECKPOINT, Schedule, Settings, Trainer};
+use crate::training::{Augmentation, AugmentationName, CHECKPOINT, Schedule, Settings, Trainer};
 
 /// The arguments of `train`.
 #[derive(Debug, Args)]
@@ -54,6 +54,19 @@ pub(super) struct TrainArgs {
     /// Probability to take from the true class and spread over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     label_smoothing: f64,
+    /// Mix each view with another one: the parameter of the distribution of the shares, such as 0.2;
+    /// 0 mixes none
+    #[arg(long, default_value_t = 0.0, value_name = "ALPHA", value_parser = up_to_one)]
+    mixup: f64,
+    /// How to vary the training views
+    #[arg(long, value_enum, default_value_t)]
+    augmentation: AugmentationName,
+    #[command(flatten)]
+    views: ViewArgs,
+    /// Train on the galaxies of the splits train and validation that are not in this fold, and validate
+    /// on those that are [possible values: 0 to 4]
+    #[arg(long, value_name = "K")]
+    fold: Option<Fold>,
     /// Fraction of the averaged weights that each step keeps
     #[arg(long, default_value_t = 0.999, value_parser = fraction)]
     average_decay: f64,
@@ -71,6 +84,40 @@ pub(super) struct TrainArgs {
     checkpoint_steps: u64,
 }
 
+/// What the network sees of an image.
+#[derive(Debug, Args)]
+struct ViewArgs {
+    /// Sides of the centre crops, in pixels of the image; one view each [default: 180 200 220 240]
+    #[arg(long, value_name = "PIXELS", num_args = 1..)]
+    test_scales: Option<Vec<u32>>,
+    /// Side to which a crop is resized, in pixels; its centre, of the size that the network takes, is
+    /// the view [default: 80 for 64, and in proportion for another size]
+    #[arg(long, value_name = "PIXELS")]
+    resize: Option<u32>,
+    /// How to resize
+    #[arg(long, value_parser = resampling, default_value = Resampling::TensorFlow1Bilinear.name())]
+    resampling: Resampling,
+}
+
+impl ViewArgs {
+    /// The preprocessing for a network whose views have `side` x `side` pixels.
+    fn preprocessing(&self, side: usize) -> Result<Preprocessing> {
+        let paper = Preprocessing::default();
+        let side = side as u32;
+        let preprocessing = Preprocessing {
+            resize: (self.resize).unwrap_or_else(|| (side * paper.resize).div_ceil(paper.crop)),
+            crop: side,
+            test_scales: self.test_scales.clone().unwrap_or(paper.test_scales),
+            resampling: self.resampling,
+            whitening: paper.whitening,
+        };
+        preprocessing
+            .validate()
+            .map_err(Error::input_at("--test-scales, --resize".to_owned()))?;
+        Ok(preprocessing)
+    }
+}
+
 pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let device = args.machine.device()?;
     let threads = args.machine.threads();
@@ -79,16 +126,22 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         .as_deref()
         .map(|path| TrainedModel::load(path, device))
         .transpose()?;
-    let preprocessing = Preprocessing::default();
-    let augmentation = Augmentation::default();
+    let network = args.network.describe();
+    let preprocessing = args.views.preprocessing(network.view_shape()[2])?;
+    let augmentation =
+        Augmentation::named(args.augmentation, &preprocessing).map_err(Error::Input)?;
+    let (learned, held_out) = match args.fold {
+        Some(fold) => (Part::AllBut(fold), Part::Fold(fold)),
+        None => (Part::Split(Split::Train), Part::Split(Split::Validation)),
+    };
     let source = args.data.source(args.targets);
-    let images = source.open(&[Split::Validation, Split::Train])?;
+    let images = source.open(&[held_out, learned])?;
     let largest_crop = (augmentation.largest_crop()).max(preprocessing.largest_scale());
-    let load = |split| images.load(split, largest_crop, threads);
-    let validation = load(Split::Validation)?;
-    let training = load(Split::Train)?;
-    for (split, dataset) in [(Split::Train, &training), (Split::Validation, &validation)] {
-        log::info!("{split}: {}", class_counts(dataset));
+    let load = |part| images.load(part, largest_crop, threads);
+    let validation = load(held_out)?;
+    let training = load(learned)?;
+    for (part, dataset) in [(learned, &training), (held_out, &validation)] {
+        log::info!("{part}: {}", class_counts(dataset));
     }
 
     // Only from here on is there something to save. Before, a signal simply ends the program.
@@ -105,6 +158,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         start: start.as_ref().map(|start| start.digest.clone()),
         data_digest: training.digest.clone(),
         validation_digest: validation.digest.clone(),
+        fold: args.fold,
         images: training.len(),
         seed: args.seed,
         epochs: args.epochs,
@@ -114,12 +168,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         weight_decay: args.weight_decay,
         targets: args.targets,
         label_smoothing: args.label_smoothing,
+        mixup: args.mixup,
         average_decay: args.average_decay,
         precision: args.precision,
         preprocessing,
         augmentation,
     };
-    let network = settings.network.describe();
     log::info!(
         "{}: {:.2} M parameters, {:.1} M multiply-adds a view, on {device:?}",
         settings.network,
@@ -161,5 +215,48 @@ fn fraction(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
         _ => Err("must be a number from 0 to below 1".into()),
+    }
+}
+
+fn up_to_one(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("must be a number from 0 to 1".into()),
+    }
+}
+
+fn resampling(text: &str) -> std::result::Result<Resampling, String> {
+    let known = [Resampling::TensorFlow1Bilinear, Resampling::Antialiased];
+    let found = known.into_iter().find(|known| known.name() == text);
+    found.ok_or_else(|| format!("must be one of {}", known.map(Resampling::name).join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn views(test_scales: Option<Vec<u32>>, resize: Option<u32>) -> ViewArgs {
+        ViewArgs {
+            test_scales,
+            resize,
+            resampling: Resampling::TensorFlow1Bilinear,
+        }
+    }
+
+    #[test]
+    fn views_are_the_papers_unless_something_else_is_asked_for() {
+        let plain = views(None, None);
+        assert_eq!(plain.preprocessing(64).unwrap(), Preprocessing::default());
+        let larger = plain.preprocessing(128).unwrap();
+        assert_eq!((larger.resize, larger.crop), (160, 128));
+        let chosen = views(Some(vec![198]), Some(144))
+            .preprocessing(128)
+            .unwrap();
+        assert_eq!((chosen.test_scales, chosen.resize), (vec![198], 144));
+        let fault = views(None, Some(60)).preprocessing(64).unwrap_err();
+        assert!(
+            fault.to_string().starts_with("--test-scales, --resize: "),
+            "{fault}"
+        );
     }
 }

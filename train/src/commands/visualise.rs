@@ -1,6 +1,6 @@
 //! `galmorph-train visualise`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use galmorph_cutout::Image;
@@ -11,6 +11,7 @@ use crate::data::{ImageIndex, Labels, Targets};
 use crate::error::{Error, Result};
 use crate::figures::{self, Evaluated, Figure};
 use crate::model_file::TrainedModel;
+use crate::training::Run;
 
 /// The arguments of `visualise`.
 #[derive(Debug, Args)]
@@ -80,6 +81,16 @@ enum Drawing {
         /// Seed of the training views
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// What a run's network sees of a galaxy, epoch by epoch
+    TrainingViews {
+        /// Checkpoint of the run
+        #[arg(long, value_name = "FILE")]
+        checkpoint: PathBuf,
+        #[command(flatten)]
+        galaxy: GalaxyArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -187,6 +198,14 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
                 figures::preprocessing(&galaxy.galaxy, &galaxy.image()?, scale.scale, *seed);
             save(&figure, output, "preprocessing")
         }
+        Drawing::TrainingViews {
+            checkpoint,
+            galaxy,
+            output,
+        } => {
+            let figure = training_views(checkpoint, galaxy)?;
+            save(&figure, output, "training-views")
+        }
         Drawing::Roc { measured, output } => {
             save(&figures::roc(&measured.open()?.roc())?, output, "roc")
         }
@@ -244,6 +263,18 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             )
         }
     }
+}
+
+fn training_views(checkpoint: &Path, galaxy: &GalaxyArgs) -> Result<Figure> {
+    let (run, _) = Run::load(checkpoint, Device::Cpu)?;
+    let settings = &run.state.settings;
+    Ok(figures::training_views(
+        &galaxy.galaxy,
+        &galaxy.image()?,
+        &settings.preprocessing,
+        &settings.augmentation,
+        settings.seed,
+    ))
 }
 
 impl GalaxyArgs {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use galmorph_cutout::Morphology;
 
-use super::Targets;
+use super::{Part, Targets};
 use crate::error::{Cause, Error, Result};
 
 /// What a galaxy is used for. A split is of galaxies, never of images: an augmented twin of a validation
@@ -82,17 +82,21 @@ impl Labels {
         &self.all
     }
 
-    /// The labels of one split, in the order of the file.
+    /// The labels of one part, in the order of the file.
     ///
     /// # Errors
-    /// When the split has no galaxy.
-    pub(crate) fn of(&self, split: Split) -> Result<Vec<&Label>> {
+    /// When the part has no galaxy.
+    pub(crate) fn of(&self, part: Part) -> Result<Vec<&Label>> {
         let labels: Vec<&Label> = (self.all.iter())
-            .filter(|label| label.split == split)
+            .filter(|label| part.contains(label))
             .collect();
         if labels.is_empty() {
+            let place = match part {
+                Part::Split(split) => format!("the split '{split}'"),
+                Part::Fold(_) | Part::AllBut(_) => part.to_string(),
+            };
             return Err(Error::Input(format!(
-                "'{}' has no galaxy in the split '{split}'",
+                "'{}' has no galaxy in {place}",
                 self.file
             )));
         }
@@ -299,7 +303,8 @@ mod tests {
             file: "labels.csv".into(),
             all: read("GalaxyID,label,split\n1,0,train\n").unwrap(),
         };
-        let fault = labels.of(Split::Validation).unwrap_err().to_string();
+        let fault = labels.of(Part::Split(Split::Validation)).unwrap_err();
+        let fault = fault.to_string();
         assert_eq!(
             fault,
             "'labels.csv' has no galaxy in the split 'validation'"

@@ -6,6 +6,7 @@
 
 mod images;
 mod labels;
+mod part;
 mod targets;
 
 use std::path::PathBuf;
@@ -19,12 +20,13 @@ use crate::progress::Progress;
 pub(crate) use images::ImageIndex;
 pub use labels::Split;
 pub(crate) use labels::{Label, Labels, vote_column};
+pub(crate) use part::{Fold, Part};
 pub(crate) use targets::Targets;
 
 /// How many galaxies without an image a message names.
 const MISSING_NAMED: usize = 5;
 
-/// Labelled images of one split.
+/// Labelled images of one split or fold.
 pub(crate) struct Dataset {
     /// The galaxies' ids, as in the label file.
     pub(crate) ids: Vec<String>,
@@ -58,16 +60,16 @@ pub(crate) struct LabelledImages {
 }
 
 impl Source {
-    /// Reads the label file and lists the images. Checks that the splits have galaxies, and that each of
+    /// Reads the label file and lists the images. Checks that the parts have galaxies, and that each of
     /// these galaxies has an image.
     ///
     /// # Errors
     /// When galaxies lack their images, one error counts them and names the first five.
-    pub(crate) fn open(self, splits: &[Split]) -> Result<LabelledImages> {
+    pub(crate) fn open(self, parts: &[Part]) -> Result<LabelledImages> {
         let labels = Labels::read(&self.labels, self.targets)?;
         let mut wanted = Vec::new();
-        for split in splits {
-            wanted.extend(labels.of(*split)?);
+        for part in parts {
+            wanted.extend(labels.of(*part)?);
         }
         let index = ImageIndex::open(&self.images)?;
         let mut missing: Vec<&Label> = (wanted.iter().copied())
@@ -112,13 +114,13 @@ impl Source {
 }
 
 impl LabelledImages {
-    /// Decodes all images of a split. `largest_crop` is in pixels of the images.
+    /// Decodes all images of a part. `largest_crop` is in pixels of the images.
     ///
     /// # Errors
     /// Names the row and the file of the first image that can't be decoded.
-    pub(crate) fn load(&self, split: Split, largest_crop: u32, threads: usize) -> Result<Dataset> {
-        let labels = self.labels.of(split)?;
-        let progress = Progress::new(&format!("decoding {split}"), labels.len() as u64, "images");
+    pub(crate) fn load(&self, part: Part, largest_crop: u32, threads: usize) -> Result<Dataset> {
+        let labels = self.labels.of(part)?;
+        let progress = Progress::new(&format!("decoding {part}"), labels.len() as u64, "images");
         let decode_one = |number: usize| -> Result<(Image, blake3::Hash)> {
             let label = labels[number];
             let place = self.index.require(&label.id)?;

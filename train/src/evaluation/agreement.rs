@@ -1,8 +1,8 @@
-//! How far the predictions of two models are apart.
+//! Two models on the same images: how far their predictions are apart, and which is better.
 //!
 //! Storing a model in 8 bits, or computing it in another precision, should change nothing. This compares
 //! such a model with the original, image by image. The two accuracies alone would hide changes in both
-//! directions.
+//! directions. Of two different models it says whether the difference is more than chance.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +11,15 @@ use galmorph_cutout::Morphology;
 
 use super::answers::Answers;
 use crate::error::{Error, Result};
-use crate::metrics::Prediction;
+use crate::metrics::{self, Comparison, Pair, Prediction};
+
+/// A model beside another one.
+pub(crate) struct Against {
+    /// How far the predictions are apart.
+    pub(crate) agreement: Agreement,
+    /// Which model is right how often.
+    pub(crate) comparison: Comparison,
+}
 
 /// The differences between two models' predictions for the same images.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -26,14 +34,18 @@ pub(crate) struct Agreement {
     mean: f64,
 }
 
-/// One row of `predictions.csv`: the label and the probabilities; `None` where there was no answer.
-type Earlier = (Option<Morphology>, [Option<f32>; Morphology::COUNT]);
+/// One row of `predictions.csv`. The label and the probabilities are `None` where there was no answer.
+struct Earlier {
+    truth: Option<Morphology>,
+    label: Option<Morphology>,
+    probabilities: [Option<f32>; Morphology::COUNT],
+}
 
 /// Compares answers with those in the `predictions.csv` of another evaluation.
 ///
 /// # Errors
-/// When the file can't be read, or holds predictions for other images.
-pub(crate) fn agreement(answers: &Answers, temperature: f32, path: &Path) -> Result<Agreement> {
+/// When the file can't be read, or holds predictions for other images or labels.
+pub(crate) fn against(answers: &Answers, temperature: f32, path: &Path) -> Result<Against> {
     let earlier = read(path)?;
     let predictions = answers.averaged(temperature);
     if earlier.len() != predictions.len() {
@@ -44,20 +56,38 @@ pub(crate) fn agreement(answers: &Answers, temperature: f32, path: &Path) -> Res
             predictions.len()
         )));
     }
-    let mut total = Agreement {
+    let mut agreement = Agreement {
         images: predictions.len(),
         ..Agreement::default()
     };
+    let mut pairs = Vec::with_capacity(predictions.len());
     for (id, prediction) in answers.ids().iter().zip(&predictions) {
-        let (label, probabilities) = earlier.get(id).ok_or_else(|| {
+        let other = earlier.get(id).ok_or_else(|| {
             Error::Input(format!("'{}' has no answer to galaxy {id}", path.display()))
         })?;
-        total.same_label += usize::from(prediction.label() == *label);
-        let difference = largest_difference(prediction, probabilities);
-        total.largest = total.largest.max(difference);
-        total.mean += difference / total.images as f64;
+        if other.truth != Some(prediction.truth) {
+            return Err(Error::Input(format!(
+                "'{}' has another class for galaxy {id} than {}",
+                path.display(),
+                prediction.truth
+            )));
+        }
+        agreement.same_label += usize::from(prediction.label() == other.label);
+        let difference = largest_difference(prediction, &other.probabilities);
+        agreement.largest = agreement.largest.max(difference);
+        agreement.mean += difference / agreement.images as f64;
+        pairs.push(Pair {
+            truth: prediction.truth,
+            label: prediction.label(),
+            other: other.label,
+        });
     }
-    Ok(total)
+    let comparison = metrics::compare(&pairs)
+        .ok_or_else(|| Error::Input(format!("'{}' has no answer", path.display())))?;
+    Ok(Against {
+        agreement,
+        comparison,
+    })
 }
 
 /// The largest difference of a probability; 1 if only one of the two models has an answer.
@@ -84,7 +114,7 @@ fn read(path: &Path) -> Result<HashMap<String, Earlier>> {
             ))
         })
     };
-    let (id, label) = (column("id")?, column("label")?);
+    let (id, truth, label) = (column("id")?, column("truth")?, column("label")?);
     let mut probabilities = [0; Morphology::COUNT];
     for class in Morphology::ALL {
         probabilities[class.id()] = column(&format!("p_{}", class.name()))?;
@@ -94,9 +124,12 @@ fn read(path: &Path) -> Result<HashMap<String, Earlier>> {
         .map(|row| {
             let row = row.map_err(&unreadable)?;
             let cell = |column: usize| row.get(column).unwrap_or_default();
-            let label = cell(label).parse().ok();
-            let values = probabilities.map(|column| cell(column).parse().ok());
-            Ok((cell(id).to_owned(), (label, values)))
+            let earlier = Earlier {
+                truth: cell(truth).parse().ok(),
+                label: cell(label).parse().ok(),
+                probabilities: probabilities.map(|column| cell(column).parse().ok()),
+            };
+            Ok((cell(id).to_owned(), earlier))
         })
         .collect()
 }

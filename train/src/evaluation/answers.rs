@@ -12,7 +12,7 @@ use crate::data::Dataset;
 use crate::metrics::{self, Confusion, Estimate, Prediction, Views};
 use crate::network::Network;
 use crate::progress::Progress;
-use crate::torch::{Mode, Precision, Weights, forward};
+use crate::torch::{Precision, Weights, forward_with_node, values};
 
 /// The number of views in a batch; at least those of one image.
 const VIEWS_AT_ONCE: usize = 128;
@@ -41,6 +41,8 @@ pub(crate) struct Answers {
     symmetries: Symmetries,
     /// `rows[image]` has the positions of the first test scale, then those of the second, and so on.
     rows: Vec<Vec<Row>>,
+    /// `features[image]`, averaged over scales and positions.
+    features: Vec<Vec<f32>>,
 }
 
 impl Classifier<'_> {
@@ -48,25 +50,23 @@ impl Classifier<'_> {
     /// is the shape of one view. Batch normalisation uses its running statistics, so an output never
     /// depends on other views.
     pub fn probabilities(&self, views: &[f32], shape: [usize; 3]) -> Vec<Row> {
+        self.outputs(views, shape).0
+    }
+
+    /// The softmax outputs `[N, 5]` and the features `[N, features]` of views.
+    fn outputs(&self, views: &[f32], shape: [usize; 3]) -> (Vec<Row>, Vec<f32>) {
         let [channels, height, width] = shape.map(|n| n as i64);
-        let probabilities = tch::no_grad(|| {
+        let (probabilities, features) = tch::no_grad(|| {
             let views = Tensor::from_slice(views)
                 .view([-1, channels, height, width])
                 .to_device(self.device);
-            forward(
-                self.network,
-                self.weights,
-                &views,
-                self.precision,
-                Mode::Inference,
-            )
-            .softmax(1, Kind::Float)
-            .to_device(Device::Cpu)
-            .contiguous()
+            let node = self.network.features();
+            let (logits, features) =
+                forward_with_node(self.network, self.weights, &views, self.precision, node);
+            (logits.softmax(1, Kind::Float), features)
         });
-        let mut flat = vec![0.0; probabilities.numel()];
-        probabilities.copy_data(&mut flat, probabilities.numel());
-        flat.as_chunks().0.to_vec()
+        let rows = values(&probabilities).as_chunks().0.to_vec();
+        (rows, values(&features))
     }
 
     /// Classifies every image at every test scale, in every position.
@@ -80,6 +80,7 @@ impl Classifier<'_> {
         let at_once = (VIEWS_AT_ONCE / views_an_image).max(1);
         let shape = preprocessing.view_shape();
         let mut rows = Vec::with_capacity(dataset.len());
+        let mut features = Vec::new();
         let progress = Progress::new("classifying", dataset.len() as u64, "images");
         for images in dataset.images.chunks(at_once) {
             let mut views =
@@ -92,8 +93,10 @@ impl Classifier<'_> {
                     views.extend(symmetries.positions(view, shape[2]));
                 }
             }
-            let outputs = self.probabilities(&views, shape);
+            let (outputs, values) = self.outputs(&views, shape);
             rows.extend(outputs.chunks(views_an_image).map(<[Row]>::to_vec));
+            let an_image = values.len() / images.len();
+            features.extend(values.chunks(an_image).map(|v| mean_of(v, views_an_image)));
             progress.advance(images.len() as u64);
         }
         progress.finish();
@@ -103,11 +106,40 @@ impl Classifier<'_> {
             scales: preprocessing.test_scales.clone(),
             symmetries,
             rows,
+            features,
         }
     }
 }
 
+/// The mean of `count` rows of values.
+fn mean_of(values: &[f32], count: usize) -> Vec<f32> {
+    let mut mean = vec![0.0; values.len() / count];
+    for row in values.chunks(mean.len()) {
+        for (mean, value) in mean.iter_mut().zip(row) {
+            *mean += value / count as f32;
+        }
+    }
+    mean
+}
+
 impl Answers {
+    /// The answers of several networks to different images, as if one had given them all; `None` without
+    /// any. The networks saw the same scales and positions.
+    pub(crate) fn joined(all: Vec<Self>) -> Option<Self> {
+        all.into_iter().reduce(|mut joined, next| {
+            joined.ids.extend(next.ids);
+            joined.classes.extend(next.classes);
+            joined.rows.extend(next.rows);
+            joined.features.extend(next.features);
+            joined
+        })
+    }
+
+    /// The features of each image, averaged over its views: what the last layer makes the logits of.
+    pub(crate) fn features(&self) -> &[Vec<f32>] {
+        &self.features
+    }
+
     /// The galaxies' ids, in the order of every other list.
     pub(crate) fn ids(&self) -> &[String] {
         &self.ids
@@ -260,6 +292,7 @@ mod tests {
             scales: scales.to_vec(),
             symmetries: Symmetries::Identity,
             rows: images.iter().map(|(_, rows)| rows.to_vec()).collect(),
+            features: vec![Vec::new(); images.len()],
         }
     }
 
@@ -346,6 +379,11 @@ mod tests {
             lengths.iter().all(|length| *length == lengths[0]),
             "{table}"
         );
+    }
+
+    #[test]
+    fn features_are_averaged_over_the_views() {
+        assert_eq!(mean_of(&[1.0, 2.0, 3.0, 6.0], 2), [2.0, 4.0]);
     }
 
     #[test]

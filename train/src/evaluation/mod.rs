@@ -6,7 +6,8 @@
 //! record     everything that was measured, as evaluation.json
 //! layout, tables, paper    the paper's tables, and the paper's own numbers
 //! output     the files of an evaluation
-//! agreement  how far two models' outputs are apart
+//! npy        features as a NumPy array
+//! agreement  two models on the same images
 //! epoch      what an epoch of training came to
 //! ```
 //!
@@ -16,18 +17,19 @@ mod agreement;
 mod answers;
 mod epoch;
 mod layout;
+mod npy;
 mod output;
 mod paper;
 mod record;
 mod symmetry;
 pub mod tables;
 
-pub(crate) use agreement::agreement;
+pub(crate) use agreement::{Against, against};
 pub(crate) use answers::{Answers, table};
 pub use answers::{Classifier, Row};
 pub use epoch::EpochRecord;
 pub use output::EVALUATION;
-pub(crate) use output::EvaluationFolder;
+pub(crate) use output::{EvaluationFolder, Extent};
 pub(crate) use paper::Figures;
 pub use record::Evaluation;
 pub(crate) use record::Subject;

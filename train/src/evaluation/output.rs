@@ -7,77 +7,95 @@ use galmorph_cutout::Morphology;
 use galmorph_output::Output;
 
 use super::answers::Answers;
+use super::npy;
 use super::record::Evaluation;
 use super::tables;
 use crate::csv_bytes::csv_bytes;
+use crate::data::Fold;
 use crate::error::{Error, Result};
 
 /// The name of the file that [`Evaluation::read`] reads back.
 pub const EVALUATION: &str = "evaluation.json";
 
-/// The files in the order in which they are written. Where the last one is, the others are, too.
-const FILES: [&str; 6] = [
-    "predictions.csv",
-    "table4.csv",
-    "table5.csv",
-    "table6.csv",
-    "table7.csv",
-    EVALUATION,
-];
+/// How much is written of an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The measurements and the predictions.
+    Measurements,
+    /// The features too, as `features.npy`: one row a galaxy, in the order of the predictions. And the
+    /// fold of each galaxy, as the last column of the predictions.
+    WithFeatures,
+}
 
 /// The folder of an evaluation.
 pub(crate) struct EvaluationFolder {
-    /// One for each of [`FILES`].
-    outputs: [Output; FILES.len()],
+    extent: Extent,
+    predictions: Output,
+    features: Option<Output>,
+    /// Tables 4 to 7 of the paper.
+    tables: [Output; 4],
+    /// Written last: where it is, the others are, too.
+    evaluation: Output,
 }
 
 impl EvaluationFolder {
-    /// Creates the folder if needed, and checks that the files can be written there. `input` is what the
+    /// Creates the folder if needed, and checks that the files can be written there. `inputs` are what the
     /// command reads.
     ///
     /// # Errors
     /// When one of them can't be, or is there without `force`.
-    pub(crate) fn at(folder: &Path, force: bool, input: &[&Path]) -> Result<Self> {
+    pub(crate) fn at(folder: &Path, extent: Extent, force: bool, inputs: &[&Path]) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let outputs = FILES.map(|name| Output::at(&folder.join(name), force, input));
-        let [predictions, table4, table5, table6, table7, evaluation] = outputs;
+        let output = |name: &str| Output::at(&folder.join(name), force, inputs);
         Ok(Self {
-            outputs: [
-                predictions?,
-                table4?,
-                table5?,
-                table6?,
-                table7?,
-                evaluation?,
+            extent,
+            predictions: output("predictions.csv")?,
+            features: match extent {
+                Extent::Measurements => None,
+                Extent::WithFeatures => Some(output("features.npy")?),
+            },
+            tables: [
+                output("table4.csv")?,
+                output("table5.csv")?,
+                output("table6.csv")?,
+                output("table7.csv")?,
             ],
+            evaluation: output(EVALUATION)?,
         })
     }
 
     /// Writes all files.
     pub(crate) fn write(self, evaluation: &Evaluation, answers: &Answers) -> Result<()> {
-        let alone = std::slice::from_ref(evaluation);
+        const PREFIX: &str = ".galmorph-evaluation-";
         let json = serde_json::to_vec_pretty(evaluation)
             .map_err(Error::internal("write an evaluation"))?;
-        let contents = [
-            predictions(answers, evaluation.subject.temperature),
-            tables::table4(evaluation).to_csv(),
-            tables::table5(evaluation).to_csv(),
-            tables::table6(alone).to_csv(),
-            tables::table7(alone).to_csv(),
-            json,
-        ];
-        for (output, content) in self.outputs.into_iter().zip(contents) {
-            output.write(".galmorph-evaluation-", &content)?;
+        let predictions = predictions(answers, evaluation.subject.temperature, self.extent);
+        self.predictions.write(PREFIX, &predictions)?;
+        if let Some(features) = self.features {
+            features.write(PREFIX, &npy::bytes(answers.features()))?;
         }
+        let alone = std::slice::from_ref(evaluation);
+        let tables = [
+            tables::table4(evaluation),
+            tables::table5(evaluation),
+            tables::table6(alone),
+            tables::table7(alone),
+        ];
+        for (output, table) in self.tables.into_iter().zip(tables) {
+            output.write(PREFIX, &table.to_csv())?;
+        }
+        self.evaluation.write(PREFIX, &json)?;
         Ok(())
     }
 }
 
 /// One row a galaxy: its class, its predicted label, and the probability of each class, averaged over
 /// the views. Label and probabilities are empty where the network gave no answer.
-fn predictions(answers: &Answers, temperature: f32) -> Vec<u8> {
+fn predictions(answers: &Answers, temperature: f32, extent: Extent) -> Vec<u8> {
+    let with_folds = extent == Extent::WithFeatures;
     let mut header = ["id", "truth", "label"].map(String::from).to_vec();
     header.extend(Morphology::names().map(|name| format!("p_{name}")));
+    header.extend(with_folds.then(|| "fold".to_owned()));
     let averaged = answers.averaged(temperature);
     let rows = answers.ids().iter().zip(&averaged).map(|(id, prediction)| {
         let label = prediction.label().map_or("", Morphology::name);
@@ -88,6 +106,7 @@ fn predictions(answers: &Answers, temperature: f32) -> Vec<u8> {
             Some(answer) => answer.values().map(|p| p.to_string()),
             None => [const { String::new() }; Morphology::COUNT],
         });
+        row.extend(with_folds.then(|| Fold::of(id).to_string()));
         row
     });
     csv_bytes(header, rows)

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::answers::Answers;
 use super::epoch::EpochRecord;
 use super::paper::{self, Figures};
-use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::metrics::{self, Calibration, Estimate, Metrics, Roc};
 use crate::torch::Precision;
@@ -19,7 +18,8 @@ pub struct Evaluation {
     pub(crate) format: u32,
     /// What was evaluated.
     pub subject: Subject,
-    /// The split of the labels: `train`, `validation` or `test`.
+    /// The part of the labels: a split (`train`, `validation` or `test`), or a fold (`fold 0`),
+    /// or `out of fold`.
     pub(crate) split: String,
     /// The digest of its images and labels.
     pub(crate) data_digest: String,
@@ -109,22 +109,22 @@ impl Evaluation {
     /// The version that this program writes, and the only one that it reads.
     pub(crate) const FORMAT: u32 = 1;
 
-    /// Measures the answers of a network. `fitted_on` is the digest of the images that its temperature
-    /// was fitted on, if it is known.
+    /// Measures the answers of a network to the images of `part`, whose digest is `data_digest`.
+    /// `fitted_on` is the digest of the images that its temperature was fitted on, if it is known.
     ///
     /// # Errors
     /// When there is no image.
     pub(crate) fn new(
         subject: Subject,
-        (split, dataset): (Split, &Dataset),
+        (part, data_digest): (&str, &str),
         answers: &Answers,
         fitted_on: Option<&str>,
     ) -> Result<Self> {
         let temperature = subject.temperature;
         let predictions = answers.averaged(temperature);
         let averaged = metrics::metrics(&predictions);
-        let calibration = calibration(answers, temperature, fitted_on == Some(&dataset.digest))
-            .ok_or_else(|| Error::Input(format!("no galaxy in the split '{split}'")))?;
+        let calibration = calibration(answers, temperature, fitted_on == Some(data_digest))
+            .ok_or_else(|| Error::Input(format!("no galaxy in the split '{part}'")))?;
         let at_scales: Vec<_> = (0..answers.scales().len())
             .map(|number| answers.at_scale(number, temperature))
             .collect();
@@ -138,8 +138,8 @@ impl Evaluation {
             format: Self::FORMAT,
             paper: paper::figures(&subject.network),
             subject,
-            split: split.to_string(),
-            data_digest: dataset.digest.clone(),
+            split: part.to_owned(),
+            data_digest: data_digest.to_owned(),
             images: predictions.len(),
             unanswered: averaged.confusion.unanswered.iter().sum(),
             test_scales: answers.scales().to_vec(),

@@ -9,7 +9,7 @@ pub use super::layout::Table;
 use super::layout::{Cell, Column, Kind};
 use super::paper::Figures;
 use super::record::Evaluation;
-use crate::metrics::Calibration;
+use crate::metrics::{Calibration, Comparison, Difference};
 
 /// The remark below the paper's rows.
 const PAPER: &str = "The paper's rows are the best of ten runs, on its own test set.";
@@ -221,6 +221,51 @@ pub fn calibration(evaluation: &Evaluation) -> Table {
     } else {
         table.remark(crossed)
     }
+}
+
+/// Two models on the same images, class by class.
+pub(crate) fn comparison(comparison: &Comparison) -> Table {
+    let columns = vec![
+        Column::new("class", "Class", Kind::Plain),
+        Column::new("images", "Images", Kind::Plain),
+        Column::new("here", "This model (%)", Kind::Percent),
+        Column::new("there", "The other (%)", Kind::Percent),
+        Column::new("difference", "Difference (points)", Kind::Percent),
+        Column::new("only_here", "Only this right", Kind::Plain),
+        Column::new("only_there", "Only the other", Kind::Plain),
+        Column::new("p_value", "p", Kind::Fraction),
+    ];
+    let mut table = Table::new("Compared image by image".into(), columns);
+    let row = |name: &str, found: &Difference| {
+        [
+            Cell::Text(name.to_owned()),
+            Cell::Count(found.images),
+            Cell::Value(found.here, None),
+            Cell::Value(found.there, None),
+            Some(found.advantage).into(),
+            Cell::Count(found.only_here),
+            Cell::Count(found.only_there),
+            Cell::Value(found.p_value, None),
+        ]
+    };
+    for (class, found) in Morphology::ALL.iter().zip(&comparison.per_class) {
+        if let Some(found) = found {
+            table.row(row(class.name(), found));
+        }
+    }
+    table.row(row("all", &comparison.all));
+    let mean = [
+        Cell::Text("mean of classes".into()),
+        Cell::Empty,
+        Cell::Empty,
+        Cell::Empty,
+        Some(comparison.mean_recall).into(),
+        Cell::Empty,
+        Cell::Empty,
+        Cell::Empty,
+    ];
+    table.row(mean);
+    table.remark("In brackets: the bootstrap's 95 % interval. p: McNemar's exact test, two-sided.")
 }
 
 /// What an evaluation was made on, for a title.

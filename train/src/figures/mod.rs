@@ -23,6 +23,7 @@ mod sample_grid;
 #[cfg(test)]
 mod tests;
 mod training_curves;
+mod training_views;
 mod wrong;
 
 pub(crate) use collect::{count_classes, draw_samples, feature_maps_of, filters_of};
@@ -33,6 +34,7 @@ pub(crate) use reliability::reliability;
 pub(crate) use roc::roc;
 pub(crate) use sample_grid::choose_samples;
 pub(crate) use training_curves::training_curves;
+pub(crate) use training_views::training_views;
 
 use class_counts::{SplitCounts, class_counts};
 use feature_maps::{FeatureMaps, feature_maps};

@@ -125,5 +125,6 @@ fn uncoloured(augmentation: &Augmentation) -> Augmentation {
         contrast: (1.0, 1.0),
         saturation: (1.0, 1.0),
         hue: 0.0,
+        telescope: None,
     }
 }

@@ -1,6 +1,6 @@
 //! Every figure is a valid drawing that shows its data, even if there are few or none.
 
-use galmorph_cutout::{Measurement, Morphology, RgbImage};
+use galmorph_cutout::{Measurement, Morphology, Preprocessing, Resampling, RgbImage};
 use galmorph_mock::Mock;
 use roxmltree::Document;
 use tch::{Device, Kind, Tensor};
@@ -9,6 +9,7 @@ use super::*;
 use crate::evaluation::EpochRecord;
 use crate::network::{Architecture, Network};
 use crate::torch::{Weights, activations};
+use crate::training::{Augmentation, AugmentationName};
 
 /// All text of a drawing; fails where it is no XML, reaches outside of itself, or is drawn at another
 /// size than it says.
@@ -147,6 +148,24 @@ fn preprocessing_shows_every_step_and_training_views() {
         &preprocessing("1", &uniform.into(), 220, 1),
         &["original, 20 × 30"],
     );
+}
+
+#[test]
+fn training_views_show_the_test_view_and_what_the_run_sees() {
+    let preprocessing = Preprocessing {
+        test_scales: vec![100],
+        resampling: Resampling::Antialiased,
+        ..Preprocessing::default()
+    };
+    let views = |name| {
+        let augmentation = Augmentation::named(name, &preprocessing).unwrap();
+        let image = galaxy(Morphology::Spiral, 1).into();
+        training_views("237308", &image, &preprocessing, &augmentation, 1)
+    };
+    let plain = views(AugmentationName::Paper);
+    assert_says(&plain, &["galaxy 237308", "test, 100 pixels", "epoch 31"]);
+    assert_eq!(pictures(&plain), 32);
+    assert_ne!(plain.svg(), views(AugmentationName::Telescope).svg());
 }
 
 #[test]

@@ -16,6 +16,7 @@
 mod calibration;
 mod confusion;
 mod interval;
+mod paired;
 mod roc;
 #[cfg(test)]
 mod scikit_learn;
@@ -25,6 +26,7 @@ mod temperature;
 pub(crate) use calibration::{Calibration, calibration, calibration_error};
 pub(crate) use confusion::Confusion;
 pub(crate) use interval::{Estimate, Interval};
+pub(crate) use paired::{Comparison, Difference, Pair, compare};
 #[cfg(test)]
 use roc::Ranking;
 pub(crate) use roc::{Roc, curves};

@@ -4,14 +4,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Probabilities};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::{
-    Confusion, Estimate, Metrics, Prediction, Ranking, Views, calibration, calibration_error,
-    curves, fit, metrics,
+    Confusion, Difference, Estimate, Metrics, Pair, Prediction, Ranking, Views, calibration,
+    calibration_error, compare, curves, fit, metrics,
 };
 
 const TOLERANCE: f64 = 1e-9;
@@ -56,6 +56,13 @@ impl Case {
         self.views().iter().map(|views| views.at(1.0)).collect()
     }
 
+    /// The labels of another model: those of the last view.
+    fn others(&self) -> Vec<Morphology> {
+        let last = self.views.iter().map(|rows| &rows[rows.len() - 1]);
+        last.map(|row| Probabilities::average([row], 1.0).unwrap().label())
+            .collect()
+    }
+
     fn to_json(&self) -> Value {
         let answers = self.predictions();
         let rows: Vec<&Row> = answers
@@ -63,7 +70,8 @@ impl Case {
             .map(|p| p.answer.as_ref().unwrap().values())
             .collect();
         let truth: Vec<usize> = self.truth.iter().map(|class| class.id()).collect();
-        json!({"truth": truth, "probabilities": rows, "views": self.views})
+        let others: Vec<usize> = self.others().iter().map(|class| class.id()).collect();
+        json!({"truth": truth, "probabilities": rows, "views": self.views, "others": others})
     }
 }
 
@@ -235,6 +243,50 @@ fn compare_calibration(case: &Case, theirs: &Value) {
     assert_same(loss, &theirs["least_log_loss"], 1e-6, "least log loss");
 }
 
+fn compare_pairs(case: &Case, theirs: &Value) {
+    let predictions = case.predictions();
+    let pairs: Vec<Pair> = (predictions.iter().zip(case.others()))
+        .map(|(prediction, other)| Pair {
+            truth: prediction.truth,
+            label: prediction.label(),
+            other: Some(other),
+        })
+        .collect();
+    let ours = compare(&pairs).unwrap();
+    let same = |found: &Difference, theirs: &Value, what: &str| {
+        assert_eq!(
+            json!([found.only_here, found.only_there]),
+            theirs["only"],
+            "{what}"
+        );
+        let value = Some(found.advantage.value);
+        assert_same(value, &theirs["difference"], TOLERANCE, what);
+        assert_same(Some(found.p_value), &theirs["p_value"], TOLERANCE, what);
+    };
+    same(&ours.all, &theirs["all"], "all");
+    for (found, theirs) in ours
+        .per_class
+        .iter()
+        .zip(theirs["per_class"].as_array().unwrap())
+    {
+        match found {
+            Some(found) => same(found, theirs, "of a class"),
+            None => assert!(theirs.is_null()),
+        }
+    }
+    let mean = Some(ours.mean_recall.value);
+    assert_same(mean, &theirs["mean_recall"], TOLERANCE, "mean recall");
+    // Both intervals come from random draws.
+    let Estimate { low, high, .. } = ours.all.advantage;
+    for (ours, theirs) in [low, high]
+        .into_iter()
+        .zip(theirs["interval"].as_array().unwrap())
+    {
+        let steps = 2.0 / pairs.len() as f64;
+        assert_same(Some(ours), theirs, steps.max(0.005), "interval");
+    }
+}
+
 #[test]
 fn they_are_those_of_scikit_learn() {
     let cases = cases();
@@ -245,6 +297,7 @@ fn they_are_those_of_scikit_learn() {
         compare_classification(&metrics(&predictions), theirs);
         compare_curves(&predictions, &theirs["against_rest"]);
         compare_calibration(case, theirs);
+        compare_pairs(case, &theirs["paired"]);
     }
 }
 

@@ -52,7 +52,7 @@ impl Describe for AlexNet {
     }
 
     fn describe(&self) -> Network {
-        let (mut net, views) = Builder::new(64);
+        let (mut net, views) = Builder::of_the_paper();
         let same = |filters, kernel| Convolution::square(filters, kernel).same();
 
         let mut x = net.convolution_relu("conv1", views, Convolution::square(96, 11).stride(2));

@@ -21,7 +21,7 @@ pub(super) trait Describe {
     /// The hyperparameters that the text may set, in the order in which they are written.
     fn hyperparameters(&mut self) -> Vec<Hyperparameter<'_>>;
 
-    /// The network for views of 64 x 64 pixels, layer by layer.
+    /// The network, layer by layer.
     fn describe(&self) -> Network;
 }
 
@@ -252,6 +252,7 @@ mod tests {
             "vgg16 drop=0",
             "inception-v3 drop=0.1",
             "dieleman drop=0.6",
+            "basic-resnet side=96 width=32 n1=1 n2=2 n3=2",
         ] {
             let architecture: Architecture = text.parse().unwrap();
             assert_eq!(architecture.to_string(), text);
@@ -276,6 +277,7 @@ mod tests {
             "vgg16 drop=0.5",
             "inception-v3 drop=0.2",
             "dieleman drop=0.5",
+            "basic-resnet side=128 width=64 n1=1 n2=3 n3=1",
         ] {
             assert!(written.iter().any(|text| text == expected), "{expected}");
         }

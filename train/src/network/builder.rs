@@ -1,6 +1,6 @@
 //! Puts a network together, layer by layer.
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Preprocessing};
 
 use super::{Convolution, Layer, LocalResponseNorm, Network, Node, Pool, Shape, viewpoint};
 
@@ -25,6 +25,11 @@ impl Builder {
         (Self { nodes: vec![input] }, 0)
     }
 
+    /// Begins with the input of the paper's networks: their views are of 64 x 64 pixels.
+    pub fn of_the_paper() -> (Self, usize) {
+        Self::new(Preprocessing::PAPER_CROP as usize)
+    }
+
     /// Adds a convolution.
     pub fn convolution(&mut self, name: &str, input: usize, convolution: Convolution) -> usize {
         let from = self.shape(input);
@@ -43,9 +48,14 @@ impl Builder {
 
     /// Adds a batch normalisation and a ReLU, as `<name>/bn` and `<name>/relu`.
     pub fn batch_norm_relu(&mut self, name: &str, input: usize) -> usize {
+        let norm = self.batch_norm(&format!("{name}/bn"), input);
+        self.relu(&format!("{name}/relu"), norm)
+    }
+
+    /// Adds a batch normalisation.
+    pub fn batch_norm(&mut self, name: &str, input: usize) -> usize {
         let shape = self.shape(input);
-        let norm = self.push(&format!("{name}/bn"), Layer::BatchNorm, vec![input], shape);
-        self.push(&format!("{name}/relu"), Layer::Relu, vec![norm], shape)
+        self.push(name, Layer::BatchNorm, vec![input], shape)
     }
 
     /// Adds a convolution and a ReLU, as `<name>` and `<name>/relu`.

@@ -48,7 +48,7 @@ impl Describe for Dieleman {
     }
 
     fn describe(&self) -> Network {
-        let (mut net, views) = Builder::new(64);
+        let (mut net, views) = Builder::of_the_paper();
         let halving = Pool::new(2, 2);
 
         let turned = net.rotate("turned", views, 45.0);

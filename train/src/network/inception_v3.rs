@@ -41,7 +41,7 @@ impl Describe for InceptionV3 {
     }
 
     fn describe(&self) -> Network {
-        let (mut net, views) = Builder::new(64);
+        let (mut net, views) = Builder::of_the_paper();
 
         // Table 1's first seven rows.
         let stem = Module::new("stem");

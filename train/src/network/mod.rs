@@ -6,9 +6,10 @@
 //!
 //! A description ends at the logits, which training needs. `onnx` adds the softmax.
 //!
-//! All networks take views of 64 x 64 pixels and have five classes. All start from the random weights of
-//! He et al. 2015 (a maxout layer from those of `LeCun` et al. 1998), with biases of zero. The files
-//! don't repeat these two differences from their sources. `docs/networks.md` compares the networks.
+//! The networks of the paper take views of 64 x 64 pixels. All networks have five classes, and all start
+//! from the random weights of He et al. 2015 (a maxout layer from those of `LeCun` et al. 1998), with
+//! biases of zero. The files don't repeat these differences from their sources. `docs/networks.md`
+//! compares the networks.
 
 mod architecture;
 mod bottleneck;
@@ -33,6 +34,7 @@ architecture::networks! {
     vgg16::Vgg16,
     inception_v3::InceptionV3,
     dieleman::Dieleman,
+    basic_resnet::BasicResNet,
 }
 
 /// One layer in its place.
@@ -164,6 +166,19 @@ impl Network {
                 fan_in * node.shape.size() * node.shape.viewpoints
             })
             .sum()
+    }
+
+    /// The shape of a view, `[channels, height, width]`.
+    pub fn view_shape(&self) -> [usize; 3] {
+        let shape = self.nodes[0].shape;
+        [shape.channels, shape.height, shape.width]
+    }
+
+    /// The node whose values the last layer makes the logits of: the features of a view.
+    pub(crate) fn features(&self) -> usize {
+        self.nodes
+            .last()
+            .map_or(0, |logits| logits.inputs.first().copied().unwrap_or(0))
     }
 
     /// Whether a maxout reads the node.

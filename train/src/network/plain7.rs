@@ -37,7 +37,7 @@ impl Describe for Plain7 {
     }
 
     fn describe(&self) -> Network {
-        let (mut net, views) = Builder::new(64);
+        let (mut net, views) = Builder::of_the_paper();
         let convolution = |filters, kernel| Convolution::square(filters, kernel).same();
         let halving = Pool::new(2, 2);
 

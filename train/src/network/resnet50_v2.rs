@@ -35,7 +35,7 @@ impl Describe for ResNet50V2 {
     }
 
     fn describe(&self) -> Network {
-        let (mut net, views) = Builder::new(64);
+        let (mut net, views) = Builder::of_the_paper();
 
         let stem = Convolution::square(64, 7).same().stride(2);
         let mut x = net.convolution("conv1", views, stem);

@@ -38,7 +38,7 @@ impl Describe for Vgg16 {
     }
 
     fn describe(&self) -> Network {
-        let (mut net, mut x) = Builder::new(64);
+        let (mut net, mut x) = Builder::of_the_paper();
         for (group, (convolutions, filters)) in (1..).zip(GROUPS) {
             for number in 1..=convolutions {
                 let name = format!("conv{group}/{number}");

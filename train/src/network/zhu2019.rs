@@ -63,7 +63,7 @@ impl Describe for Zhu2019 {
     }
 
     fn describe(&self) -> Network {
-        let (mut net, views) = Builder::new(64);
+        let (mut net, views) = Builder::of_the_paper();
 
         // Conv 1: an even kernel that keeps the size, as TensorFlow pads it. No BN or ReLU follows.
         let stem = Convolution::square(STEM_FILTERS, 6).same();

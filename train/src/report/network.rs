@@ -52,7 +52,7 @@ fn facts(evaluation: &Evaluation) -> Markup {
             dt { "Multiply-adds a view" } dd { (millions(subject.multiply_adds)) }
             dt { "Temperature" } dd { (format!("{:.3}", subject.temperature)) }
             dt { "Measured on" } dd {
-                (evaluation.images) " galaxies of the split " (evaluation.split)
+                (evaluation.images) " galaxies (" (evaluation.split) ")"
                 @if evaluation.unanswered > 0 { ", " (evaluation.unanswered) " of them without an answer" }
             }
             dt { "Test scales" } dd {

@@ -55,7 +55,7 @@ pub enum Mode {
     },
 }
 
-/// The logits `[N, 5]`, f32, of the views `[N, 3, 64, 64]`, f32.
+/// The logits `[N, 5]`, f32, of the views `[N, channels, height, width]`, f32.
 ///
 /// In training mode the running statistics among `weights` are updated in place.
 pub fn forward(
@@ -66,6 +66,25 @@ pub fn forward(
     mode: Mode,
 ) -> Tensor {
     walk(network, weights, views, precision, mode, |_, _| ()).to_kind(Kind::Float)
+}
+
+/// The logits `[N, 5]` in inference mode, and the output of one node, `[N, values]`; both f32.
+pub(crate) fn forward_with_node(
+    network: &Network,
+    weights: &Weights,
+    views: &Tensor,
+    precision: Precision,
+    node: usize,
+) -> (Tensor, Tensor) {
+    let mut kept = None;
+    let see = |index: usize, output: &Tensor| {
+        if index == node {
+            kept = Some(output.to_kind(Kind::Float).flatten(1, -1));
+        }
+    };
+    let logits = walk(network, weights, views, precision, Mode::Inference, see);
+    let kept = kept.unwrap_or_else(|| unreachable!("the network has no node {node}"));
+    (logits.to_kind(Kind::Float), kept)
 }
 
 /// The outputs `[N, channels, height, width]` of some nodes, f32, in inference mode. `nodes` are indices
@@ -282,6 +301,11 @@ mod tests {
         let whole = forward(&network, &weights, &input, Precision::F32, mode);
         assert!(outputs[2].equal(&whole));
         assert!(!outputs[2].requires_grad());
+
+        assert_eq!(network.features(), 2);
+        let with_node = forward_with_node(&network, &weights, &input, Precision::F32, 2);
+        assert!(with_node.0.equal(&whole));
+        assert!(with_node.1.equal(&outputs[0].flatten(1, -1)));
     }
 
     #[test]
@@ -293,7 +317,9 @@ mod tests {
             let text = name.replace("zhu2019", "zhu2019 k=0.25");
             let network = text.parse::<Architecture>().unwrap().describe();
             let weights = Weights::start(&network, Device::Cpu);
-            let views = Tensor::randn([2, 3, 64, 64], (Kind::Float, Device::Cpu));
+            let [channels, height, width] = network.view_shape().map(|n| n as i64);
+            let shape = [2, channels, height, width];
+            let views = Tensor::randn(shape, (Kind::Float, Device::Cpu));
             // With the batch's statistics a bias before batch normalisation has no gradient.
             let logits = forward(&network, &weights, &views, Precision::F32, Mode::Inference);
             assert_eq!(logits.size(), [2, 5], "{name}");

@@ -11,14 +11,28 @@
 //! have all four. Saturation and hue are a scaling and a rotation of the chroma plane of YIQ. Together
 //! with contrast and brightness, an image's distortion is one 3x3 matrix and one offset. Brightness is
 //! there only because the paper has it: whitening takes it out again.
+//!
+//! What goes beyond the paper is in `telescope.rs`, and off by default.
 
 use std::f32::consts::TAU;
 use std::ops::RangeInclusive;
 
-use galmorph_cutout::{Image, Preprocessing};
+use galmorph_cutout::{Image, Outside, Preprocessing, Resampling, Sampling};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+use super::telescope::{Effects, Telescope};
+
+/// A set of augmentations, by name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AugmentationName {
+    /// The paper's: scale, shift, rotation, flip, and a little colour.
+    #[default]
+    Paper,
+    /// The paper's, and other seeing, pixel scales, noise, stretches, single bands, and missing sky.
+    Telescope,
+}
 
 /// The ranges from which the differences are drawn, uniformly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +47,9 @@ pub struct Augmentation {
     pub saturation: (f32, f32),
     /// The largest rotation of the hue, as a fraction of the circle.
     pub hue: f32,
+    /// What other telescopes do to an image; `None` in the paper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telescope: Option<Telescope>,
 }
 
 impl Default for Augmentation {
@@ -45,14 +62,63 @@ impl Default for Augmentation {
             contrast: (0.2, 1.8),
             saturation: (0.8, 1.2),
             hue: 0.02,
+            telescope: None,
         }
     }
 }
 
 impl Augmentation {
+    /// The augmentation of this name for views like these.
+    ///
+    /// # Errors
+    /// When such views can't be augmented so.
+    pub(crate) fn named(
+        name: AugmentationName,
+        preprocessing: &Preprocessing,
+    ) -> Result<Self, String> {
+        match name {
+            AugmentationName::Paper => Ok(Self::around(preprocessing)),
+            AugmentationName::Telescope if preprocessing.resampling == Resampling::Antialiased => {
+                let telescope = Some(Telescope::default());
+                Ok(Self {
+                    telescope,
+                    ..Self::around(preprocessing)
+                })
+            }
+            AugmentationName::Telescope => Err(format!(
+                "the augmentation 'telescope' blurs views, which '{}' can't; use '{}'",
+                preprocessing.resampling.name(),
+                Resampling::Antialiased.name()
+            )),
+        }
+    }
+
+    /// The paper's ranges, with scales as far from the test scales as the paper's 170 to 240 are from
+    /// the mean of its own, 210.
+    fn around(preprocessing: &Preprocessing) -> Self {
+        let scales = &preprocessing.test_scales;
+        let mean = scales.iter().sum::<u32>() as f32 / scales.len() as f32;
+        let paper = Self::default().scale;
+        let part = |side: u32| (mean * side as f32 / 210.0).round() as u32;
+        Self {
+            scale: (part(paper.0), part(paper.1)),
+            ..Self::default()
+        }
+    }
+
     /// The side of the largest crop, in pixels.
-    pub const fn largest_crop(&self) -> u32 {
-        self.scale.1
+    pub fn largest_crop(&self) -> u32 {
+        let zoom = self.telescope.as_ref().map_or(1.0, |t| t.largest_zoom);
+        (self.scale.1 as f32 * zoom).ceil() as u32
+    }
+
+    /// The same without the effects of a telescope.
+    #[must_use]
+    pub(super) fn without_telescope(&self) -> Self {
+        Self {
+            telescope: None,
+            ..self.clone()
+        }
     }
 
     /// Makes a training view of an image, `[3, crop, crop]`.
@@ -74,7 +140,7 @@ impl Augmentation {
     fn draw(&self, preprocessing: &Preprocessing, key: Key) -> Variation {
         let mut random = key.generator();
         let slack = preprocessing.slack();
-        Variation {
+        let mut variation = Variation {
             scale: random.random_range(self.scale.0..=self.scale.1),
             corner: (
                 random.random_range(0..=slack),
@@ -90,7 +156,13 @@ impl Augmentation {
                 saturation: draw(&mut random, self.saturation.0..=self.saturation.1),
                 hue: draw(&mut random, -self.hue..=self.hue),
             },
+            effects: Effects::NONE,
+        };
+        // Last, so that the draws above are those of runs without it.
+        if let Some(telescope) = &self.telescope {
+            variation.effects = telescope.draw(&mut random);
         }
+        variation
     }
 }
 
@@ -99,7 +171,7 @@ fn draw(random: &mut ChaCha8Rng, range: RangeInclusive<f32>) -> f32 {
 }
 
 /// How one training view differs from a test view.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Variation {
     /// The training scale, in pixels.
     scale: u32,
@@ -107,17 +179,31 @@ struct Variation {
     corner: (u32, u32),
     symmetry: Symmetry,
     distortion: Distortion,
+    effects: Effects,
 }
 
 impl Variation {
-    fn view_into(self, preprocessing: &Preprocessing, image: &Image, output: &mut [f32]) {
+    fn view_into(&self, preprocessing: &Preprocessing, image: &Image, output: &mut [f32]) {
         let side = preprocessing.crop as usize;
         let alter = |view: &mut [f32]| {
+            self.effects.apply(view, side);
             self.distortion.apply(view);
             let upright = view.to_vec();
             self.symmetry.apply(&upright, side, view);
         };
-        preprocessing.view_with(image, self.scale, self.corner, alter, output);
+        // A larger galaxy fills a smaller crop.
+        let scale = (self.scale as f32 / self.effects.zoom).round() as u32;
+        let sampling = Sampling {
+            scale: scale.max(1),
+            corner: self.corner,
+            seeing: self.effects.seeing,
+            outside: if self.effects.mirrored {
+                Outside::Mirrored
+            } else {
+                Outside::Black
+            },
+        };
+        preprocessing.view_with(image, sampling, alter, output);
     }
 }
 
@@ -320,6 +406,33 @@ mod tests {
     }
 
     #[test]
+    fn the_telescope_comes_after_the_papers_draws_and_needs_antialiased_views() {
+        let antialiased = Preprocessing {
+            test_scales: vec![210],
+            resampling: Resampling::Antialiased,
+            ..Preprocessing::default()
+        };
+        let named = |preprocessing| Augmentation::named(AugmentationName::Telescope, preprocessing);
+        let augmentation = named(&antialiased).unwrap();
+        assert_eq!(augmentation.scale, (170, 240));
+        assert_eq!(augmentation.largest_crop(), 480);
+        let paper = Augmentation::named(AugmentationName::Paper, &Preprocessing::default());
+        assert_eq!(paper.unwrap(), Augmentation::default());
+        assert_eq!(augmentation.without_telescope(), Augmentation::default());
+        for image in 0..20 {
+            let with = augmentation.draw(&antialiased, key(1, 2, image));
+            let without = Augmentation::default().draw(&antialiased, key(1, 2, image));
+            assert_eq!(with.distortion, without.distortion);
+            assert_eq!((with.scale, with.corner), (without.scale, without.corner));
+        }
+        let refused = named(&Preprocessing::default()).unwrap_err();
+        assert!(
+            refused.contains("'tensorflow1_bilinear' can't"),
+            "{refused}"
+        );
+    }
+
+    #[test]
     fn the_eight_symmetries_are_distinct_and_four_turns_are_none() {
         let view: Vec<f32> = (0..3 * AREA).map(|n| n as f32).collect();
         let turned = |view: &[f32], quarter_turns, mirrored| {
@@ -379,7 +492,11 @@ mod tests {
             crop: 50,
             ..Preprocessing::default()
         };
-        for preprocessing in [Preprocessing::default(), other] {
+        let antialiased = Preprocessing {
+            resampling: Resampling::Antialiased,
+            ..other.clone()
+        };
+        for preprocessing in [Preprocessing::default(), other, antialiased] {
             let middle = preprocessing.slack() / 2;
             for scale in preprocessing.test_scales.clone() {
                 let variation = Variation {
@@ -390,6 +507,7 @@ mod tests {
                         mirrored: false,
                     },
                     distortion: Distortion::NONE,
+                    effects: Effects::NONE,
                 };
                 let mut training = vec![0.0; preprocessing.view_len()];
                 variation.view_into(&preprocessing, &image(), &mut training);

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, bounded};
-use galmorph_cutout::Preprocessing;
+use galmorph_cutout::{Morphology, Preprocessing};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::augmentation::{Augmentation, Key};
+use super::mixup::{Target, mix};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 
@@ -23,10 +24,11 @@ const AHEAD: usize = 2;
 pub(super) struct Batch {
     /// `[batch, 3, crop, crop]`, row-major.
     pub(super) views: Vec<f32>,
-    /// The classes' ids, `[batch]`.
+    /// The classes' ids, `[batch]`. Of mixed views, the class that has the larger share.
     pub(super) classes: Vec<i64>,
-    /// The vote fractions `[batch, 5]`, row-major, if the network learns from votes.
-    pub(super) votes: Option<Vec<f32>>,
+    /// The probabilities `[batch, 5]` that the network learns instead of the classes: vote fractions, or
+    /// the targets of mixed views.
+    pub(super) targets: Option<Vec<Target>>,
 }
 
 /// How the batches of a run are made.
@@ -38,6 +40,8 @@ pub(super) struct Recipe {
     pub(super) preprocessing: Preprocessing,
     /// The random changes to each image.
     pub(super) augmentation: Augmentation,
+    /// The parameter of [`mix`], or 0 to leave views unmixed.
+    pub(super) mixup: f64,
     /// Images in a batch.
     pub(super) batch: usize,
     /// The run's seed.
@@ -62,7 +66,7 @@ impl Recipe {
                     for number in (first + worker..recipe.batches()).step_by(workers) {
                         let images = &order[number * recipe.batch..][..recipe.batch];
                         // The training loop closed the queue: it was interrupted.
-                        if sender.send(recipe.make(epoch, images)).is_err() {
+                        if sender.send(recipe.make(epoch, number, images)).is_err() {
                             return;
                         }
                     }
@@ -77,19 +81,33 @@ impl Recipe {
         }
     }
 
+    /// The recipe of views as the network will see them in use: neither mixed nor from other telescopes.
+    pub(super) fn plain(&self) -> Self {
+        Self {
+            augmentation: self.augmentation.without_telescope(),
+            mixup: 0.0,
+            ..self.clone()
+        }
+    }
+
     /// The images' indices in this epoch's random order.
     fn order(&self, epoch: u32) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.dataset.len()).collect();
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
-        seed[8..12].copy_from_slice(&epoch.to_le_bytes());
-        // Augmentation seeds from the same bytes; this one keeps the two generators apart.
-        seed[31] = 1;
-        order.shuffle(&mut ChaCha8Rng::from_seed(seed));
+        order.shuffle(&mut ChaCha8Rng::from_seed(self.seed_of(epoch, 1)));
         order
     }
 
-    fn make(&self, epoch: u32, images: &[usize]) -> Batch {
+    /// Seeds of an epoch. Augmentation seeds from the same bytes with a `purpose` of 0, which keeps the
+    /// generators apart.
+    fn seed_of(&self, epoch: u32, purpose: u8) -> [u8; 32] {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
+        seed[8..12].copy_from_slice(&epoch.to_le_bytes());
+        seed[31] = purpose;
+        seed
+    }
+
+    fn make(&self, epoch: u32, number: usize, images: &[usize]) -> Batch {
         let view_len = self.preprocessing.view_len();
         let mut views = vec![0.0; images.len() * view_len];
         for (image, view) in images.iter().zip(views.chunks_exact_mut(view_len)) {
@@ -102,20 +120,33 @@ impl Recipe {
             self.augmentation
                 .view_into(&self.preprocessing, image, key, view);
         }
-        let classes = images
-            .iter()
-            .map(|image| self.dataset.classes[*image].id() as i64)
-            .collect();
-        let votes = self.dataset.votes.as_ref().map(|votes| {
-            let of_images = images.iter().flat_map(|image| votes[*image]);
-            of_images.collect()
-        });
+        let classes = images.iter().map(|image| self.dataset.classes[*image]);
+        let classes: Vec<Morphology> = classes.collect();
+        let mut targets: Option<Vec<Target>> = self
+            .dataset
+            .votes
+            .as_ref()
+            .map(|votes| images.iter().map(|image| votes[*image]).collect());
+        if self.mixup > 0.0 {
+            let targets = targets
+                .get_or_insert_with(|| classes.iter().map(|class| one_hot(*class)).collect());
+            let mut seed = self.seed_of(epoch, 2);
+            seed[16..24].copy_from_slice(&(number as u64).to_le_bytes());
+            mix(self.mixup, seed, &mut views, targets);
+        }
         Batch {
             views,
-            classes,
-            votes,
+            classes: classes.iter().map(|class| class.id() as i64).collect(),
+            targets,
         }
     }
+}
+
+/// The target of a label: all probability is on one class.
+fn one_hot(class: Morphology) -> Target {
+    let mut target = [0.0; Morphology::COUNT];
+    target[class.id()] = 1.0;
+    target
 }
 
 /// The batches of an epoch, in order.
@@ -142,7 +173,7 @@ impl Iterator for Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use galmorph_cutout::{Morphology, RgbImage};
+    use galmorph_cutout::RgbImage;
 
     fn recipe() -> Recipe {
         let image = |n: u32| {
@@ -159,6 +190,7 @@ mod tests {
             dataset: Arc::new(dataset),
             preprocessing: Preprocessing::default(),
             augmentation: Augmentation::default(),
+            mixup: 0.0,
             batch: 2,
             seed: 7,
         }
@@ -183,9 +215,35 @@ mod tests {
         let recipe = recipe();
         let order = recipe.order(0);
         for (batch, images) in recipe.epoch(0, 0, 1).zip(order.chunks(2)) {
-            let wanted: Vec<f32> = (images.iter()).flat_map(|n| [*n as f32; 5]).collect();
-            assert_eq!(batch.unwrap().votes, Some(wanted));
+            let wanted: Vec<Target> = images.iter().map(|n| [*n as f32; 5]).collect();
+            assert_eq!(batch.unwrap().targets, Some(wanted));
         }
+    }
+
+    #[test]
+    fn mixed_batches_are_the_same_from_any_start_and_differ_from_plain_ones() {
+        let mut recipe = recipe();
+        Arc::get_mut(&mut recipe.dataset).unwrap().votes = None;
+        recipe.mixup = 0.5;
+        let batches = |recipe: &Recipe, first, workers| -> Vec<Batch> {
+            let batches = recipe.epoch(1, first, workers);
+            batches.map(|batch| batch.unwrap()).collect()
+        };
+        let all = batches(&recipe, 0, 1);
+        let plain = batches(&recipe.plain(), 0, 1);
+        for (batch, again) in all[3..].iter().zip(batches(&recipe, 3, 2)) {
+            assert!(batch.views == again.views && batch.targets == again.targets);
+        }
+        for (batch, plain) in all.iter().zip(&plain) {
+            assert_eq!(batch.classes, plain.classes);
+            assert_eq!(plain.targets, None);
+            let largest = |target: &Target| (0..5).max_by(|a, b| target[*a].total_cmp(&target[*b]));
+            for (target, class) in batch.targets.as_ref().unwrap().iter().zip(&batch.classes) {
+                // A half each is a tie.
+                assert!(target[*class as usize] >= target[largest(target).unwrap()] - 1e-6);
+            }
+        }
+        assert!(all.iter().zip(&plain).any(|(a, b)| a.views != b.views));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! ```text
 //! settings       everything that a run's result depends on
 //! augmentation   one image -> one random training view
+//! telescope      what other telescopes do to a view
+//! mixup          views mixed with one another
 //! loader         views -> the batches of an epoch, made ahead of time
 //! step           one batch: forward, loss, backward, optimizer, running average
 //! loss, optimizer, schedule
@@ -20,10 +22,12 @@ mod checkpoint;
 mod history;
 mod loader;
 mod loss;
+mod mixup;
 mod optimizer;
 mod schedule;
 mod settings;
 mod step;
+mod telescope;
 mod widening;
 
 use std::path::{Path, PathBuf};
@@ -34,12 +38,14 @@ use std::time::Instant;
 use galmorph_cutout::Measurement;
 use tch::Device;
 
+pub(crate) use augmentation::AugmentationName;
 pub use augmentation::{Augmentation, Key};
 pub use checkpoint::{Run, State};
 pub(crate) use schedule::Schedule;
 pub(crate) use settings::Settings;
 #[cfg(test)]
 pub(crate) use settings::tests::settings as example_settings;
+pub use telescope::Telescope;
 pub(crate) use widening::StartingPoint;
 
 use checkpoint::Running;
@@ -148,6 +154,7 @@ impl Trainer<'_> {
             dataset: Arc::clone(&self.training),
             preprocessing: settings.preprocessing.clone(),
             augmentation: settings.augmentation.clone(),
+            mixup: settings.mixup,
             batch: settings.batch,
             seed: settings.seed,
         };

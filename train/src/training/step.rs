@@ -40,12 +40,12 @@ impl Trainer<'_> {
             statistics_decay: warm_decay(BATCH_NORM_DECAY, step),
         };
         let logits = forward(network, &run.weights, &views, settings.precision, mode);
-        let votes = batch.votes.as_ref().map(|votes| {
-            Tensor::from_slice(votes)
+        let probabilities = batch.targets.as_ref().map(|targets| {
+            Tensor::from_slice(targets.as_flattened())
                 .view([-1, Morphology::COUNT as i64])
                 .to_device(self.device)
         });
-        let targets = votes.as_ref().unwrap_or(&classes);
+        let targets = probabilities.as_ref().unwrap_or(&classes);
         let loss = cross_entropy(&logits, targets, settings.label_smoothing);
         let mean_loss = loss.double_value(&[]);
         if !mean_loss.is_finite() {
@@ -71,7 +71,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Observes the statistics of batch normalisation for the averaged weights, on training views
+    /// Observes the statistics of batch normalisation for the averaged weights, on plain training views
     /// (Izmailov et al. 2018, section 3.2). The average of the running statistics is no substitute: near
     /// the peak of the learning rate it costs six points of validation accuracy (ARCHITECTURE.md).
     pub(super) fn observe_statistics(
@@ -84,13 +84,14 @@ impl Trainer<'_> {
         // keeps this seed apart from those of all steps.
         let seed = run.state.settings.seed.rotate_left(32) ^ !run.state.step;
         tch::manual_seed(seed as i64);
+        let recipe = recipe.plain();
         let batches = recipe.epoch(run.state.epoch, 0, self.workers);
         for (number, batch) in batches.take(STATISTICS_BATCHES).enumerate() {
             let mode = Mode::Training {
                 // The running value becomes the mean over all batches so far.
                 statistics_decay: number as f64 / (number + 1) as f64,
             };
-            let views = self.views(recipe, &batch?);
+            let views = self.views(&recipe, &batch?);
             let precision = run.state.settings.precision;
             // Only the statistics are wanted, which are updated in place.
             let _ = tch::no_grad(|| forward(network, &run.average, &views, precision, mode));

@@ -5,6 +5,7 @@
 mod bad_input;
 mod closed_pipe;
 mod evaluate;
+mod fold;
 mod outputs;
 mod report;
 mod resume;

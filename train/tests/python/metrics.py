@@ -3,7 +3,7 @@
 usage: metrics.py INPUT OUTPUT
 
 INPUT is a JSON list of cases: `truth` holds the class ids of the images, `probabilities` the averaged
-answer to each, `views` the outputs for each view of each. OUTPUT is the list of what they come to; a
+answer to each, `views` the outputs for each view of each, `others` the labels of another model. OUTPUT is the list of what they come to; a
 value that is undefined is null.
 """
 
@@ -12,6 +12,7 @@ import sys
 import warnings
 
 import numpy as np
+from scipy import stats
 from scipy.optimize import minimize_scalar
 from sklearn import metrics
 
@@ -70,6 +71,34 @@ def against_rest(truth, scores):
     }
 
 
+def pair(right, other):
+    """McNemar's exact test, and the difference of the accuracies."""
+    only = [int((right & ~other).sum()), int((other & ~right).sum())]
+    p_value = stats.binomtest(only[0], sum(only), 0.5).pvalue if sum(only) else 1.0
+    return {
+        "only": only,
+        "difference": float(right.mean() - other.mean()),
+        "p_value": float(p_value),
+    }
+
+
+def paired(truth, label, others):
+    right, other = label == truth, others == truth
+    per_class = [pair(right[truth == c], other[truth == c]) if (truth == c).any() else None for c in CLASSES]
+    recall = [metrics.recall_score(truth, of, labels=np.unique(truth), average="macro") for of in (label, others)]
+    interval = [0.0, 0.0]
+    if (right != other).any():
+        sample = (right.astype(float) - other,)
+        draws = stats.bootstrap(sample, np.mean, n_resamples=20000, method="percentile", rng=1)
+        interval = [draws.confidence_interval.low, draws.confidence_interval.high]
+    return {
+        "all": pair(right, other),
+        "per_class": per_class,
+        "mean_recall": float(recall[0] - recall[1]),
+        "interval": interval,
+    }
+
+
 def measure(case):
     truth = np.array(case["truth"])
     # The values are 32-bit numbers; the arithmetic is in 64 bits.
@@ -96,6 +125,7 @@ def measure(case):
         "calibration_error": calibration_error(truth, probabilities),
         "temperature": best_temperature,
         "least_log_loss": least_loss,
+        "paired": paired(truth, label, np.array(case["others"])),
     }
 
 
