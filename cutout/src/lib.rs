@@ -13,6 +13,7 @@
 mod blank;
 mod card;
 mod early_stop;
+mod file_name;
 mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -31,8 +32,12 @@ pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
 pub use early_stop::{EarlyStop, EarlyStopError};
-pub use format::{DecodeError, Limits, decode, decode_centre, dimensions};
-pub use image::{Format, Image, Origin};
+pub use file_name::{FITS_EXTENSIONS, name_and_extension};
+pub use format::{
+    DecodeError, Limits, Lupton, Rendering, Stretch, UnknownStretch, decode, decode_centre,
+    decode_rendered, dimensions, dimensions_rendered,
+};
+pub use image::{Format, Image, Origin, SkyCentre};
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};
 pub use probabilities::{Average, Probabilities};
