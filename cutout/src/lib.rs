@@ -24,6 +24,7 @@ mod preprocessing;
 mod probabilities;
 mod reject_reason;
 mod resize;
+mod stretch;
 mod view;
 
 /// An 8-bit picture, as the `image` crate has it: what images are drawn as and shown as.
@@ -34,8 +35,8 @@ pub use card::{
 pub use early_stop::{EarlyStop, EarlyStopError};
 pub use file_name::{FITS_EXTENSIONS, name_and_extension};
 pub use format::{
-    DecodeError, Limits, Lupton, Rendering, Stretch, UnknownStretch, decode, decode_centre,
-    decode_rendered, dimensions, dimensions_rendered,
+    DecodeError, Limits, Rendering, decode, decode_centre, decode_rendered, dimensions,
+    dimensions_rendered,
 };
 pub use image::{Format, Image, Origin, SkyCentre};
 pub use morphology::{Morphology, UnknownMorphology};
@@ -43,3 +44,4 @@ pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening
 pub use probabilities::{Average, Probabilities};
 pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};
+pub use stretch::{Lupton, Stretch, UnknownStretch};

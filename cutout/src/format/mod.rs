@@ -13,7 +13,7 @@ mod jpeg;
 mod limits;
 mod png;
 
-pub use fits::{Lupton, Rendering, Stretch, UnknownStretch};
+pub use fits::Rendering;
 pub use limits::Limits;
 
 use crate::{Format, Image, RejectReason};

@@ -227,6 +227,7 @@ mod tests {
     fn images_are_found_in_folders_and_in_tar_files() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("12.jpg"), "twelve").unwrap();
+        std::fs::write(dir.path().join("15.fits.fz"), "fifteen").unwrap();
         std::fs::write(dir.path().join("notes.txt"), "no image").unwrap();
         let tar = archive(
             dir.path(),
@@ -238,6 +239,7 @@ mod tests {
         assert_eq!(read("12"), b"twelve");
         assert_eq!(read("13"), b"thirteen");
         assert_eq!(read("14"), b"14");
+        assert_eq!(read("15"), b"fifteen");
         assert!(index.find("notes").is_none());
         assert!(
             index

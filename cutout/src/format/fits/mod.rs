@@ -27,7 +27,6 @@ mod wcs;
 use std::borrow::Cow;
 
 pub use rendering::Rendering;
-pub use stretch::{Lupton, Stretch, UnknownStretch};
 
 use super::{DecodeError, Format, Limits};
 use crate::Image;
@@ -75,7 +74,7 @@ pub(super) fn decode(
         .map_err(DecodeError::MissingBands)?;
 
     let shown = read(&file, &bands, &chosen)?;
-    let levels = stretch.levels(&shown).map_err(DecodeError::MissingBands)?;
+    let levels = stretch::levels(stretch, &shown).map_err(DecodeError::MissingBands)?;
     let kept = (centre(whole.0, side), centre(whole.1, side));
     let cut = |band: Band| middle(band.pixels, whole, kept);
     let pixels: Vec<Vec<f32>> = shown.into_iter().map(cut).collect();

@@ -2,7 +2,8 @@
 
 use super::bands::{Selection, by_wavelength, list, named, one_of, place};
 use super::header::Header;
-use super::stretch::{LEGACY_BANDS, SDSS_BANDS, Stretch};
+use super::stretch::{LEGACY_BANDS, SDSS_BANDS};
+use crate::Stretch;
 
 /// How FITS images are shown. By default, what a file says of itself decides:
 ///

@@ -2,7 +2,8 @@
 //! the bands goes through an asinh, and each band is scaled with it, so that a colour does not depend on the
 //! brightness.
 
-use super::{Lupton, fit_to_white};
+use super::fit_to_white;
+use crate::Lupton;
 
 /// Where astropy's `LuptonAsinhStretch` makes the curve meet the straight line, as a part of `stretch`.
 const FRACTION: f32 = 0.1;

@@ -1,6 +1,6 @@
 //! The pictures of two surveys, from fluxes in nanomaggies. A nanomaggy is the flux of magnitude 22.5.
 
-use super::Lupton;
+use crate::Lupton;
 
 /// The bands that [`Legacy`] shows, from blue to red.
 pub(in super::super) const LEGACY_BANDS: [&str; 4] = ["g", "r", "i", "z"];
@@ -15,7 +15,8 @@ const SDSS_WEIGHTS: [f32; 3] = [0.86, 1.0, 1.37];
 
 /// SDSS's pictures. The program behind `SkyServer` was never published; it is Lupton et al. 2004 "with some
 /// modifications". Brightness and softening are those of astropy's example for SDSS frames, which its authors call very
-/// similar; the noise of the sky in Galaxy Zoo's JPEGs is that of such a picture, when what is below black is cut off.
+/// similar. The sky of Galaxy Zoo's JPEGs has a noise of 2 to 3 grey levels; that of frames of NGC 6976, which were
+/// smoothed by resampling, has 1 to 1.5 through this stretch.
 pub(super) fn sdss(bands: &[Option<&str>]) -> Result<Lupton, String> {
     let known = SDSS_BANDS.iter().zip(SDSS_WEIGHTS);
     let weight = |name: &str| {
@@ -147,7 +148,8 @@ fn legacy(flux: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Band, Stretch};
+    use super::super::{Band, levels};
+    use crate::Stretch;
 
     /// What a stretch makes of one pixel of bands of these names.
     fn pixel(stretch: Stretch, names: &[&str], values: &[f32]) -> Vec<f32> {
@@ -158,7 +160,7 @@ mod tests {
         };
         let bands: Vec<Band> = names.iter().zip(values).map(band).collect();
         let pixels: Vec<Vec<f32>> = bands.iter().map(|band| band.pixels.clone()).collect();
-        stretch.levels(&bands).unwrap().draw(&pixels)
+        levels(stretch, &bands).unwrap().draw(&pixels)
     }
 
     #[test]
