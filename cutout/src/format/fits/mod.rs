@@ -8,6 +8,7 @@
 //! | `size` | what a header claims, and whether that can be |
 //! | `header` | keywords |
 //! | `bands` | which planes are which bands |
+//! | `names` | what bands are called, and which of them are shown as which colour |
 //! | `rendering` | which bands are shown, and through which stretch, where nobody says it |
 //! | `stretch/` | from the bands to a picture |
 //! | `wcs` | where the middle of the image is on the sky |
@@ -19,6 +20,7 @@ mod bands;
 mod file;
 mod gzip;
 mod header;
+mod names;
 mod rendering;
 mod size;
 mod stretch;

@@ -1,7 +1,7 @@
 //! Which bands are shown, and through which stretch.
 
-use super::bands::{Selection, by_wavelength, list, named, one_of, place};
 use super::header::Header;
+use super::names::{Selection, by_wavelength, list, named, one_of, place};
 use super::stretch::{LEGACY_BANDS, SDSS_BANDS};
 use crate::Stretch;
 

@@ -36,7 +36,7 @@ pub(super) enum Levels {
 }
 
 /// Measures what the stretch needs to know of the whole image: of one band, which is shown as grey, or of
-/// the bands that [`Selection`](super::bands::Selection) found. Says why not, where it can't show them.
+/// the bands that [`Selection`](super::names::Selection) found. Says why not, where it can't show them.
 pub(super) fn levels(stretch: Stretch, bands: &[Band]) -> Result<Levels, String> {
     let names: Vec<Option<&str>> = bands.iter().map(|band| band.name.as_deref()).collect();
     Ok(match stretch {
