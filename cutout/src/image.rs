@@ -2,6 +2,8 @@
 
 use image::{Rgb, RgbImage};
 
+use crate::Stretch;
+
 /// A file format that [`decode`](crate::decode) reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -10,6 +12,8 @@ pub enum Format {
     Jpeg,
     /// PNG, up to 16 bits a sample.
     Png,
+    /// FITS, one band or several, packed or not.
+    Fits,
 }
 
 /// An image of one plane (grey, or a single band) or of three (red, green and blue).
@@ -28,15 +32,31 @@ pub struct Image {
 }
 
 /// What is known of the file that an image was decoded from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Origin {
     /// The format of the file.
     pub format: Format,
     /// Width and height of the file's image in pixels. The image may be its middle alone.
     pub dimensions: (u32, u32),
-    /// Bits of one decoded sample: 8 or 16. Narrower samples and palettes are decoded to 8 bits.
+    /// Bits of one decoded sample: 8 or 16, in FITS also 32 or 64. Narrower samples and palettes are decoded
+    /// to 8 bits.
     pub bit_depth: u8,
+    /// The stretch that made a picture of a FITS image; `None` for a file that is a picture.
+    pub stretch: Option<Stretch>,
+    /// Where the middle of the image is on the sky, where the file says it.
+    pub sky: Option<SkyCentre>,
+}
+
+/// Where the middle of an image is on the sky.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SkyCentre {
+    /// Right ascension (ICRS), in degrees, from 0 to under 360.
+    pub ra: f64,
+    /// Declination (ICRS), in degrees.
+    pub dec: f64,
+    /// The side of a pixel, in arcseconds; of one that is no square, of a square of its area.
+    pub pixel_scale: f64,
 }
 
 /// The values of an image, row by row.

@@ -14,6 +14,7 @@ mod antialias;
 mod blank;
 mod card;
 mod early_stop;
+mod file_name;
 mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -24,6 +25,7 @@ mod preprocessing;
 mod probabilities;
 mod reject_reason;
 mod resize;
+mod stretch;
 mod view;
 
 /// An 8-bit picture, as the `image` crate has it: what images are drawn as and shown as.
@@ -33,11 +35,16 @@ pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
 pub use early_stop::{EarlyStop, EarlyStopError};
-pub use format::{DecodeError, Limits, decode, decode_centre, dimensions};
-pub use image::{Format, Image, Origin};
+pub use file_name::{FITS_EXTENSIONS, name_and_extension};
+pub use format::{
+    DecodeError, Limits, Rendering, decode, decode_centre, decode_rendered, dimensions,
+    dimensions_rendered,
+};
+pub use image::{Format, Image, Origin, SkyCentre};
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};
 pub use probabilities::{Average, Probabilities};
 pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};
+pub use stretch::{Lupton, Stretch, UnknownStretch};
 pub use view::Sampling;

@@ -53,6 +53,7 @@ reject_reasons! {
     NotAnImage, "not_an_image", false, "The file is in no image format that galmorph reads, whatever its name.";
     Broken, "broken", false, "The file begins like an image, but cannot be decoded to its end.";
     Unsupported, "unsupported", false, "The file is an image of a kind that galmorph does not read, such as a JPEG with arithmetic coding.";
+    MissingBands, "missing_bands", false, "The bands that the configured stretch needs are not in the file, or it does not name them.";
     TooLarge, "too_large", true, "The file or the image is larger than the configured limits allow.";
     TooSmall, "too_small", true, "The image is smaller than the configured limits allow.";
     Blank, "blank", false, "The image shows nothing: it has one colour, as outside of a survey or under a mask.";
@@ -105,7 +106,7 @@ mod tests {
     fn the_names_are_what_they_always_were() {
         assert_eq!(
             names(),
-            "not_an_image, broken, unsupported, too_large, too_small, blank, preprocessing, inference, \
+            "not_an_image, broken, unsupported, missing_bands, too_large, too_small, blank, preprocessing, inference, \
              no_answer"
         );
     }

@@ -3,6 +3,8 @@
 //! Training views and test views come from the same function, [`Preprocessing::view_with`], so that
 //! what a network sees when it is used can't differ from what it was trained on.
 
+use image::{Rgb, RgbImage};
+
 use crate::antialias::Resample;
 use crate::resize::{Window, resize_window};
 use crate::{Image, Outside, Preprocessing, Resampling, Whitening};
@@ -54,6 +56,27 @@ impl Preprocessing {
             seeing: 0.0,
             outside: Outside::Black,
         }
+    }
+
+    /// What the network sees of an image, to be looked at: its views side by side, before they are whitened, each pixel
+    /// `zoom` x `zoom` pixels large.
+    pub fn picture(&self, image: &Image, zoom: u32) -> RgbImage {
+        let area = (self.crop * self.crop) as usize;
+        let views: Vec<Vec<f32>> = (self.test_scales.iter())
+            .map(|scale| {
+                let mut plain = Vec::new();
+                let mut view = vec![0.0; self.view_len()];
+                let keep = |values: &mut [f32]| plain = values.to_vec();
+                self.view_with(image, self.centred(*scale), keep, &mut view);
+                plain
+            })
+            .collect();
+        let side = self.crop * zoom;
+        RgbImage::from_fn(side * self.view_count() as u32, side, |x, y| {
+            let view = &views[(x / side) as usize];
+            let pixel = (y / zoom * self.crop + x % side / zoom) as usize;
+            Rgb([0, 1, 2].map(|plane| view[plane * area + pixel].round() as u8))
+        })
     }
 
     /// A view that may be shifted, blurred and altered: what training sees. It is written to `output` as
@@ -133,8 +156,6 @@ fn sum(values: &[f32], term: impl Fn(f32) -> f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use image::{Rgb, RgbImage};
-
     use super::*;
 
     fn picture(width: u32, height: u32) -> RgbImage {
@@ -153,6 +174,22 @@ mod tests {
             let variance = view.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / n;
             assert!(mean.abs() < 1e-4 && (variance - 1.0).abs() < 1e-4);
         }
+    }
+
+    #[test]
+    fn the_picture_is_the_views_before_they_are_whitened() {
+        let image = picture(300, 260).into();
+        let preprocessing = Preprocessing::default();
+        let shown = preprocessing.picture(&image, 2);
+        assert_eq!(shown.dimensions(), (2 * 4 * 64, 2 * 64));
+        let mut view = vec![0.0; preprocessing.view_len()];
+        let check = |values: &mut [f32]| {
+            for (plane, value) in [0, 1, 2].into_iter().zip([0, 4096, 8192]) {
+                let shown = f32::from(shown.get_pixel(2 * (2 * 64 + 5) + 1, 2 * 9)[plane]);
+                assert!((shown - values[value + 9 * 64 + 5]).abs() <= 0.5);
+            }
+        };
+        preprocessing.view_with(&image, preprocessing.centred(220), check, &mut view);
     }
 
     #[test]

@@ -8,10 +8,12 @@
 //! Each format is one file here, which knows the format's first bytes and decodes it. To add a format,
 //! add its file, its variant of [`Format`], and its line in [`decode`].
 
+mod fits;
 mod jpeg;
 mod limits;
 mod png;
 
+pub use fits::Rendering;
 pub use limits::Limits;
 
 use crate::{Format, Image, RejectReason};
@@ -19,15 +21,21 @@ use crate::{Format, Image, RejectReason};
 /// Why some bytes are not an image that we classify.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The bytes are no JPEG and no PNG, whatever the file is called.
-    #[error("not a JPEG or PNG image")]
+    /// The bytes are no JPEG, no PNG and no FITS file, whatever the file is called.
+    #[error("not a JPEG, PNG or FITS image")]
     NotAnImage,
+    /// They are a FITS file, and no picture is in it.
+    #[error("no image: {0}")]
+    NoImage(String),
     /// They begin like an image, but can't be decoded to its end.
     #[error("broken image: {0}")]
     Broken(String),
     /// They are a whole image of a kind that we don't read.
     #[error("unsupported image: {0}")]
     Unsupported(String),
+    /// The bands that the [`Rendering`] asks for are not in the file, or can't be told apart.
+    #[error("missing bands: {0}")]
+    MissingBands(String),
     /// The file or the image is over one of the [`Limits`].
     #[error("too large: {0}")]
     TooLarge(String),
@@ -47,9 +55,10 @@ impl DecodeError {
     /// The reason for which the file is rejected.
     pub const fn reason(&self) -> RejectReason {
         match self {
-            Self::NotAnImage => RejectReason::NotAnImage,
+            Self::NotAnImage | Self::NoImage(_) => RejectReason::NotAnImage,
             Self::Broken(_) => RejectReason::Broken,
             Self::Unsupported(_) => RejectReason::Unsupported,
+            Self::MissingBands(_) => RejectReason::MissingBands,
             Self::TooLarge(_) => RejectReason::TooLarge,
             Self::TooSmall { .. } => RejectReason::TooSmall,
         }
@@ -61,12 +70,13 @@ impl Format {
     pub fn of(bytes: &[u8]) -> Option<Self> {
         let signatures = [(Self::Jpeg, jpeg::SIGNATURE), (Self::Png, png::SIGNATURE)];
         let mut known = signatures.into_iter();
-        let (format, _) = known.find(|(_, signature)| bytes.starts_with(signature))?;
-        Some(format)
+        let of_signature = known.find(|(_, signature)| bytes.starts_with(signature));
+        let of_signature = of_signature.map(|(format, _)| format);
+        of_signature.or_else(|| fits::is_fits(bytes).then_some(Self::Fits))
     }
 }
 
-/// Decodes a whole file, JPEG or PNG.
+/// Decodes a whole file: JPEG, PNG or FITS. FITS images are shown by the default [`Rendering`].
 ///
 /// The format is found from the content, never from a name. A greyscale image has one plane, a colour
 /// image three. Samples of 16 bits keep them. An alpha channel is dropped.
@@ -83,8 +93,22 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
 /// # Errors
 /// Those of [`decode`].
 pub fn decode_centre(bytes: &[u8], limits: &Limits, side: u32) -> Result<Image, DecodeError> {
+    decode_rendered(bytes, limits, side, &Rendering::default())
+}
+
+/// The same, with FITS images shown as `rendering` says.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_rendered(
+    bytes: &[u8],
+    limits: &Limits,
+    side: u32,
+    rendering: &Rendering,
+) -> Result<Image, DecodeError> {
     limits.check_bytes(bytes.len() as u64)?;
     match Format::of(bytes).ok_or(DecodeError::NotAnImage)? {
+        Format::Fits => fits::decode(bytes, limits, side, rendering),
         Format::Jpeg => jpeg::decode(bytes, limits, side),
         Format::Png => png::decode(bytes, limits).map(|image| image.keep_centre(side)),
     }
@@ -96,8 +120,21 @@ pub fn decode_centre(bytes: &[u8], limits: &Limits, side: u32) -> Result<Image, 
 /// # Errors
 /// See [`DecodeError`].
 pub fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
+    dimensions_rendered(bytes, limits, &Rendering::default())
+}
+
+/// The same, for an image whose bands are named by `rendering`.
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn dimensions_rendered(
+    bytes: &[u8],
+    limits: &Limits,
+    rendering: &Rendering,
+) -> Result<(u32, u32), DecodeError> {
     limits.check_bytes(bytes.len() as u64)?;
     match Format::of(bytes).ok_or(DecodeError::NotAnImage)? {
+        Format::Fits => fits::dimensions(bytes, limits, rendering),
         Format::Jpeg => jpeg::dimensions(bytes, limits),
         Format::Png => png::dimensions(bytes, limits),
     }

@@ -64,6 +64,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError
         format: Format::Png,
         dimensions: size,
         bit_depth,
+        stretch: None,
+        sky: None,
     }))
 }
 

@@ -118,7 +118,7 @@ pub(crate) fn of(command: &str) -> Result<&'static Notes> {
 
 const PROGRAM: Notes = Notes {
     description: &[
-        "galmorph classifies images of galaxies (cutouts, JPEG or PNG) as they arrive in watched folders. \
+        "galmorph classifies images of galaxies (cutouts, JPEG, PNG or FITS) as they arrive in watched folders. \
          Each image goes through a convolutional network, that of Zhu et al. 2019, and its label and \
          probabilities go into a SQLite catalog. The classes are completely round, in-between and \
          cigar-shaped smooth galaxies, edge-on disks, and spirals.",
@@ -307,8 +307,9 @@ const RETRY: Notes = Notes {
          keeps its row and its reason until it has its new answer. A file that was moved to a folder \
          `rejected` is read there, and goes to `done` with an answer. Files that are gone, or that no \
          watched folder takes, are named and not tried.",
-        "The reasons: `not_an_image` (neither JPEG nor PNG), `broken` (damaged or cut off), `unsupported` \
-         (of a kind that is not read), `blank` (of one colour), `too_large` and `too_small` (see \
+        "The reasons: `not_an_image` (neither JPEG nor PNG nor FITS), `broken` (damaged or cut off), \
+         `unsupported` (of a kind that is not read), `missing_bands` (a FITS image without the bands that the \
+         stretch needs), `blank` (of one colour), `too_large` and `too_small` (see \
          max_bytes, max_side, max_pixels and min_side \
          in galmorph.toml(5)), `preprocessing`, `inference` and `no_answer` (the preprocessing or the \
          network failed on this image).",
@@ -406,18 +407,25 @@ const BACKUP: Notes = Notes {
 const VIEWS: Notes = Notes {
     description: &[
         "Writes what the network sees of an image: the image cropped to each test scale, resized and \
-         whitened. The output is a NumPy array of 32-bit floats, with the axes scale, channel, row and \
+         whitened. The output of `--npy` is a NumPy array of 32-bit floats, with the axes scale, channel, row and \
          column. It is for those who want to check the preprocessing, or run the model, with programs of \
-         their own.",
+         their own. The output of `--png` is a picture of the same views before they are whitened, to be \
+         looked at: of a FITS image, it shows what the stretch made of it.",
         "An existing OUT is replaced with `--force` only; of a link, the file that it leads to. What is no \
          regular file, and the image itself, are never replaced. `-` is standard output.",
     ],
     some_rejected: Some("The image could not be read; standard error says why."),
-    examples: &[(
-        "Look at the views with Python:",
-        "galmorph views ngc1300.jpg --npy views.npy\n\
+    examples: &[
+        (
+            "Look at the views with Python:",
+            "galmorph views ngc1300.jpg --npy views.npy\n\
          python3 -c \"import numpy; print(numpy.load('views.npy').shape)\"",
-    )],
+        ),
+        (
+            "See a FITS cube as the network does, through another stretch than its own:",
+            "galmorph views ngc1300.fits --stretch sdss --png views.png",
+        ),
+    ],
     files: &[MODEL],
     environment: PLAIN,
     see_also: &[("galmorph", 1), ("galmorph-classify", 1)],

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::{Image, Limits, Morphology, Probabilities};
+use galmorph_cutout::{Image, Limits, Morphology, Probabilities, Rendering};
 
 use super::filter::{command, program};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
@@ -21,7 +21,7 @@ use galmorph_output::{path_text, readable, visible};
 
 #[derive(Debug, Args)]
 pub(super) struct Classify {
-    /// Image files (JPEG or PNG)
+    /// Image files (JPEG, PNG or FITS)
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
 
@@ -34,7 +34,7 @@ pub(super) struct Classify {
 
 impl Classify {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
-        let model = self.model.load()?;
+        let (model, rendering) = self.model.load()?;
         let mut classifier = model.classifier();
         let provenance = Provenance {
             program: program(),
@@ -49,7 +49,7 @@ impl Classify {
         self.rows.write(&columns(), &provenance, |rows| {
             let mut outcome = Outcome::Fine;
             for file in &self.files {
-                match answer(file, &model, &mut classifier) {
+                match answer(file, &rendering, &model, &mut classifier) {
                     // The header is written with the first row, so that no row means no header.
                     Ok(answer) => rows.row(&row(file, &answer, &model.card.name))?,
                     Err(fault) => {
@@ -99,11 +99,12 @@ fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
 
 fn answer(
     file: &Path,
+    rendering: &Rendering,
     model: &Model,
     classifier: &mut Classifier,
 ) -> Result<Probabilities, String> {
     let preprocessing = &model.card.preprocessing;
-    let image = read_image(file, &Limits::default(), preprocessing.largest_scale())?;
+    let image = read_image(file, rendering, preprocessing.largest_scale())?;
     let image = with_signal(image).map_err(|(_, message)| message)?;
     let views = preprocessing.views(&image);
     classifier
@@ -119,7 +120,8 @@ pub(super) fn report(file: &Path, fault: &str) {
 }
 
 /// Reads a file and decodes its middle, up to `side` pixels on a side, or says why not.
-pub(super) fn read_image(file: &Path, limits: &Limits, side: u32) -> Result<Image, String> {
+pub(super) fn read_image(file: &Path, rendering: &Rendering, side: u32) -> Result<Image, String> {
+    let limits = Limits::default();
     if fs::metadata(file).is_ok_and(|metadata| metadata.is_dir()) {
         return Err("a folder (galmorph watch --drain takes folders)".into());
     }
@@ -128,5 +130,5 @@ pub(super) fn read_image(file: &Path, limits: &Limits, side: u32) -> Result<Imag
     File::open(file)
         .and_then(|open| open.take(limits.max_bytes + 1).read_to_end(&mut bytes))
         .map_err(|error| error.to_string())?;
-    decode(&bytes, limits, side).map_err(|(_, message)| message)
+    decode(&bytes, &limits, side, rendering).map_err(|(_, message)| message)
 }

@@ -28,10 +28,11 @@ use std::io::ErrorKind;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-use crate::config::{Config, ModelOverrides};
+use crate::config::{Config, ModelOverrides, Overrides};
 use crate::failure::EXIT_CODES;
 pub use crate::failure::{Failure, InternalFault};
 use crate::observe::{LastError, start_log};
+use galmorph_cutout::Rendering;
 use galmorph_inference::{Model, catch};
 
 const VERBOSE: &str =
@@ -85,13 +86,21 @@ struct ModelArguments {
 }
 
 impl ModelArguments {
-    fn load(&self) -> Result<Model, Failure> {
-        let (mut config, mut faults) = (Config::default(), Vec::new());
-        self.overrides.apply(&mut config, &mut faults);
-        if !faults.is_empty() {
-            return Err(Failure::Usage(faults.join("\n")));
-        }
-        config.model_settings().load()
+    /// The model, and how images are shown.
+    fn load(&self) -> Result<(Model, Rendering), Failure> {
+        let config = overridden(&self.overrides)?;
+        Ok((config.model_settings().load()?, config.rendering()))
+    }
+}
+
+/// The default settings with those of the command line.
+fn overridden<const COMMAND: u8>(overrides: &Overrides<COMMAND>) -> Result<Config, Failure> {
+    let (mut config, mut faults) = (Config::default(), Vec::new());
+    overrides.apply(&mut config, &mut faults);
+    if faults.is_empty() {
+        Ok(config)
+    } else {
+        Err(Failure::Usage(faults.join("\n")))
     }
 }
 

@@ -1,28 +1,35 @@
-//! `galmorph views`: what the network sees of an image, as an array for other tools.
+//! `galmorph views`: what the network sees of an image, as an array for other tools and as a picture for people.
 
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Cursor, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::{Limits, Preprocessing};
+use galmorph_cutout::Preprocessing;
+use image::ImageFormat;
+use tempfile::NamedTempFile;
 
 use super::classify::{read_image, report};
-use super::{Outcome, npy};
-use crate::config::load_model;
+use super::{Outcome, npy, overridden};
+use crate::config::{ImageOverrides, load_model};
 use crate::failure::Failure;
 use galmorph_inference::Options;
 use galmorph_output::Output;
 
 #[derive(Debug, Args)]
 pub(super) struct Views {
-    /// Image file (JPEG or PNG)
+    /// Image file (JPEG, PNG or FITS)
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
     /// Where to write the views, as a NumPy array (.npy): float32 [scales, 3, height, width]; - is standard
     /// output
+    #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath, required_unless_present = "png")]
+    npy: Option<PathBuf>,
+
+    /// Where to write a picture of the views (.png): side by side, in the colours that the network sees before
+    /// they are normalised, each pixel four times as large; - is standard output
     #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath)]
-    npy: PathBuf,
+    png: Option<PathBuf>,
 
     /// Replace OUT if it exists. Of a link, the file that it leads to is replaced; what is no regular file
     /// never is
@@ -32,7 +39,13 @@ pub(super) struct Views {
     /// The model whose preprocessing is used. Default: the paper's preprocessing
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     model: Option<PathBuf>,
+
+    #[command(flatten)]
+    overrides: ImageOverrides,
 }
+
+/// How large a pixel of a view is in the picture, in pixels.
+const ZOOM: u32 = 4;
 
 impl Views {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
@@ -41,7 +54,16 @@ impl Views {
             .flatten()
             .map(PathBuf::as_path)
             .collect();
-        let output = Output::at(&self.npy, self.force, &inputs)?;
+        let output = |path: &Option<PathBuf>| {
+            let output = |path: &PathBuf| Output::at(path, self.force, &inputs);
+            path.as_ref().map(output).transpose()
+        };
+        let (npy, png) = (output(&self.npy)?, output(&self.png)?);
+        if self.npy == self.png {
+            let fault = "--npy and --png name the same output";
+            return Err(Failure::Usage(fault.into()));
+        }
+        let rendering = overridden(&self.overrides)?.rendering();
         let preprocessing = match &self.model {
             Some(model) => {
                 load_model(Some(model), Options::default())?
@@ -50,23 +72,40 @@ impl Views {
             }
             None => Preprocessing::default(),
         };
-        let image = match read_image(&self.file, &Limits::default(), u32::MAX) {
+        let image = match read_image(&self.file, &rendering, u32::MAX) {
             Ok(image) => image,
             Err(fault) => {
                 report(&self.file, &fault);
                 return Ok(Outcome::SomeRejected);
             }
         };
-        let views = preprocessing.views(&image);
-        let mut shape = vec![preprocessing.view_count()];
-        shape.extend(preprocessing.view_shape());
-        let mut file = output.begin(".galmorph-views-")?;
-        let mut buffer = BufWriter::new(&mut file);
-        npy::write(&mut buffer, &shape, &views)
-            .and_then(|()| buffer.flush())
-            .map_err(|error| output.refusal(&error))?;
-        drop(buffer);
-        output.keep(file)?;
+        if let Some(output) = npy {
+            let views = preprocessing.views(&image);
+            let mut shape = vec![preprocessing.view_count()];
+            shape.extend(preprocessing.view_shape());
+            write(output, |buffer| npy::write(buffer, &shape, &views))?;
+        }
+        if let Some(output) = png {
+            let mut bytes = Cursor::new(Vec::new());
+            (preprocessing.picture(&image, ZOOM))
+                .write_to(&mut bytes, ImageFormat::Png)
+                .expect("a picture in memory is written to memory");
+            write(output, |buffer| buffer.write_all(bytes.get_ref()))?;
+        }
         Ok(Outcome::Fine)
     }
+}
+
+fn write(
+    output: Output,
+    work: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let mut file = output.begin(".galmorph-views-")?;
+    let mut buffer = BufWriter::new(&mut file);
+    work(&mut buffer)
+        .and_then(|()| buffer.flush())
+        .map_err(|error| output.refusal(&error))?;
+    drop(buffer);
+    output.keep(file)?;
+    Ok(())
 }

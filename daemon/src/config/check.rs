@@ -67,6 +67,24 @@ pub(super) fn names(names: &Vec<String>) -> Result<(), String> {
 }
 
 #[allow(clippy::ptr_arg, reason = "a check takes a setting as it is stored")]
+pub(super) fn bands(names: &Vec<String>) -> Result<(), String> {
+    match names.iter().find(|name| name.trim().is_empty()) {
+        Some(name) => Err(format!("'{name}' is not the name of a band")),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn colours(names: &Vec<String>) -> Result<(), String> {
+    if ![0, 1, 3].contains(&names.len()) {
+        let count = names.len();
+        return Err(format!(
+            "{count} bands are not one (grey) or three (red, green and blue)"
+        ));
+    }
+    bands(names)
+}
+
+#[allow(clippy::ptr_arg, reason = "a check takes a setting as it is stored")]
 pub(super) fn extensions(names: &Vec<String>) -> Result<(), String> {
     if names.is_empty() {
         return Err("no file would ever be taken".into());

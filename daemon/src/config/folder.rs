@@ -10,9 +10,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use galmorph_catalog::WatchedFolder;
+use galmorph_cutout::{Rendering, Stretch};
 use rustix::fs::{Access, access};
 use toml::Value;
 
+use super::check;
 use super::value::{Choice, Item, SettingValue, Shape, not};
 
 const DONE: &str = "done";
@@ -40,19 +42,24 @@ impl Choice for After {
 }
 
 /// A watched folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Folder {
     /// Where it is.
     pub(crate) path: PathBuf,
     /// What becomes of its files when they are done.
     pub(crate) after: After,
+    /// How its FITS images are shown.
+    pub(crate) rendering: Rendering,
 }
 
 impl From<PathBuf> for Folder {
     /// A folder that keeps its files.
     fn from(path: PathBuf) -> Self {
-        let after = After::Keep;
-        Self { path, after }
+        Self {
+            path,
+            after: After::Keep,
+            rendering: Rendering::DEFAULT,
+        }
     }
 }
 
@@ -64,8 +71,8 @@ impl From<WatchedFolder> for Folder {
             After::Keep
         };
         Self {
-            path: watched.path,
             after,
+            ..watched.path.into()
         }
     }
 }
@@ -155,7 +162,10 @@ impl Folder {
     }
 }
 
-/// `"/in"`, or `{ path = "/in", after = "move" }`.
+/// What a folder can be given, for messages.
+const KEYS: &str = "path, after, stretch, bands and colours";
+
+/// `"/in"`, or `{ path = "/in", after = "move", stretch = "legacy" }`.
 impl SettingValue for Folder {
     const SHAPE: Shape = Shape::Path;
 
@@ -164,21 +174,35 @@ impl SettingValue for Folder {
             Value::String(path) => return Ok(PathBuf::from(path).into()),
             Value::Table(table) => table,
             other => {
-                let what = r#"a path in quotes, or { path = "...", after = "keep" or "move" }"#;
-                return Err(not(&other, what));
+                let what = format!("a path in quotes, or {{ path = \"...\" }} with any of {KEYS}");
+                return Err(not(&other, &what));
             }
         };
         let (mut path, mut after) = (None, After::default());
+        let mut rendering = Rendering::DEFAULT;
         for (key, value) in table {
             let in_key = |fault| format!("{key}: {fault}");
             match key.as_str() {
                 "path" => path = Some(PathBuf::from_toml(value).map_err(in_key)?),
                 "after" => after = After::from_toml(value).map_err(in_key)?,
-                _ => return Err(format!("a folder has no '{key}' (path and after)")),
+                "stretch" => rendering.stretch = Some(Stretch::from_toml(value).map_err(in_key)?),
+                "bands" => {
+                    rendering.bands = Vec::from_toml(value).map_err(in_key)?;
+                    check::bands(&rendering.bands).map_err(in_key)?;
+                }
+                "colours" => {
+                    rendering.colours = Vec::from_toml(value).map_err(in_key)?;
+                    check::colours(&rendering.colours).map_err(in_key)?;
+                }
+                _ => return Err(format!("a folder has no '{key}' ({KEYS})")),
             }
         }
         let path = path.ok_or("a folder without a path")?;
-        Ok(Self { path, after })
+        Ok(Self {
+            path,
+            after,
+            rendering,
+        })
     }
 }
 
@@ -192,8 +216,8 @@ mod tests {
 
     fn moving(path: &str) -> Folder {
         Folder {
-            path: path.into(),
             after: After::Move,
+            ..PathBuf::from(path).into()
         }
     }
 
@@ -211,6 +235,29 @@ mod tests {
         assert_eq!(folder.destination(Path::new("/other/b.jpg"), false), None);
         // Only directly in the folder do these names mean something.
         assert!(!folder.is_relocated(Path::new("/in/a/done/b.jpg")));
+    }
+
+    #[test]
+    fn a_folder_says_how_its_fits_images_are_shown() {
+        let read = |text: &str| Folder::from_toml(text.parse::<toml::Table>().unwrap().into());
+        let folder = read(
+            "path = '/in'\nstretch = 'lupton q=10'\nbands = ['g', 'r', 'z']\ncolours = ['z', 'r', 'g']",
+        );
+        let rendering = folder.unwrap().rendering;
+        assert_eq!(rendering.stretch, Some("lupton q=10".parse().unwrap()));
+        assert_eq!(rendering.bands.len() + rendering.colours.len(), 6);
+        for (setting, expected) in [
+            ("stretch = 'luptn'", "stretch: unknown stretch 'luptn'"),
+            ("stretch = 3", "stretch: 3 is not a stretch in quotes"),
+            ("bands = ['g', '']", "bands: '' is not the name of a band"),
+            (
+                "colours = ['z', 'r']",
+                "colours: 2 bands are not one (grey) or three",
+            ),
+        ] {
+            let fault = read(&format!("path = '/in'\n{setting}")).unwrap_err();
+            assert!(fault.starts_with(expected), "{fault}");
+        }
     }
 
     #[test]

@@ -34,17 +34,19 @@ use std::time::Duration;
 use std::{env, thread};
 
 use galmorph_catalog::Watched;
-use galmorph_cutout::{EarlyStop, Limits};
+use galmorph_cutout::{EarlyStop, FITS_EXTENSIONS, Limits, Rendering, Stretch};
 use galmorph_inference::{Model, Options, Precision};
 
 use crate::failure::Failure;
-use check::{anything, at_least_a_moment, between, extensions, names, scales, seconds};
-use overrides::{flag, model_flag};
+use check::{
+    anything, at_least_a_moment, bands, between, colours, extensions, names, scales, seconds,
+};
+use overrides::{flag, image_flag, model_flag};
 
 pub(crate) use endpoint::Endpoint;
 pub(crate) use folder::{After, Folder};
 pub(crate) use order::Order;
-pub(crate) use overrides::ModelOverrides;
+pub(crate) use overrides::{ImageOverrides, ModelOverrides, Overrides};
 pub(crate) use resolve::{Examined, Setup, WatchArguments, load_model};
 
 // An entry: the meaning, which is also the help of the flag; name, type and default; the check; the flag.
@@ -89,7 +91,16 @@ table::settings! {
     /// Also take symbolic links to files, under the link's name, if the target lies in a watched folder.
     follow_links: bool = false, anything;
     /// Which files are taken, by their extension in upper or lower case.
-    extensions: Vec<String> = ["jpg", "jpeg", "png"].map(String::from).to_vec(), extensions;
+    /// Of FITS files, those that are packed, too: a.fits.gz, a.fits.fz.
+    extensions: Vec<String> = EXTENSIONS.map(String::from).to_vec(), extensions;
+    /// How FITS images become pictures: "legacy" (as the Legacy Surveys' viewer), "sdss" (nearly as SDSS), "lupton",
+    /// alone or with its numbers as in "lupton stretch=5 q=8 minimum=0 weights=1,1,1", "asinh", "zscale" or "linear".
+    /// Default: by what the file says of itself.
+    stretch: Option<Stretch> = None, anything, image_flag("--stretch STRETCH");
+    /// The names of the bands in FITS images, in the order of the file. Default: the file's own.
+    bands: Vec<String> = Vec::new(), bands, image_flag("--bands NAMES");
+    /// Which bands of FITS images are shown as red, green and blue; one for grey. Default: by wavelength.
+    colours: Vec<String> = Vec::new(), colours, image_flag("--colours NAMES");
     /// Files and folders that are left alone, with all that is in them, by their name in upper or lower
     /// case; a * stands for any characters.
     exclude: Vec<String> = EXCLUDED.map(String::from).to_vec(), names;
@@ -105,6 +116,12 @@ table::settings! {
     /// Default: no metrics.
     metrics: Option<Endpoint> = None, anything, flag("--metrics ENDPOINT");
 }
+
+/// JPEG, PNG and FITS.
+const EXTENSIONS: [&str; 6] = {
+    let [fits, fit, fts] = FITS_EXTENSIONS;
+    ["jpg", "jpeg", "png", fits, fit, fts]
+};
 
 /// What storage devices, trash cans and programs that synchronise folders make beside the files of others.
 const EXCLUDED: [&str; 7] = [
@@ -170,7 +187,7 @@ impl Config {
     /// Makes the settings ready for use. A folder that can't be watched is left out, and named in `faults`.
     pub(crate) fn resolve(self, faults: &mut Vec<String>) -> WatchSettings {
         WatchSettings {
-            folders: resolve::true_names(&self.folders, faults),
+            folders: self.rendered(resolve::true_names(&self.folders, faults)),
             catalog: catalog_path(None, &self),
             workers: worker_count(self.workers),
             batch: self.batch,
@@ -192,6 +209,30 @@ impl Config {
             follow_links: self.follow_links,
             metrics: self.metrics,
         }
+    }
+
+    /// How FITS images are shown where a folder does not say it.
+    pub(crate) fn rendering(&self) -> Rendering {
+        Rendering {
+            stretch: self.stretch,
+            bands: self.bands.clone(),
+            colours: self.colours.clone(),
+        }
+    }
+
+    /// The folders, each with what it does not say itself of how its images are shown.
+    fn rendered(&self, mut folders: Vec<Folder>) -> Vec<Folder> {
+        for folder in &mut folders {
+            let own = &mut folder.rendering;
+            own.stretch = own.stretch.or(self.stretch);
+            if own.bands.is_empty() {
+                own.bands.clone_from(&self.bands);
+            }
+            if own.colours.is_empty() {
+                own.colours.clone_from(&self.colours);
+            }
+        }
+        folders
     }
 
     /// Which model is run, and how.

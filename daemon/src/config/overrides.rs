@@ -18,20 +18,31 @@ use super::{Config, SETTINGS};
 pub(super) struct Flag {
     /// As the help shows it: `--workers COUNT`; a switch has no value.
     usage: &'static str,
-    /// Whether it belongs to the model, so that `galmorph classify` has it too.
-    of_model: bool,
+    /// The last of the commands that have it.
+    reach: u8,
 }
+
+/// Commands by how few of the flags they have. Each has those of the ones after it.
+const WATCH: u8 = 0;
+const CLASSIFY: u8 = 1;
+const VIEWS: u8 = 2;
 
 /// A flag of `galmorph watch` and `galmorph check`.
 pub(super) const fn flag(usage: &'static str) -> Flag {
-    let of_model = false;
-    Flag { usage, of_model }
+    let reach = WATCH;
+    Flag { usage, reach }
 }
 
 /// A flag that `galmorph classify` has as well.
 pub(super) const fn model_flag(usage: &'static str) -> Flag {
-    let of_model = true;
-    Flag { usage, of_model }
+    let reach = CLASSIFY;
+    Flag { usage, reach }
+}
+
+/// A flag that `galmorph classify` and `galmorph views` have as well.
+pub(super) const fn image_flag(usage: &'static str) -> Flag {
+    let reach = VIEWS;
+    Flag { usage, reach }
 }
 
 impl Flag {
@@ -44,15 +55,16 @@ impl Flag {
     }
 }
 
-/// What was given on the command line in place of settings: of all that have a flag, or only of those
-/// that belong to the model.
+/// What was given on the command line of `COMMAND` in place of settings.
 #[derive(Debug, Clone)]
-pub(crate) struct Overrides<const MODEL_ONLY: bool>(Vec<Override>);
+pub(crate) struct Overrides<const COMMAND: u8>(Vec<Override>);
 
 /// Every setting that has a flag.
-pub(crate) type WatchOverrides = Overrides<false>;
-/// The settings that say which model is run, and how.
-pub(crate) type ModelOverrides = Overrides<true>;
+pub(crate) type WatchOverrides = Overrides<WATCH>;
+/// The settings that say which model is run, and how, and how images are shown.
+pub(crate) type ModelOverrides = Overrides<CLASSIFY>;
+/// The settings that say how images are shown.
+pub(crate) type ImageOverrides = Overrides<VIEWS>;
 
 /// One setting, as it was given on the command line.
 #[derive(Debug, Clone)]
@@ -62,7 +74,7 @@ struct Override {
     given: Given,
 }
 
-impl<const MODEL_ONLY: bool> Overrides<MODEL_ONLY> {
+impl<const COMMAND: u8> Overrides<COMMAND> {
     /// Sets what was given. Faults are added to `faults`, a line each.
     pub(crate) fn apply(&self, config: &mut Config, faults: &mut Vec<String>) {
         for Override {
@@ -82,11 +94,11 @@ impl<const MODEL_ONLY: bool> Overrides<MODEL_ONLY> {
         SETTINGS
             .iter()
             .filter_map(with_flag)
-            .filter(|(_, flag)| flag.of_model || !MODEL_ONLY)
+            .filter(|(_, flag)| flag.reach >= COMMAND)
     }
 }
 
-impl<const MODEL_ONLY: bool> Args for Overrides<MODEL_ONLY> {
+impl<const COMMAND: u8> Args for Overrides<COMMAND> {
     fn augment_args(command: Command) -> Command {
         command.args(Self::flags().map(|(setting, flag)| argument(setting, flag)))
     }
@@ -96,7 +108,7 @@ impl<const MODEL_ONLY: bool> Args for Overrides<MODEL_ONLY> {
     }
 }
 
-impl<const MODEL_ONLY: bool> FromArgMatches for Overrides<MODEL_ONLY> {
+impl<const COMMAND: u8> FromArgMatches for Overrides<COMMAND> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let given = Self::flags().filter_map(|(setting, flag)| {
             Some(Override {

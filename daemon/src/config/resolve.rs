@@ -142,7 +142,7 @@ pub(super) fn true_names(folders: &[Folder], faults: &mut Vec<String>) -> Vec<Fo
         match true_name.and_then(|path| Ok((path.metadata()?, path))) {
             Ok((metadata, path)) if metadata.is_dir() => found.push(Folder {
                 path,
-                after: folder.after,
+                ..folder.clone()
             }),
             Ok(_) => faults.push(format!("cannot watch '{name}': not a folder")),
             Err(error) => faults.push(format!("cannot watch '{name}': {error}")),

@@ -13,24 +13,24 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 /// The configuration with these flags in force, and their faults.
-fn overridden<const MODEL_ONLY: bool>(
+fn overridden<const COMMAND: u8>(
     flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Result<(Config, Vec<String>), clap::Error> {
-    let command = Overrides::<MODEL_ONLY>::augment_args(Command::new("galmorph"));
+    let command = Overrides::<COMMAND>::augment_args(Command::new("galmorph"));
     let arguments = flags.into_iter().map(|flag| flag.as_ref().to_owned());
     let matches = command.try_get_matches_from(
         [OsStr::new("galmorph").to_owned()]
             .into_iter()
             .chain(arguments),
     )?;
-    let overrides = Overrides::<MODEL_ONLY>::from_arg_matches(&matches)?;
+    let overrides = Overrides::<COMMAND>::from_arg_matches(&matches)?;
     let (mut config, mut faults) = (Config::default(), Vec::new());
     overrides.apply(&mut config, &mut faults);
     Ok((config, faults))
 }
 
 fn watch(flags: &[&str]) -> (Config, Vec<String>) {
-    overridden::<false>(flags).unwrap()
+    overridden::<0>(flags).unwrap()
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_value_of_the_wrong_type_is_told_in_plain_words() {
         ),
         (
             "folders = [{ path = '/in', then = 'move' }]",
-            "folders: a folder has no 'then' (path and after)",
+            "folders: a folder has no 'then' (path, after, stretch, bands and colours)",
         ),
         (
             "folders = [{ after = 'move' }]",
@@ -233,20 +233,52 @@ fn the_fault_of_a_flag_is_that_of_the_file() {
         "--metrics: 0.0.0.0 can be reached from elsewhere (give 127.0.0.1 or [::1])",
     ];
     assert_eq!(faults, expected);
-    assert!(overridden::<false>(["--precision", "f64"]).is_err());
+    assert!(overridden::<0>(["--precision", "f64"]).is_err());
 }
 
 #[test]
 fn a_path_on_the_command_line_may_be_any_bytes() {
     let path = OsStr::from_bytes(b"/a/\xFF.sqlite");
-    let (config, faults) = overridden::<false>([OsStr::new("--catalog"), path]).unwrap();
+    let (config, faults) = overridden::<0>([OsStr::new("--catalog"), path]).unwrap();
     assert_eq!((config.catalog, faults.len()), (Some(path.into()), 0));
 }
 
 #[test]
+fn views_has_the_flags_of_images_alone() {
+    assert!(overridden::<2>(["--scales", "200"]).is_err());
+    let (config, faults) =
+        overridden::<2>(["--stretch", "lupton q=10", "--bands", "g,r,z"]).unwrap();
+    assert_eq!(faults, Vec::<String>::new());
+    assert_eq!(config.stretch, Some("lupton q=10".parse().unwrap()));
+    assert_eq!(config.bands, ["g", "r", "z"]);
+    let (_, faults) = overridden::<2>(["--stretch", "arcsinh", "--colours", "z,r"]).unwrap();
+    assert!(faults[0].starts_with("--stretch: unknown stretch 'arcsinh' (one of legacy, "));
+    assert!(faults[1].starts_with("--colours: 2 bands are not one (grey) or three"));
+}
+
+#[test]
+fn a_folder_has_what_it_does_not_say_from_all() {
+    let one = tempfile::TempDir::new().unwrap();
+    let other = tempfile::TempDir::new().unwrap();
+    let text = format!(
+        "folders = [{:?}, {{ path = {:?}, stretch = 'sdss' }}]\nstretch = 'legacy'\nbands = ['g', 'r', 'z']",
+        one.path(),
+        other.path()
+    );
+    let settings = Config::parse(&text).unwrap().resolve(&mut Vec::new());
+    let stretches: Vec<_> = (settings.folders.iter())
+        .map(|folder| folder.rendering.stretch.map(Stretch::name))
+        .collect();
+    assert_eq!(stretches, [Some("legacy"), Some("sdss")]);
+    for folder in settings.folders {
+        assert_eq!(folder.rendering.bands, ["g", "r", "z"]);
+    }
+}
+
+#[test]
 fn classify_has_the_flags_of_the_model_alone() {
-    assert!(overridden::<true>(["--workers", "1"]).is_err());
-    let (config, _) = overridden::<true>(["--scales", "200"]).unwrap();
+    assert!(overridden::<1>(["--workers", "1"]).is_err());
+    let (config, _) = overridden::<1>(["--scales", "200"]).unwrap();
     assert_eq!(config.scales, [200]);
 }
 
@@ -270,6 +302,7 @@ fn a_flag_is_named_as_its_setting_and_says_what_it_means() {
     };
     assert_eq!(offered("precision"), ["auto", "f32"]);
     assert_eq!(offered("early_stop"), ["never", "settled"]);
+    assert_eq!(offered("stretch"), Stretch::NAMES);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use galmorph_cutout::EarlyStop;
+use galmorph_cutout::{EarlyStop, Stretch, UnknownStretch};
 use galmorph_inference::Precision;
 use toml::Value;
 
@@ -237,6 +237,17 @@ impl SettingValue for EarlyStop {
     fn from_toml(value: Value) -> Result<Self, String> {
         let what = r#""never", "settled", or a confidence above 0.5 and below 1"#;
         value.clone().try_into().map_err(|_| not(&value, what))
+    }
+}
+
+impl SettingValue for Stretch {
+    const SHAPE: Shape = Shape::NameOrNumber(&Self::NAMES);
+
+    fn from_toml(value: Value) -> Result<Self, String> {
+        let text = value.as_str();
+        let text = text.ok_or_else(|| not(&value, "a stretch in quotes"))?;
+        text.parse()
+            .map_err(|fault: UnknownStretch| fault.to_string())
     }
 }
 

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use galmorph_catalog::Watched;
+use galmorph_cutout::name_and_extension;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -115,7 +116,7 @@ impl Selection {
     /// Whether a file with this path is taken. Only the path is looked at.
     pub(crate) fn takes(&self, path: &Path) -> bool {
         self.enters(path) && path.file_name().is_some_and(|name| !is_unfinished(name)) && {
-            let extension = path.extension().unwrap_or_default();
+            let extension = name_and_extension(path).1.unwrap_or_default();
             self.extensions
                 .iter()
                 .any(|wanted| extension.eq_ignore_ascii_case(wanted))
@@ -257,6 +258,24 @@ mod tests {
             assert!(!takes(name), "{name}");
         }
         assert!(!selection.takes(Path::new("/in/a.jpg")));
+    }
+
+    #[test]
+    fn a_packed_fits_file_is_a_fits_file() {
+        let extensions = vec!["fits".to_owned()];
+        let selection = Selection::new(vec![PathBuf::from("/in").into()], extensions);
+        let takes = |name: &str| selection.takes(&Path::new("/in").join(name));
+        assert!(takes("a.fits") && takes("a.fits.gz") && takes("a.FITS.FZ"));
+        for name in [
+            "a.gz",
+            "a.fz",
+            "a.fit",
+            "a.fits.bz2",
+            "a.tar.gz",
+            "a.fits.gz.part",
+        ] {
+            assert!(!takes(name), "{name}");
+        }
     }
 
     #[test]

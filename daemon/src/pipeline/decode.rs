@@ -14,7 +14,8 @@ use std::path::Path;
 use blake3::Hash;
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{
-    DecodeError, Image, Limits, Preprocessing, RejectReason, decode_centre, dimensions,
+    DecodeError, Image, Limits, Preprocessing, RejectReason, Rendering, decode_rendered,
+    dimensions_rendered, name_and_extension,
 };
 
 use super::pending::Pending;
@@ -94,8 +95,9 @@ impl Decoder<'_> {
             return Ok(());
         };
 
+        let rendering = self.rendering(&taken.path);
         if self.is_known(digest) {
-            let header = || guarded(|| dimensions(&bytes, &self.limits));
+            let header = || guarded(|| dimensions_rendered(&bytes, &self.limits, rendering));
             match self.work(Stage::Decode, header) {
                 Ok(dimensions) => entry.dimensions = Some(dimensions),
                 Err((reason, message)) => entry.verdict = Verdict::rejected(reason, &message),
@@ -103,7 +105,7 @@ impl Decoder<'_> {
             return self.judge(Judged { taken, entry });
         }
         let side = self.preprocessing.largest_scale();
-        let decoded = || decode(&bytes, &self.limits, side).and_then(with_signal);
+        let decoded = || decode(&bytes, &self.limits, side, rendering).and_then(with_signal);
         let image = match self.work(Stage::Decode, decoded) {
             Ok(image) => image,
             Err((reason, message)) => {
@@ -137,6 +139,13 @@ impl Decoder<'_> {
                 log::warn!("{error}");
                 false
             })
+    }
+
+    /// How the FITS images of a file's folder are shown.
+    fn rendering(&self, path: &Path) -> &Rendering {
+        const PLAIN: &Rendering = &Rendering::DEFAULT;
+        let folder = self.selection.folder_of(path);
+        folder.map_or(PLAIN, |folder| &folder.rendering)
     }
 
     fn work<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
@@ -174,10 +183,9 @@ pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
 
 /// Surveys name a cutout after its object, so the file name without its ending is the object's id.
 pub(crate) fn object_id(path: &Path) -> String {
-    let stem = path
-        .file_stem()
-        .expect("the path of a file ends in its name");
-    path_text(Path::new(stem))
+    let (name, _) = name_and_extension(path);
+    let name = name.expect("the path of a file ends in its name");
+    path_text(Path::new(name))
 }
 
 fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec<u8>, Fault> {
@@ -217,8 +225,9 @@ pub(crate) fn decode(
     bytes: &[u8],
     limits: &Limits,
     side: u32,
+    rendering: &Rendering,
 ) -> Result<Image, (RejectReason, String)> {
-    guarded(|| decode_centre(bytes, limits, side))
+    guarded(|| decode_rendered(bytes, limits, side, rendering))
 }
 
 /// Refuses an image that shows nothing. Any network would have an answer for it.
@@ -296,5 +305,6 @@ mod tests {
             "587722981741363294"
         );
         assert_eq!(object_id(Path::new("/a/ngc.1300.png")), "ngc.1300");
+        assert_eq!(object_id(Path::new("/a/ngc.1300.fits.fz")), "ngc.1300");
     }
 }

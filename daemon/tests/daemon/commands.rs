@@ -62,7 +62,7 @@ fn classify_reports_what_it_rejects_and_goes_on() {
     assert_eq!(ran.stderr.lines().count(), 3, "{}", ran.stderr);
     assert!(
         ran.stderr
-            .contains("'inbox/bad.jpg': not a JPEG or PNG image")
+            .contains("'inbox/bad.jpg': not a JPEG, PNG or FITS image")
     );
     assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
     assert!(!dir.path("galmorph.sqlite").exists());

@@ -51,7 +51,7 @@ fn each_bad_file_is_rejected_with_its_reason_and_the_next_is_classified() {
     };
     assert!(reason("a-truncated").starts_with("broken: "));
     assert!(reason("b-truncated").starts_with("broken: "));
-    let not_an_image = "not_an_image: not a JPEG or PNG image";
+    let not_an_image = "not_an_image: not a JPEG, PNG or FITS image";
     assert_eq!(reason("c-text"), not_an_image);
     assert_eq!(reason("d-empty"), not_an_image);
     assert!(reason("e-wide").contains("8193 x 16 pixels"));

@@ -113,7 +113,7 @@ fn people_see_every_hidden_character_of_what_they_name() {
         let classify = [&["classify"], &MODEL[..]].concat();
         ask(&dir, &classify, &good).exits(0);
         let ran = ask(&dir, &classify, &bad).exits(1);
-        ran.says_in_one_line(&[&readable(&bad), "not a JPEG or PNG image"]);
+        ran.says_in_one_line(&[&readable(&bad), "not a JPEG, PNG or FITS image"]);
         let out = file_name(name, ".out");
         ask(&dir, &["backup"], &out).exits(0);
         for words in [&["backup"][..], &["views", "data.jpg", "--npy"]] {

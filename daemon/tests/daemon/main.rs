@@ -18,6 +18,7 @@ mod export;
 mod fault_injection;
 mod faults;
 mod file_system;
+mod fits;
 mod hostile_names;
 mod internal;
 mod known;

@@ -4,13 +4,14 @@ use std::fs;
 
 use crate::support::{Dir, file_counts, jpeg, wait_until};
 
-const ALONE: &str = "2 .fits, 1 .tif (extensions = [\"jpg\", \"jpeg\", \"png\"] decides)";
+const ALONE: &str = "2 .webp, 1 .tif (extensions = \
+    [\"jpg\", \"jpeg\", \"png\", \"fits\", \"fit\", \"fts\"] decides)";
 
 fn with_others() -> Dir {
     let dir = Dir::new();
     dir.old_file("a.jpg", &jpeg(1));
-    dir.old_file("m51.fits", b"SIMPLE  =");
-    dir.old_file("night/M31.FITS", b"SIMPLE  =");
+    dir.old_file("m51.webp", b"RIFF");
+    dir.old_file("night/M31.WEBP", b"RIFF");
     dir.old_file("b.tif", b"II*");
     // These are on their way, or nobody's business.
     for name in [".hidden.gif", "c.webp.part", "d.tmp", ".cache/e.gif"] {
@@ -27,7 +28,7 @@ fn a_drain_the_status_and_a_deep_check_count_them() {
     assert!(ran.stdout.contains(&said), "{}", ran.stdout);
     assert_eq!(
         dir.status()["other_files"],
-        serde_json::json!({"fits": 2, "tif": 1})
+        serde_json::json!({"webp": 2, "tif": 1})
     );
     let table = dir.run(&["status"]).exits(0).stdout;
     assert!(
@@ -39,9 +40,9 @@ fn a_drain_the_status_and_a_deep_check_count_them() {
     // The catalog, too, may lie in a folder that is watched; it is not one of them.
     dir.run(&["watch", ".", "--drain"]).exits(0);
     let others = dir.status()["other_files"].clone();
-    assert_eq!(others, serde_json::json!({"fits": 2, "tif": 1}));
+    assert_eq!(others, serde_json::json!({"webp": 2, "tif": 1}));
     // They are no fault, and nothing is said where there are none.
-    for name in ["m51.fits", "night/M31.FITS", "b.tif"] {
+    for name in ["m51.webp", "night/M31.WEBP", "b.tif"] {
         fs::remove_file(dir.inbox(name)).unwrap();
     }
     assert!(!dir.drain().exits(0).stdout.contains("left alone"));
@@ -54,11 +55,11 @@ fn a_daemon_logs_each_kind_once() {
     let config = dir.config("settle_seconds = 0\nrescan_interval_seconds = 0.05");
     let mut daemon = dir.daemon(&["--config", config.to_str().unwrap()]);
     daemon.wait_for_line(&format!("files of other kinds are left alone: {ALONE}"));
-    dir.old_file("another.fits", b"SIMPLE  =");
-    dir.old_file("new.webp", b"RIFF");
+    dir.old_file("another.webp", b"RIFF");
+    dir.old_file("new.bmp", b"BM");
     // The next line about them is because of the new kind.
     let line = daemon.wait_for_line("files of other kinds are left alone: ");
-    assert!(line.contains("1 .webp"), "{line}");
+    assert!(line.contains("1 .bmp"), "{line}");
     daemon.end();
 }
 

@@ -123,14 +123,14 @@ fn a_running_watch_says_what_it_watches_what_it_rejects_and_sums_up_at_ctrl_c() 
         return;
     }
     let dir = Dir::new();
-    dir.old_file("a.fits", b"SIMPLE  =");
+    dir.old_file("a.webp", b"RIFF");
     let inbox = dir.path("inbox");
     let mut session = Session::start(on_terminal(&dir, 120, "watch inbox"));
     session.wait_to_see(&format!(
         "watching {} (catalog galmorph.sqlite, model zhu2019-small)",
         inbox.display()
     ));
-    session.wait_to_see("files of other kinds are left alone: 1 .fits (");
+    session.wait_to_see("files of other kinds are left alone: 1 .webp (");
     session.wait_to_see("0 classified, 0 rejected · idle since ");
     let put = |name: &str, bytes: &[u8]| {
         fs::write(dir.path(name), bytes).unwrap();
@@ -153,7 +153,7 @@ fn a_running_watch_says_what_it_watches_what_it_rejects_and_sums_up_at_ctrl_c() 
     assert_eq!(status.code(), Some(0));
     session.wait_to_see("1 file classified in ");
     session.wait_to_see("rejected 1 file");
-    session.wait_to_see("left alone: 1 .fits (");
+    session.wait_to_see("left alone: 1 .webp (");
     session.wait_to_see("next: ");
     let shown = session.shown.lock().unwrap();
     assert!(!shown.contains("interrupted"), "{shown}");

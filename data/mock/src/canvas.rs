@@ -109,15 +109,20 @@ impl Canvas {
         }
     }
 
+    /// The bands i, r and g, enlarged to `side` x `side` pixels.
+    pub(crate) fn enlarged(&self, side: u32) -> [Vec<f32>; 3] {
+        let enlarge = |band: &Vec<f32>| enlarge(band, self.side, side as usize);
+        let [i, r, g] = &self.bands;
+        [enlarge(i), enlarge(r), enlarge(g)]
+    }
+
     /// The colour composite, enlarged to `side` x `side` pixels.
     pub(crate) fn develop(mut self, side: u32) -> RgbImage {
         let [i, r, g] = &mut self.bands;
         for ((i, r), g) in i.iter_mut().zip(r).zip(g) {
             [*i, *r, *g] = lupton([*i, *r, *g]);
         }
-        let bands = self
-            .bands
-            .map(|band| enlarge(&band, self.side, side as usize));
+        let bands = self.enlarged(side);
         let mut pixels = Vec::with_capacity(3 * bands[0].len());
         for ((red, green), blue) in bands[0].iter().zip(&bands[1]).zip(&bands[2]) {
             // A cast of a float stops at 0 and 255.

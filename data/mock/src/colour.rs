@@ -5,7 +5,7 @@ const SOFTENING: f32 = 8.0;
 
 /// The stretch alpha of Lupton's stretch, for brightness in units of the sky noise: the noise then
 /// comes out a few grey levels wide, as in SDSS's own colour images.
-const STRETCH: f32 = 0.03;
+pub(crate) const STRETCH: f32 = 0.03;
 
 /// The weights of i, r and g in the display, relative to r. Chosen by us so that ellipticals come out
 /// the gold, and disks the near white, that they have in SDSS's own colour images.

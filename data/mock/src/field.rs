@@ -4,18 +4,18 @@ use std::f32::consts::{PI, TAU};
 
 use rand::Rng;
 
+use crate::Mock;
 use crate::canvas::Canvas;
 use crate::colour::Colour;
 use crate::galaxy::{Scene, Spheroid};
 use crate::profile::{Ellipse, Sersic, moffat};
-use crate::{Mock, RgbImage};
 
 /// How far from the centre a neighbour must lie, in pixels of a cutout of [`Mock::SIDE`]: outside of
 /// the galaxy that the cutout is of.
 const CLEARANCE: f32 = 85.0;
 
-/// Draws the scene as an image of `side` x `side` pixels.
-pub(crate) fn render(scene: &Scene, side: u32, rng: &mut impl Rng) -> RgbImage {
+/// Exposes the scene: light, seeing and noise, on the camera's pixels.
+pub(crate) fn expose(scene: &Scene, rng: &mut impl Rng) -> Canvas {
     let zoom = scene.zoom;
     let mut canvas = Canvas::new((Mock::SIDE as f32 / zoom).round() as usize);
     let middle = (canvas.side() - 1.0) / 2.0;
@@ -40,7 +40,7 @@ pub(crate) fn render(scene: &Scene, side: u32, rng: &mut impl Rng) -> RgbImage {
         );
     }
     canvas.expose(rng);
-    canvas.develop(side)
+    canvas
 }
 
 /// A place in the field outside of the galaxy, in camera pixels.

@@ -36,13 +36,14 @@
 mod canvas;
 mod colour;
 mod field;
+mod fits;
 mod galaxy;
 mod profile;
 
 pub use galmorph_cutout::{Morphology, RgbImage};
 
 use image::codecs::jpeg::JpegEncoder;
-use rand::SeedableRng;
+use rand::{Rng as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// A family of mock galaxies.
@@ -76,7 +77,31 @@ impl Mock {
     pub fn galaxy(&self, class: Morphology, index: u32) -> RgbImage {
         let mut rng = self.rng(class, index);
         let scene = galaxy::Scene::draw_for(class, &mut rng);
-        field::render(&scene, self.side, &mut rng)
+        field::expose(&scene, &mut rng).develop(self.side)
+    }
+
+    /// The middle of the same galaxy as a FITS file, `cut` x `cut` pixels of [`galaxy`](Self::galaxy)'s (or all of
+    /// them): a cube of the bands g, r and i in nanomaggies, with a position that is made up. Shown as SDSS would, it
+    /// looks like that image.
+    pub fn fits(&self, class: Morphology, index: u32, cut: u32) -> Vec<u8> {
+        let mut rng = self.rng(class, index);
+        let scene = galaxy::Scene::draw_for(class, &mut rng);
+        let bands = field::expose(&scene, &mut rng).enlarged(self.side);
+        let (side, cut) = (self.side as usize, cut.min(self.side) as usize);
+        let edge = (side - cut) / 2;
+        let middle = |band: &Vec<f32>| -> Vec<f32> {
+            let rows = band.chunks_exact(side).skip(edge).take(cut);
+            rows.flat_map(|row| &row[edge..edge + cut])
+                .copied()
+                .collect()
+        };
+        let label = fits::Label {
+            ra: rng.random_range(0.0..360.0),
+            dec: rng.random_range(-60.0..60.0),
+            zoom: scene.zoom * self.side as f32 / Self::SIDE as f32,
+            name: format!("{class}-{index}"),
+        };
+        fits::file(&bands.each_ref().map(middle), cut, &label)
     }
 
     /// A generator that no other image shares.

@@ -1,13 +1,16 @@
-//! Writes mock cutouts as JPEG files.
+//! Writes mock cutouts as JPEG files, or as packed FITS files.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use galmorph_mock::{Mock, Morphology, jpeg};
 
-/// Write mock galaxy cutouts, named CLASS-NUMBER.jpg
+/// Write mock galaxy cutouts, named CLASS-NUMBER.jpg or CLASS-NUMBER.fits.gz
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -28,6 +31,10 @@ struct Arguments {
     #[arg(long, default_value_t = 65)]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=100))]
     quality: u8,
+    /// Write FITS cubes of the bands g, r and i instead, of the middle PIXELS x PIXELS of each image
+    #[arg(long, value_name = "PIXELS", conflicts_with = "quality")]
+    #[arg(value_parser = clap::value_parser!(u32).range(16..=8192))]
+    fits: Option<u32>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -39,8 +46,11 @@ fn main() -> anyhow::Result<()> {
     let mut bytes = 0;
     for class in Morphology::ALL {
         for number in 1..=arguments.count {
-            let file = jpeg(&mock.galaxy(class, number), arguments.quality);
-            let path = folder.join(format!("{class}-{number}.jpg"));
+            let (file, ending) = match arguments.fits {
+                Some(cut) => (packed(&mock.fits(class, number, cut))?, "fits.gz"),
+                None => (jpeg(&mock.galaxy(class, number), arguments.quality), "jpg"),
+            };
+            let path = folder.join(format!("{class}-{number}.{ending}"));
             fs::write(&path, &file)
                 .with_context(|| format!("cannot write '{}'", path.display()))?;
             bytes += file.len();
@@ -53,4 +63,11 @@ fn main() -> anyhow::Result<()> {
         bytes / 1000
     );
     Ok(())
+}
+
+/// A file packed with gzip, without a time, so that it is always the same.
+fn packed(file: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(file)?;
+    encoder.finish()
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use galmorph_cutout::{Limits, decode};
+use galmorph_cutout::{Image, Limits, Stretch, decode};
 use galmorph_mock::{Mock, Morphology, RgbImage, jpeg};
 
 /// The seed of the committed samples, as data/README.md has it.
@@ -96,6 +96,48 @@ fn the_side_can_be_chosen_and_never_is_too_small_to_draw() {
     }
 }
 
+/// The mean difference of two pictures, in grey levels.
+fn difference(one: &RgbImage, other: &RgbImage) -> f64 {
+    assert_eq!(one.dimensions(), other.dimensions());
+    let pairs = one.iter().zip(other.iter());
+    let sum: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / one.len() as f64
+}
+
+#[test]
+fn a_fits_file_is_the_middle_of_the_picture_and_knows_where_it_is() {
+    let mock = Mock::new(5);
+    for class in Morphology::ALL {
+        let whole = mock.galaxy(class, 0);
+        let middle = Image::from(whole).keep_centre(256);
+        let bytes = mock.fits(class, 0, 256);
+        assert!(bytes.len().is_multiple_of(2880));
+        let shown = decode(&bytes, &Limits::default()).unwrap();
+        assert_eq!(shown.dimensions(), (256, 256));
+        let origin = shown.origin().unwrap();
+        assert_eq!(origin.stretch, Some(Stretch::Sdss));
+        let sky = origin.sky.unwrap();
+        // The camera's pixels have 0.396 arcseconds, and a galaxy's cutout is enlarged.
+        assert!((0.05..0.4).contains(&sky.pixel_scale), "{sky:?}");
+        assert!((-60.0..60.0).contains(&sky.dec), "{sky:?}");
+        let difference = difference(&shown.to_rgb8(), &middle.to_rgb8());
+        assert!(difference < 3.0, "{class}: {difference} levels");
+    }
+}
+
+#[test]
+fn the_committed_fits_files_are_the_generators() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fits");
+    for class in Morphology::ALL {
+        let path = folder.join(format!("{class}-1.fits.gz"));
+        let committed = decode(&std::fs::read(&path).unwrap(), &Limits::default()).unwrap();
+        let drawn = Mock::new(SEED_OF_SAMPLES).fits(class, 1, 256);
+        let drawn = decode(&drawn, &Limits::default()).unwrap();
+        let difference = difference(&committed.to_rgb8(), &drawn.to_rgb8());
+        assert!(difference < 0.2, "{}: {difference} levels", path.display());
+    }
+}
+
 /// The committed samples are what the generator draws: a change of the generator has to draw them
 /// again. The comparison has a tolerance because mathematical libraries differ in the last digit.
 #[test]
@@ -108,12 +150,7 @@ fn the_committed_cutouts_are_the_generators() {
             let committed = decode(&committed, &Limits::default()).unwrap().to_rgb8();
             let drawn = jpeg(&Mock::new(SEED_OF_SAMPLES).galaxy(class, number), 65);
             let drawn = decode(&drawn, &Limits::default()).unwrap().to_rgb8();
-            let difference: u64 = committed
-                .iter()
-                .zip(drawn.iter())
-                .map(|(a, b)| u64::from(a.abs_diff(*b)))
-                .sum();
-            let mean = difference as f64 / committed.len() as f64;
+            let mean = difference(&committed, &drawn);
             assert!(mean < 0.2, "{}: {mean} levels a value", path.display());
         }
     }

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::{Image, Limits, decode};
+use galmorph_cutout::{FITS_EXTENSIONS, Image, Limits, decode, name_and_extension};
 
 use crate::error::{Error, Result};
 
@@ -58,7 +58,7 @@ impl ImageIndex {
             }
             if index.places.len() == before {
                 return Err(Error::Input(format!(
-                    "'{}' holds no image (*.jpg, *.jpeg, *.png)",
+                    "'{}' holds no image (*.jpg, *.jpeg, *.png, *.fits)",
                     source.display()
                 )));
             }
@@ -198,12 +198,12 @@ impl ImageIndex {
 
 /// The file name without its extension; `None` if the file is hidden or is no image.
 fn galaxy_id(path: &Path) -> Option<String> {
-    let extension = path.extension().and_then(OsStr::to_str)?;
-    let is_image = ["jpg", "jpeg", "png"]
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known));
-    let stem = path.file_stem().and_then(OsStr::to_str)?;
-    (is_image && !stem.starts_with('.')).then(|| stem.to_owned())
+    let (name, extension) = name_and_extension(path);
+    let extension = extension.and_then(OsStr::to_str)?;
+    let mut known = ["jpg", "jpeg", "png"].iter().chain(&FITS_EXTENSIONS);
+    let is_image = known.any(|known| extension.eq_ignore_ascii_case(known));
+    let name = name.and_then(OsStr::to_str)?;
+    (is_image && !name.starts_with('.')).then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -227,6 +227,7 @@ mod tests {
     fn images_are_found_in_folders_and_in_tar_files() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("12.jpg"), "twelve").unwrap();
+        std::fs::write(dir.path().join("15.fits.fz"), "fifteen").unwrap();
         std::fs::write(dir.path().join("notes.txt"), "no image").unwrap();
         let tar = archive(
             dir.path(),
@@ -238,6 +239,7 @@ mod tests {
         assert_eq!(read("12"), b"twelve");
         assert_eq!(read("13"), b"thirteen");
         assert_eq!(read("14"), b"14");
+        assert_eq!(read("15"), b"fifteen");
         assert!(index.find("notes").is_none());
         assert!(
             index

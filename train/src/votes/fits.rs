@@ -5,30 +5,30 @@
 //! and a 32-bit 0.602 is "0.602" and not "0.60199999809". So the FITS and the CSV file of one catalogue
 //! select the same galaxies.
 //!
-//! The crates that read FITS are made for images: fitsrs 0.4 ignores TSCAL, TZERO and TNULL, and takes a
-//! file that is cut off for one that ends there. That is why this reader exists.
+//! The crate fitsio-pure reads the table. It is in memory as a whole: Hart et al.'s catalogue has 168 MB.
 
-use std::collections::HashMap;
 use std::io::{self, Read};
 
-/// Headers and data come in blocks of this many bytes (section 3.1).
-const BLOCK: usize = 2880;
-/// A header of 999 columns with ten keywords each is a third of this.
-const MOST_HEADER_BLOCKS: usize = 1000;
-/// Hart et al.'s catalogue has 700 bytes a row.
-const MOST_ROW_BYTES: usize = 1 << 20;
+use fitsio_pure::bintable::{
+    BinaryColumnData, BinaryColumnDescriptor, parse_binary_table_columns, read_binary_column,
+};
+use fitsio_pure::hdu::{Hdu, HduInfo, parse_fits};
+use fitsio_pure::header::Card;
+use fitsio_pure::value::Value;
 
 /// 2^64: enough for every type of integer, and far from where a sum would overflow.
 const LARGEST_OFFSET: f64 = 18_446_744_073_709_551_616.0;
 
 /// The first binary table of a FITS file, read row by row.
-pub(super) struct BinaryTable<R> {
-    reader: R,
-    columns: Vec<Column>,
+pub(super) struct BinaryTable {
+    file: Vec<u8>,
+    table: Hdu,
+    columns: Vec<BinaryColumnDescriptor>,
     names: Vec<String>,
-    rows: u64,
-    done: u64,
-    row: Vec<u8>,
+    rows: usize,
+    done: usize,
+    /// The columns that are read, with their numbers.
+    read: Vec<(usize, Column)>,
 }
 
 /// Why a file is no binary table that can be read here. The messages continue "cannot read votes
@@ -38,12 +38,18 @@ pub(super) enum FitsError {
     /// The system can't read the file.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The system can't read a row, counted from 1.
-    #[error("row {0}: {1}")]
-    Row(u64, #[source] io::Error),
     /// The file ends too early, contradicts the standard, or uses what this reader doesn't know.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl From<fitsio_pure::Error> for FitsError {
+    fn from(fault: fitsio_pure::Error) -> Self {
+        Self::Invalid(match fault {
+            fitsio_pure::Error::UnexpectedEof => "it ends too early".into(),
+            other => other.to_string(),
+        })
+    }
 }
 
 impl From<String> for FitsError {
@@ -52,19 +58,9 @@ impl From<String> for FitsError {
     }
 }
 
-impl From<&str> for FitsError {
-    fn from(fault: &str) -> Self {
-        Self::Invalid(fault.to_owned())
-    }
-}
-
-/// Where a cell is in its row, and what its bytes mean.
-#[derive(Debug)]
+/// The cells of a column, and what they mean.
 struct Column {
-    offset: usize,
-    repeat: usize,
-    /// The letter of TFORM.
-    format: u8,
+    data: BinaryColumnData,
     /// What an integer that stands for "no value" is (TNULL).
     null: Option<i64>,
     scaling: Scaling,
@@ -81,51 +77,40 @@ enum Scaling {
     },
 }
 
-impl<R: Read> BinaryTable<R> {
-    /// Reads up to the first row of the first binary table.
-    pub(super) fn open(mut reader: R) -> Result<Self, FitsError> {
-        while let Some(header) = Header::read(&mut reader)? {
-            let is_table = header.text("XTENSION") == Some("BINTABLE");
-            if is_table && header.text("ZIMAGE") != Some("T") {
-                return Self::with_header(reader, &header);
-            }
-            header.skip_data(&mut reader)?;
-        }
-        Err("it holds no binary table".into())
-    }
-
-    fn with_header(reader: R, header: &Header) -> Result<Self, FitsError> {
-        let fields = header.integer("TFIELDS")?;
-        if !(0..=999).contains(&fields) {
-            return Err(format!("its TFIELDS is {fields} (0 to 999)").into());
-        }
-        let mut columns = Vec::new();
-        let mut names = Vec::new();
-        let mut offset = 0_usize;
-        for number in 1..=fields {
-            let column = Column::parse(header, number, offset)?;
-            offset = offset.saturating_add(column.bytes());
-            if offset > MOST_ROW_BYTES {
-                return Err(format!("its rows have more than {MOST_ROW_BYTES} bytes").into());
-            }
-            columns.push(column);
-            let name = header.text(&format!("TTYPE{number}"));
-            names.push(name.unwrap_or_default().to_owned());
-        }
-        let row_bytes = header.integer("NAXIS1")?;
-        if row_bytes != offset as i64 {
-            let fault = format!("its rows have {row_bytes} bytes (NAXIS1), its columns {offset}");
+impl BinaryTable {
+    /// Reads a file, and finds its first binary table.
+    pub(super) fn open(mut reader: impl Read) -> Result<Self, FitsError> {
+        let mut file = Vec::new();
+        reader.read_to_end(&mut file)?;
+        let parts = parse_fits(&file)?.hdus.into_iter();
+        let mut tables = parts.filter_map(|part| match part.info {
+            HduInfo::BinaryTable {
+                naxis1,
+                naxis2,
+                tfields,
+                ..
+            } => Some((part, naxis1, naxis2, tfields)),
+            _ => None,
+        });
+        let (table, row, rows, fields) = tables
+            .next()
+            .ok_or_else(|| FitsError::Invalid("it holds no binary table".into()))?;
+        let columns = parse_binary_table_columns(&table.cards, fields)?;
+        let bytes =
+            (columns.iter()).try_fold(0_usize, |all, column| all.checked_add(column.byte_width));
+        if bytes != Some(row) {
+            let fault = format!("its rows have {row} bytes (NAXIS1), and its columns others");
             return Err(fault.into());
         }
-        let rows = header.integer("NAXIS2")?;
-        let rows = u64::try_from(rows).map_err(|_| format!("its NAXIS2 is {rows}"))?;
+        let name = |column: &BinaryColumnDescriptor| column.name.clone().unwrap_or_default();
         Ok(Self {
-            reader,
+            names: columns.iter().map(name).collect(),
+            file,
+            table,
             columns,
-            names,
             rows,
             done: 0,
-            row: vec![0; offset],
+            read: Vec::new(),
         })
     }
 
@@ -140,134 +125,127 @@ impl<R: Read> BinaryTable<R> {
         &mut self,
         wanted: &[usize],
     ) -> Result<Option<(u64, Vec<String>)>, FitsError> {
+        for index in wanted {
+            if !self.read.iter().any(|(read, _)| read == index) {
+                let fault = |fault: String| format!("column '{}': {fault}", self.names[*index]);
+                let column = self.column(*index).map_err(fault)?;
+                self.read.push((*index, column));
+            }
+        }
         if self.done == self.rows {
             return Ok(None);
         }
-        let number = self.done + 1;
-        self.reader
-            .read_exact(&mut self.row)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    format!("it ends within row {number} of {}", self.rows).into()
-                }
-                _ => FitsError::Row(number, error),
-            })?;
-        self.done = number;
+        let row = self.done;
+        self.done += 1;
         let cell = |index: &usize| {
-            let fault = |fault| format!("column '{}': {fault}", self.names[*index]);
-            self.columns[*index].text(&self.row).map_err(fault)
+            let column = self.read.iter().find(|(read, _)| read == index);
+            column.map_or_else(String::new, |(_, column)| column.text(row))
         };
-        let cells = wanted.iter().map(cell).collect::<Result<_, String>>()?;
-        Ok(Some((number, cells)))
+        Ok(Some((self.done as u64, wanted.iter().map(cell).collect())))
     }
+
+    /// Reads a column. An error says what is wrong with it.
+    fn column(&self, index: usize) -> Result<Column, String> {
+        let data = read_binary_column(&self.file, &self.table, index)
+            .map_err(|_| "its format is not read".to_owned())?;
+        let is_text = matches!(data, BinaryColumnData::Ascii(_));
+        let repeat = self.columns[index].repeat;
+        if repeat != 1 && !is_text {
+            return Err(format!("{repeat} values in a cell"));
+        }
+        if is_many(&data) {
+            return Err("its format is not read".into());
+        }
+        let number = index + 1;
+        let key = |name: &str| value(&self.table.cards, &format!("{name}{number}"));
+        let null = match key("TNULL") {
+            Some(Value::Integer(null)) => Some(*null),
+            _ => None,
+        };
+        let scaling = Scaling::new(key("TSCAL"), key("TZERO"))
+            .ok_or_else(|| format!("its TSCAL{number} or TZERO{number} is no number"))?;
+        Ok(Column {
+            data,
+            null,
+            scaling,
+        })
+    }
+}
+
+/// Whether cells are of a kind that is not one number, one logical value or one text.
+fn is_many(data: &BinaryColumnData) -> bool {
+    !matches!(
+        data,
+        BinaryColumnData::Logical(_)
+            | BinaryColumnData::Byte(_)
+            | BinaryColumnData::Short(_)
+            | BinaryColumnData::Int(_)
+            | BinaryColumnData::Long(_)
+            | BinaryColumnData::Float(_)
+            | BinaryColumnData::Double(_)
+            | BinaryColumnData::Ascii(_)
+    )
+}
+
+/// The value of a keyword.
+fn value<'a>(cards: &'a [Card], key: &str) -> Option<&'a Value> {
+    let mut found = cards.iter().filter(|card| card.keyword_str() == key);
+    found.next()?.value.as_ref()
 }
 
 impl Column {
-    /// Reads the keywords of column `number` (section 7.3.2).
-    fn parse(header: &Header, number: i64, offset: usize) -> Result<Self, FitsError> {
-        let key = |name: &str| format!("{name}{number}");
-        let form = header
-            .text(&key("TFORM"))
-            .ok_or_else(|| format!("it has no {}", key("TFORM")))?;
-        let unreadable = || format!("its {} is '{form}'", key("TFORM"));
-        let digits = form.bytes().take_while(u8::is_ascii_digit).count();
-        let repeat = match &form[..digits] {
-            "" => 1,
-            digits => digits.parse().map_err(|_| unreadable())?,
-        };
-        let format = *form.as_bytes().get(digits).ok_or_else(unreadable)?;
-        if width(format).is_none() {
-            return Err(unreadable().into());
-        }
-        Ok(Self {
-            offset,
-            repeat,
-            format,
-            null: header
-                .text(&key("TNULL"))
-                .and_then(|text| text.parse().ok()),
-            scaling: Scaling::parse(header.text(&key("TSCAL")), header.text(&key("TZERO")))
-                .ok_or_else(|| format!("its {} or {} is no number", key("TSCAL"), key("TZERO")))?,
-        })
-    }
-
-    /// The length of a cell.
-    #[expect(clippy::expect_used, reason = "`parse` refuses an unknown format")]
-    fn bytes(&self) -> usize {
-        match self.format {
-            b'X' => self.repeat.div_ceil(8),
-            format => {
-                let width = width(format).expect("the format is known");
-                self.repeat.saturating_mul(width)
+    /// A cell as text.
+    fn text(&self, row: usize) -> String {
+        let integer = match &self.data {
+            BinaryColumnData::Ascii(cells) => {
+                let text = cells[row].split('\0').next().unwrap_or_default();
+                return text.trim().to_owned();
             }
-        }
-    }
-
-    /// The column's cell of a row, as text. An error says what is wrong with the column.
-    fn text(&self, row: &[u8]) -> Result<String, String> {
-        let cell = &row[self.offset..self.offset + self.bytes()];
-        if self.format == b'A' {
-            let end = cell.iter().position(|byte| *byte == 0);
-            let text = String::from_utf8_lossy(&cell[..end.unwrap_or(cell.len())]);
-            return Ok(text.trim().to_owned());
-        }
-        if self.repeat != 1 {
-            return Err(format!("{} values in a cell", self.repeat));
-        }
-        let integer = match self.format {
-            b'L' => return Ok(if cell[0] == b'T' { "T" } else { "F" }.to_owned()),
-            b'E' => {
-                let value = f32::from_be_bytes(first(cell));
-                // The shortest text that means this f32, unless it is scaled.
-                return Ok(self.scaling.real(f64::from(value), || value.to_string()));
+            BinaryColumnData::Logical(cells) => return if cells[row] { "T" } else { "F" }.into(),
+            // The shortest text that means this f32, unless it is scaled.
+            BinaryColumnData::Float(cells) => {
+                let value = cells[row];
+                return self.scaling.real(f64::from(value), || value.to_string());
             }
-            b'D' => {
-                let value = f64::from_be_bytes(first(cell));
-                return Ok(self.scaling.real(value, || value.to_string()));
+            BinaryColumnData::Double(cells) => {
+                let value = cells[row];
+                return self.scaling.real(value, || value.to_string());
             }
-            b'B' => i64::from(cell[0]),
-            b'I' => i64::from(i16::from_be_bytes(first(cell))),
-            b'J' => i64::from(i32::from_be_bytes(first(cell))),
-            b'K' => i64::from_be_bytes(first(cell)),
-            format => return Err(format!("format '{}' is not read", char::from(format))),
+            BinaryColumnData::Byte(cells) => i64::from(cells[row]),
+            BinaryColumnData::Short(cells) => i64::from(cells[row]),
+            BinaryColumnData::Int(cells) => i64::from(cells[row]),
+            BinaryColumnData::Long(cells) => cells[row],
+            _ => unreachable!("`BinaryTable::column` refuses the others"),
         };
         if self.null == Some(integer) {
-            return Ok(String::new());
+            return String::new();
         }
-        Ok(match self.scaling {
+        match self.scaling {
             Scaling::Offset(offset) => (i128::from(integer) + offset).to_string(),
             Scaling::Linear { scale, zero } => (integer as f64 * scale + zero).to_string(),
-        })
+        }
     }
-}
-
-/// The bytes of one element of a format (Table 18); a bit is less than one.
-const fn width(format: u8) -> Option<usize> {
-    Some(match format {
-        b'L' | b'X' | b'B' | b'A' => 1,
-        b'I' => 2,
-        b'J' | b'E' => 4,
-        b'K' | b'D' | b'C' | b'P' => 8,
-        b'M' | b'Q' => 16,
-        _ => return None,
-    })
-}
-
-fn first<const N: usize>(cell: &[u8]) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes.copy_from_slice(&cell[..N]);
-    bytes
 }
 
 impl Scaling {
-    fn parse(scale: Option<&str>, zero: Option<&str>) -> Option<Self> {
-        let number = |text: &str| text.replace(['D', 'd'], "E").parse::<f64>().ok();
+    fn new(scale: Option<&Value>, zero: Option<&Value>) -> Option<Self> {
+        let number = |value: &Value| match value {
+            Value::Integer(number) => Some(*number as f64),
+            Value::Float(number) => Some(*number),
+            _ => None,
+        };
         let scale = scale.map_or(Some(1.0), number)?;
-        let text = zero.unwrap_or("0");
-        let zero = number(text)?;
-        let whole = zero.fract() == 0.0 && zero.abs() <= LARGEST_OFFSET;
-        Some(if scale == 1.0 && whole {
-            Self::Offset(text.parse().unwrap_or(zero as i128))
+        if scale == 1.0 {
+            match zero {
+                None => return Some(Self::Offset(0)),
+                Some(Value::Integer(offset)) => return Some(Self::Offset(i128::from(*offset))),
+                _ => {}
+            }
+        }
+        let zero = zero.map_or(Some(0.0), number)?;
+        let is_whole = zero.fract() == 0.0 && zero.abs() <= LARGEST_OFFSET;
+        Some(if scale == 1.0 && is_whole {
+            Self::Offset(zero as i128)
         } else {
             Self::Linear { scale, zero }
         })
@@ -280,90 +258,6 @@ impl Scaling {
             Self::Linear { scale, zero } => (value * scale + zero).to_string(),
         }
     }
-}
-
-/// The keywords of a header that have a value (section 4).
-struct Header(HashMap<String, String>);
-
-impl Header {
-    /// The next header; `None` at the end of the file.
-    fn read(reader: &mut impl Read) -> Result<Option<Self>, FitsError> {
-        let mut values = HashMap::new();
-        let mut block = Vec::with_capacity(BLOCK);
-        for number in 0..MOST_HEADER_BLOCKS {
-            block.clear();
-            reader.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
-            let begins = block.starts_with(b"SIMPLE  =") || block.starts_with(b"XTENSION=");
-            if number == 0 && !begins {
-                // The end, or the special records that may follow the last extension (section 3.5).
-                return Ok(None);
-            }
-            if block.len() < BLOCK {
-                return Err("it ends within a header".into());
-            }
-            for card in block.chunks_exact(80) {
-                if card.starts_with(b"END     ") {
-                    return Ok(Some(Self(values)));
-                }
-                let card = String::from_utf8_lossy(card);
-                if let Some((key, value)) = card.split_at_checked(8)
-                    && let Some(value) = value.strip_prefix("= ")
-                {
-                    values.insert(key.trim_end().to_owned(), parse_value(value));
-                }
-            }
-        }
-        let fault = format!("a header of it has more than {MOST_HEADER_BLOCKS} blocks");
-        Err(fault.into())
-    }
-
-    fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
-    }
-
-    fn integer(&self, key: &str) -> Result<i64, FitsError> {
-        let text = self.text(key).ok_or_else(|| format!("it has no {key}"))?;
-        Ok(text.parse().map_err(|_| format!("its {key} is '{text}'"))?)
-    }
-
-    fn integer_or(&self, key: &str, default: i64) -> Result<i64, FitsError> {
-        self.text(key).map_or(Ok(default), |_| self.integer(key))
-    }
-
-    /// Skips the data of a header. Their size is equation 2 of section 4.4.1.
-    fn skip_data(&self, reader: &mut impl Read) -> Result<(), FitsError> {
-        let axes = self.integer("NAXIS")?;
-        let mut values = i64::from(axes > 0);
-        for axis in 1..=axes {
-            values = values.saturating_mul(self.integer(&format!("NAXIS{axis}"))?);
-        }
-        let bytes = values
-            .saturating_add(self.integer_or("PCOUNT", 0)?)
-            .saturating_mul(self.integer_or("GCOUNT", 1)?)
-            .saturating_mul(self.integer("BITPIX")?.saturating_abs() / 8);
-        let bytes = u64::try_from(bytes).map_err(|_| "its header gives a negative size")?;
-        let padded = bytes.div_ceil(BLOCK as u64).saturating_mul(BLOCK as u64);
-        io::copy(&mut reader.by_ref().take(padded), &mut io::sink())?;
-        Ok(())
-    }
-}
-
-/// The value of a card, from the text after "= ": a string in quotes, in which a quote is doubled, or
-/// the text before the comment (section 4.2).
-fn parse_value(text: &str) -> String {
-    let text = text.trim_start();
-    let Some(quoted) = text.strip_prefix('\'') else {
-        return text.split('/').next().unwrap_or_default().trim().to_owned();
-    };
-    let mut value = String::new();
-    let mut characters = quoted.chars().peekable();
-    while let Some(character) = characters.next() {
-        if character == '\'' && characters.next_if_eq(&'\'').is_none() {
-            break;
-        }
-        value.push(character);
-    }
-    value.trim_end().to_owned()
 }
 
 #[cfg(test)]

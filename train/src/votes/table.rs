@@ -21,7 +21,7 @@ pub(super) struct Table {
 
 enum Format {
     Csv(Box<csv::Reader<Box<dyn Read>>>),
-    Fits(BinaryTable<Box<dyn Read>>),
+    Fits(Box<BinaryTable>),
 }
 
 /// Some cells of a row.
@@ -122,9 +122,9 @@ fn open(path: &Path) -> std::result::Result<(Format, Vec<String>), TableError> {
         return Err(TableError::Zip);
     }
     if start.starts_with(b"SIMPLE  =") {
-        let table = BinaryTable::open(Box::new(reader) as Box<dyn Read>)?;
+        let table = BinaryTable::open(reader)?;
         let names = table.names().to_vec();
-        return Ok((Format::Fits(table), names));
+        return Ok((Format::Fits(Box::new(table)), names));
     }
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)

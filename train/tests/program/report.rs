@@ -147,7 +147,7 @@ fn input_that_is_wrong_is_one_line_that_names_it() {
         .arg(dir.images());
     let fault = message(&mut broken, 2);
     assert!(
-        fault.contains("999.jpg': not a JPEG or PNG image"),
+        fault.contains("999.jpg': not a JPEG, PNG or FITS image"),
         "{fault}"
     );
 

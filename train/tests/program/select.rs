@@ -246,7 +246,7 @@ fn what_is_no_table_of_votes_is_refused() {
     refused(b"\x1f\x8b\x08\x00", "cannot read votes 'votes.csv'");
     refused(
         b"SIMPLE  = ",
-        "cannot read votes 'votes.csv': it ends within a header",
+        "cannot read votes 'votes.csv': it ends too early",
     );
     refused(HEADER.as_bytes(), "none of the 0 galaxies");
     let only = "16,0.5,0.5,0.3,0.2,0.1,0.2,0.2,0.1\n";

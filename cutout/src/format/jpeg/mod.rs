@@ -96,6 +96,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, side: u32) -> Result<Image, 
         format: Format::Jpeg,
         dimensions: (width, height),
         bit_depth: 8,
+        stretch: None,
+        sky: None,
     };
     Ok(Image::from_bytes((kept_width, kept_height), channels, pixels).with_origin(origin))
 }

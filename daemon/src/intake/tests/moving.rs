@@ -11,8 +11,8 @@ use crate::config::{After, Folder};
 fn with_an_answer(settle: Duration) -> (Fixture<Intake<'static>>, TakenFile) {
     let mut fixture = Fixture::new(&[]);
     let folder = Folder {
-        path: fixture.folder.path().to_owned(),
         after: After::Move,
+        ..fixture.folder.path().to_owned().into()
     };
     folder.prepare().unwrap();
     let path = folder.path.join("a.jpg");
