@@ -46,4 +46,4 @@ pub use schema::probability_columns;
 pub use stamp::Stamp;
 pub use visible::{is_unseen, readable, visible};
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
-pub use writer::{Entry, ModelInUse, Move, Standing, Verdict, Writer, shortest};
+pub use writer::{Entry, ModelInUse, Move, Standing, Verdict, Writer, length, shortest};

@@ -2,7 +2,8 @@
 //!
 //! Both programs must agree, bit for bit, on what a network sees and on what its answer means. This
 //! crate is the one place that says so. It knows the classes ([`Morphology`]), decodes bytes to an
-//! [`Image`] within hard limits ([`decode`]), makes a network's inputs of it ([`Preprocessing`]), turns
+//! [`Image`] within hard limits ([`decode`]), finds the part of it that the network is to see ([`Framing`]), makes
+//! the network's inputs of that ([`Preprocessing`]), notes what is odd about it ([`Flags`]), turns
 //! the network's outputs into an answer ([`Probabilities`]), names the reasons for which a file is
 //! rejected ([`RejectReason`]), and describes a model file ([`ModelCard`]). It knows nothing of files,
 //! networks or databases.
@@ -13,7 +14,9 @@
 mod blank;
 mod card;
 mod early_stop;
+mod flags;
 mod format;
+mod framing;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -31,7 +34,12 @@ pub use card::{
     CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
 };
 pub use early_stop::{EarlyStop, EarlyStopError};
+pub use flags::{Flag, Flags, UnknownFlag};
 pub use format::{DecodeError, Limits, decode, decode_centre, dimensions};
+pub use framing::{
+    FRAME_RADIUS, FRAME_SIDE, Frame, Framing, FramingFault, FramingSettings, Look, Measured, Plan,
+    Shown, UnknownFraming,
+};
 pub use image::{Format, Image, Origin};
 pub use morphology::{Morphology, UnknownMorphology};
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};

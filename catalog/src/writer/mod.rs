@@ -15,7 +15,7 @@ use crate::lock::CatalogLock;
 use crate::presence::Presence;
 use crate::{CatalogError, CatalogFault, readable, schema, shape};
 pub use moves::{Move, Standing};
-pub use record::{Entry, Verdict, shortest};
+pub use record::{Entry, Verdict, length, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
 
 /// A model as the catalog knows it. Two that differ in anything that changes an answer differ here: the

@@ -5,15 +5,19 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::{Image, Limits, Morphology, Probabilities};
+use galmorph_cutout::{
+    FramingSettings, Image, Limits, Morphology, Plan, Preprocessing, Probabilities, RejectReason,
+    Shown,
+};
 
+use super::args::FramingArguments;
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
-use crate::pipeline::{decode, object_id, with_signal};
+use crate::pipeline::{decode, object_id, size, with_signal};
 use galmorph_catalog::export::{Column, Value};
 use galmorph_catalog::path_text;
-use galmorph_catalog::{probability_columns, readable, shortest, visible};
+use galmorph_catalog::{length, probability_columns, readable, shortest, visible};
 use galmorph_inference::Classifier;
 use galmorph_inference::Model;
 
@@ -27,19 +31,25 @@ pub(super) struct Classify {
     model: ModelArguments,
 
     #[command(flatten)]
+    framing: FramingArguments,
+
+    #[command(flatten)]
     rows: RowArguments,
 }
 
 impl Classify {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let framing = self.framing.resolve()?;
         let model = self.model.load()?;
         let mut classifier = model.classifier();
         self.rows.write(&columns(), |rows| {
             let mut outcome = Outcome::Fine;
             for file in &self.files {
-                match answer(file, &model, &mut classifier) {
+                match answer(file, &framing, &model, &mut classifier) {
                     // The header is written with the first row, so that no row means no header.
-                    Ok(answer) => rows.row(&row(file, &answer, &model.card.name))?,
+                    Ok((answer, shown)) => {
+                        rows.row(&row(file, &answer, &shown, &model.card.name))?;
+                    }
                     Err(fault) => {
                         report(file, &fault);
                         outcome = Outcome::SomeRejected;
@@ -59,7 +69,14 @@ fn columns() -> Columns {
         Column::real("confidence"),
     ];
     all.extend(probability_columns().map(Column::real));
-    all.push(Column::text("model"));
+    all.extend([
+        Column::text("model"),
+        Column::text("framing"),
+        Column::real("frame_x"),
+        Column::real("frame_y"),
+        Column::real("frame_side"),
+        Column::text("flags"),
+    ]);
     let whole = all.len();
     all.extend(["object_id", RUNNER_UP].map(Column::text));
     Columns {
@@ -69,7 +86,7 @@ fn columns() -> Columns {
     }
 }
 
-fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
+fn row(file: &Path, answer: &Probabilities, shown: &Shown, model: &str) -> Vec<Value> {
     let label = answer.label();
     let mut row = vec![
         Value::Text(path_text(file)),
@@ -78,7 +95,15 @@ fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
     ];
     let probabilities = answer.values().map(shortest);
     row.extend(probabilities.map(Value::Real));
-    row.push(Value::Text(model.to_owned()));
+    let Shown { frame, flags } = shown;
+    row.extend([
+        Value::Text(model.to_owned()),
+        Value::Text(frame.framing.to_string()),
+        Value::Real(length(frame.x)),
+        Value::Real(length(frame.y)),
+        Value::Real(length(frame.side)),
+        Value::Text(flags.to_string()),
+    ]);
     row.push(Value::Text(object_id(file)));
     let classes = Morphology::names().into_iter().zip(probabilities);
     row.push(Value::Text(runner_up(label.name(), classes)));
@@ -87,15 +112,18 @@ fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
 
 fn answer(
     file: &Path,
+    framing: &FramingSettings,
     model: &Model,
     classifier: &mut Classifier,
-) -> Result<Probabilities, String> {
+) -> Result<(Probabilities, Shown), String> {
     let preprocessing = &model.card.preprocessing;
-    let image = read_image(file, &Limits::default(), preprocessing.largest_scale())?;
+    let (image, plan) = read_image(file, framing, preprocessing)?;
     let image = with_signal(image).map_err(|(_, message)| message)?;
-    let views = preprocessing.views(&image);
-    classifier
-        .classify(&views)
+    let shown = plan.show(&image, preprocessing);
+    let views = preprocessing.framed_views(&image, &shown.frame);
+    let answer = classifier.classify(&views);
+    answer
+        .map(|answer| (answer, shown))
         .map_err(|refusal| refusal.to_string())
 }
 
@@ -106,8 +134,13 @@ pub(super) fn report(file: &Path, fault: &str) {
     eprintln!("galmorph: '{}': {}", readable(file), visible(&fault));
 }
 
-/// Reads a file and decodes its middle, up to `side` pixels on a side, or says why not.
-pub(super) fn read_image(file: &Path, limits: &Limits, side: u32) -> Result<Image, String> {
+/// Reads a file and decodes as much of its middle as is needed to frame it so, or says why not.
+pub(super) fn read_image(
+    file: &Path,
+    framing: &FramingSettings,
+    preprocessing: &Preprocessing,
+) -> Result<(Image, Plan), String> {
+    let limits = &Limits::default();
     if fs::metadata(file).is_ok_and(|metadata| metadata.is_dir()) {
         return Err("a folder (galmorph watch --drain takes folders)".into());
     }
@@ -116,5 +149,11 @@ pub(super) fn read_image(file: &Path, limits: &Limits, side: u32) -> Result<Imag
     File::open(file)
         .and_then(|open| open.take(limits.max_bytes + 1).read_to_end(&mut bytes))
         .map_err(|error| error.to_string())?;
-    decode(&bytes, limits, side).map_err(|(_, message)| message)
+    let read = || {
+        let size = size(&bytes, limits)?;
+        let plan = framing.plan(size);
+        let side = plan.decoded_side(preprocessing, size);
+        Ok((decode(&bytes, limits, side)?, plan))
+    };
+    read().map_err(|(_, message): (RejectReason, String)| message)
 }

@@ -12,6 +12,7 @@ mod check;
 mod classify;
 mod deep;
 mod hint;
+mod images;
 mod npy;
 mod output;
 mod query;

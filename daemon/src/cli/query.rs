@@ -76,7 +76,7 @@ impl QueryArguments {
                 model: self.model,
                 limit: self.limit,
             };
-            (Query::classified(&filter), CLASSIFIED)
+            (Query::classified(&catalog, &filter)?, CLASSIFIED)
         };
         let mut columns = Columns {
             all: query.columns().to_vec(),

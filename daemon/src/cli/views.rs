@@ -4,8 +4,9 @@ use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::{Limits, Preprocessing};
+use galmorph_cutout::Preprocessing;
 
+use super::args::FramingArguments;
 use super::classify::{read_image, report};
 use super::output::Output;
 use super::{Outcome, npy};
@@ -32,10 +33,14 @@ pub(super) struct Views {
     /// The model whose preprocessing is used. Default: the paper's preprocessing
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     model: Option<PathBuf>,
+
+    #[command(flatten)]
+    framing: FramingArguments,
 }
 
 impl Views {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let framing = self.framing.resolve()?;
         let inputs: Vec<_> = [Some(&self.file), self.model.as_ref()]
             .into_iter()
             .flatten()
@@ -50,14 +55,15 @@ impl Views {
             }
             None => Preprocessing::default(),
         };
-        let image = match read_image(&self.file, &Limits::default(), u32::MAX) {
-            Ok(image) => image,
+        let (image, plan) = match read_image(&self.file, &framing, &preprocessing) {
+            Ok(read) => read,
             Err(fault) => {
                 report(&self.file, &fault);
                 return Ok(Outcome::SomeRejected);
             }
         };
-        let views = preprocessing.views(&image);
+        let shown = plan.show(&image, &preprocessing);
+        let views = preprocessing.framed_views(&image, &shown.frame);
         let mut shape = vec![preprocessing.view_count()];
         shape.extend(preprocessing.view_shape());
         let mut file = output.begin(".galmorph-views-")?;

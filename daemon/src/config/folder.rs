@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use galmorph_catalog::WatchedFolder;
+use galmorph_cutout::{Framing, FramingSettings};
 use rustix::fs::{Access, access};
 use toml::Value;
 
@@ -28,6 +29,14 @@ pub(crate) enum After {
     Move,
 }
 
+impl Choice for Framing {
+    const ALL: &[Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 impl Choice for After {
     const ALL: &[Self] = &[Self::Keep, Self::Move];
 
@@ -40,19 +49,30 @@ impl Choice for After {
 }
 
 /// A watched folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Folder {
     /// Where it is.
     pub(crate) path: PathBuf,
     /// What becomes of its files when they are done.
     pub(crate) after: After,
+    /// How its images are framed; `None` where the setting of all folders holds.
+    pub(crate) framing: Option<Framing>,
+    /// The radius of its objects, petroR90, in arcsec, if all have the same.
+    pub(crate) radius: Option<f64>,
+    /// How much of the sky a pixel of its images shows, in arcsec.
+    pub(crate) pixel_scale: Option<f64>,
 }
 
 impl From<PathBuf> for Folder {
-    /// A folder that keeps its files.
+    /// A folder that keeps its files, and of whose images nothing is known.
     fn from(path: PathBuf) -> Self {
-        let after = After::Keep;
-        Self { path, after }
+        Self {
+            path,
+            after: After::Keep,
+            framing: None,
+            radius: None,
+            pixel_scale: None,
+        }
     }
 }
 
@@ -66,6 +86,9 @@ impl From<WatchedFolder> for Folder {
         Self {
             path: watched.path,
             after,
+            framing: Some(watched.framing.framing),
+            radius: watched.framing.radius,
+            pixel_scale: watched.framing.pixel_scale,
         }
     }
 }
@@ -75,11 +98,26 @@ impl From<&Folder> for WatchedFolder {
         Self {
             path: folder.path.clone(),
             moves: folder.after == After::Move,
+            framing: folder.framing(),
         }
     }
 }
 
 impl Folder {
+    /// How its images are framed, and what is known of the objects.
+    pub(crate) fn framing(&self) -> FramingSettings {
+        self.framing_or(Framing::default())
+    }
+
+    /// The same, if `framing` is that of folders that say nothing of it.
+    pub(crate) fn framing_or(&self, framing: Framing) -> FramingSettings {
+        FramingSettings {
+            framing: self.framing.unwrap_or(framing),
+            radius: self.radius,
+            pixel_scale: self.pixel_scale,
+        }
+    }
+
     /// Whether a path lies where this folder moves files to.
     pub(crate) fn is_relocated(&self, path: &Path) -> bool {
         self.relocated_below(path).is_some()
@@ -155,7 +193,7 @@ impl Folder {
     }
 }
 
-/// `"/in"`, or `{ path = "/in", after = "move" }`.
+/// `"/in"`, or `{ path = "/in", after = "move", framing = "frame" }`.
 impl SettingValue for Folder {
     const SHAPE: Shape = Shape::Path;
 
@@ -168,17 +206,23 @@ impl SettingValue for Folder {
                 return Err(not(&other, what));
             }
         };
-        let (mut path, mut after) = (None, After::default());
+        let (mut path, mut folder) = (None, Self::from(PathBuf::new()));
         for (key, value) in table {
             let in_key = |fault| format!("{key}: {fault}");
             match key.as_str() {
                 "path" => path = Some(PathBuf::from_toml(value).map_err(in_key)?),
-                "after" => after = After::from_toml(value).map_err(in_key)?,
-                _ => return Err(format!("a folder has no '{key}' (path and after)")),
+                "after" => folder.after = After::from_toml(value).map_err(in_key)?,
+                "framing" => folder.framing = Option::from_toml(value).map_err(in_key)?,
+                "radius" => folder.radius = Option::from_toml(value).map_err(in_key)?,
+                "pixel_scale" => folder.pixel_scale = Option::from_toml(value).map_err(in_key)?,
+                _ => {
+                    let known = "path, after, framing, radius, pixel_scale";
+                    return Err(format!("a folder has no '{key}' ({known})"));
+                }
             }
         }
-        let path = path.ok_or("a folder without a path")?;
-        Ok(Self { path, after })
+        folder.path = path.ok_or("a folder without a path")?;
+        Ok(folder)
     }
 }
 
@@ -192,8 +236,8 @@ mod tests {
 
     fn moving(path: &str) -> Folder {
         Folder {
-            path: path.into(),
             after: After::Move,
+            ..PathBuf::from(path).into()
         }
     }
 

@@ -214,8 +214,8 @@ mod tests {
         }
         std::os::unix::fs::symlink(root.join("2.FITS"), root.join("9.fits")).unwrap();
         let below = Folder {
-            path: root.join("below"),
             after: After::Move,
+            ..root.join("below").into()
         };
         let folders = vec![root.clone().into(), below, root.clone().into()];
         let selection =

@@ -159,6 +159,8 @@ impl<I> Fixture<I> {
             stamp: file.seen.stamp,
             digest: None,
             dimensions: None,
+            rendering: None,
+            shown: None,
             object_id: "x".into(),
             attempts: file.origin.failures + 1,
             first_seen: file.origin.first_seen,

@@ -11,13 +11,12 @@ use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use blake3::Hash;
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{
     DecodeError, Image, Limits, Preprocessing, RejectReason, decode_centre, dimensions,
 };
 
-use super::pending::Pending;
+use super::pending::{Content, Pending};
 use super::{Judged, Prepared};
 use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
 use crate::intake::Selection;
@@ -88,21 +87,30 @@ impl Decoder<'_> {
         };
         let digest = self.work(Stage::Decode, || blake3::hash(&bytes));
         entry.digest = Some(digest);
+        let size = match self.work(Stage::Decode, || size(&bytes, &self.limits)) {
+            Ok(size) => size,
+            Err((reason, message)) => {
+                entry.verdict = Verdict::rejected(reason, &message);
+                return self.judge(Judged { taken, entry });
+            }
+        };
+        let plan = self.selection.framing_of(&taken.path).plan(size);
+        let rendering = plan.key();
+        entry.rendering = Some(rendering.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
-        let Some((taken, mut entry)) = self.pending.lead_or_wait(digest, (taken, entry), waiting)
+        let content = (digest, rendering);
+        let Some((taken, mut entry)) =
+            self.pending
+                .lead_or_wait(content.clone(), (taken, entry), waiting)
         else {
             return Ok(());
         };
 
-        if self.is_known(digest) {
-            let header = || guarded(|| dimensions(&bytes, &self.limits));
-            match self.work(Stage::Decode, header) {
-                Ok(dimensions) => entry.dimensions = Some(dimensions),
-                Err((reason, message)) => entry.verdict = Verdict::rejected(reason, &message),
-            }
+        if self.is_known(&content) {
+            entry.dimensions = Some(size);
             return self.judge(Judged { taken, entry });
         }
-        let side = self.preprocessing.largest_scale();
+        let side = plan.decoded_side(&self.preprocessing, size);
         let decoded = || decode(&bytes, &self.limits, side).and_then(with_signal);
         let image = match self.work(Stage::Decode, decoded) {
             Ok(image) => image,
@@ -111,14 +119,23 @@ impl Decoder<'_> {
                 return self.judge(Judged { taken, entry });
             }
         };
-        entry.dimensions = image.origin().map(|origin| origin.dimensions);
-        let views = || catch(|| self.preprocessing.views(&image));
+        entry.dimensions = Some(size);
+        let views = || {
+            catch(|| {
+                let shown = plan.show(&image, &self.preprocessing);
+                let views = self.preprocessing.framed_views(&image, &shown.frame);
+                (shown, views)
+            })
+        };
         match self.work(Stage::Preprocess, views) {
-            Ok(views) => self.images.send(Prepared {
-                taken,
-                entry,
-                views,
-            })?,
+            Ok((shown, views)) => {
+                entry.shown = Some(shown);
+                self.images.send(Prepared {
+                    taken,
+                    entry,
+                    views,
+                })?;
+            }
             Err(message) => {
                 entry.verdict = Verdict::rejected(RejectReason::Preprocessing, &message);
                 self.judge(Judged { taken, entry })?;
@@ -127,10 +144,10 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// Whether the model has answered for this content. A catalog that can't be asked costs a computation,
+    /// Whether the model has answered for this content, shown in this way. A catalog that can't be asked costs a computation,
     /// no more: an answer that is there already is left as it is.
-    fn is_known(&self, digest: Hash) -> bool {
-        let ask = || self.catalog.has_answer(&digest, self.model);
+    fn is_known(&self, (digest, rendering): &Content) -> bool {
+        let ask = || self.catalog.has_answer(digest, self.model, rendering);
         self.mark
             .during(Activity::Catalog, ask)
             .unwrap_or_else(|error: CatalogError| {
@@ -165,6 +182,8 @@ pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
         stamp: taken.seen.stamp,
         digest: None,
         dimensions: None,
+        rendering: None,
+        shown: None,
         object_id: object_id(&taken.path),
         attempts: taken.origin.failures + 1,
         first_seen: taken.origin.first_seen,
@@ -219,6 +238,11 @@ pub(crate) fn decode(
     side: u32,
 ) -> Result<Image, (RejectReason, String)> {
     guarded(|| decode_centre(bytes, limits, side))
+}
+
+/// The width and height in pixels of an image, from its header. A fault is its reason and its message.
+pub(crate) fn size(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), (RejectReason, String)> {
+    guarded(|| dimensions(bytes, limits))
 }
 
 /// Refuses an image that shows nothing. Any network would have an answer for it.

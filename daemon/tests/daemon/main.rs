@@ -17,6 +17,7 @@ mod crash_sweep;
 mod fault_injection;
 mod faults;
 mod file_system;
+mod framing;
 mod hostile_names;
 mod internal;
 mod known;

@@ -11,8 +11,8 @@ use crate::config::{After, Folder};
 fn with_an_answer(settle: Duration) -> (Fixture<Intake<'static>>, TakenFile) {
     let mut fixture = Fixture::new(&[]);
     let folder = Folder {
-        path: fixture.folder.path().to_owned(),
         after: After::Move,
+        ..fixture.folder.path().to_owned().into()
     };
     folder.prepare().unwrap();
     let path = folder.path.join("a.jpg");
@@ -131,6 +131,8 @@ fn an_empty_file_is_not_moved_and_one_that_was_left_alone_goes_at_once() {
         stamp: empty.stamp,
         digest: None,
         dimensions: None,
+        rendering: None,
+        shown: None,
         object_id: "x".into(),
         attempts: 1,
         first_seen: file.origin.first_seen,
