@@ -19,6 +19,7 @@ mod faults;
 mod file_system;
 mod framing;
 mod hostile_names;
+mod images;
 mod internal;
 mod known;
 mod live;

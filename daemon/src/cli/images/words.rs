@@ -24,6 +24,7 @@ impl Findings {
             lines.push(row(&format!("rejected as {reason}"), &example(found)));
         }
         if self.sizes.is_empty() {
+            lines.extend(self.suggestions());
             return lines;
         }
         lines.push(row("sizes", &self.sizes_in_words()));
@@ -49,12 +50,16 @@ impl Findings {
         for (flag, found) in &self.flags {
             lines.push(row(&format!("flag {flag}"), &example(found)));
         }
-        for advice in self.advice() {
-            let setting = advice.setting.as_ref();
-            let setting = setting.map_or_else(String::new, |setting| format!("{setting}: "));
-            lines.push(format!("suggestion: {setting}{}", advice.reason));
-        }
+        lines.extend(self.suggestions());
         lines
+    }
+
+    fn suggestions(&self) -> impl Iterator<Item = String> {
+        self.advice().into_iter().map(|advice| {
+            let setting = advice.setting.map(|setting| setting + ": ");
+            let setting = setting.unwrap_or_default();
+            format!("suggestion: {setting}{}", advice.reason)
+        })
     }
 
     fn sizes_in_words(&self) -> String {
