@@ -132,6 +132,29 @@ pub fn classified_columns() -> Vec<Column> {
         Column::time("classified_at")
             .ucd("time.processing")
             .meaning("When it answered (UTC)"),
+        Column::text("framing").meaning("How the part of the image was found that the network saw"),
+        Column::real("frame_x")
+            .unit("pixel")
+            .ucd("pos.cartesian.x;instr.det")
+            .meaning("Column of the frame's centre in the image, from its left edge"),
+        Column::real("frame_y")
+            .unit("pixel")
+            .ucd("pos.cartesian.y;instr.det")
+            .meaning("Row of the frame's centre in the image, from its top edge"),
+        Column::real("frame_side")
+            .unit("pixel")
+            .meaning("Side of the frame in pixels of the image; 8.48 petroR90"),
+        Column::text("flags")
+            .ucd("meta.code.qual")
+            .meaning("What is odd about the image, separated by commas"),
+        Column::text("position_from")
+            .ucd("meta.ref")
+            .meaning("Where ra and dec come from"),
+        Column::real("radius")
+            .unit("arcsec")
+            .ucd("phys.angSize;src")
+            .meaning("Radius of the object (petroR90), where it is known"),
+        Column::text("stretch").meaning("What made a picture of a FITS image"),
     ]);
     columns
 }

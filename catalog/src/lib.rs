@@ -44,4 +44,4 @@ pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_
 pub use schema::probability_columns;
 pub use stamp::Stamp;
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
-pub use writer::{Entry, ModelInUse, Move, Standing, Verdict, Writer, shortest};
+pub use writer::{Entry, ModelInUse, Move, SEPARATOR, Standing, Verdict, Writer, length, shortest};

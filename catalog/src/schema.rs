@@ -9,21 +9,26 @@
 //! highest `model.id`). So who goes back to an earlier model, or has tried other test scales (another
 //! model of the same file), sees what they saw before.
 //!
+//! A model may have answered for the same content more than once: framed in one way for one folder, and in
+//! another way for another, or before a setting was changed. `rendering` tells these answers apart. The one that
+//! a file's row names goes before all others.
+//!
 //! The tables aren't `STRICT`: a reader's SQLite would have to be 3.37 for it, and long-lived
 //! distributions have older ones (RHEL 9: 3.34).
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{FRAME_SIDE, Framing, Morphology};
 use rusqlite::{Connection, Transaction};
 
 /// "glmr": says that an SQLite file is a galmorph catalog.
 pub(crate) const APPLICATION_ID: i32 = 0x676C_6D72;
 
 /// The version that this program writes; `user_version` in the file.
-pub(crate) const VERSION: i32 = 5;
+pub(crate) const VERSION: i32 = 6;
 
 /// What leads from each version to the next, beginning with an empty file.
-const MIGRATIONS: [fn() -> String; VERSION as usize] =
-    [version_1, version_2, version_3, version_4, version_5];
+const MIGRATIONS: [fn() -> String; VERSION as usize] = [
+    version_1, version_2, version_3, version_4, version_5, version_6,
+];
 
 /// Brings a catalog of `version` up to date, in one transaction.
 pub(crate) fn migrate(connection: &mut Connection, version: i32) -> rusqlite::Result<()> {
@@ -42,10 +47,7 @@ fn version_1() -> String {
     let probabilities = probability_columns()
         .map(|column| format!("    {column} REAL NOT NULL,\n"))
         .concat();
-    let labels = Morphology::names()
-        .map(|name| format!("'{name}'"))
-        .join(", ");
-    let long = Morphology::ALL.map(probability_of).join("UNION ALL\n");
+    let labels = labels();
     format!(
         "CREATE TABLE model (
     id INTEGER PRIMARY KEY,
@@ -86,9 +88,6 @@ CREATE TABLE classification (
 {probabilities}    classified_at TEXT NOT NULL,
     PRIMARY KEY (digest, model)
 ) WITHOUT ROWID;
-
-CREATE VIEW probability AS
-{long};
 "
     )
 }
@@ -135,15 +134,9 @@ ALTER TABLE watch ADD COLUMN follow_links INTEGER NOT NULL DEFAULT 0;
     .to_owned()
 }
 
-/// The view `catalog` asks for the model in use first, which the first version didn't know.
+/// Versions 4 and 6 made the view `catalog` anew. Only the last one counts.
 fn version_4() -> String {
-    format!(
-        "DROP VIEW IF EXISTS catalog;
-CREATE VIEW catalog AS
-{};
-",
-        wide("")
-    )
+    String::new()
 }
 
 /// Which files are left alone.
@@ -155,7 +148,79 @@ ALTER TABLE watch ADD COLUMN exclude TEXT NOT NULL DEFAULT '[]';
     .to_owned()
 }
 
-/// The wide form: each cutout with its newest answer, among those that `which` (a condition on
+/// How an image was shown to the network. What was answered for before was framed as in the paper, always.
+///
+/// The key of a table can't be changed, so the answers are copied to a new one.
+fn version_6() -> String {
+    let probabilities = probability_columns().join(", ");
+    let columns = probability_columns()
+        .map(|column| format!("    {column} REAL NOT NULL,\n"))
+        .concat();
+    let labels = labels();
+    format!(
+        "
+-- How the image is to be shown to the network: which answer for its content is this file's.
+-- NULL for a file that was rejected before that was known.
+ALTER TABLE cutout ADD COLUMN rendering TEXT;
+-- Where ra and dec come from, and the object's radius in arcsec.
+ALTER TABLE cutout ADD COLUMN position_from TEXT;
+ALTER TABLE cutout ADD COLUMN radius REAL;
+UPDATE cutout SET rendering = '{PAPER}' WHERE state = 'classified';
+
+DROP VIEW IF EXISTS catalog;
+DROP VIEW IF EXISTS probability;
+ALTER TABLE classification RENAME TO classification_5;
+CREATE TABLE classification (
+    digest TEXT NOT NULL,
+    model INTEGER NOT NULL REFERENCES model (id),
+    rendering TEXT NOT NULL,
+    label TEXT NOT NULL CHECK (label IN ({labels})),
+    confidence REAL NOT NULL,
+    entropy REAL NOT NULL,
+{columns}    classified_at TEXT NOT NULL,
+    framing TEXT,
+    frame_x REAL,
+    frame_y REAL,
+    frame_side REAL,
+    flags TEXT,
+    stretch TEXT,
+    PRIMARY KEY (digest, model, rendering)
+) WITHOUT ROWID;
+INSERT INTO classification (digest, model, rendering, label, confidence, entropy, {probabilities},
+                            classified_at, framing, frame_x, frame_y, frame_side)
+SELECT digest, model, '{PAPER}', label, confidence, entropy, {probabilities}, classified_at, '{PAPER}',
+       (SELECT cutout.width / 2.0 FROM cutout WHERE cutout.digest = classification_5.digest LIMIT 1),
+       (SELECT cutout.height / 2.0 FROM cutout WHERE cutout.digest = classification_5.digest LIMIT 1),
+       {FRAME_SIDE}
+FROM classification_5;
+DROP TABLE classification_5;
+CREATE INDEX classification_by_time ON classification (classified_at);
+CREATE VIEW catalog AS
+{wide};
+CREATE VIEW probability AS
+{long};
+
+-- How the images of each folder are framed, a JSON object by the folder.
+ALTER TABLE watch ADD COLUMN framing TEXT NOT NULL DEFAULT '{{}}';
+",
+        wide = wide(""),
+        long = Morphology::ALL.map(probability_of).join("UNION ALL\n"),
+    )
+}
+
+/// How every image was framed before there was a choice: the key of its plan, and its name.
+const PAPER: &str = Framing::Paper.as_str();
+
+/// The names of the classes as an SQL list.
+fn labels() -> String {
+    Morphology::names()
+        .map(|name| format!("'{name}'"))
+        .join(", ")
+}
+
+/// The wide form. SQLite 3.40, Debian 12's, takes no column from outside in an ORDER BY; hence the inner query.
+///
+/// Each cutout with its newest answer, among those that `which` (a condition on
 /// `newest`, a row of `classification`, beginning with AND) leaves; without one, its columns are NULL.
 /// Content that was answered for once may be rejected later, under other limits: then it has no answer.
 pub(crate) fn wide(which: &str) -> String {
@@ -165,14 +230,21 @@ pub(crate) fn wide(which: &str) -> String {
     format!(
         "SELECT cutout.path, cutout.object_id, cutout.ra, cutout.dec,
        classification.label, classification.confidence, {columns},
-       model.name AS model, classification.classified_at
+       model.name AS model, classification.classified_at,
+       classification.framing, classification.frame_x, classification.frame_y, classification.frame_side,
+       classification.flags, cutout.position_from, cutout.radius, classification.stretch
 FROM cutout
 LEFT JOIN classification ON classification.digest = cutout.digest
     AND cutout.state = 'classified'
-    AND classification.model =
-        (SELECT newest.model FROM classification AS newest
-         WHERE newest.digest = cutout.digest {which}
-         ORDER BY newest.model = (SELECT watch.model FROM watch) DESC, newest.model DESC
+    AND (classification.model, classification.rendering) =
+        (SELECT answer.model, answer.rendering
+         FROM (SELECT newest.model, newest.rendering, newest.classified_at,
+                      newest.rendering = cutout.rendering AS is_as_wanted
+               FROM classification AS newest
+               WHERE newest.digest = cutout.digest {which}) AS answer
+         ORDER BY answer.is_as_wanted DESC,
+                  answer.model = (SELECT watch.model FROM watch) DESC, answer.model DESC,
+                  answer.classified_at DESC
          LIMIT 1)
 LEFT JOIN model ON model.id = classification.model"
     )
@@ -201,6 +273,14 @@ fn probability_of(class: Morphology) -> String {
        1 + {} AS ranking
 FROM cutout
 JOIN classification ON classification.digest = cutout.digest AND cutout.state = 'classified'
+    AND classification.rendering =
+        (SELECT answer.rendering
+         FROM (SELECT other.rendering, other.classified_at,
+                      other.rendering = cutout.rendering AS is_as_wanted
+               FROM classification AS other
+               WHERE other.digest = cutout.digest AND other.model = classification.model) AS answer
+         ORDER BY answer.is_as_wanted DESC, answer.classified_at DESC
+         LIMIT 1)
 JOIN model ON model.id = classification.model
 ",
         before.join(" + ")

@@ -6,7 +6,7 @@ use super::*;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
-use galmorph_cutout::{Morphology, Probabilities, RejectReason};
+use galmorph_cutout::{Framing, FramingSettings, Morphology, Probabilities, RejectReason};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -18,6 +18,13 @@ use std::time::SystemTime;
 
 /// When a file was last changed that was left alone since.
 const LONG_AGO: SystemTime = SystemTime::UNIX_EPOCH;
+
+/// The framing of a folder of which nothing is said.
+const AUTO: FramingSettings = FramingSettings {
+    framing: Framing::Auto,
+    radius: None,
+    pixel_scale: None,
+};
 
 const ANSWER: [f32; 5] = [0.1, 0.3, 0.05, 0.25, 0.3];
 
@@ -46,6 +53,9 @@ fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
         stamp: stamp(),
         digest: Some(hash(digest)),
         dimensions: Some((424, 424)),
+        rendering: Some("paper".into()),
+        shown: None,
+        stretch: None,
         object_id: "1".into(),
         attempts: 1,
         first_seen: Timestamp::now(),
@@ -141,7 +151,13 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
     let done = |path: &str, bytes, time: &str, model| {
         let modified = time.parse().unwrap();
         let stamp = Stamp { bytes, modified };
-        let standing = reader.file_status(Path::new(path), stamp, LONG_AGO, required_model(model));
+        let standing = reader.file_status(
+            Path::new(path),
+            stamp,
+            LONG_AGO,
+            required_model(model),
+            &AUTO,
+        );
         matches!(standing.unwrap(), FileStatus::Done { .. })
     };
     assert!(done("/a", 12, time, writer.model()));
@@ -158,7 +174,7 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
         reclassify: false,
         ..required_model(writer.model() + 1)
     };
-    let standing = reader.file_status(Path::new("/a"), stamp(), LONG_AGO, any_model);
+    let standing = reader.file_status(Path::new("/a"), stamp(), LONG_AGO, any_model, &AUTO);
     assert_eq!(standing.unwrap(), FileStatus::Done { rejected: false });
     assert!(!done("/c", 12, time, writer.model()));
     assert_eq!(
@@ -397,7 +413,8 @@ fn a_query_filters_and_keeps_the_order_of_paths() {
             paths.push(values[0].to_string());
             Ok(())
         };
-        reader.run(&Query::classified(filter), row).unwrap();
+        let query = Query::classified(&reader, filter).unwrap();
+        reader.run(&query, row).unwrap();
         paths
     };
     let all = Filter::default();
@@ -449,7 +466,8 @@ fn a_query_has_the_columns_of_the_view() {
     let fixture = Fixture::new();
     drop(fixture.writer("m"));
     let view = "SELECT group_concat(name, ' ') FROM pragma_table_info('catalog')";
-    let query = Query::classified(&Filter::default());
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let query = Query::classified(&reader, &Filter::default()).unwrap();
     let names: Vec<&str> = query.columns().iter().map(|column| &*column.name).collect();
     assert_eq!(fixture.ask::<String>(view), names.join(" "));
 }

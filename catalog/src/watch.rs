@@ -4,10 +4,11 @@
 //! The daemon writes no state of each file that it has seen: which files wait follows from the folders
 //! and from what is committed, and stays true when the daemon is killed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use galmorph_cutout::{Limits, RejectReason};
+use galmorph_cutout::{FramingSettings, Limits, RejectReason};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, named_params, params};
 
@@ -21,7 +22,7 @@ use crate::{CatalogError, Reader, Writer, time};
 use galmorph_output::{path_text, readable, text_path};
 
 /// What is watched, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Watched {
     /// The folders, by their true names.
     pub folders: Vec<WatchedFolder>,
@@ -36,12 +37,14 @@ pub struct Watched {
 }
 
 /// A folder that is watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WatchedFolder {
     /// Where it is.
     pub path: PathBuf,
     /// Whether files are moved when they have their answer.
     pub moves: bool,
+    /// How its images are framed.
+    pub framing: FramingSettings,
 }
 
 /// A warning or an error that the daemon logged.
@@ -54,7 +57,7 @@ pub struct LoggedError {
 }
 
 /// The row of what is watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Watch {
     /// The model in use.
     pub model: i64,
@@ -199,6 +202,8 @@ struct WatchRow {
     moving: String,
     limits: String,
     follow_links: bool,
+    /// A JSON object by the folder.
+    framing: String,
 }
 
 impl WatchRow {
@@ -208,6 +213,10 @@ impl WatchRow {
             let names: Vec<String> = wanted.map(|folder| path_text(&folder.path)).collect();
             serde_json::json!(names).to_string()
         };
+        let framing = watched.folders.iter();
+        let framing: BTreeMap<String, FramingSettings> = framing
+            .map(|folder| (path_text(&folder.path), folder.framing))
+            .collect();
         Self {
             model,
             folders: names(|_| true),
@@ -223,12 +232,14 @@ impl WatchRow {
             })
             .to_string(),
             follow_links: watched.follow_links,
+            framing: serde_json::json!(framing).to_string(),
         }
     }
 
     fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
         let statement =
-            "SELECT model, folders, extensions, exclude, reclassify, moving, limits, follow_links
+            "SELECT model, folders, extensions, exclude, reclassify, moving, limits, follow_links,
+                                framing
                          FROM watch";
         connection
             .query_row(statement, [], |row: &Row| {
@@ -241,6 +252,7 @@ impl WatchRow {
                     moving: row.get("moving")?,
                     limits: row.get("limits")?,
                     follow_links: row.get("follow_links")?,
+                    framing: row.get("framing")?,
                 })
             })
             .optional()
@@ -249,13 +261,15 @@ impl WatchRow {
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.execute(
             "INSERT INTO watch
-                 (id, model, folders, extensions, exclude, reclassify, moving, limits, follow_links)
+                 (id, model, folders, extensions, exclude, reclassify, moving, limits, follow_links, framing)
              VALUES
-                 (1, :model, :folders, :extensions, :exclude, :reclassify, :moving, :limits, :follow_links)
+                 (1, :model, :folders, :extensions, :exclude, :reclassify, :moving, :limits, :follow_links,
+                  :framing)
              ON CONFLICT (id) DO UPDATE SET model = excluded.model,
                  folders = excluded.folders, extensions = excluded.extensions, exclude = excluded.exclude,
                  reclassify = excluded.reclassify, moving = excluded.moving,
-                 limits = excluded.limits, follow_links = excluded.follow_links",
+                 limits = excluded.limits, follow_links = excluded.follow_links,
+                 framing = excluded.framing",
             named_params! {
                 ":model": self.model,
                 ":folders": self.folders,
@@ -265,6 +279,7 @@ impl WatchRow {
                 ":moving": self.moving,
                 ":limits": self.limits,
                 ":follow_links": self.follow_links,
+                ":framing": self.framing,
             },
         )?;
         Ok(())
@@ -273,9 +288,11 @@ impl WatchRow {
     fn watched(&self) -> serde_json::Result<Watched> {
         let list = |text: &str| serde_json::from_str::<Vec<String>>(text);
         let moving = list(&self.moving)?;
+        let framing: BTreeMap<String, FramingSettings> = serde_json::from_str(&self.framing)?;
         let folder = |name: String| WatchedFolder {
             path: text_path(&name),
             moves: moving.contains(&name),
+            framing: framing.get(&name).copied().unwrap_or_default(),
         };
         Ok(Watched {
             folders: list(&self.folders)?.into_iter().map(folder).collect(),

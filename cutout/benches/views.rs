@@ -4,7 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use galmorph_cutout::{Image, Limits, Morphology, Preprocessing, decode, decode_centre};
+use galmorph_cutout::{
+    Image, Limits, Morphology, Plan, Preprocessing, RgbImage, decode, decode_centre,
+};
 use galmorph_mock::{Mock, jpeg};
 
 fn views(criterion: &mut Criterion) {
@@ -13,6 +15,7 @@ fn views(criterion: &mut Criterion) {
     let image = Mock::new(1).galaxy(Morphology::Spiral, 1);
     // About as large a file as Galaxy Zoo's: 14 kB.
     let file = jpeg(&image, 65);
+    let mock = image.clone();
     let image = Image::from(image);
 
     let mut group = criterion.benchmark_group("mock 424x424");
@@ -32,6 +35,25 @@ fn views(criterion: &mut Criterion) {
             image.map(|image| preprocessing.views(&image))
         });
     });
+    group.finish();
+
+    // What framing costs besides decoding: to find the galaxy, and to make the views of its frame.
+    let mut group = criterion.benchmark_group("framing");
+    for side in [64, 128, 256, 424, 1024] {
+        let picture = RgbImage::from_fn(side, side, |x, y| {
+            let pixel = |at: u32| at * 424 / side;
+            *mock.get_pixel(pixel(x), pixel(y))
+        });
+        let image = Image::from(picture);
+        let plan = Plan::Measured;
+        let frame = plan.show(&image, &preprocessing).frame;
+        group.bench_function(format!("measure {side}x{side}"), |b| {
+            b.iter(|| plan.show(black_box(&image), &preprocessing));
+        });
+        group.bench_function(format!("views {side}x{side}"), |b| {
+            b.iter(|| preprocessing.framed_views(black_box(&image), &frame));
+        });
+    }
     group.finish();
 }
 

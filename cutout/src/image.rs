@@ -139,6 +139,22 @@ impl Image {
         self.origin
     }
 
+    /// Width and height in pixels of the file's image, of which this one may be the middle.
+    pub fn file_dimensions(&self) -> (u32, u32) {
+        self.origin
+            .map_or(self.dimensions(), |origin| origin.dimensions)
+    }
+
+    /// Where this image begins in the file's image: how many columns and rows are before it.
+    pub(crate) fn offset(&self) -> (u32, u32) {
+        let (width, height) = self.file_dimensions();
+        // A surplus is kept even, so this is whole.
+        (
+            width.saturating_sub(self.width) / 2,
+            height.saturating_sub(self.height) / 2,
+        )
+    }
+
     /// One value, 0..=255. The only plane of a grey image stands for all three.
     ///
     /// # Panics
@@ -150,6 +166,28 @@ impl Image {
         match &self.samples {
             Samples::Bytes(values) => f32::from(values[pixel * self.planes + plane]),
             Samples::Floats(values) => values[plane * self.area() + pixel],
+        }
+    }
+
+    /// Adds values of the row `y` to `sums`: to each, those of all planes at the columns `left + step * place + look`,
+    /// for all `looks`.
+    pub(crate) fn add_grey(&self, y: u32, left: u32, step: u32, looks: &[u32], sums: &mut [f32]) {
+        let (width, planes) = (self.width as usize, self.planes);
+        let row = y as usize * width;
+        for (place, sum) in sums.iter_mut().enumerate() {
+            let first = row + left as usize + place * step as usize;
+            for look in looks {
+                let pixel = first + *look as usize;
+                *sum += match &self.samples {
+                    Samples::Bytes(values) => {
+                        let samples = &values[pixel * planes..][..planes];
+                        samples.iter().map(|value| f32::from(*value)).sum::<f32>()
+                    }
+                    Samples::Floats(values) => (0..planes)
+                        .map(|plane| values[plane * self.area() + pixel])
+                        .sum(),
+                };
+            }
         }
     }
 

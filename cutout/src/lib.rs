@@ -2,7 +2,8 @@
 //!
 //! Both programs must agree, bit for bit, on what a network sees and on what its answer means. This
 //! crate is the one place that says so. It knows the classes ([`Morphology`]), decodes bytes to an
-//! [`Image`] within hard limits ([`decode`]), makes a network's inputs of it ([`Preprocessing`]), turns
+//! [`Image`] within hard limits ([`decode`]), finds the part of it that the network is to see ([`Framing`]), makes
+//! the network's inputs of that ([`Preprocessing`]), notes what is odd about it ([`Flags`]), turns
 //! the network's outputs into an answer ([`Probabilities`]), names the reasons for which a file is
 //! rejected ([`RejectReason`]), and describes a model file ([`ModelCard`]). It knows nothing of files,
 //! networks or databases.
@@ -15,7 +16,9 @@ mod blank;
 mod card;
 mod early_stop;
 mod file_name;
+mod flags;
 mod format;
+mod framing;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -36,9 +39,14 @@ pub use card::{
 };
 pub use early_stop::{EarlyStop, EarlyStopError};
 pub use file_name::{FITS_EXTENSIONS, name_and_extension};
+pub use flags::{Flag, Flags, UnknownFlag};
 pub use format::{
     DecodeError, Limits, Rendering, decode, decode_centre, decode_rendered, dimensions,
     dimensions_rendered,
+};
+pub use framing::{
+    FRAME_RADIUS, FRAME_SIDE, Frame, Framing, FramingFault, FramingSettings, Look, Measured, Plan,
+    Shown, UnknownFraming,
 };
 pub use image::{Format, Image, Origin, SkyCentre};
 pub use morphology::{Morphology, UnknownMorphology};

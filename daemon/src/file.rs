@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, Stamp};
+use galmorph_cutout::FramingSettings;
 use galmorph_output::readable;
 use jiff::Timestamp;
 
@@ -139,14 +140,16 @@ pub(crate) fn changed_at(metadata: &Metadata) -> SystemTime {
         .expect("a SystemTime holds every time of the kernel")
 }
 
-/// How a file stands with the catalog that has these metadata.
+/// How a file stands with the catalog that has these metadata, and whose image is framed like this.
 pub(crate) fn file_status(
     catalog: &Reader,
     path: &Path,
     metadata: &Metadata,
     wanted: RequiredModel,
+    framing: &FramingSettings,
 ) -> Result<FileStatus, CatalogError> {
-    catalog.file_status(path, Stamp::of(metadata), changed_at(metadata), wanted)
+    let (stamp, changed) = (Stamp::of(metadata), changed_at(metadata));
+    catalog.file_status(path, stamp, changed, wanted, framing)
 }
 
 /// What an error of the file system means for a file. All but absence may pass: a mount that hangs, a

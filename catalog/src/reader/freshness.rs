@@ -6,12 +6,13 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rusqlite::{Connection, OptionalExtension as _, Params, params};
+use galmorph_cutout::FramingSettings;
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::Reader;
 use crate::error::fault;
 use crate::retry::KIND;
-use crate::writer::{sql_bytes, unsigned};
+use crate::writer::{SEPARATOR, sql_bytes, unsigned};
 use crate::{ByReason, CatalogError, Stamp, time};
 use galmorph_output::path_text;
 
@@ -42,8 +43,8 @@ pub enum StaleReason {
     Changed,
     /// It was rejected, and is to be tried again.
     Retry,
-    /// The model has not answered for it.
-    OtherModel,
+    /// The model has not answered for it, or only as it was shown before the framing was changed.
+    OtherAnswer,
 }
 
 /// Whose answer makes a file done.
@@ -51,7 +52,7 @@ pub enum StaleReason {
 pub struct RequiredModel {
     /// The model in use.
     pub model: i64,
-    /// Whether another model's answer is not enough.
+    /// Whether the answer of another model, or to another framing, is not enough.
     pub reclassify: bool,
 }
 
@@ -67,7 +68,7 @@ pub struct Rows {
 }
 
 impl Reader {
-    /// How a file stands that now has this size and time. `changed` is the kernel's own time of its last
+    /// How a file stands that now has this size and time, and whose image is to be framed like this. `changed` is the kernel's own time of its last
     /// change (ctime), which no program can set back. One in the future is the time of another machine's
     /// clock, and says nothing yet.
     pub fn file_status(
@@ -76,13 +77,16 @@ impl Reader {
         stamp: Stamp,
         changed: SystemTime,
         wanted: RequiredModel,
+        framing: &FramingSettings,
     ) -> Result<FileStatus, CatalogError> {
         let find = || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT state = 'rejected', bytes = ?2 AND modified = ?3 AND (?5 IS NULL OR ?5 <= updated),
                      retry IS NOT NULL,
                      EXISTS (SELECT 1 FROM classification
-                             WHERE classification.digest = cutout.digest AND classification.model = ?4)
+                             WHERE classification.digest = cutout.digest AND classification.model = ?4
+                                 AND classification.rendering = cutout.rendering),
+                     rendering, width, height
                  FROM cutout WHERE path = ?1",
             )?;
             let values = params![
@@ -93,18 +97,17 @@ impl Reader {
                 (changed <= SystemTime::now())
                     .then(|| time::to_millisecond(time::nearest(changed)))
             ];
-            let found: Option<(bool, bool, bool, bool)> = statement
-                .query_row(values, |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })
-                .optional()?;
-            let Some((rejected, unchanged, retry, answered)) = found else {
+            let found = statement.query_row(values, |row| {
+                let answered = row.get(3)? && is_shown_as(framing, row)?;
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, answered))
+            });
+            let Some((rejected, unchanged, retry, answered)) = found.optional()? else {
                 return Ok(FileStatus::New);
             };
             let reason = match (unchanged, rejected) {
                 (false, _) => StaleReason::Changed,
                 (true, true) if retry => StaleReason::Retry,
-                (true, false) if !answered && wanted.reclassify => StaleReason::OtherModel,
+                (true, false) if !answered && wanted.reclassify => StaleReason::OtherAnswer,
                 (true, _) => return Ok(FileStatus::Done { rejected }),
             };
             Ok(FileStatus::Stale { rejected, reason })
@@ -149,6 +152,19 @@ impl Reader {
             .query_row(statement, [id], |row| Ok((row.get(0)?, row.get(1)?)))
             .map_err(|error| fault(&self.path, "read", error))
     }
+}
+
+/// Whether the framing of a row is the one that is wanted for an image of its size.
+fn is_shown_as(framing: &FramingSettings, row: &Row) -> rusqlite::Result<bool> {
+    let rendering: Option<String> = row.get(4)?;
+    let (width, height): (Option<u32>, Option<u32>) = (row.get(5)?, row.get(6)?);
+    // Every row of an answer has them, unless another program wrote it: then it is read again.
+    let dimensions = width.zip(height);
+    // A change of the stretch alone has nothing done again.
+    let plan = rendering
+        .as_deref()
+        .and_then(|rendering| rendering.split(SEPARATOR).next());
+    Ok(dimensions.is_some_and(|size| plan == Some(&framing.plan(size).key())))
 }
 
 /// The number that a statement counts.

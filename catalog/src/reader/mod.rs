@@ -96,10 +96,19 @@ impl Reader {
         work()
     }
 
-    /// Whether `model` has answered for this content.
-    pub fn has_answer(&self, digest: &Hash, model: i64) -> Result<bool, CatalogError> {
-        let statement = "SELECT 1 FROM classification WHERE digest = ?1 AND model = ?2";
-        self.exists(statement, params![digest.to_hex().as_str(), model])
+    /// Whether `model` has answered for this content as it is to be shown: `rendering` is the key of a plan.
+    pub fn has_answer(
+        &self,
+        digest: &Hash,
+        model: i64,
+        rendering: &str,
+    ) -> Result<bool, CatalogError> {
+        let statement =
+            "SELECT 1 FROM classification WHERE digest = ?1 AND model = ?2 AND rendering = ?3";
+        self.exists(
+            statement,
+            params![digest.to_hex().as_str(), model, rendering],
+        )
     }
 
     /// At most `limit` files that are to be tried again, in the order of their paths, from the one after

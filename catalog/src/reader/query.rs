@@ -43,8 +43,9 @@ pub struct Query {
 }
 
 impl Query {
-    /// The classified cutouts, as the `catalog` view shows them, by path.
-    pub fn classified(filter: &Filter) -> Self {
+    /// The classified cutouts, as the `catalog` view of this catalog shows them, by path. A column that the view
+    /// of an earlier version doesn't have is NULL.
+    pub fn classified(reader: &Reader, filter: &Filter) -> Result<Self, CatalogError> {
         let mut values = Vec::new();
         let rows = match &filter.model {
             None => "catalog".to_owned(),
@@ -55,10 +56,19 @@ impl Query {
             }
         };
         let columns = classified_columns();
+        let known = reader.view_columns()?;
+        let selected = columns.iter().map(|column| {
+            if known.contains(&column.name) {
+                column.name.clone()
+            } else {
+                format!("NULL AS {}", column.name)
+            }
+        });
+        let selected: Vec<String> = selected.collect();
         let mut query = Self {
             sql: format!(
                 "SELECT {} FROM {rows} WHERE label IS NOT NULL",
-                list(&columns)
+                selected.join(", ")
             ),
             columns,
             values,
@@ -69,7 +79,7 @@ impl Query {
         if let Some(confidence) = filter.min_confidence {
             query.and("confidence >=", confidence);
         }
-        query.in_order(filter.limit)
+        Ok(query.in_order(filter.limit))
     }
 
     /// The rejected files and why, by path.
@@ -153,6 +163,18 @@ impl Reader {
             query: query.to_owned(),
             models: work().map_err(|error| fault(&self.path, "read", error))?,
         })
+    }
+
+    /// The columns of the view `catalog`, in their order.
+    fn view_columns(&self) -> Result<Vec<String>, CatalogError> {
+        let work = || {
+            let mut statement = self
+                .connection
+                .prepare("SELECT name FROM pragma_table_info('catalog')")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            names.collect::<rusqlite::Result<_>>()
+        };
+        work().map_err(|error| fault(&self.path, "read", error))
     }
 
     /// The names of the models that have a row, the newest first, each once.

@@ -12,6 +12,7 @@ fn watched(folder: &str) -> Watched {
         folders: vec![WatchedFolder {
             path: folder.into(),
             moves: false,
+            framing: FramingSettings::default(),
         }],
         extensions: vec!["jpg".into()],
         exclude: vec!["@eaDir".into()],
@@ -58,6 +59,11 @@ fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
             folders: vec![WatchedFolder {
                 path: folder.to_owned(),
                 moves: true,
+                framing: FramingSettings {
+                    framing: Framing::Radius,
+                    radius: Some(3.7),
+                    pixel_scale: Some(0.262),
+                },
             }],
             follow_links: true,
             ..watched("")
@@ -128,7 +134,13 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     let standing = |path: &str| {
         let path = Path::new(path);
         reader
-            .file_status(path, stamp(), LONG_AGO, required_model(writer.model()))
+            .file_status(
+                path,
+                stamp(),
+                LONG_AGO,
+                required_model(writer.model()),
+                &AUTO,
+            )
             .unwrap()
     };
     assert_eq!(standing("/in/b"), FileStatus::Done { rejected: true });
@@ -173,6 +185,7 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
         stamp(),
         LONG_AGO,
         required_model(writer.model()),
+        &AUTO,
     );
     assert_eq!(stands.unwrap(), FileStatus::Done { rejected: true });
 }
@@ -243,6 +256,6 @@ fn the_first_version_comes_to_be_what_a_new_catalog_is() {
     let columns = "SELECT group_concat(name, ' ') FROM pragma_table_info('cutout')";
     assert!(
         old.ask::<String>(columns)
-            .ends_with("updated retry move_to")
+            .ends_with("updated retry move_to rendering position_from radius")
     );
 }

@@ -16,7 +16,7 @@ use crate::presence::Presence;
 use crate::{CatalogError, CatalogFault, schema, shape};
 use galmorph_output::readable;
 pub use moves::{Move, Standing};
-pub use record::{Entry, Verdict, shortest};
+pub use record::{Entry, SEPARATOR, Verdict, length, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
 
 /// A model as the catalog knows it. Two that differ in anything that changes an answer differ here: the

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use blake3::Hash;
-use galmorph_cutout::{Probabilities, RejectReason};
+use galmorph_cutout::{Probabilities, RejectReason, Shown};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -22,6 +22,14 @@ pub struct Entry {
     pub digest: Option<Hash>,
     /// Width and height in pixels, of an image that could be decoded.
     pub dimensions: Option<(u32, u32)>,
+    /// How it is to be shown to the network: the key of a plan, and behind a [`SEPARATOR`] how FITS images are
+    /// rendered, unless that is chosen by the file; `None` for a file that was rejected before that
+    /// was known. Of one content and one model, there is one answer for each.
+    pub rendering: Option<String>,
+    /// How it was shown, if the network saw it.
+    pub shown: Option<Shown>,
+    /// The stretch that made a picture of it, if it is a FITS image that the network saw.
+    pub stretch: Option<String>,
     /// Which object it shows.
     pub object_id: String,
     /// How often it was tried, this time included.
@@ -97,20 +105,25 @@ pub(super) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite:
 pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rusqlite::Result<()> {
     let now = time::now();
     let digest = entry.digest.map(|digest| digest.to_hex());
-    if let (Verdict::Classified(answer), Some(digest)) = (&entry.verdict, &digest) {
-        write_answer(transaction, model, digest, answer, &now)?;
+    if let (Verdict::Classified(answer), Some(digest), Some(rendering)) =
+        (&entry.verdict, &digest, &entry.rendering)
+    {
+        let key = (&**digest, model, &**rendering);
+        let shown = (entry.shown.as_ref(), entry.stretch.as_deref());
+        write_answer(transaction, key, answer, shown, &now)?;
     }
     let (width, height) = entry.dimensions.unzip();
     transaction
         .prepare_cached(
             "INSERT INTO cutout (path, digest, bytes, modified, width, height, object_id, state, reason,
-                                 attempts, first_seen, updated)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                 attempts, first_seen, updated, rendering)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (path) DO UPDATE SET
                  digest = excluded.digest, bytes = excluded.bytes, modified = excluded.modified,
                  width = excluded.width, height = excluded.height, object_id = excluded.object_id,
                  state = excluded.state, reason = excluded.reason, attempts = excluded.attempts,
-                 updated = excluded.updated, move_to = NULL, retry = NULL",
+                 updated = excluded.updated, rendering = excluded.rendering,
+                 move_to = NULL, retry = NULL",
         )?
         .execute(params![
             path_text(&entry.path),
@@ -125,15 +138,16 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
             entry.attempts,
             time::to_millisecond(entry.first_seen),
             now,
+            entry.rendering,
         ])?;
     Ok(())
 }
 
 fn write_answer(
     transaction: &Transaction,
-    model: i64,
-    digest: &str,
+    (digest, model, rendering): (&str, i64, &str),
     answer: &Probabilities,
+    (shown, stretch): (Option<&Shown>, Option<&str>),
     now: &str,
 ) -> rusqlite::Result<()> {
     let columns = probability_columns().join(", ");
@@ -141,9 +155,10 @@ fn write_answer(
     transaction
         .prepare_cached(&format!(
             "INSERT INTO classification
-                 (digest, model, label, confidence, entropy, classified_at, {columns})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-             ON CONFLICT (digest, model) DO NOTHING"
+                 (digest, model, label, confidence, entropy, classified_at, {columns},
+                  rendering, framing, frame_x, frame_y, frame_side, flags, stretch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+             ON CONFLICT (digest, model, rendering) DO NOTHING"
         ))?
         .execute(params![
             digest,
@@ -156,9 +171,24 @@ fn write_answer(
             in_between,
             cigar,
             edge_on,
-            spiral
+            spiral,
+            rendering,
+            shown.map(|shown| shown.frame.framing.as_str()),
+            shown.map(|shown| length(shown.frame.x)),
+            shown.map(|shown| length(shown.frame.y)),
+            shown.map(|shown| length(shown.frame.side)),
+            shown.map(|shown| shown.flags.to_string()),
+            stretch,
         ])?;
     Ok(())
+}
+
+/// What lies between the parts of [`Entry::rendering`].
+pub const SEPARATOR: &str = "; ";
+
+/// A length in pixels to a hundredth: more digits say nothing.
+pub fn length(pixels: f64) -> f64 {
+    (pixels * 100.0).round() / 100.0
 }
 
 /// A size as SQLite stores it. No file system has files beyond 2^63 bytes.

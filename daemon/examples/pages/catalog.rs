@@ -44,6 +44,38 @@ const CATALOG: &[Column] = &[
         "classified_at",
         "Text, ISO 8601, UTC. When the answer was made.",
     ),
+    (
+        "framing",
+        "Text. How the part of the image was found that the network looked at: `paper`, `frame`, `radius` or \
+         `measured`.",
+    ),
+    (
+        "frame_x",
+        "Real, pixels. The middle of Galaxy Zoo's frame in the image, from its left edge.",
+    ),
+    ("frame_y", "Real, pixels. The same from its upper edge."),
+    (
+        "frame_side",
+        "Real, pixels. The side of that frame in pixels of the image: 8.48 petroR90. The views are centre crops \
+         of it.",
+    ),
+    (
+        "flags",
+        "Text. What was noticed of the image: names with commas between them, empty if there is nothing. NULL \
+         for an answer from before version 6 of the catalog.",
+    ),
+    (
+        "position_from",
+        "Text. Where `ra` and `dec` come from; NULL if they are not known.",
+    ),
+    (
+        "radius",
+        "Real, arcsec. The object's radius, petroR90; NULL if it is not known.",
+    ),
+    (
+        "stretch",
+        "Text. How values became colours, for images of measured fluxes; NULL for others.",
+    ),
 ];
 
 const PROBABILITY: &[Column] = &[
@@ -101,6 +133,13 @@ const CUTOUT: &[Column] = &[
         "move_to",
         "Text. Where the file is about to be moved; NULL if it is where `path` says.",
     ),
+    (
+        "rendering",
+        "Text. How the image is to be shown to the network. Of the answers for its content, the file's is the \
+         one with this `rendering`. NULL for a file that was rejected before that was known.",
+    ),
+    ("position_from", "Text. As in the view `catalog`."),
+    ("radius", "Real, arcsec. As in the view `catalog`."),
 ];
 
 const CLASSIFICATION: &[Column] = &[
@@ -109,6 +148,11 @@ const CLASSIFICATION: &[Column] = &[
         "Text. The content that was classified, as in `cutout`.",
     ),
     ("model", "Integer. The model, a row of `model`."),
+    (
+        "rendering",
+        "Text. How the image was to be shown, as in `cutout`. A content has one answer for each model and \
+         `rendering`.",
+    ),
     ("label", "Text. The most probable class."),
     ("confidence", "Real, 0 to 1. The probability of the label."),
     (
@@ -124,6 +168,12 @@ const CLASSIFICATION: &[Column] = &[
         "classified_at",
         "Text, ISO 8601, UTC. When the answer was made.",
     ),
+    ("framing", "Text. As in the view `catalog`."),
+    ("frame_x", "Real, pixels. As in the view `catalog`."),
+    ("frame_y", "Real, pixels. As in the view `catalog`."),
+    ("frame_side", "Real, pixels. As in the view `catalog`."),
+    ("flags", "Text. As in the view `catalog`."),
+    ("stretch", "Text. As in the view `catalog`."),
 ];
 
 const MODEL: &[Column] = &[

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args, Command, ValueHint};
-use galmorph_cutout::{Morphology, RejectReason, UnknownRejectReason};
+use galmorph_cutout::{Framing, FramingSettings, Morphology, RejectReason, UnknownRejectReason};
 
 use crate::config::{Config, catalog_path};
 use crate::failure::Failure;
@@ -35,6 +35,48 @@ impl CatalogArguments {
             None => Config::default(),
         };
         Ok(catalog_path(self.catalog.as_deref(), &config))
+    }
+}
+
+/// How single images are framed.
+#[derive(Debug, Args)]
+pub(super) struct FramingArguments {
+    /// How the part of an image is found that the network looks at. auto: by --radius and --pixel-scale if they
+    /// are given; as in the paper for 424 x 424 pixels; measured for all others. paper: a pixel is 0.02 petroR90.
+    /// frame: the whole image is Galaxy Zoo's frame. radius: by --radius and --pixel-scale. measured: the
+    /// galaxy in the middle is found and its size measured
+    #[arg(long, value_name = "FRAMING", value_parser = framing(), default_value = "auto")]
+    framing: Framing,
+
+    /// The radius of the galaxy that contains 90 % of its Petrosian flux (petroR90), in arcsec
+    #[arg(long, value_name = "ARCSEC", value_hint = ValueHint::Other)]
+    radius: Option<f64>,
+
+    /// How much of the sky a pixel shows, in arcsec
+    #[arg(long, value_name = "ARCSEC", value_hint = ValueHint::Other)]
+    pixel_scale: Option<f64>,
+}
+
+impl FramingArguments {
+    /// What was asked for, if it can work.
+    pub(super) fn resolve(&self) -> Result<FramingSettings, Failure> {
+        let settings = FramingSettings {
+            framing: self.framing,
+            radius: self.radius,
+            pixel_scale: self.pixel_scale,
+        };
+        let valid = settings.validate().map(|()| settings);
+        valid.map_err(|fault| Failure::Usage(fault.to_string()))
+    }
+}
+
+fn framing() -> OneOf<Framing> {
+    OneOf {
+        names: || Framing::ALL.map(Framing::as_str).to_vec(),
+        parse: |name| {
+            name.parse()
+                .map_err(|_| unknown("framing", name, &Framing::ALL.map(Framing::as_str)))
+        },
     }
 }
 

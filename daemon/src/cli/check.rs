@@ -1,10 +1,11 @@
-//! `galmorph check`: reports every fault at once, before the daemon is started.
+//! `galmorph check`: reports every fault at once, before the daemon is started. With `--images`, what images are like.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
-use super::{Outcome, deep};
+use super::{Outcome, deep, images};
 use crate::config::{Examined, WatchArguments};
 use crate::failure::Failure;
 use galmorph_catalog::Condition;
@@ -19,10 +20,27 @@ pub(super) struct Check {
     /// in it, that have changed since, or that are gone. Files without a prediction make the exit code 1
     #[arg(long)]
     deep: bool,
+
+    /// Look at the images of this folder instead: their sizes, how large the galaxies are in them, colours, what
+    /// can't be read; and suggest settings. The catalog and the model are not needed
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["deep", "folders"])]
+    images: Option<PathBuf>,
+
+    /// Look at no more than this many images, spread over the folder
+    #[arg(long, value_name = "COUNT", default_value_t = 500, requires = "images", value_hint = ValueHint::Other)]
+    sample: usize,
+
+    /// Output format of --images
+    #[arg(long, value_enum, default_value_t = images::Format::Table, requires = "images")]
+    format: images::Format,
 }
 
 impl Check {
     pub(super) fn run(&self, quiet: bool) -> Result<Outcome, Failure> {
+        if let Some(folder) = &self.images {
+            let (config, framing) = self.settings.for_images_in(folder)?;
+            return images::check(folder, self.sample, &config, &framing, self.format);
+        }
         let examined = self.settings.examine();
         let sound = sound(&examined);
         let mut lines: Vec<String> = sound.iter().map(|line| format!("ok: {line}")).collect();

@@ -5,16 +5,20 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::{Image, Limits, Morphology, Probabilities, Rendering};
+use galmorph_cutout::{
+    FramingSettings, Image, Limits, Morphology, Plan, Preprocessing, Probabilities, RejectReason,
+    Rendering, Shown,
+};
 
+use super::args::FramingArguments;
 use super::filter::{command, program};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
-use crate::pipeline::{decode, object_id, with_signal};
+use crate::pipeline::{decode, object_id, size, with_signal};
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
-use galmorph_catalog::{probability_columns, shortest, time};
+use galmorph_catalog::{length, probability_columns, shortest, time};
 use galmorph_inference::Classifier;
 use galmorph_inference::Model;
 use galmorph_output::{path_text, readable, visible};
@@ -29,11 +33,15 @@ pub(super) struct Classify {
     model: ModelArguments,
 
     #[command(flatten)]
+    framing: FramingArguments,
+
+    #[command(flatten)]
     rows: RowArguments,
 }
 
 impl Classify {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let framing = self.framing.resolve()?;
         let (model, rendering) = self.model.load()?;
         let mut classifier = model.classifier();
         let provenance = Provenance {
@@ -49,9 +57,11 @@ impl Classify {
         self.rows.write(&columns(), &provenance, |rows| {
             let mut outcome = Outcome::Fine;
             for file in &self.files {
-                match answer(file, &rendering, &model, &mut classifier) {
+                match answer(file, &framing, &rendering, &model, &mut classifier) {
                     // The header is written with the first row, so that no row means no header.
-                    Ok(answer) => rows.row(&row(file, &answer, &model.card.name))?,
+                    Ok((answer, shown)) => {
+                        rows.row(&row(file, &answer, &shown, &model.card.name))?;
+                    }
                     Err(fault) => {
                         report(file, &fault);
                         outcome = Outcome::SomeRejected;
@@ -71,7 +81,14 @@ fn columns() -> Columns {
         Column::real("confidence"),
     ];
     all.extend(probability_columns().map(Column::real));
-    all.push(Column::text("model"));
+    all.extend([
+        Column::text("model"),
+        Column::text("framing"),
+        Column::real("frame_x"),
+        Column::real("frame_y"),
+        Column::real("frame_side"),
+        Column::text("flags"),
+    ]);
     let whole = all.len();
     all.extend(["object_id", RUNNER_UP].map(Column::text));
     Columns {
@@ -81,7 +98,7 @@ fn columns() -> Columns {
     }
 }
 
-fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
+fn row(file: &Path, answer: &Probabilities, shown: &Shown, model: &str) -> Vec<Value> {
     let label = answer.label();
     let mut row = vec![
         Value::Text(path_text(file)),
@@ -90,7 +107,15 @@ fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
     ];
     let probabilities = answer.values().map(shortest);
     row.extend(probabilities.map(Value::Real));
-    row.push(Value::Text(model.to_owned()));
+    let Shown { frame, flags } = shown;
+    row.extend([
+        Value::Text(model.to_owned()),
+        Value::Text(frame.framing.to_string()),
+        Value::Real(length(frame.x)),
+        Value::Real(length(frame.y)),
+        Value::Real(length(frame.side)),
+        Value::Text(flags.to_string()),
+    ]);
     row.push(Value::Text(object_id(file)));
     let classes = Morphology::names().into_iter().zip(probabilities);
     row.push(Value::Text(runner_up(label.name(), classes)));
@@ -99,16 +124,19 @@ fn row(file: &Path, answer: &Probabilities, model: &str) -> Vec<Value> {
 
 fn answer(
     file: &Path,
+    framing: &FramingSettings,
     rendering: &Rendering,
     model: &Model,
     classifier: &mut Classifier,
-) -> Result<Probabilities, String> {
+) -> Result<(Probabilities, Shown), String> {
     let preprocessing = &model.card.preprocessing;
-    let image = read_image(file, rendering, preprocessing.largest_scale())?;
+    let (image, plan) = read_image(file, framing, rendering, preprocessing)?;
     let image = with_signal(image).map_err(|(_, message)| message)?;
-    let views = preprocessing.views(&image);
-    classifier
-        .classify(&views)
+    let shown = plan.show(&image, preprocessing);
+    let views = preprocessing.framed_views(&image, &shown.frame);
+    let answer = classifier.classify(&views);
+    answer
+        .map(|answer| (answer, shown))
         .map_err(|refusal| refusal.to_string())
 }
 
@@ -119,9 +147,14 @@ pub(super) fn report(file: &Path, fault: &str) {
     eprintln!("galmorph: '{}': {}", readable(file), visible(&fault));
 }
 
-/// Reads a file and decodes its middle, up to `side` pixels on a side, or says why not.
-pub(super) fn read_image(file: &Path, rendering: &Rendering, side: u32) -> Result<Image, String> {
-    let limits = Limits::default();
+/// Reads a file and decodes as much of its middle as is needed to frame it so, or says why not.
+pub(super) fn read_image(
+    file: &Path,
+    framing: &FramingSettings,
+    rendering: &Rendering,
+    preprocessing: &Preprocessing,
+) -> Result<(Image, Plan), String> {
+    let limits = &Limits::default();
     if fs::metadata(file).is_ok_and(|metadata| metadata.is_dir()) {
         return Err("a folder (galmorph watch --drain takes folders)".into());
     }
@@ -130,5 +163,11 @@ pub(super) fn read_image(file: &Path, rendering: &Rendering, side: u32) -> Resul
     File::open(file)
         .and_then(|open| open.take(limits.max_bytes + 1).read_to_end(&mut bytes))
         .map_err(|error| error.to_string())?;
-    decode(&bytes, &limits, side, rendering).map_err(|(_, message)| message)
+    let read = || {
+        let dimensions = size(&bytes, limits, rendering)?;
+        let plan = framing.plan(dimensions);
+        let side = plan.decoded_side(preprocessing, dimensions);
+        Ok((decode(&bytes, limits, side, rendering)?, plan))
+    };
+    read().map_err(|(_, message): (RejectReason, String)| message)
 }

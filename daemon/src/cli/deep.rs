@@ -28,7 +28,7 @@ pub(super) struct Reconciliation {
     new: Files,
     changed: Files,
     retry: Files,
-    other_model: Files,
+    other_answer: Files,
     gone: Files,
     elsewhere: u64,
     // For each folder, how many files of the catalog are there, and how many are gone.
@@ -90,13 +90,14 @@ impl Reconciliation {
                 Found::File(path, metadata) => (path, metadata),
                 Found::Fault(fault) => return found.faults.push(fault),
             };
-            match file_status(catalog, &path, &metadata, watch.required_model()) {
+            let framing = selection.framing_of(&path);
+            match file_status(catalog, &path, &metadata, watch.required_model(), &framing) {
                 Ok(FileStatus::Done { .. }) => found.agree += 1,
                 Ok(FileStatus::New) => found.new.add(&path),
                 Ok(FileStatus::Stale { reason, .. }) => match reason {
                     StaleReason::Changed => found.changed.add(&path),
                     StaleReason::Retry => found.retry.add(&path),
-                    StaleReason::OtherModel => found.other_model.add(&path),
+                    StaleReason::OtherAnswer => found.other_answer.add(&path),
                 },
                 Err(error) => outcome = Err(error),
             }
@@ -158,7 +159,10 @@ impl Reconciliation {
         tell("in a folder and not in the catalog", &self.new);
         tell("changed since they were recorded", &self.changed);
         tell("rejected, queued for another attempt", &self.retry);
-        tell("not classified by the model in use", &self.other_model);
+        tell(
+            "not classified by the model in use with the framing in use",
+            &self.other_answer,
+        );
         tell("in the catalog and gone", &self.gone);
         tell("in the catalog and cannot be read now", &self.unreadable);
         if self.elsewhere > 0 {
@@ -176,7 +180,7 @@ impl Reconciliation {
             &self.new,
             &self.changed,
             &self.retry,
-            &self.other_model,
+            &self.other_answer,
             &self.unreadable,
         ];
         if unanswered.iter().any(|files| files.count > 0) || !self.faults.is_empty() {

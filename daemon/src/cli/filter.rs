@@ -54,12 +54,13 @@ impl FilterArguments {
         let query = if self.rejected {
             Query::rejected(self.limit)
         } else {
-            Query::classified(&Filter {
+            let filter = Filter {
                 label: self.label,
                 min_confidence: self.min_confidence,
                 model: self.model.clone(),
                 limit: self.limit,
-            })
+            };
+            Query::classified(&catalog, &filter)?
         };
         Ok((catalog, query))
     }

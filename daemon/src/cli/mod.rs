@@ -14,6 +14,7 @@ mod deep;
 mod export;
 mod filter;
 mod hint;
+mod images;
 mod npy;
 mod query;
 mod retry;

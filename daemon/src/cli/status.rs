@@ -283,7 +283,8 @@ impl Waiting {
                     return;
                 }
             };
-            match file_status(catalog, &path, &metadata, watch.required_model()) {
+            let framing = selection.framing_of(&path);
+            match file_status(catalog, &path, &metadata, watch.required_model(), &framing) {
                 Ok(FileStatus::Done { .. }) => return,
                 Ok(FileStatus::New) => waiting.new += 1,
                 Ok(FileStatus::Stale { rejected: true, .. }) => waiting.rejected += 1,

@@ -8,6 +8,7 @@ use galmorph_cutout::Preprocessing;
 use image::ImageFormat;
 use tempfile::NamedTempFile;
 
+use super::args::FramingArguments;
 use super::classify::{read_image, report};
 use super::{Outcome, npy, overridden};
 use crate::config::{ImageOverrides, load_model};
@@ -42,6 +43,9 @@ pub(super) struct Views {
 
     #[command(flatten)]
     overrides: ImageOverrides,
+
+    #[command(flatten)]
+    framing: FramingArguments,
 }
 
 /// How large a pixel of a view is in the picture, in pixels.
@@ -49,6 +53,7 @@ const ZOOM: u32 = 4;
 
 impl Views {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let framing = self.framing.resolve()?;
         let inputs: Vec<_> = [Some(&self.file), self.model.as_ref()]
             .into_iter()
             .flatten()
@@ -72,22 +77,23 @@ impl Views {
             }
             None => Preprocessing::default(),
         };
-        let image = match read_image(&self.file, &rendering, u32::MAX) {
-            Ok(image) => image,
+        let (image, plan) = match read_image(&self.file, &framing, &rendering, &preprocessing) {
+            Ok(read) => read,
             Err(fault) => {
                 report(&self.file, &fault);
                 return Ok(Outcome::SomeRejected);
             }
         };
+        let shown = plan.show(&image, &preprocessing);
         if let Some(output) = npy {
-            let views = preprocessing.views(&image);
+            let views = preprocessing.framed_views(&image, &shown.frame);
             let mut shape = vec![preprocessing.view_count()];
             shape.extend(preprocessing.view_shape());
             write(output, |buffer| npy::write(buffer, &shape, &views))?;
         }
         if let Some(output) = png {
             let mut bytes = Cursor::new(Vec::new());
-            (preprocessing.picture(&image, ZOOM))
+            (preprocessing.framed_picture(&image, &shown.frame, ZOOM))
                 .write_to(&mut bytes, ImageFormat::Png)
                 .expect("a picture in memory is written to memory");
             write(output, |buffer| buffer.write_all(bytes.get_ref()))?;

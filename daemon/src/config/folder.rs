@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use galmorph_catalog::WatchedFolder;
-use galmorph_cutout::{Rendering, Stretch};
+use galmorph_cutout::{Framing, FramingSettings, Rendering, Stretch};
 use rustix::fs::{Access, access};
 use toml::Value;
 
@@ -28,6 +28,14 @@ pub(crate) enum After {
     Keep,
     /// It is moved to `done` or `rejected`.
     Move,
+}
+
+impl Choice for Framing {
+    const ALL: &[Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
 }
 
 impl Choice for After {
@@ -48,16 +56,25 @@ pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// What becomes of its files when they are done.
     pub(crate) after: After,
+    /// How its images are framed; `None` where the setting of all folders holds.
+    pub(crate) framing: Option<Framing>,
+    /// The radius of its objects, petroR90, in arcsec, if all have the same.
+    pub(crate) radius: Option<f64>,
+    /// How much of the sky a pixel of its images shows, in arcsec.
+    pub(crate) pixel_scale: Option<f64>,
     /// How its FITS images are shown.
     pub(crate) rendering: Rendering,
 }
 
 impl From<PathBuf> for Folder {
-    /// A folder that keeps its files.
+    /// A folder that keeps its files, and of whose images nothing is known.
     fn from(path: PathBuf) -> Self {
         Self {
             path,
             after: After::Keep,
+            framing: None,
+            radius: None,
+            pixel_scale: None,
             rendering: Rendering::DEFAULT,
         }
     }
@@ -72,6 +89,9 @@ impl From<WatchedFolder> for Folder {
         };
         Self {
             after,
+            framing: Some(watched.framing.framing),
+            radius: watched.framing.radius,
+            pixel_scale: watched.framing.pixel_scale,
             ..watched.path.into()
         }
     }
@@ -82,11 +102,26 @@ impl From<&Folder> for WatchedFolder {
         Self {
             path: folder.path.clone(),
             moves: folder.after == After::Move,
+            framing: folder.framing(),
         }
     }
 }
 
 impl Folder {
+    /// How its images are framed, and what is known of the objects.
+    pub(crate) fn framing(&self) -> FramingSettings {
+        self.framing_or(Framing::default())
+    }
+
+    /// The same, if `framing` is that of folders that say nothing of it.
+    pub(crate) fn framing_or(&self, framing: Framing) -> FramingSettings {
+        FramingSettings {
+            framing: self.framing.unwrap_or(framing),
+            radius: self.radius,
+            pixel_scale: self.pixel_scale,
+        }
+    }
+
     /// Whether a path lies where this folder moves files to.
     pub(crate) fn is_relocated(&self, path: &Path) -> bool {
         self.relocated_below(path).is_some()
@@ -163,9 +198,9 @@ impl Folder {
 }
 
 /// What a folder can be given, for messages.
-const KEYS: &str = "path, after, stretch, bands and colours";
+const KEYS: &str = "path, after, framing, radius, pixel_scale, stretch, bands and colours";
 
-/// `"/in"`, or `{ path = "/in", after = "move", stretch = "legacy" }`.
+/// `"/in"`, or `{ path = "/in", after = "move", framing = "frame", stretch = "legacy" }`.
 impl SettingValue for Folder {
     const SHAPE: Shape = Shape::Path;
 
@@ -178,31 +213,33 @@ impl SettingValue for Folder {
                 return Err(not(&other, &what));
             }
         };
-        let (mut path, mut after) = (None, After::default());
-        let mut rendering = Rendering::DEFAULT;
+        let (mut path, mut folder) = (None, Self::from(PathBuf::new()));
         for (key, value) in table {
             let in_key = |fault| format!("{key}: {fault}");
             match key.as_str() {
                 "path" => path = Some(PathBuf::from_toml(value).map_err(in_key)?),
-                "after" => after = After::from_toml(value).map_err(in_key)?,
-                "stretch" => rendering.stretch = Some(Stretch::from_toml(value).map_err(in_key)?),
+                "after" => folder.after = After::from_toml(value).map_err(in_key)?,
+                "framing" => folder.framing = Option::from_toml(value).map_err(in_key)?,
+                "radius" => folder.radius = Option::from_toml(value).map_err(in_key)?,
+                "pixel_scale" => folder.pixel_scale = Option::from_toml(value).map_err(in_key)?,
+                "stretch" => {
+                    folder.rendering.stretch = Some(Stretch::from_toml(value).map_err(in_key)?);
+                }
                 "bands" => {
-                    rendering.bands = Vec::from_toml(value).map_err(in_key)?;
-                    check::bands(&rendering.bands).map_err(in_key)?;
+                    let bands = Vec::from_toml(value).map_err(in_key)?;
+                    check::bands(&bands).map_err(in_key)?;
+                    folder.rendering.bands = bands;
                 }
                 "colours" => {
-                    rendering.colours = Vec::from_toml(value).map_err(in_key)?;
-                    check::colours(&rendering.colours).map_err(in_key)?;
+                    let colours = Vec::from_toml(value).map_err(in_key)?;
+                    check::colours(&colours).map_err(in_key)?;
+                    folder.rendering.colours = colours;
                 }
                 _ => return Err(format!("a folder has no '{key}' ({KEYS})")),
             }
         }
-        let path = path.ok_or("a folder without a path")?;
-        Ok(Self {
-            path,
-            after,
-            rendering,
-        })
+        folder.path = path.ok_or("a folder without a path")?;
+        Ok(folder)
     }
 }
 

@@ -34,7 +34,7 @@ use std::time::Duration;
 use std::{env, thread};
 
 use galmorph_catalog::Watched;
-use galmorph_cutout::{EarlyStop, FITS_EXTENSIONS, Limits, Rendering, Stretch};
+use galmorph_cutout::{EarlyStop, FITS_EXTENSIONS, Framing, Limits, Rendering, Stretch};
 use galmorph_inference::{Model, Options, Precision};
 
 use crate::failure::Failure;
@@ -54,6 +54,10 @@ table::settings! {
     /// Folders to watch, including their sub-folders. { path = "...", after = "move" } moves files that
     /// are done, and were left alone for as long as files must settle, to its sub-folders done and rejected.
     folders: Vec<Folder> = Vec::new(), anything;
+    /// How the part of an image is found that the network looks at: "auto", "paper", "frame", "radius" or
+    /// "measured". A folder may have another: { path = "...", framing = "frame" }. It may also give the radius of
+    /// its objects and the scale of a pixel, in arcsec; then the part follows from these.
+    framing: Framing = Framing::Auto, anything, flag("--framing FRAMING");
     /// The catalog, an SQLite file, created if it does not exist. Default: galmorph.sqlite in systemd's
     /// state directory, or in the current folder.
     catalog: Option<PathBuf> = None, anything, flag("--catalog FILE");
@@ -83,7 +87,8 @@ table::settings! {
     rescan_interval_seconds: f64 = 60.0, at_least_a_moment;
     /// Which files of a backlog go first: "newest" or "oldest", by the time they arrived in the folder.
     order: Order = Order::Newest, anything;
-    /// Also reclassify files that only another model has classified, after all other work.
+    /// Also reclassify files that only another model has classified, or the model with another framing,
+    /// after all other work.
     reclassify: bool = true, anything;
     /// Rely on scans alone: for network file systems, where inotify does not report changes made by other
     /// machines.
@@ -161,7 +166,7 @@ pub(crate) struct WatchSettings {
     pub(crate) rescan_interval: Duration,
     /// Which files of a backlog go first.
     pub(crate) order: Order,
-    /// Whether files are taken that only another model has classified.
+    /// Whether files are taken that only another model has classified, or the same with another framing.
     pub(crate) reclassify: bool,
     /// Whether there are scans only, and no notifications.
     pub(crate) poll: bool,
@@ -187,7 +192,7 @@ impl Config {
     /// Makes the settings ready for use. A folder that can't be watched is left out, and named in `faults`.
     pub(crate) fn resolve(self, faults: &mut Vec<String>) -> WatchSettings {
         WatchSettings {
-            folders: self.rendered(resolve::true_names(&self.folders, faults)),
+            folders: self.rendered(resolve::true_names(&self.folders, self.framing, faults)),
             catalog: catalog_path(None, &self),
             workers: worker_count(self.workers),
             batch: self.batch,
@@ -197,12 +202,7 @@ impl Config {
             order: self.order,
             reclassify: self.reclassify,
             poll: self.poll,
-            limits: Limits {
-                max_bytes: self.max_bytes,
-                max_side: self.max_side,
-                max_pixels: self.max_pixels,
-                min_side: self.min_side,
-            },
+            limits: self.limits(),
             model: self.model_settings(),
             extensions: self.extensions,
             exclude: self.exclude,
@@ -233,6 +233,16 @@ impl Config {
             }
         }
         folders
+    }
+
+    /// What an image may cost.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            max_bytes: self.max_bytes,
+            max_side: self.max_side,
+            max_pixels: self.max_pixels,
+            min_side: self.min_side,
+        }
     }
 
     /// Which model is run, and how.

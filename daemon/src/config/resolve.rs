@@ -9,6 +9,7 @@ use super::overrides::WatchOverrides;
 use super::{Config, Folder, WatchSettings};
 use crate::failure::{Failure, Faults};
 use galmorph_catalog::{Condition, inspect};
+use galmorph_cutout::{Framing, FramingSettings};
 use galmorph_inference::{Model, Options};
 use galmorph_output::readable;
 
@@ -48,6 +49,41 @@ pub(crate) struct Examined {
 impl WatchArguments {
     /// Reads what was configured. Faults are added to `faults`, a line each.
     fn read(&self, faults: &mut Vec<String>) -> WatchSettings {
+        let config = self.configured(faults);
+        // A configuration that could not be read may well have named some.
+        if config.folders.is_empty() && faults.is_empty() {
+            faults
+                .push("no folder to watch (name one, or set folders in the configuration)".into());
+        }
+        config.resolve(faults)
+    }
+
+    /// What was configured, and of that what holds for the images of one folder, be it watched or not.
+    pub(crate) fn for_images_in(
+        &self,
+        folder: &Path,
+    ) -> Result<(Config, FramingSettings), Failure> {
+        let mut faults = Vec::new();
+        let config = self.configured(&mut faults);
+        let holds = |watched: &&Folder| {
+            let watched = watched.path.canonicalize();
+            matches!((watched, folder.canonicalize()), (Ok(watched), Ok(folder)) if folder.starts_with(&watched))
+        };
+        let outside = Folder::from(folder.to_owned());
+        let watched = config.folders.iter().filter(holds);
+        let watched = watched.max_by_key(|watched| watched.path.components().count());
+        let framing = watched.unwrap_or(&outside).framing_or(config.framing);
+        if let Err(fault) = framing.validate() {
+            faults.push(format!("folder '{}': {fault}", readable(folder)));
+        }
+        if faults.is_empty() {
+            Ok((config, framing))
+        } else {
+            Err(Failure::Usage(faults.join("\n")))
+        }
+    }
+
+    fn configured(&self, faults: &mut Vec<String>) -> Config {
         let mut config = match self.config.as_deref().map(Config::read) {
             None => Config::default(),
             Some(Ok(config)) => config,
@@ -60,12 +96,7 @@ impl WatchArguments {
             config.folders = self.folders.iter().cloned().map(Folder::from).collect();
         }
         self.overrides.apply(&mut config, faults);
-        // A configuration that could not be read may well have named some.
-        if config.folders.is_empty() && faults.is_empty() {
-            faults
-                .push("no folder to watch (name one, or set folders in the configuration)".into());
-        }
-        config.resolve(faults)
+        config
     }
 
     /// Makes ready what the daemon needs before it opens its catalog.
@@ -133,17 +164,28 @@ impl Examined {
     }
 }
 
-/// The folders by their true names, which the catalog's paths begin with.
-pub(super) fn true_names(folders: &[Folder], faults: &mut Vec<String>) -> Vec<Folder> {
+/// The folders by their true names, which the catalog's paths begin with. `framing` is that of folders that say
+/// nothing of it.
+pub(super) fn true_names(
+    folders: &[Folder],
+    framing: Framing,
+    faults: &mut Vec<String>,
+) -> Vec<Folder> {
     let mut found = Vec::new();
     for folder in folders {
         let name = readable(&folder.path);
+        let settings = folder.framing_or(framing);
+        if let Err(fault) = settings.validate() {
+            faults.push(format!("folder '{name}': {fault}"));
+            continue;
+        }
+        let framed = Folder {
+            framing: Some(settings.framing),
+            ..folder.clone()
+        };
         let true_name = folder.path.canonicalize();
         match true_name.and_then(|path| Ok((path.metadata()?, path))) {
-            Ok((metadata, path)) if metadata.is_dir() => found.push(Folder {
-                path,
-                ..folder.clone()
-            }),
+            Ok((metadata, path)) if metadata.is_dir() => found.push(Folder { path, ..framed }),
             Ok(_) => faults.push(format!("cannot watch '{name}': not a folder")),
             Err(error) => faults.push(format!("cannot watch '{name}': {error}")),
         }

@@ -100,7 +100,7 @@ fn a_value_of_the_wrong_type_is_told_in_plain_words() {
         ),
         (
             "folders = [{ path = '/in', then = 'move' }]",
-            "folders: a folder has no 'then' (path, after, stretch, bands and colours)",
+            "folders: a folder has no 'then' (path, after, framing, radius, pixel_scale, stretch, bands and colours)",
         ),
         (
             "folders = [{ after = 'move' }]",
@@ -136,7 +136,7 @@ fn an_unknown_setting_is_told_its_likeliest_name() {
     );
     let unlike = faults("zz = 1").remove(0);
     assert!(
-        unlike.starts_with("zz: unknown setting (one of folders, catalog, "),
+        unlike.starts_with("zz: unknown setting (one of folders, framing, "),
         "{unlike}"
     );
 }
@@ -318,7 +318,11 @@ fn settings_that_are_ready_have_no_gaps() {
     let mut faults = Vec::new();
     let settings = config.resolve(&mut faults);
     let true_name = folder.path().canonicalize().unwrap();
-    assert_eq!(settings.folders, [Folder::from(true_name)]);
+    let folder = Folder {
+        framing: Some(Framing::Auto),
+        ..true_name.into()
+    };
+    assert_eq!(settings.folders, [folder]);
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert_eq!(settings.settle, Duration::from_millis(500));
     assert_eq!(settings.catalog, Path::new(DEFAULT_CATALOG));

@@ -107,17 +107,19 @@ impl Intake<'_> {
     /// moved only the ones with a row are ours.
     pub(super) fn task(&self, path: &Path, seen: &Seen) -> Option<Task> {
         let wanted = self.required;
-        let status = match self
-            .catalog
-            .file_status(path, seen.stamp, seen.changed, wanted)
-        {
-            Ok(status) => status,
-            Err(error) => {
-                // Reading a file that is done costs time and does no harm; leaving one out would.
-                log::warn!("{error}; '{}' is read again", readable(path));
-                FileStatus::New
-            }
-        };
+        let framing = self.options.selection.framing_of(path);
+        let status =
+            match self
+                .catalog
+                .file_status(path, seen.stamp, seen.changed, wanted, &framing)
+            {
+                Ok(status) => status,
+                Err(error) => {
+                    // Reading a file that is done costs time and does no harm; leaving one out would.
+                    log::warn!("{error}; '{}' is read again", readable(path));
+                    FileStatus::New
+                }
+            };
         let is_relocated = self.options.selection.is_relocated(path);
         match status {
             FileStatus::Done { rejected } => {
@@ -130,7 +132,7 @@ impl Intake<'_> {
             }
             FileStatus::New if is_relocated => None,
             FileStatus::Stale {
-                reason: StaleReason::OtherModel,
+                reason: StaleReason::OtherAnswer,
                 ..
             } => (!is_relocated).then_some(Task::Read(Lane::Answered)),
             FileStatus::New | FileStatus::Stale { .. } => Some(Task::Read(Lane::Backlog)),

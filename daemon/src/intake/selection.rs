@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use galmorph_catalog::Watched;
-use galmorph_cutout::name_and_extension;
+use galmorph_cutout::{FramingSettings, name_and_extension};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -132,6 +132,13 @@ impl Selection {
             && self.enters(path)
             && path.file_name().is_some_and(|name| !is_unfinished(name))
             && !self.is_of_the_catalog(path)
+    }
+
+    /// How the image of a file is framed.
+    pub(crate) fn framing_of(&self, path: &Path) -> FramingSettings {
+        self.folder_of(path)
+            .map(Folder::framing)
+            .unwrap_or_default()
     }
 
     fn is_of_the_catalog(&self, path: &Path) -> bool {

@@ -11,21 +11,20 @@ use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use blake3::Hash;
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{
-    DecodeError, Image, Limits, Preprocessing, RejectReason, Rendering, decode_rendered,
+    DecodeError, Image, Limits, Plan, Preprocessing, RejectReason, Rendering, decode_rendered,
     dimensions_rendered, name_and_extension,
 };
 
-use super::pending::Pending;
+use super::pending::{Content, Pending};
 use super::{Judged, Prepared};
 use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
 use crate::intake::Selection;
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, Stage, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::{CatalogError, Entry, Reader, Verdict};
+use galmorph_catalog::{CatalogError, Entry, Reader, SEPARATOR, Verdict};
 use galmorph_inference::catch;
 use galmorph_output::path_text;
 
@@ -89,23 +88,32 @@ impl Decoder<'_> {
         };
         let digest = self.work(Stage::Decode, || blake3::hash(&bytes));
         entry.digest = Some(digest);
+        let fits = self.fits_rendering(&taken.path);
+        let dimensions = match self.work(Stage::Decode, || size(&bytes, &self.limits, fits)) {
+            Ok(dimensions) => dimensions,
+            Err((reason, message)) => {
+                entry.verdict = Verdict::rejected(reason, &message);
+                return self.judge(Judged { taken, entry });
+            }
+        };
+        let plan = self.selection.framing_of(&taken.path).plan(dimensions);
+        let rendering = key(plan, fits);
+        entry.rendering = Some(rendering.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
-        let Some((taken, mut entry)) = self.pending.lead_or_wait(digest, (taken, entry), waiting)
+        let content = (digest, rendering);
+        let Some((taken, mut entry)) =
+            self.pending
+                .lead_or_wait(content.clone(), (taken, entry), waiting)
         else {
             return Ok(());
         };
 
-        let rendering = self.rendering(&taken.path);
-        if self.is_known(digest) {
-            let header = || guarded(|| dimensions_rendered(&bytes, &self.limits, rendering));
-            match self.work(Stage::Decode, header) {
-                Ok(dimensions) => entry.dimensions = Some(dimensions),
-                Err((reason, message)) => entry.verdict = Verdict::rejected(reason, &message),
-            }
+        if self.is_known(&content) {
+            entry.dimensions = Some(dimensions);
             return self.judge(Judged { taken, entry });
         }
-        let side = self.preprocessing.largest_scale();
-        let decoded = || decode(&bytes, &self.limits, side, rendering).and_then(with_signal);
+        let side = plan.decoded_side(&self.preprocessing, dimensions);
+        let decoded = || decode(&bytes, &self.limits, side, fits).and_then(with_signal);
         let image = match self.work(Stage::Decode, decoded) {
             Ok(image) => image,
             Err((reason, message)) => {
@@ -113,14 +121,25 @@ impl Decoder<'_> {
                 return self.judge(Judged { taken, entry });
             }
         };
-        entry.dimensions = image.origin().map(|origin| origin.dimensions);
-        let views = || catch(|| self.preprocessing.views(&image));
+        entry.dimensions = Some(dimensions);
+        let views = || {
+            catch(|| {
+                let shown = plan.show(&image, &self.preprocessing);
+                let views = self.preprocessing.framed_views(&image, &shown.frame);
+                (shown, views)
+            })
+        };
         match self.work(Stage::Preprocess, views) {
-            Ok(views) => self.images.send(Prepared {
-                taken,
-                entry,
-                views,
-            })?,
+            Ok((shown, views)) => {
+                entry.shown = Some(shown);
+                entry.stretch = (image.origin().and_then(|origin| origin.stretch))
+                    .map(|stretch| stretch.to_string());
+                self.images.send(Prepared {
+                    taken,
+                    entry,
+                    views,
+                })?;
+            }
             Err(message) => {
                 entry.verdict = Verdict::rejected(RejectReason::Preprocessing, &message);
                 self.judge(Judged { taken, entry })?;
@@ -129,10 +148,10 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// Whether the model has answered for this content. A catalog that can't be asked costs a computation,
+    /// Whether the model has answered for this content, shown in this way. A catalog that can't be asked costs a computation,
     /// no more: an answer that is there already is left as it is.
-    fn is_known(&self, digest: Hash) -> bool {
-        let ask = || self.catalog.has_answer(&digest, self.model);
+    fn is_known(&self, (digest, rendering): &Content) -> bool {
+        let ask = || self.catalog.has_answer(digest, self.model, rendering);
         self.mark
             .during(Activity::Catalog, ask)
             .unwrap_or_else(|error: CatalogError| {
@@ -142,7 +161,7 @@ impl Decoder<'_> {
     }
 
     /// How the FITS images of a file's folder are shown.
-    fn rendering(&self, path: &Path) -> &Rendering {
+    fn fits_rendering(&self, path: &Path) -> &Rendering {
         const PLAIN: &Rendering = &Rendering::DEFAULT;
         let folder = self.selection.folder_of(path);
         folder.map_or(PLAIN, |folder| &folder.rendering)
@@ -174,6 +193,9 @@ pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
         stamp: taken.seen.stamp,
         digest: None,
         dimensions: None,
+        rendering: None,
+        shown: None,
+        stretch: None,
         object_id: object_id(&taken.path),
         attempts: taken.origin.failures + 1,
         first_seen: taken.origin.first_seen,
@@ -228,6 +250,23 @@ pub(crate) fn decode(
     rendering: &Rendering,
 ) -> Result<Image, (RejectReason, String)> {
     guarded(|| decode_rendered(bytes, limits, side, rendering))
+}
+
+/// The width and height in pixels of an image, from its header. A fault is its reason and its message.
+pub(crate) fn size(
+    bytes: &[u8],
+    limits: &Limits,
+    rendering: &Rendering,
+) -> Result<(u32, u32), (RejectReason, String)> {
+    guarded(|| dimensions_rendered(bytes, limits, rendering))
+}
+
+/// How the image of a file is shown, as text: of one content and one model, there is one answer for each.
+fn key(plan: Plan, fits: &Rendering) -> String {
+    match fits.key() {
+        Some(rendering) => format!("{}{SEPARATOR}{rendering}", plan.key()),
+        None => plan.key(),
+    }
 }
 
 /// Refuses an image that shows nothing. Any network would have an answer for it.

@@ -50,7 +50,7 @@ use crate::observe::{LastError, Observer, Tally};
 use crate::shutdown::Shutdown;
 use crate::threads::{Worker, spawn};
 use backoff::patiently;
-pub(crate) use decode::{decode, object_id, with_signal};
+pub(crate) use decode::{decode, object_id, size, with_signal};
 use galmorph_catalog::{Entry, Reader, RequiredModel, Writer};
 use galmorph_inference::Model;
 use pending::Pending;

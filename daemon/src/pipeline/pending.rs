@@ -18,6 +18,10 @@ use super::Judged;
 /// How many files may wait, of all contents together.
 const CAPACITY: usize = 1024;
 
+/// The digest of some bytes, and the key of the plan by which they are shown to the network: what an answer
+/// depends on, besides the model.
+pub(super) type Content = (Hash, String);
+
 /// The contents that are under way, and the files that wait for each.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -26,7 +30,7 @@ pub(super) struct Pending {
 
 #[derive(Debug, Default)]
 struct Contents {
-    by_digest: HashMap<Hash, Vec<Judged>>,
+    waiting_for: HashMap<Content, Vec<Judged>>,
     waiting: usize,
 }
 
@@ -34,13 +38,13 @@ impl Pending {
     /// Gives a file back, to go on as a leader of its content; or keeps it, to wait for the leader.
     pub(super) fn lead_or_wait<T>(
         &self,
-        digest: Hash,
+        content: Content,
         file: T,
         waiting: impl FnOnce(T) -> Judged,
     ) -> Option<T> {
         let contents = &mut *self.lock();
-        let Some(followers) = contents.by_digest.get_mut(&digest) else {
-            contents.by_digest.insert(digest, Vec::new());
+        let Some(followers) = contents.waiting_for.get_mut(&content) else {
+            contents.waiting_for.insert(content, Vec::new());
             return Some(file);
         };
         if contents.waiting >= CAPACITY {
@@ -54,9 +58,9 @@ impl Pending {
     /// The files that wait for this content. To be called after a verdict on it is committed. Of several
     /// leaders it does not matter which comes first: their verdicts are the same. For the others, no file
     /// waits any more.
-    pub(super) fn settle(&self, digest: Hash) -> Vec<Judged> {
+    pub(super) fn settle(&self, content: &Content) -> Vec<Judged> {
         let mut contents = self.lock();
-        let followers = contents.by_digest.remove(&digest).unwrap_or_default();
+        let followers = contents.waiting_for.remove(content).unwrap_or_default();
         contents.waiting -= followers.len();
         followers
     }
@@ -76,17 +80,17 @@ mod tests {
         TakenFile::named("a")
     }
 
-    fn hash(content: &str) -> Hash {
-        blake3::hash(content.as_bytes())
+    fn content(text: &str) -> Content {
+        (blake3::hash(text.as_bytes()), "paper".into())
     }
 
-    fn waits(pending: &Pending, content: &str) -> bool {
+    fn waits(pending: &Pending, text: &str) -> bool {
         let judged = |taken: TakenFile| Judged {
             entry: blank_entry(&taken),
             taken,
         };
         let file = file();
-        pending.lead_or_wait(hash(content), file, judged).is_none()
+        pending.lead_or_wait(content(text), file, judged).is_none()
     }
 
     #[test]
@@ -101,10 +105,14 @@ mod tests {
         assert!(!waits(&pending, "b"));
 
         // The two leaders of "b" end one after the other.
-        assert_eq!(pending.settle(hash("b")).len(), 1);
-        assert_eq!(pending.settle(hash("b")).len(), 0);
+        assert_eq!(pending.settle(&content("b")).len(), 1);
+        assert_eq!(pending.settle(&content("b")).len(), 0);
         assert!(waits(&pending, "a"), "there is room again");
-        assert_eq!(pending.settle(hash("a")).len(), CAPACITY);
+        assert_eq!(pending.settle(&content("a")).len(), CAPACITY);
         assert!(!waits(&pending, "a"), "the next one leads");
+        let shown_otherwise = (content("a").0, "frame".into());
+        let judged = |_| unreachable!("it does not wait for the other");
+        let goes_on = pending.lead_or_wait(shown_otherwise, file(), judged);
+        assert!(goes_on.is_some());
     }
 }

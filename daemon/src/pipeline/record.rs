@@ -293,11 +293,11 @@ impl<'a> Recorder<'a> {
     fn follow_up(&self, recorded: Vec<Judged>) -> Vec<Judged> {
         let mut waiting = Vec::new();
         for Judged { taken, entry } in recorded {
-            let followers = entry
-                .digest
-                .map_or_else(Vec::new, |digest| self.pending.settle(digest));
+            let content = entry.digest.zip(entry.rendering.clone());
+            let followers = content.map_or_else(Vec::new, |content| self.pending.settle(&content));
             for mut follower in followers {
                 follower.entry.dimensions = entry.dimensions;
+                follower.entry.rendering.clone_from(&entry.rendering);
                 follower.entry.verdict = match &entry.verdict {
                     Verdict::Classified(_) | Verdict::Known => Verdict::Known,
                     rejected @ Verdict::Rejected { .. } => rejected.clone(),

@@ -62,7 +62,7 @@ fn the_views_have_exactly_the_columns_that_others_query() {
     assert_eq!(
         columns("catalog"),
         "path object_id ra dec label confidence p_round p_in_between p_cigar p_edge_on p_spiral \
-         model classified_at"
+         model classified_at framing frame_x frame_y frame_side flags position_from radius stretch"
     );
     assert_eq!(
         columns("probability"),

@@ -160,7 +160,8 @@ fn views_are_those_of_the_cutout_library() {
     let dir = Dir::new();
     let bytes = png(7);
     dir.old_file("a.png", &bytes);
-    dir.run(&["views", "inbox/a.png", "--npy", "views.npy"])
+    let arguments = ["views", "inbox/a.png", "--npy", "views.npy"];
+    dir.run(&[&arguments[..], &["--framing", "paper"]].concat())
         .exits(0);
 
     let file = fs::read(dir.path("views.npy")).unwrap();
@@ -195,11 +196,12 @@ fn the_catalog_is_open_to_the_sqlite_shell() {
         let mut command = Command::new("sqlite3");
         command.arg(dir.path("galmorph.sqlite")).arg(sql).output()
     };
-    let Ok(output) =
-        shell("PRAGMA integrity_check; SELECT count(*) FROM catalog WHERE label <> '';")
-    else {
+    let Ok(output) = shell(
+        "PRAGMA integrity_check; SELECT count(*) FROM catalog WHERE label <> ''; \
+               SELECT count(*) FROM probability;",
+    ) else {
         let _ = writeln!(io::stderr(), "skipped: no sqlite3 here");
         return;
     };
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "ok\n3\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "ok\n3\n15\n");
 }

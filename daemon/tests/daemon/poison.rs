@@ -288,7 +288,7 @@ fn network_that_panics(options: &[&str]) {
     }
     dir.old_file("good-4-poison.png", &dotted(32, 0));
     // All are of one batch, which they fill.
-    dir.config("max_delay_seconds = 60");
+    dir.config("max_delay_seconds = 60\nframing = 'paper'");
     let config = ["--config", "galmorph.toml"];
     let mut drain = dir.galmorph(DRAIN);
     let drain = drain.args(options).args(config);

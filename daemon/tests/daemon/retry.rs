@@ -194,7 +194,7 @@ fn a_catalog_of_the_first_version_comes_along() {
         "{}",
         ran.stdout
     );
-    assert_eq!(dir.ask::<i64>("PRAGMA user_version"), 5);
+    assert_eq!(dir.ask::<i64>("PRAGMA user_version"), 6);
     assert_eq!(
         dir.count("cutout WHERE reason = 'broken: as it was' AND attempts = 3"),
         1

@@ -33,6 +33,22 @@ impl Rendering {
         colours: Vec::new(),
     };
 
+    /// The rendering as text: the same content, rendered by two of the same text, gives the same pixels. `None` for
+    /// the default.
+    pub fn key(&self) -> Option<String> {
+        if *self == Self::DEFAULT {
+            return None;
+        }
+        let stretch = self.stretch.map(|stretch| stretch.to_string());
+        let lists = [("bands", &self.bands), ("colours", &self.colours)]
+            .map(|(name, list)| (!list.is_empty()).then(|| format!("{name} {}", list.join(","))));
+        let parts: Vec<String> = stretch
+            .into_iter()
+            .chain(lists.into_iter().flatten())
+            .collect();
+        Some(parts.join("; "))
+    }
+
     /// The stretch for a file with these bands, and which of them it shows.
     pub(super) fn choose(
         &self,
