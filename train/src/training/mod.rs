@@ -3,6 +3,7 @@
 //! ```text
 //! settings       everything that a run's result depends on
 //! augmentation   one image -> one random training view
+//! distortion     a change of a view's colours
 //! telescope      what other telescopes do to a view
 //! mixup          views mixed with one another
 //! loader         views -> the batches of an epoch, made ahead of time
@@ -19,6 +20,7 @@
 
 mod augmentation;
 mod checkpoint;
+mod distortion;
 mod history;
 mod loader;
 mod loss;
