@@ -14,16 +14,18 @@
 //! | file | |
 //! |---|---|
 //! | `plan` | steps 1 and 2 |
-//! | `frame` | step 3, and the flags |
+//! | `frame` | step 3 |
+//! | `notice` | when each flag is raised |
 //! | `cut` | step 4 |
 //! | `measure` | finds the galaxy in the middle of an image, and its size |
 
 mod cut;
 mod frame;
 mod measure;
+mod notice;
 mod plan;
 
-pub(crate) use cut::resolution;
+use cut::resolution;
 pub use frame::{Frame, Shown};
 pub use measure::{Look, Measured};
 pub use plan::{Framing, FramingFault, FramingSettings, Plan, UnknownFraming};

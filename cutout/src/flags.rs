@@ -1,9 +1,7 @@
 //! What is to be said of an image that the network has an answer for all the same.
 //!
-//! A new flag is one line in the table below, and its rule in `rules.rs`. `examples/flags.rs` says how often each is
+//! A new flag is one line in the table below, and its rule in `framing/notice.rs`. `examples/flags.rs` says how often each is
 //! raised in a set of images: of images as the network was trained on, at most one in two hundred may have it.
-
-mod rules;
 
 use std::fmt;
 use std::str::FromStr;

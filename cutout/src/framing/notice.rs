@@ -2,8 +2,8 @@
 //!
 //! Limits are set where fewer than one in 200 of the images is beyond them that the network was trained on.
 
-use super::{Flag, Flags};
-use crate::framing::{FRAME_RADIUS, FRAME_SIDE, Frame, Look, resolution};
+use super::{FRAME_RADIUS, FRAME_SIDE, Frame, Look, resolution};
+use crate::flags::{Flag, Flags};
 use crate::{Image, Preprocessing};
 
 /// The most by which the values of a pixel's planes may differ in an image that is grey, in levels.
