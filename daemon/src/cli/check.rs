@@ -38,8 +38,8 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, quiet: bool) -> Result<Outcome, Failure> {
         if let Some(folder) = &self.images {
-            let (config, framing) = self.settings.for_images_in(folder)?;
-            return images::check(folder, self.sample, &config, &framing, self.format);
+            let settings = self.settings.for_images_in(folder)?;
+            return images::check(folder, self.sample, &settings, self.format);
         }
         let examined = self.settings.examine();
         let sound = sound(&examined);

@@ -9,7 +9,7 @@ use super::overrides::WatchOverrides;
 use super::{Config, Folder, WatchSettings};
 use crate::failure::{Failure, Faults};
 use galmorph_catalog::{Condition, inspect};
-use galmorph_cutout::{Framing, FramingSettings};
+use galmorph_cutout::Framing;
 use galmorph_inference::{Model, Options};
 use galmorph_output::readable;
 
@@ -59,10 +59,7 @@ impl WatchArguments {
     }
 
     /// What was configured, and of that what holds for the images of one folder, be it watched or not.
-    pub(crate) fn for_images_in(
-        &self,
-        folder: &Path,
-    ) -> Result<(Config, FramingSettings), Failure> {
+    pub(crate) fn for_images_in(&self, folder: &Path) -> Result<(Config, Folder), Failure> {
         let mut faults = Vec::new();
         let config = self.configured(&mut faults);
         let holds = |watched: &&Folder| {
@@ -72,12 +69,18 @@ impl WatchArguments {
         let outside = Folder::from(folder.to_owned());
         let watched = config.folders.iter().filter(holds);
         let watched = watched.max_by_key(|watched| watched.path.components().count());
-        let framing = watched.unwrap_or(&outside).framing_or(config.framing);
+        let own = watched.unwrap_or(&outside).clone();
+        let framing = own.framing_or(config.framing);
+        let own = Folder {
+            framing: Some(framing.framing),
+            ..own
+        };
+        let own = config.rendered(vec![own]).remove(0);
         if let Err(fault) = framing.validate() {
             faults.push(format!("folder '{}': {fault}", readable(folder)));
         }
         if faults.is_empty() {
-            Ok((config, framing))
+            Ok((config, own))
         } else {
             Err(Failure::Usage(faults.join("\n")))
         }

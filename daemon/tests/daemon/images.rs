@@ -21,7 +21,7 @@ fn it_counts_sizes_flags_and_what_cannot_be_read_and_suggests_settings() {
     dir.old_file("broken.jpg", b"text");
     let blank = RgbImage::new(64, 64);
     dir.old_file("blank.png", &encoded(blank, ImageFormat::Png));
-    dir.old_file("cube.fits", b"SIMPLE");
+    dir.old_file("scan.tiff", b"II*");
     let found = findings(&dir, 1);
     assert_eq!(
         (&found["files"], &found["sampled"]),
@@ -32,7 +32,7 @@ fn it_counts_sizes_flags_and_what_cannot_be_read_and_suggests_settings() {
     assert_eq!(found["rejected"]["blank"]["images"], 1);
     let example = found["rejected"]["blank"]["example"].as_str().unwrap();
     assert!(example.ends_with("inbox/blank.png"), "{example}");
-    assert_eq!(found["other_files"]["fits"], 1);
+    assert_eq!(found["other_files"]["tiff"], 1);
     assert_eq!(found["framing"]["measured"], 25);
     let side = &found["measured"]["frame_side"];
     let at = |name: &str| side[name].as_f64().unwrap();
@@ -46,7 +46,7 @@ fn it_counts_sizes_flags_and_what_cannot_be_read_and_suggests_settings() {
         "{}",
         text.stdout
     );
-    assert!(text.stdout.contains("1 .fits"), "{}", text.stdout);
+    assert!(text.stdout.contains("1 .tiff"), "{}", text.stdout);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn it_frames_as_the_folder_is_configured_and_needs_no_catalog() {
 #[test]
 fn a_folder_without_images_and_one_that_is_not_there_are_said_to_be_so() {
     let dir = Dir::new();
-    dir.old_file("cube.fits", b"SIMPLE");
+    dir.old_file("scan.tiff", b"II*");
     let ran = dir.run(&["check", "--images", "inbox"]).exits(1);
     assert!(ran.stdout.contains("no image file"), "{}", ran.stdout);
     let ran = dir.run(&["check", "--images", "nowhere"]).exits(2);

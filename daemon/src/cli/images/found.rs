@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use galmorph_cutout::{
-    DecodeError, Flags, FramingSettings, Image, Limits, Look, Preprocessing, RejectReason, decode,
+    DecodeError, Flags, Image, Limits, Look, Preprocessing, RejectReason, decode_rendered,
 };
 use serde::Serialize;
 
 use super::advice::{Advice, advise};
+use crate::config::Folder;
 use crate::intake::OtherFiles;
 use galmorph_inference::catch;
 use galmorph_output::path_text;
@@ -131,7 +132,7 @@ impl Findings {
         &mut self,
         file: &Path,
         limits: &Limits,
-        framing: &FramingSettings,
+        own: &Folder,
         preprocessing: &Preprocessing,
     ) {
         self.sampled += 1;
@@ -142,7 +143,7 @@ impl Findings {
                 return self.faults.push(format!("cannot read '{file}': {error}"));
             }
         };
-        let decoded = catch(|| decode(&bytes, limits))
+        let decoded = catch(|| decode_rendered(&bytes, limits, u32::MAX, &own.rendering))
             .unwrap_or_else(|panic| Err(DecodeError::Broken(panic)));
         let image = match decoded {
             Ok(image) if image.is_blank() => return self.reject(RejectReason::Blank, file),
@@ -150,7 +151,10 @@ impl Findings {
             Err(error) => return self.reject(error.reason(), file),
         };
         *self.sizes.entry(image.dimensions()).or_default() += 1;
-        let shown = framing.plan(image.dimensions()).show(&image, preprocessing);
+        let shown = own
+            .framing()
+            .plan(image.dimensions())
+            .show(&image, preprocessing);
         let name = shown.frame.framing.as_str();
         *self.framing.entry(name).or_default() += 1;
         self.add_flags(shown.flags, file);

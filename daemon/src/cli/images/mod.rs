@@ -13,10 +13,10 @@ mod words;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::{FramingSettings, Preprocessing};
+use galmorph_cutout::Preprocessing;
 
 use super::Outcome;
-use crate::config::Config;
+use crate::config::{Config, Folder};
 use crate::failure::Failure;
 use crate::intake::{Found, Selection, survey};
 use found::Findings;
@@ -31,15 +31,14 @@ pub(super) enum Format {
     Json,
 }
 
-/// Looks at a sample of at most `sample` images of a folder, framed like this, and prints what it found.
+/// Looks at a sample of at most `sample` images of a folder, shown as the configuration says, and prints what it found.
 pub(super) fn check(
     folder: &Path,
     sample: usize,
-    config: &Config,
-    framing: &FramingSettings,
+    (config, own): &(Config, Folder),
     format: Format,
 ) -> Result<Outcome, Failure> {
-    let findings = look(folder, sample, config, framing)?;
+    let findings = look(folder, sample, config, own)?;
     let text = match format {
         Format::Json => findings.json() + "\n",
         Format::Table => findings
@@ -59,12 +58,7 @@ pub(super) fn check(
     })
 }
 
-fn look(
-    folder: &Path,
-    sample: usize,
-    config: &Config,
-    framing: &FramingSettings,
-) -> Result<Findings, Failure> {
+fn look(folder: &Path, sample: usize, config: &Config, own: &Folder) -> Result<Findings, Failure> {
     let cannot = |error: io::Error| {
         let folder = readable(folder);
         Failure::Usage(format!("cannot look at '{folder}': {error}"))
@@ -84,7 +78,7 @@ fn look(
     let mut findings = Findings::new(&folder, files.len(), faults, &others);
     let preprocessing = Preprocessing::default();
     for file in spread(&files, sample) {
-        findings.add(file, &config.limits(), framing, &preprocessing);
+        findings.add(file, &config.limits(), own, &preprocessing);
     }
     Ok(findings)
 }

@@ -77,7 +77,7 @@ impl Findings {
 }
 
 fn row(name: &str, text: &str) -> String {
-    format!("{name:<22}{text}")
+    format!("{name:<21} {text}")
 }
 
 fn example(found: &Example) -> String {
