@@ -99,6 +99,8 @@ fn answers_as_in_torch(arguments: &[&str]) -> Preprocessing {
     watch.arg("watch").arg(dir.images()).arg("--drain");
     // As exact as torch is.
     watch.args(["--precision", "f32"]);
+    // The network was trained on these images as they are.
+    watch.args(["--framing", "paper"]);
     watch
         .arg("--model")
         .arg(&model)

@@ -1,7 +1,7 @@
 //! The files of an evaluation: `evaluation.json`, `predictions.csv`, and one CSV file for each table of
 //! the paper.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use galmorph_cutout::Morphology;
 use galmorph_output::Output;
@@ -29,7 +29,14 @@ pub(crate) enum Extent {
 
 /// The folder of an evaluation.
 pub(crate) struct EvaluationFolder {
+    folder: PathBuf,
     extent: Extent,
+    force: bool,
+    inputs: Vec<PathBuf>,
+}
+
+/// Its files.
+struct Files {
     predictions: Output,
     features: Option<Output>,
     /// Tables 4 to 7 of the paper.
@@ -39,18 +46,29 @@ pub(crate) struct EvaluationFolder {
 }
 
 impl EvaluationFolder {
-    /// Creates the folder if needed, and checks that the files can be written there. `inputs` are what the
-    /// command reads.
+    /// Checks that the files can be written there, before the work. `inputs` are what the command reads.
     ///
     /// # Errors
     /// When one of them can't be, or is there without `force`.
     pub(crate) fn at(folder: &Path, extent: Extent, force: bool, inputs: &[&Path]) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let output = |name: &str| Output::at(&folder.join(name), force, inputs);
-        Ok(Self {
+        let checked = Self {
+            folder: folder.to_owned(),
             extent,
+            force,
+            inputs: inputs.iter().map(|input| input.to_path_buf()).collect(),
+        };
+        if folder.exists() {
+            checked.files()?;
+        }
+        Ok(checked)
+    }
+
+    fn files(&self) -> Result<Files> {
+        let inputs: Vec<&Path> = self.inputs.iter().map(PathBuf::as_path).collect();
+        let output = |name: &str| Output::at(&self.folder.join(name), self.force, &inputs);
+        Ok(Files {
             predictions: output("predictions.csv")?,
-            features: match extent {
+            features: match self.extent {
                 Extent::Measurements => None,
                 Extent::WithFeatures => Some(output("features.npy")?),
             },
@@ -64,14 +82,16 @@ impl EvaluationFolder {
         })
     }
 
-    /// Writes all files.
-    pub(crate) fn write(self, evaluation: &Evaluation, answers: &Answers) -> Result<()> {
+    /// Writes all files, and creates the folder if needed.
+    pub(crate) fn write(&self, evaluation: &Evaluation, answers: &Answers) -> Result<()> {
         const PREFIX: &str = ".galmorph-evaluation-";
+        std::fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
+        let files = self.files()?;
         let json = serde_json::to_vec_pretty(evaluation)
             .map_err(Error::internal("write an evaluation"))?;
         let predictions = predictions(answers, evaluation.subject.temperature, self.extent);
-        self.predictions.write(PREFIX, &predictions)?;
-        if let Some(features) = self.features {
+        files.predictions.write(PREFIX, &predictions)?;
+        if let Some(features) = files.features {
             features.write(PREFIX, &npy::bytes(answers.features()))?;
         }
         let alone = std::slice::from_ref(evaluation);
@@ -81,10 +101,10 @@ impl EvaluationFolder {
             tables::table6(alone),
             tables::table7(alone),
         ];
-        for (output, table) in self.tables.into_iter().zip(tables) {
+        for (output, table) in files.tables.into_iter().zip(tables) {
             output.write(PREFIX, &table.to_csv())?;
         }
-        self.evaluation.write(PREFIX, &json)?;
+        files.evaluation.write(PREFIX, &json)?;
         Ok(())
     }
 }

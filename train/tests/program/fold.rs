@@ -54,7 +54,7 @@ fn each_galaxy_is_answered_once_by_the_network_that_held_it_out() {
 
     // Each model's own answers to its fold, and those of no other model.
     for fold in folds {
-        let alone = dir.path("alone");
+        let alone = dir.path(&format!("alone-{fold}"));
         let mut evaluate = dir.evaluate(fold);
         run(
             evaluate.args(["--fold", fold]).arg("--output").arg(&alone),
