@@ -103,7 +103,7 @@ def main():
             worst = np.abs(ours - fractions).max() if ours.shape == fractions.shape else np.inf
 
             output = Path(scratch, "labels.csv")
-            arguments = ["--quiet", "select", "--votes", str(file), "--output", str(output)]
+            arguments = ["--quiet", "select", "--votes", str(file), "--output", str(output), "--force"]
             galmorph_train("--", *arguments, "--soft-targets")
             labels[file] = output.read_text()
             selected = read_csv(labels[file])[1:]
