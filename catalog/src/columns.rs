@@ -6,7 +6,7 @@
 
 use galmorph_cutout::Morphology;
 
-use crate::schema::probability_columns;
+use crate::schema::{CLASSIFIED_AT, probability_columns};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub enum Kind {
     Real,
     /// Text.
     Text,
-    /// Times: ISO 8601, UTC, as [`crate::time`] writes them.
+    /// Times, UTC. The views write them as `2026-11-27 03:04:05.678`, which SQLite's own functions understand, and the
+    /// exports as `2026-11-27T03:04:05.678Z`.
     Time,
 }
 
@@ -95,86 +96,249 @@ impl Column {
     }
 }
 
-/// The columns of the view `catalog`, in its order.
-pub fn classified_columns() -> Vec<Column> {
+/// A column of a view: what it is, and what it is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ViewColumn {
+    pub(crate) column: Column,
+    /// The expression over the columns of `cutout`.
+    pub(crate) sql: String,
+}
+
+impl ViewColumn {
+    /// A column that is one of `cutout` under its own name.
+    fn plain(column: Column) -> Self {
+        let sql = column.name.clone();
+        Self { column, sql }
+    }
+
+    fn made_of(column: Column, sql: impl Into<String>) -> Self {
+        let sql = sql.into();
+        Self { column, sql }
+    }
+}
+
+/// What a row says of its model.
+fn of_model(column: &str) -> String {
+    format!("(SELECT model.{column} FROM model WHERE model.id = cutout.model)")
+}
+
+/// A time in milliseconds as the views show it.
+fn time_text(column: &str) -> String {
+    format!("strftime('%Y-%m-%d %H:%M:%f', {column} / 1000.0, 'unixepoch')")
+}
+
+/// The probability of the label less that of the runner-up: the second largest number is the largest of the
+/// smaller ones of all pairs.
+fn margin() -> String {
+    let columns = probability_columns();
+    let mut smaller = Vec::new();
+    for (at, one) in columns.iter().enumerate() {
+        for other in &columns[at + 1..] {
+            smaller.push(format!("min({one}, {other})"));
+        }
+    }
+    format!("confidence - max({})", smaller.join(", "))
+}
+
+/// The view `catalog`, in the order of its columns. New ones come last: programs may count on the place of the
+/// others.
+pub(crate) fn catalog_view() -> Vec<ViewColumn> {
+    let plain = ViewColumn::plain;
     let mut columns = vec![
-        Column::text("path")
-            .ucd("meta.id;meta.file")
-            .meaning("File of the cutout"),
-        Column::text("object_id")
-            .ucd("meta.id;meta.main")
-            .meaning("Identifier of the object; the name of the file without its ending where nothing else is known"),
-        Column::real("ra")
-            .unit("deg")
-            .ucd("pos.eq.ra;meta.main")
-            .meaning("Right ascension (ICRS)"),
-        Column::real("dec")
-            .unit("deg")
-            .ucd("pos.eq.dec;meta.main")
-            .meaning("Declination (ICRS)"),
-        Column::text("label")
-            .ucd("src.morph.type;meta.main")
-            .meaning("The most probable class"),
-        Column::real("confidence")
-            .ucd("stat.confidenceLevel;src.morph.type")
-            .meaning("The probability of the label"),
+        plain(
+            Column::text("path")
+                .ucd("meta.id;meta.file")
+                .meaning("File of the cutout"),
+        ),
+        plain(Column::text("object_id").ucd("meta.id;meta.main").meaning(
+            "Identifier of the object; the name of the file without its ending where nothing else is known",
+        )),
+        plain(
+            Column::real("ra")
+                .unit("deg")
+                .ucd("pos.eq.ra;meta.main")
+                .meaning("Right ascension (ICRS)"),
+        ),
+        plain(
+            Column::real("dec")
+                .unit("deg")
+                .ucd("pos.eq.dec;meta.main")
+                .meaning("Declination (ICRS)"),
+        ),
+        plain(
+            Column::text("label")
+                .ucd("src.morph.type;meta.main")
+                .meaning("The most probable class"),
+        ),
+        plain(
+            Column::real("confidence")
+                .ucd("stat.confidenceLevel;src.morph.type")
+                .meaning("The probability of the label"),
+        ),
     ];
     let probabilities = probability_columns().into_iter().zip(Morphology::ALL);
     columns.extend(probabilities.map(|(name, class)| {
-        Column::real(name)
-            .ucd("stat.probability;src.morph.type")
-            .meaning(format!("The probability of the class {}", class.name()))
+        plain(
+            Column::real(name)
+                .ucd("stat.probability;src.morph.type")
+                .meaning(format!("The probability of the class {}", class.name())),
+        )
     }));
     columns.extend([
-        Column::text("model")
-            .ucd("meta.id;meta.software")
-            .meaning("Name of the model that answered"),
-        Column::time("classified_at")
-            .ucd("time.processing")
-            .meaning("When it answered (UTC)"),
-        Column::text("framing").meaning("How the part of the image was found that the network saw"),
-        Column::real("frame_x")
-            .unit("pixel")
-            .ucd("pos.cartesian.x;instr.det")
-            .meaning("Column of the frame's centre in the image, from its left edge"),
-        Column::real("frame_y")
-            .unit("pixel")
-            .ucd("pos.cartesian.y;instr.det")
-            .meaning("Row of the frame's centre in the image, from its top edge"),
-        Column::real("frame_side")
-            .unit("pixel")
-            .meaning("Side of the frame in pixels of the image; 8.48 petroR90"),
-        Column::text("flags")
-            .ucd("meta.code.qual")
-            .meaning("What is odd about the image, separated by commas"),
-        Column::text("position_from")
-            .ucd("meta.ref")
-            .meaning("Where ra and dec come from"),
-        Column::real("radius")
-            .unit("arcsec")
-            .ucd("phys.angSize;src")
-            .meaning("Radius of the object (petroR90), where it is known"),
-        Column::text("stretch").meaning("What made a picture of a FITS image"),
+        ViewColumn::made_of(
+            Column::text("model")
+                .ucd("meta.id;meta.software")
+                .meaning("Name of the model that answered"),
+            of_model("name"),
+        ),
+        ViewColumn::made_of(
+            Column::time("classified_at")
+                .ucd("time.processing")
+                .meaning("When it answered (UTC)"),
+            CLASSIFIED_AT,
+        ),
+        plain(
+            Column::text("framing")
+                .meaning("How the part of the image was found that the network saw"),
+        ),
+        plain(
+            Column::real("frame_x")
+                .unit("pixel")
+                .ucd("pos.cartesian.x;instr.det")
+                .meaning("Column of the frame's centre in the image, from its left edge"),
+        ),
+        plain(
+            Column::real("frame_y")
+                .unit("pixel")
+                .ucd("pos.cartesian.y;instr.det")
+                .meaning("Row of the frame's centre in the image, from its top edge"),
+        ),
+        plain(
+            Column::real("frame_side")
+                .unit("pixel")
+                .meaning("Side of the frame in pixels of the image; 8.48 petroR90"),
+        ),
+        plain(
+            Column::text("flags")
+                .ucd("meta.code.qual")
+                .meaning("What is odd about the image, separated by commas"),
+        ),
+        plain(
+            Column::text("position_from")
+                .ucd("meta.ref")
+                .meaning("Where ra and dec come from"),
+        ),
+        plain(
+            Column::real("radius")
+                .unit("arcsec")
+                .ucd("phys.angSize;src")
+                .meaning("Radius of the object (petroR90), where it is known"),
+        ),
+        plain(Column::text("stretch").meaning("What made a picture of a FITS image")),
     ]);
+    columns.extend(since_version_7());
     columns
 }
 
-/// The columns of rejected files.
-pub fn rejected_columns() -> Vec<Column> {
-    vec![
-        Column::text("path")
-            .ucd("meta.id;meta.file")
-            .meaning("The file"),
-        Column::text("reason")
-            .ucd("meta.code.status")
-            .meaning("Why it was rejected"),
-        Column::integer("bytes")
-            .unit("byte")
-            .meaning("Size of the file"),
-        Column::time("modified").meaning("When the file was last changed (UTC)"),
-        Column::integer("attempts").meaning("How often it was tried"),
-        Column::time("updated")
-            .ucd("time.processing")
-            .meaning("When it was last tried (UTC)"),
+fn since_version_7() -> [ViewColumn; 9] {
+    let plain = ViewColumn::plain;
+    [
+        plain(
+            Column::real("entropy")
+                .unit("nat")
+                .meaning("Entropy of the probabilities; 0 where one class is certain"),
+        ),
+        ViewColumn::made_of(
+            Column::real("margin")
+                .ucd("stat.probability;arith.diff")
+                .meaning("The probability of the label less that of the second most probable class"),
+            margin(),
+        ),
+        ViewColumn::made_of(
+            Column::time("first_seen").meaning("When the file was found (UTC)"),
+            time_text("first_seen"),
+        ),
+        ViewColumn::made_of(
+            Column::text("model_digest")
+                .ucd("meta.checksum;meta.software")
+                .meaning("BLAKE3 digest of the model's file"),
+            of_model("digest"),
+        ),
+        ViewColumn::made_of(
+            Column::text("arithmetic").meaning("The numbers that the network multiplied: f32 or bf16"),
+            of_model("arithmetic"),
+        ),
+        plain(
+            Column::text("program_version")
+                .ucd("meta.version;meta.software")
+                .meaning("The version of galmorph that recorded the answer"),
+        ),
+        plain(
+            Column::integer("healpix")
+                .ucd("pos.healpix")
+                .meaning("HEALPix cell of the position, nested, order 29"),
+        ),
+        plain(Column::real("novelty").meaning(
+            "How unlike the training images the image is; empty where the model doesn't say",
+        )),
+        plain(Column::text("prediction_set").meaning(
+            "The classes that are not ruled out at the asked coverage, the most probable first; empty where the model doesn't say",
+        )),
     ]
+}
+
+/// The view `rejected`, in the order of its columns.
+pub(crate) fn rejected_view() -> Vec<ViewColumn> {
+    let plain = ViewColumn::plain;
+    vec![
+        plain(
+            Column::text("path")
+                .ucd("meta.id;meta.file")
+                .meaning("The file"),
+        ),
+        plain(
+            Column::text("reason")
+                .ucd("meta.code.status")
+                .meaning("Why it was rejected, in a word"),
+        ),
+        plain(
+            Column::integer("bytes")
+                .unit("byte")
+                .meaning("Size of the file"),
+        ),
+        ViewColumn::made_of(
+            Column::time("modified").meaning("When the file was last changed (UTC)"),
+            // Nanoseconds, or a text.
+            "iif(typeof(modified) = 'integer', strftime('%Y-%m-%d %H:%M:%f', modified / 1000000 / 1000.0, 'unixepoch'), modified)",
+        ),
+        plain(Column::integer("attempts").meaning("How often it was tried")),
+        ViewColumn::made_of(
+            Column::time("updated")
+                .ucd("time.processing")
+                .meaning("When it was last tried (UTC)"),
+            time_text("updated"),
+        ),
+        plain(Column::text("message").meaning("Why it was rejected, in a sentence")),
+        plain(
+            Column::text("object_id")
+                .ucd("meta.id;meta.main")
+                .meaning("Identifier of the object"),
+        ),
+        ViewColumn::made_of(
+            Column::time("first_seen").meaning("When the file was found (UTC)"),
+            time_text("first_seen"),
+        ),
+    ]
+}
+
+/// The columns of the view `catalog`, in its order.
+pub fn classified_columns() -> Vec<Column> {
+    let columns = catalog_view().into_iter();
+    columns.map(|column| column.column).collect()
+}
+
+/// The columns of the view `rejected`, in its order.
+pub fn rejected_columns() -> Vec<Column> {
+    let columns = rejected_view().into_iter();
+    columns.map(|column| column.column).collect()
 }

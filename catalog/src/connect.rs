@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use crate::error::opening_fault;
-use crate::{CatalogError, schema};
+use crate::{CatalogError, migration, schema};
 use galmorph_output::readable;
 
 /// The first SQLite whose WAL mode can't lose commits.
@@ -111,7 +111,11 @@ pub(crate) fn check_version(connection: &Connection, path: &Path) -> Result<i32,
             schema::VERSION
         ).into()));
     }
-    Ok(version)
+    // One that is on its way still looks as it did before.
+    let before = migration::version_before(connection);
+    Ok(before
+        .map_err(|error| opening_fault(path, error))?
+        .unwrap_or(version))
 }
 
 pub(crate) fn check_library(version: i32) -> Result<(), CatalogError> {

@@ -7,7 +7,8 @@
 //! | module | |
 //! |---|---|
 //! | `lock`, `presence` | one daemon for a catalog; the catalog on the disk is the one in use |
-//! | `schema` | tables, views, and the way from one version to the next |
+//! | `schema` | tables, indexes and views |
+//! | `migration` | the way from an earlier version to this one |
 //! | `shape` | whether a catalog has the tables and views that it should have |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
@@ -22,7 +23,9 @@ mod connect;
 mod error;
 pub mod export;
 mod file;
+mod healpix;
 mod lock;
+mod migration;
 mod names;
 mod presence;
 mod reader;
@@ -38,8 +41,13 @@ mod writer;
 
 pub use error::{CatalogError, CatalogFault};
 pub use file::{Condition, in_use, inspect, sizes};
+pub use healpix::separation;
+pub use migration::Supervisor;
 pub use names::files_of;
-pub use reader::{BackupError, FileStatus, Filter, Query, Reader, RequiredModel, StaleReason};
+pub use reader::{
+    BackupError, Cone, FileStatus, Filter, Order, Query, Reader, RequiredModel, SqlError,
+    StaleReason,
+};
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
 pub use schema::probability_columns;
 pub use stamp::Stamp;

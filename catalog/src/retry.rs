@@ -12,6 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use galmorph_cutout::RejectReason;
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use crate::connect::{
@@ -24,9 +25,6 @@ use galmorph_output::{path_text, readable, text_path};
 
 /// Rejected files by the kind of fault.
 pub type ByReason = BTreeMap<String, u64>;
-
-/// The kind of fault in `cutout.reason`: what stands before the colon.
-pub(crate) const KIND: &str = "substr(reason, 1, instr(reason, ':') - 1)";
 
 /// The file by which the daemon learns that rows were marked. It is the lock file, which is there while a
 /// daemon runs, and is never replaced.
@@ -207,8 +205,8 @@ struct Rejected {
 /// The next rows of rejected files after a path, in the order of their paths.
 fn rejected(connection: &Connection, last: &str) -> rusqlite::Result<Vec<Rejected>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT id, path, {KIND}, retry IS NOT NULL FROM cutout
-         WHERE state = 'rejected' AND path > ?1 ORDER BY path LIMIT {PAGE}"
+        "SELECT id, path, reason, retry IS NOT NULL FROM cutout
+         WHERE reason IS NOT NULL AND path > ?1 ORDER BY path LIMIT {PAGE}"
     ))?;
     statement
         .query_map([last], |row| {
@@ -231,12 +229,12 @@ fn mark(connection: &mut Connection, rows: Vec<(i64, String)>) -> rusqlite::Resu
     }
     // Another writer is waited for here.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let now = time::now();
+    let now = time::milliseconds(Timestamp::now());
     for (id, kind) in rows {
         let marked = transaction
             .prepare_cached(
                 "UPDATE cutout SET retry = ?2
-                 WHERE id = ?1 AND state = 'rejected' AND retry IS NULL",
+                 WHERE id = ?1 AND reason IS NOT NULL AND retry IS NULL",
             )?
             .execute(params![id, now])?;
         if marked > 0 {

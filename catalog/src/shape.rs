@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use crate::schema;
+use crate::writer::is_settling;
 
 /// A thing in a schema, as it is told to people.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,8 +107,12 @@ fn tell(part: &Part, is_there: bool) -> String {
 
 /// Each part that is not as it should be, how it should be, and whether it is there.
 fn compare(connection: &Connection) -> rusqlite::Result<Vec<(Part, String, bool)>> {
-    let mut model = Connection::open_in_memory()?;
-    schema::migrate(&mut model, 0)?;
+    let model = Connection::open_in_memory()?;
+    schema::create(&model)?;
+    // The views of a catalog that has gone back to a model are others for a while.
+    if is_settling(connection).unwrap_or(false) {
+        model.execute_batch(&schema::make_views(true))?;
+    }
     let found = shape(connection)?;
     Ok(shape(&model)?
         .into_iter()
@@ -121,9 +126,11 @@ fn compare(connection: &Connection) -> rusqlite::Result<Vec<(Part, String, bool)
         .collect())
 }
 
-/// Spaces and line ends say nothing.
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
+/// Spaces and line ends say nothing, and neither do the quotes that SQLite puts around the name of a table that was
+/// renamed.
+fn words(text: &str) -> Vec<String> {
+    let words = text.split_whitespace();
+    words.map(|word| word.replace('"', "")).collect()
 }
 
 fn shape(connection: &Connection) -> rusqlite::Result<Shape> {

@@ -1,5 +1,7 @@
+mod migration;
 mod operations;
 mod presence;
+mod questions;
 
 use super::*;
 
@@ -33,6 +35,7 @@ fn model(name: &str) -> ModelInUse {
         name: name.into(),
         digest: blake3::hash(b"model"),
         card: format!("{{\"name\":\"{name}\"}}"),
+        arithmetic: "f32".into(),
     }
 }
 
@@ -178,7 +181,7 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
     assert_eq!(standing.unwrap(), FileStatus::Done { rejected: false });
     assert!(!done("/c", 12, time, writer.model()));
     assert_eq!(
-        fixture.ask::<String>("SELECT reason FROM cutout WHERE path = '/b'"),
+        fixture.ask::<String>("SELECT reason || ': ' || message FROM rejected WHERE path = '/b'"),
         "broken: it is"
     );
 }
@@ -190,18 +193,21 @@ fn a_changed_file_takes_the_new_digest_and_the_old_answer_is_kept() {
     writer
         .record(&[entry("/a", "d1", classified(ANSWER))])
         .unwrap();
-    let first_seen: String = fixture.ask("SELECT first_seen FROM cutout");
+    let first_seen: String = fixture.ask("SELECT first_seen FROM catalog");
     writer
         .record(&[entry("/a", "d2", classified(ANSWER))])
         .unwrap();
     assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM cutout"), 1);
-    let digest = fixture.ask::<String>("SELECT digest FROM cutout");
+    let digest = fixture.ask::<String>("SELECT lower(hex(digest)) FROM cutout");
     assert_eq!(digest, hash("d2").to_string());
     assert_eq!(
-        fixture.ask::<String>("SELECT first_seen FROM cutout"),
+        fixture.ask::<String>("SELECT first_seen FROM catalog"),
         first_seen
     );
-    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM classification"), 2);
+    let other = fixture.ask::<String>("SELECT lower(hex(digest)) FROM other_answer");
+    assert_eq!(other, hash("d1").to_string());
+    // The old content is known when it comes back.
+    writer.record(&[entry("/a", "d1", Verdict::Known)]).unwrap();
 }
 
 #[test]
@@ -224,7 +230,7 @@ fn the_long_form_ranks_the_classes_and_breaks_ties_by_id() {
 }
 
 #[test]
-fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_answer() {
+fn the_wide_view_shows_the_last_answer_of_each_file_and_no_rejected_ones() {
     let fixture = Fixture::new();
     let mut first = fixture.writer("first");
     first
@@ -249,24 +255,27 @@ fn the_wide_view_shows_the_model_that_came_last_and_rejected_files_without_an_an
     let mut again = fixture.writer("first");
     again.record(&[entry("/c", "d1", Verdict::Known)]).unwrap();
     assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM model"), 2);
-    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM catalog"), 3);
+    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM catalog"), 2);
+    assert_eq!(fixture.ask::<String>("SELECT path FROM rejected"), "/b");
     assert_eq!(
         fixture.ask::<String>("SELECT model FROM catalog WHERE path = '/a'"),
         "second"
     );
     assert_eq!(
         fixture.ask::<String>("SELECT label FROM catalog WHERE path = '/c'"),
-        "cigar"
+        "in_between"
     );
-    assert!(
-        fixture
-            .ask::<Option<String>>("SELECT label FROM catalog WHERE path = '/b'")
-            .is_none()
-    );
-    assert_eq!(
-        fixture.ask::<i64>("SELECT count(*) FROM probability WHERE path = '/a'"),
-        10
-    );
+    // Each file has the answers of both models to its content.
+    for path in ["/a", "/c"] {
+        let labels = format!(
+            "SELECT group_concat(model || ' ' || class_name, ', ')
+             FROM (SELECT * FROM probability WHERE path = '{path}' AND ranking = 1 ORDER BY model)"
+        );
+        assert_eq!(
+            fixture.ask::<String>(&labels),
+            "first in_between, second cigar"
+        );
+    }
 }
 
 #[test]
@@ -282,7 +291,7 @@ fn content_that_is_rejected_now_has_no_answer_though_it_had_one() {
         .unwrap();
     let rows = "SELECT group_concat(path || ifnull(label, '-'), ' ')
                 FROM (SELECT path, label FROM catalog ORDER BY path)";
-    assert_eq!(fixture.ask::<String>(rows), "/ain_between /b-");
+    assert_eq!(fixture.ask::<String>(rows), "/ain_between");
     let paths = "SELECT group_concat(DISTINCT path) FROM probability";
     assert_eq!(fixture.ask::<String>(paths), "/a");
 }

@@ -17,7 +17,7 @@ use crate::connect::{
 };
 use crate::error::{CatalogFault, fault, opening_fault};
 use crate::reader::freshness::{RequiredModel, count};
-use crate::retry::KIND;
+use crate::writer::{Place, begin_settling, is_settling};
 use crate::{CatalogError, Reader, Writer, time};
 use galmorph_output::{path_text, readable, text_path};
 
@@ -83,28 +83,38 @@ impl Writer {
     ///
     /// Returns how many files are rejected under limits that were changed since: a rejection stands
     /// until `galmorph retry` asks for another try.
-    pub fn record_watch(&self, watched: &Watched, limits: &Limits) -> Result<u64, CatalogError> {
+    pub fn record_watch(
+        &mut self,
+        watched: &Watched,
+        limits: &Limits,
+    ) -> Result<u64, CatalogError> {
         let after = WatchRow::new(self.model, watched, limits);
-        self.write("write to", |connection| {
+        let (rejected, settling) = self.write("write to", |connection| {
             let before = WatchRow::read(connection)?;
             let rejected_under_other_limits = match &before {
                 Some(before) if before.limits != after.limits => {
                     let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
                     let reasons: Vec<&str> = reasons.map(|reason| reason.as_str()).collect();
-                    let statement = format!(
-                        "SELECT count(*) FROM cutout WHERE state = 'rejected' AND retry IS NULL
-                             AND {KIND} IN (SELECT value FROM json_each(?1))"
-                    );
+                    let statement =
+                        "SELECT count(*) FROM cutout WHERE reason IS NOT NULL AND retry IS NULL
+                             AND reason IN (SELECT value FROM json_each(?1))";
                     let reasons = serde_json::json!(reasons).to_string();
-                    count(connection, &statement, [reasons])?
+                    count(connection, statement, [reasons])?
                 }
                 _ => 0,
             };
             if before.as_ref() != Some(&after) {
-                after.write(connection)?;
+                let transaction = connection.unchecked_transaction()?;
+                after.write(&transaction)?;
+                if before.is_none_or(|before| before.model != after.model) {
+                    begin_settling(&transaction, after.model)?;
+                }
+                transaction.commit()?;
             }
-            Ok(rejected_under_other_limits)
-        })
+            Ok((rejected_under_other_limits, is_settling(connection)?))
+        })?;
+        self.settling = settling.then(Place::default);
+        Ok(rejected)
     }
 
     /// Writes down the last error.

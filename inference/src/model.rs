@@ -63,6 +63,14 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
+    /// The name in catalogs and cards.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
     fn of(kernel: Kernel) -> Self {
         match kernel.dtype() {
             DType::F32 => Self::F32,
@@ -109,6 +117,7 @@ pub struct Model {
     pub digest: Hash,
     /// What computes its convolutions.
     pub kernel: Kernel,
+    name: String,
     plan: Plan,
 }
 
@@ -175,6 +184,7 @@ impl Model {
             .filter(|proto| proto.graph.is_some())
             .ok_or(Fault::NotOnnx)?;
         let card = card_in_use(&proto, options)?;
+        let name = name_in_use(&card, &card_in_use(&proto, Options::default())?);
         check_interface(&proto)?;
         check_weights(&proto)?;
         let digest = blake3::hash(bytes.as_ref());
@@ -183,6 +193,7 @@ impl Model {
         let plan = catch(|| prepare(proto, &card, kernel)).map_err(Fault::Contract)??;
         let model = Self {
             card,
+            name,
             digest,
             kernel,
             plan,
@@ -204,6 +215,12 @@ impl Model {
             arithmetic: self.arithmetic(),
         };
         serde_json::to_string(&card).expect("a card is a tree of plain values")
+    }
+
+    /// The name of the card, and behind it the settings that are not those of the file's own card, as in
+    /// `zhu2019-small scales=200,220`. So answers under other settings can be told apart.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What an answer is the average of, for people.
@@ -255,6 +272,19 @@ fn card_in_use(proto: &ModelProto, options: Options<'_>) -> Result<ModelCard, Fa
         card.early_stop = EarlyStop::Never;
     }
     Ok(card)
+}
+
+fn name_in_use(card: &ModelCard, of_the_file: &ModelCard) -> String {
+    let mut name = card.name.clone();
+    let scales = &card.preprocessing.test_scales;
+    if *scales != of_the_file.preprocessing.test_scales {
+        let scales: Vec<String> = scales.iter().map(ToString::to_string).collect();
+        name = format!("{name} scales={}", scales.join(","));
+    }
+    if card.early_stop != of_the_file.early_stop {
+        name = format!("{name} early_stop={}", card.early_stop);
+    }
+    name
 }
 
 /// The contract names one input and one output; the network's weights may be listed as inputs too.

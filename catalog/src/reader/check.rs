@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, RejectReason};
 use rusqlite::Connection;
 
 use super::Reader;
@@ -38,6 +38,10 @@ pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 
 /// What must be so of every row: what it says of those where it is not, and how those are found.
 fn invariants() -> Vec<(&'static str, String)> {
+    let reasons: Vec<String> = (RejectReason::ALL.iter())
+        .map(|reason| format!("'{reason}'"))
+        .collect();
+    let reasons = reasons.join(", ");
     let columns = probability_columns();
     let (sum, list) = (columns.join(" + "), columns.join(", "));
     let label_is_largest = Morphology::ALL
@@ -48,31 +52,30 @@ fn invariants() -> Vec<(&'static str, String)> {
             )
         })
         .join(" OR ");
+    let of_answers = |condition: &str| {
+        format!(
+            "SELECT path FROM cutout WHERE label IS NOT NULL AND ({condition})
+             UNION ALL SELECT lower(hex(digest)) FROM other_answer WHERE {condition}"
+        )
+    };
     vec![
         (
-            "is classified, and has no answer",
-            "SELECT path FROM cutout WHERE state = 'classified' AND NOT EXISTS
-                 (SELECT 1 FROM classification WHERE classification.digest = cutout.digest)"
-                .into(),
-        ),
-        (
-            "is rejected, and its reason names no kind of fault",
-            "SELECT path FROM cutout WHERE state = 'rejected' AND instr(reason, ':') < 2".into(),
+            "was rejected for no known reason",
+            format!(
+                "SELECT path FROM cutout WHERE reason IS NOT NULL AND reason NOT IN ({reasons})"
+            ),
         ),
         (
             "is to be tried again, and is not rejected",
-            "SELECT path FROM cutout WHERE retry IS NOT NULL AND state <> 'rejected'".into(),
+            "SELECT path FROM cutout WHERE retry IS NOT NULL AND reason IS NULL".into(),
         ),
         (
             "has an answer whose probabilities do not sum to 1",
-            format!("SELECT digest FROM classification WHERE NOT abs({sum} - 1) < 1e-3"),
+            of_answers(&format!("NOT abs({sum} - 1) < 1e-3")),
         ),
         (
             "has an answer whose label is not the most probable class",
-            format!(
-                "SELECT digest FROM classification
-                 WHERE confidence <> max({list}) OR {label_is_largest}"
-            ),
+            of_answers(&format!("confidence <> max({list}) OR {label_is_largest}")),
         ),
     ]
 }

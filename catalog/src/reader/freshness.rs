@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::Reader;
 use crate::error::fault;
-use crate::retry::KIND;
+use crate::schema::CLASSIFIED_AT;
 use crate::writer::{SEPARATOR, sql_bytes, unsigned};
 use crate::{ByReason, CatalogError, Stamp, time};
 use galmorph_output::path_text;
@@ -81,11 +81,12 @@ impl Reader {
     ) -> Result<FileStatus, CatalogError> {
         let find = || {
             let mut statement = self.connection.prepare_cached(
-                "SELECT state = 'rejected', bytes = ?2 AND modified = ?3 AND (?5 IS NULL OR ?5 <= updated),
+                "SELECT reason IS NOT NULL, bytes = ?2 AND modified = ?3 AND (?5 IS NULL OR ?5 <= updated),
                      retry IS NOT NULL,
-                     EXISTS (SELECT 1 FROM classification
-                             WHERE classification.digest = cutout.digest AND classification.model = ?4
-                                 AND classification.rendering = cutout.rendering),
+                     ifnull(model = ?4, 0)
+                         OR EXISTS (SELECT 1 FROM other_answer AS other
+                                    WHERE other.digest = cutout.digest AND other.model = ?4
+                                        AND other.rendering = cutout.rendering),
                      rendering, width, height
                  FROM cutout WHERE path = ?1",
             )?;
@@ -94,8 +95,7 @@ impl Reader {
                 sql_bytes(stamp.bytes),
                 time::exact(stamp.modified),
                 wanted.model,
-                (changed <= SystemTime::now())
-                    .then(|| time::to_millisecond(time::nearest(changed)))
+                (changed <= SystemTime::now()).then(|| time::milliseconds(time::nearest(changed)))
             ];
             let found = statement.query_row(values, |row| {
                 let answered = row.get(3)? && is_shown_as(framing, row)?;
@@ -121,9 +121,9 @@ impl Reader {
             let total = count(&self.connection, "SELECT count(*) FROM cutout", [])?;
             let by_reason = self
                 .connection
-                .prepare(&format!(
-                    "SELECT {KIND}, count(*) FROM cutout WHERE state = 'rejected' GROUP BY 1"
-                ))?
+                .prepare(
+                    "SELECT reason, count(*) FROM cutout WHERE reason IS NOT NULL GROUP BY reason",
+                )?
                 .query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?
                 .collect::<rusqlite::Result<ByReason>>()?;
             let rejected = by_reason.values().sum();
@@ -138,9 +138,10 @@ impl Reader {
 
     /// How many answers the network gave in the last `period`, per second.
     pub fn rate(&self, period: Duration) -> Result<f64, CatalogError> {
-        let since = time::to_millisecond(time::nearest(SystemTime::now() - period));
-        let statement = "SELECT count(*) FROM classification WHERE classified_at > ?1";
-        let count = count(&self.connection, statement, [since])
+        let since = time::in_sql(time::nearest(SystemTime::now() - period));
+        let statement =
+            format!("SELECT count(*) FROM cutout WHERE label IS NOT NULL AND {CLASSIFIED_AT} > ?1");
+        let count = count(&self.connection, &statement, [since])
             .map_err(|error| fault(&self.path, "read", error))?;
         Ok(count as f64 / period.as_secs_f64())
     }

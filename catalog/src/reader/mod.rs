@@ -2,12 +2,15 @@
 
 mod backup;
 mod check;
+mod filter;
 pub(crate) mod freshness;
 mod query;
+mod sql;
 
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use crate::CatalogError;
@@ -16,12 +19,19 @@ use crate::connect::{
 };
 use crate::error::{fault, opening_fault};
 use crate::file::{open_immutable, sizes};
+use crate::healpix::separation;
 pub use backup::BackupError;
+pub use filter::{Cone, Filter, Order, Query};
 pub use freshness::{FileStatus, RequiredModel, StaleReason};
 use galmorph_output::{path_text, readable, text_path};
-pub use query::{Filter, Query};
+pub use sql::SqlError;
 
-/// One who reads.
+/// A function of its arguments alone.
+const FUNCTION: FunctionFlags =
+    FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC);
+
+/// One who reads. In SQL, it has a function `separation(ra, dec, ra, dec)`: the angle between two positions, all in
+/// degrees.
 #[derive(Debug)]
 pub struct Reader {
     pub(crate) connection: Connection,
@@ -70,6 +80,17 @@ impl Reader {
                 format!("'{}' is empty, not a galmorph catalog", readable(path)).into(),
             ));
         }
+        connection
+            .create_scalar_function("separation", 4, FUNCTION, |values| {
+                let degrees = |at| values.get::<Option<f64>>(at);
+                let (Some(ra), Some(dec), Some(other_ra), Some(other_dec)) =
+                    (degrees(0)?, degrees(1)?, degrees(2)?, degrees(3)?)
+                else {
+                    return Ok(None);
+                };
+                Ok(Some(separation((ra, dec), (other_ra, other_dec))))
+            })
+            .map_err(fault)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -103,12 +124,15 @@ impl Reader {
         model: i64,
         rendering: &str,
     ) -> Result<bool, CatalogError> {
-        let statement =
-            "SELECT 1 FROM classification WHERE digest = ?1 AND model = ?2 AND rendering = ?3";
-        self.exists(
-            statement,
-            params![digest.to_hex().as_str(), model, rendering],
-        )
+        // If one file of the content shows it, all do, or it is among the other answers.
+        let statement = "SELECT 1
+             FROM (SELECT model, rendering FROM cutout
+                   WHERE substr(digest, 1, 8) = substr(?1, 1, 8) AND digest = ?1 AND label IS NOT NULL LIMIT 1)
+             WHERE model = ?2 AND rendering = ?3
+             UNION ALL
+             SELECT 1 FROM other_answer WHERE digest = ?1 AND model = ?2 AND rendering = ?3
+             LIMIT 1";
+        self.exists(statement, params![digest.as_bytes(), model, rendering])
     }
 
     /// At most `limit` files that are to be tried again, in the order of their paths, from the one after

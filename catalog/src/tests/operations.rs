@@ -1,4 +1,4 @@
-//! What `status`, `retry` and the daemon's idle moments need of the catalog, and its second version.
+//! What `status`, `retry` and the daemon's idle moments need of the catalog.
 
 use super::*;
 
@@ -27,21 +27,64 @@ fn the_view_shows_the_answers_of_the_model_in_use_where_there_are_some() {
     let limits = galmorph_cutout::Limits::default();
     let shown = "SELECT group_concat(path || ' ' || model, ', ')
                  FROM (SELECT path, model FROM catalog ORDER BY path)";
-    for (name, digests, expected) in [
-        ("first", vec!["d1", "d2"], "/d1 first, /d2 first"),
-        ("second", vec!["d1"], "/d1 second, /d2 first"),
-        ("third", vec!["d1"], "/d1 third, /d2 first"),
-        ("second", vec![], "/d1 second, /d2 first"),
-        ("first", vec![], "/d1 first, /d2 first"),
-        ("fourth", vec![], "/d1 third, /d2 first"),
+    for (name, at_first, digests, then) in [
+        ("first", "", vec!["d1", "d2"], "/d1 first, /d2 first"),
+        (
+            "second",
+            "/d1 first, /d2 first",
+            vec!["d1"],
+            "/d1 second, /d2 first",
+        ),
+        (
+            "third",
+            "/d1 second, /d2 first",
+            vec!["d1"],
+            "/d1 third, /d2 first",
+        ),
+        (
+            "second",
+            "/d1 second, /d2 first",
+            vec![],
+            "/d1 second, /d2 first",
+        ),
+        (
+            "first",
+            "/d1 first, /d2 first",
+            vec![],
+            "/d1 first, /d2 first",
+        ),
+        // What has no answer of the model in use shows what it showed before.
+        (
+            "fourth",
+            "/d1 first, /d2 first",
+            vec![],
+            "/d1 first, /d2 first",
+        ),
+        (
+            "third",
+            "/d1 third, /d2 first",
+            vec!["d2"],
+            "/d1 third, /d2 third",
+        ),
     ] {
         let mut writer = fixture.writer(name);
         writer.record_watch(&watched("/in"), &limits).unwrap();
+        let rows = || fixture.ask::<Option<String>>(shown).unwrap_or_default();
+        // To readers it is one step, and the rows that follow change nothing.
+        assert_eq!(rows(), at_first, "{name}");
+        while writer.settle().unwrap() {
+            assert_eq!(rows(), at_first, "{name}");
+        }
+        assert_eq!(rows(), at_first, "{name}");
         for digest in digests {
             let entry = entry(&format!("/{digest}"), digest, classified(ANSWER));
             writer.record(&[entry]).unwrap();
         }
-        assert_eq!(fixture.ask::<String>(shown), expected, "{name}");
+        assert_eq!(rows(), then, "{name}");
+        // And the fast view is there again, which is a start's own.
+        let reader = Reader::open_to_check(&fixture.path()).unwrap();
+        assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
+        assert_eq!(fixture.ask::<i64>("SELECT settling FROM watch"), 0);
     }
 }
 
@@ -49,7 +92,7 @@ fn the_view_shows_the_answers_of_the_model_in_use_where_there_are_some() {
 fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
     let fixture = Fixture::new();
     let limits = galmorph_cutout::Limits::default();
-    let writer = fixture.writer("m");
+    let mut writer = fixture.writer("m");
     let reader = Reader::open_current(&fixture.path()).unwrap();
     assert_eq!(reader.watch().unwrap(), None);
     // Names that are not UTF-8 come back as they went.
@@ -112,7 +155,7 @@ fn a_start_under_other_limits_counts_what_was_rejected_under_the_old_ones_once()
             entry("/c", "d3", rejected(RejectReason::Broken)),
         ])
         .unwrap();
-    let count = |limits| writer.record_watch(&watched("/a"), limits).unwrap();
+    let mut count = |limits| writer.record_watch(&watched("/a"), limits).unwrap();
     assert_eq!([count(&limits), count(&wider), count(&wider)], [0, 2, 0]);
 }
 
@@ -203,10 +246,10 @@ fn a_rate_counts_the_answers_of_its_period_alone() {
         writer
             .connection
             .execute(
-                "UPDATE classification SET classified_at = ?1 WHERE digest = ?2",
+                "UPDATE cutout SET classified = ?1 WHERE digest = ?2",
                 params![
-                    crate::time::to_millisecond(crate::time::nearest(ago)),
-                    hash(digest).to_hex().as_str()
+                    crate::time::milliseconds(crate::time::nearest(ago)),
+                    hash(digest).as_bytes()
                 ],
             )
             .unwrap();
@@ -239,23 +282,4 @@ fn the_log_is_emptied_unless_a_reader_needs_it_and_waits_for_nobody() {
     assert!(writer.empty_log().unwrap());
     assert_eq!(log(&fixture), 0);
     assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM cutout"), 1);
-}
-
-#[test]
-fn the_first_version_comes_to_be_what_a_new_catalog_is() {
-    let (old, new) = (Fixture::new(), Fixture::new());
-    Connection::open(old.path())
-        .unwrap()
-        .execute_batch(include_str!("../../../tests/corpus/catalog/version-1.sql"))
-        .unwrap();
-    assert_eq!(old.ask::<i64>("PRAGMA user_version"), 1);
-    drop((old.writer("m"), new.writer("m")));
-    let schema = "SELECT group_concat(type || ' ' || name || ' ' || ifnull(sql, ''), char(10))
-                  FROM (SELECT * FROM sqlite_schema ORDER BY type, name)";
-    assert_eq!(old.ask::<String>(schema), new.ask::<String>(schema));
-    let columns = "SELECT group_concat(name, ' ') FROM pragma_table_info('cutout')";
-    assert!(
-        old.ask::<String>(columns)
-            .ends_with("updated retry move_to rendering position_from radius")
-    );
 }

@@ -323,12 +323,12 @@ fn views_and_indexes_are_made_again_at_a_start_and_the_check_says_what_differs()
             "view 'catalog' was changed (",
         ),
         (
-            "DROP INDEX cutout_rejected",
-            "index 'cutout_rejected' is missing (",
+            "DROP INDEX cutout_reason",
+            "index 'cutout_reason' is missing (",
         ),
         (
-            "DROP INDEX cutout_by_digest; CREATE INDEX cutout_by_digest ON cutout (path)",
-            "index 'cutout_by_digest' was changed (",
+            "DROP INDEX cutout_digest; CREATE INDEX cutout_digest ON cutout (path)",
+            "index 'cutout_digest' was changed (",
         ),
     ] {
         Connection::open(fixture.path())

@@ -2,8 +2,10 @@
 
 mod moves;
 mod record;
+mod settle;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use blake3::Hash;
 use rusqlite::Connection;
@@ -12,12 +14,17 @@ use rusqlite::config::DbConfig;
 use crate::connect::{BUSY_TIMEOUT, check_version};
 use crate::error::{fault, opening_fault};
 use crate::lock::CatalogLock;
+use crate::migration::{Ended, Supervisor};
 use crate::presence::Presence;
-use crate::{CatalogError, CatalogFault, schema, shape};
+use crate::{CatalogError, CatalogFault, migration, schema, shape};
 use galmorph_output::readable;
 pub use moves::{Move, Standing};
 pub use record::{Entry, SEPARATOR, Verdict, length, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
+pub(crate) use settle::{Place, begin as begin_settling, is_settling};
+
+/// The time between two lines of the log on a migration.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// A model as the catalog knows it. Two that differ in anything that changes an answer differ here: the
 /// file, or the card with the settings in use.
@@ -29,6 +36,8 @@ pub struct ModelInUse {
     pub digest: Hash,
     /// Its card with the settings in use, as JSON.
     pub card: String,
+    /// The numbers that it multiplies: `f32`, `bf16`...
+    pub arithmetic: String,
 }
 
 /// The connection that writes.
@@ -38,14 +47,26 @@ pub struct Writer {
     pub(crate) path: PathBuf,
     pub(crate) model: i64,
     presence: Presence,
+    /// `None` when every row shows what it should.
+    pub(crate) settling: Option<Place>,
 }
 
 impl Writer {
     /// Opens a catalog for the daemon, making or migrating it as needed, and records the model.
     pub fn open(path: &Path, model: &ModelInUse) -> Result<Self, CatalogError> {
+        Self::open_supervised(path, model, &mut |_| true)
+    }
+
+    /// The same. A migration, which may take minutes, tells `supervisor` what it does, and ends when that says so; a
+    /// later call goes on with it.
+    pub fn open_supervised(
+        path: &Path,
+        model: &ModelInUse,
+        supervisor: Supervisor,
+    ) -> Result<Self, CatalogError> {
         let fault = |error| opening_fault(path, error);
         let lock = CatalogLock::take(path)?;
-        let mut connection = Connection::open(lock.real()).map_err(fault)?;
+        let connection = Connection::open(lock.real()).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
         let version = check_version(&connection, path)?;
         connection
@@ -53,8 +74,18 @@ impl Writer {
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
             )
             .map_err(fault)?;
-        if version < schema::VERSION {
-            schema::migrate(&mut connection, version).map_err(fault)?;
+        if version == 0 {
+            schema::create(&connection).map_err(fault)?;
+        } else if version < schema::VERSION {
+            let migrated = migrate(&connection, version, path, supervisor);
+            let faulty = |error| crate::error::fault(path, "migrate", error);
+            if migrated.map_err(faulty)? == Ended::Stopped {
+                let message = format!(
+                    "the migration of catalog '{}' was stopped; the next start goes on with it",
+                    readable(path)
+                );
+                return Err(CatalogError::Transient(message.into()));
+            }
         }
         for what in shape::mend(&connection).map_err(fault)? {
             log::warn!("catalog '{}': {what}; it was made again", readable(path));
@@ -73,6 +104,7 @@ impl Writer {
             path: path.to_owned(),
             model,
             presence,
+            settling: None,
         };
         writer.verify()?;
         Ok(writer)
@@ -129,6 +161,32 @@ impl Writer {
             transaction.commit()
         })
     }
+}
+
+/// Brings a catalog up to date, and says how that goes in the log.
+fn migrate(
+    connection: &Connection,
+    version: i32,
+    path: &Path,
+    supervisor: Supervisor,
+) -> rusqlite::Result<Ended> {
+    let file = readable(path);
+    log::info!(
+        "bringing catalog '{file}' from version {version} to {}",
+        schema::VERSION
+    );
+    let mut told = Instant::now();
+    let ended = migration::migrate(connection, version, &mut |what| {
+        if told.elapsed() > PAUSE {
+            told = Instant::now();
+            log::info!("migration of catalog '{file}': {what}");
+        }
+        supervisor(what)
+    })?;
+    if ended == Ended::Complete {
+        log::info!("catalog '{file}' has version {}", schema::VERSION);
+    }
+    Ok(ended)
 }
 
 /// SQLite moves its log into the database and removes it, by its name, when the last connection is closed.

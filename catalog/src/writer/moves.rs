@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Params, Row, Transaction};
+use jiff::Timestamp;
+use rusqlite::{Params, Row, Transaction, params};
 
 use super::{Writer, unsigned};
 use crate::error::fault;
@@ -44,7 +45,7 @@ impl Writer {
 
     /// What the row of a file says; `None` when it has none, or is to be tried again.
     pub fn standing(&self, path: &Path) -> Result<Option<Standing>, CatalogError> {
-        let statement = "SELECT state = 'rejected', bytes, modified FROM cutout
+        let statement = "SELECT reason IS NOT NULL, bytes, modified FROM cutout
              WHERE path = ?1 AND retry IS NULL";
         let found = self.list(statement, [path_text(path)], |row| {
             Ok(Standing {
@@ -67,7 +68,7 @@ impl Writer {
 
     /// Gives the rows of files that were moved their new paths, and says of others that they stay.
     pub fn end_moves(&mut self, moved: &[Move], stayed: &[Move]) -> Result<(), CatalogError> {
-        let now = time::now();
+        let now = time::milliseconds(Timestamp::now());
         let files: Vec<(&Move, bool)> = moved
             .iter()
             .map(|file| (file, true))
@@ -82,7 +83,7 @@ impl Writer {
             if *is_there {
                 transaction
                     .prepare_cached(there)?
-                    .execute([&*from, &to, &now])
+                    .execute(params![from, to, now])
             } else {
                 transaction.prepare_cached(here)?.execute([from, to])
             }
@@ -91,11 +92,11 @@ impl Writer {
 
     /// Marks files to be read again: something happened to them that the daemon was not there to see.
     pub fn mark(&mut self, files: &[PathBuf]) -> Result<(), CatalogError> {
-        let now = time::now();
+        let now = time::milliseconds(Timestamp::now());
         self.update(files, |transaction, path| {
             transaction
                 .prepare_cached("UPDATE cutout SET retry = ?2 WHERE path = ?1")?
-                .execute([path_text(path), now.clone()])
+                .execute(params![path_text(path), now])
         })
     }
 
@@ -163,6 +164,6 @@ fn path(row: &Row) -> rusqlite::Result<PathBuf> {
 fn stamp(row: &Row) -> rusqlite::Result<Stamp> {
     Ok(Stamp {
         bytes: unsigned(row, 1)?,
-        modified: time::parse(row, 2)?,
+        modified: time::parse_exact(row, 2)?,
     })
 }

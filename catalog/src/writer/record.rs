@@ -1,17 +1,19 @@
 //! What became of a file, and how that is written down.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use blake3::Hash;
 use galmorph_cutout::{Probabilities, RejectReason, Shown};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
-use crate::schema::probability_columns;
+use crate::schema::answer_columns;
 use crate::{ModelInUse, Stamp, time};
 use galmorph_output::path_text;
 
-/// A file and what became of it: one row of `cutout`, and perhaps one of `classification`.
+/// A file and what became of it: a row of `cutout`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// The file's path.
@@ -66,17 +68,10 @@ impl Verdict {
         }
     }
 
-    fn state(&self) -> &'static str {
+    fn reason(&self) -> (Option<&'static str>, Option<&str>) {
         match self {
-            Self::Classified(_) | Self::Known => "classified",
-            Self::Rejected { .. } => "rejected",
-        }
-    }
-
-    fn reason(&self) -> Option<String> {
-        match self {
-            Self::Rejected { reason, message } => Some(format!("{reason}: {message}")),
-            _ => None,
+            Self::Rejected { reason, message } => (Some(reason.as_str()), Some(message)),
+            _ => (None, None),
         }
     }
 }
@@ -94,93 +89,232 @@ pub(super) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite:
         return Ok(id);
     }
     connection.execute(
-        "INSERT INTO model (name, digest, card, first_used) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO model (name, digest, card, first_used, arithmetic) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (digest, card) DO NOTHING",
-        params![model.name, digest, model.card, time::now()],
+        params![
+            model.name,
+            digest,
+            model.card,
+            time::now(),
+            model.arithmetic
+        ],
     )?;
     find()
 }
 
 /// Writes one entry down.
 pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rusqlite::Result<()> {
-    let now = time::now();
-    let digest = entry.digest.map(|digest| digest.to_hex());
-    if let (Verdict::Classified(answer), Some(digest), Some(rendering)) =
-        (&entry.verdict, &digest, &entry.rendering)
-    {
-        let key = (&**digest, model, &**rendering);
-        let shown = (entry.shown.as_ref(), entry.stretch.as_deref());
-        write_answer(transaction, key, answer, shown, &now)?;
+    let key = match (&entry.verdict, &entry.digest, &entry.rendering) {
+        (Verdict::Rejected { .. }, ..) => None,
+        (_, Some(digest), Some(rendering)) => Some(Key {
+            digest,
+            model,
+            rendering,
+        }),
+        _ => unreachable!("an image that the network saw was read and framed"),
+    };
+    let path = path_text(&entry.path);
+    keep_answer(transaction, &path, key.as_ref())?;
+    let mut values = file_values(entry);
+    match (&entry.verdict, &key) {
+        (Verdict::Classified(answer), Some(key)) => {
+            let known = find_answer(transaction, key)?;
+            values.extend(known.unwrap_or_else(|| answer_values(entry, answer, key)));
+        }
+        (Verdict::Known, Some(key)) => {
+            // A row without the answer that it speaks of would be wrong; whoever asks again finds no answer.
+            let known = find_answer(transaction, key)?;
+            values.extend(known.ok_or(rusqlite::Error::QueryReturnedNoRows)?);
+        }
+        _ => values.extend(answer_columns().iter().map(|column| match &**column {
+            "rendering" => entry.rendering.clone().into(),
+            _ => Value::Null,
+        })),
     }
-    let (width, height) = entry.dimensions.unzip();
     transaction
-        .prepare_cached(
-            "INSERT INTO cutout (path, digest, bytes, modified, width, height, object_id, state, reason,
-                                 attempts, first_seen, updated, rendering)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-             ON CONFLICT (path) DO UPDATE SET
-                 digest = excluded.digest, bytes = excluded.bytes, modified = excluded.modified,
-                 width = excluded.width, height = excluded.height, object_id = excluded.object_id,
-                 state = excluded.state, reason = excluded.reason, attempts = excluded.attempts,
-                 updated = excluded.updated, rendering = excluded.rendering,
-                 move_to = NULL, retry = NULL",
-        )?
-        .execute(params![
-            path_text(&entry.path),
-            digest.as_deref(),
-            sql_bytes(entry.stamp.bytes),
-            time::exact(entry.stamp.modified),
-            width,
-            height,
-            entry.object_id,
-            entry.verdict.state(),
-            entry.verdict.reason(),
-            entry.attempts,
-            time::to_millisecond(entry.first_seen),
-            now,
-            entry.rendering,
-        ])?;
+        .prepare_cached(&UPSERT)?
+        .execute(params_from_iter(values))?;
+    match key {
+        Some(key) => share_answer(transaction, &path, &key),
+        None => Ok(()),
+    }
+}
+
+/// What an answer is found by.
+struct Key<'a> {
+    digest: &'a Hash,
+    model: i64,
+    rendering: &'a str,
+}
+
+/// If another file of the same content shows another answer, each is an answer for the other file, too: then
+/// `other_answer` gets both. Where three files differ, the first two of them had theirs kept before. So it is enough to
+/// look at one, however many there are.
+fn share_answer(connection: &Connection, path: &str, key: &Key) -> rusqlite::Result<()> {
+    let values = params![path, key.digest.as_bytes(), key.model, key.rendering];
+    let kept = connection.prepare_cached(&SHARE)?.execute(values)?;
+    if kept > 0 {
+        let own = "path = ?1 AND digest = ?2 AND model = ?3 AND rendering = ?4";
+        connection
+            .prepare_cached(&keep_where(own))?
+            .execute(values)?;
+    }
     Ok(())
 }
 
-fn write_answer(
-    transaction: &Transaction,
-    (digest, model, rendering): (&str, i64, &str),
-    answer: &Probabilities,
-    (shown, stretch): (Option<&Shown>, Option<&str>),
-    now: &str,
-) -> rusqlite::Result<()> {
-    let columns = probability_columns().join(", ");
-    let [round, in_between, cigar, edge_on, spiral] = answer.values().map(shortest);
-    transaction
-        .prepare_cached(&format!(
-            "INSERT INTO classification
-                 (digest, model, label, confidence, entropy, classified_at, {columns},
-                  rendering, framing, frame_x, frame_y, frame_side, flags, stretch)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
-             ON CONFLICT (digest, model, rendering) DO NOTHING"
-        ))?
-        .execute(params![
-            digest,
-            model,
-            answer.label().name(),
-            shortest(answer.confidence()),
-            shortest(answer.entropy()),
-            now,
-            round,
-            in_between,
-            cigar,
-            edge_on,
-            spiral,
-            rendering,
-            shown.map(|shown| shown.frame.framing.as_str()),
-            shown.map(|shown| length(shown.frame.x)),
-            shown.map(|shown| length(shown.frame.y)),
-            shown.map(|shown| length(shown.frame.side)),
-            shown.map(|shown| shown.flags.to_string()),
-            stretch,
-        ])?;
-    Ok(())
+/// The answer that a file's row shows is kept when another one, or none, takes its place.
+fn keep_answer(connection: &Connection, path: &str, next: Option<&Key>) -> rusqlite::Result<()> {
+    let next = next.map(|key| (key.digest.as_bytes(), key.model, key.rendering));
+    let (digest, model, rendering) = match next {
+        Some((digest, model, rendering)) => (Some(digest), Some(model), Some(rendering)),
+        None => (None, None, None),
+    };
+    connection
+        .prepare_cached(&KEEP)?
+        .execute(params![path, digest, model, rendering])
+        .map(drop)
+}
+
+/// The columns of the answer that there is for a content, if there is one: if one of its files shows it, all do, or
+/// it is in `other_answer`.
+fn find_answer(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Vec<Value>>> {
+    let key = params![key.digest.as_bytes(), key.model, key.rendering];
+    let columns = answer_columns().len();
+    connection
+        .prepare_cached(&FIND)?
+        .query_row(key, |row| {
+            (0..columns).map(|column| row.get(column)).collect()
+        })
+        .optional()
+}
+
+/// The columns of `cutout` that a verdict writes, besides those of the answer.
+const FILE: [&str; 12] = [
+    "path",
+    "object_id",
+    "digest",
+    "bytes",
+    "modified",
+    "width",
+    "height",
+    "reason",
+    "message",
+    "attempts",
+    "first_seen",
+    "updated",
+];
+
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let mut columns: Vec<String> = FILE.map(str::to_owned).into();
+    columns.extend(answer_columns());
+    let places: Vec<String> = (1..=columns.len())
+        .map(|number| format!("?{number}"))
+        .collect();
+    let changes = columns
+        .iter()
+        .filter(|column| !matches!(&***column, "path" | "first_seen"));
+    let changes: Vec<String> = changes
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
+    format!(
+        "INSERT INTO cutout ({}) VALUES ({})
+         ON CONFLICT (path) DO UPDATE SET {}, move_to = NULL, retry = NULL",
+        columns.join(", "),
+        places.join(", "),
+        changes.join(", ")
+    )
+});
+
+static KEEP: LazyLock<String> = LazyLock::new(|| {
+    keep_where(
+        "path = ?1 AND label IS NOT NULL AND NOT (digest IS ?2 AND model IS ?3 AND rendering IS ?4)",
+    )
+});
+
+/// Keeps the answer of one other file of the content. It counts as kept if it was there already.
+static SHARE: LazyLock<String> = LazyLock::new(|| {
+    let columns = answer_columns().join(", ");
+    format!(
+        "INSERT INTO other_answer (digest, {columns})
+         SELECT digest, {columns}
+         FROM (SELECT digest, {columns} FROM cutout
+               WHERE substr(digest, 1, 8) = substr(?2, 1, 8) AND digest = ?2 AND label IS NOT NULL AND path <> ?1
+               LIMIT 1)
+         WHERE model <> ?3 OR rendering <> ?4
+         ON CONFLICT DO UPDATE SET label = excluded.label"
+    )
+});
+
+static FIND: LazyLock<String> = LazyLock::new(|| {
+    let columns = answer_columns().join(", ");
+    format!(
+        "SELECT {columns}
+         FROM (SELECT {columns} FROM cutout
+               WHERE substr(digest, 1, 8) = substr(?1, 1, 8) AND digest = ?1 AND label IS NOT NULL LIMIT 1)
+         WHERE model = ?2 AND rendering = ?3
+         UNION ALL
+         SELECT {columns} FROM other_answer WHERE digest = ?1 AND model = ?2 AND rendering = ?3
+         LIMIT 1"
+    )
+});
+
+/// A statement that keeps the answers that some rows of `cutout` show.
+fn keep_where(condition: &str) -> String {
+    let columns = answer_columns().join(", ");
+    format!(
+        "INSERT OR IGNORE INTO other_answer (digest, {columns})
+         SELECT digest, {columns} FROM cutout WHERE {condition}"
+    )
+}
+
+/// The values of [`FILE`].
+fn file_values(entry: &Entry) -> Vec<Value> {
+    let (width, height) = entry.dimensions.unzip();
+    let (reason, message) = entry.verdict.reason();
+    vec![
+        path_text(&entry.path).into(),
+        entry.object_id.clone().into(),
+        entry.digest.map(|digest| digest.as_bytes().to_vec()).into(),
+        sql_bytes(entry.stamp.bytes).into(),
+        time::exact(entry.stamp.modified),
+        width.into(),
+        height.into(),
+        reason.map(str::to_owned).into(),
+        message.map(str::to_owned).into(),
+        entry.attempts.into(),
+        time::milliseconds(entry.first_seen).into(),
+        time::milliseconds(Timestamp::now()).into(),
+    ]
+}
+
+/// The values of the columns of a new answer.
+fn answer_values(entry: &Entry, answer: &Probabilities, key: &Key) -> Vec<Value> {
+    let shown = entry.shown.as_ref();
+    let place = |coordinate: fn(&Shown) -> f64| shown.map(|shown| length(coordinate(shown))).into();
+    let mut values: Vec<Value> = vec![
+        answer.label().name().to_owned().into(),
+        shortest(answer.confidence()).into(),
+    ];
+    values.extend(answer.values().map(|value| shortest(value).into()));
+    values.extend([
+        shortest(answer.entropy()).into(),
+        key.model.into(),
+        key.rendering.to_owned().into(),
+        time::milliseconds(Timestamp::now()).into(),
+        shown
+            .map(|shown| shown.frame.framing.as_str().to_owned())
+            .into(),
+        place(|shown| shown.frame.x),
+        place(|shown| shown.frame.y),
+        place(|shown| shown.frame.side),
+        shown.map(|shown| shown.flags.to_string()).into(),
+        entry.stretch.clone().into(),
+        env!("CARGO_PKG_VERSION").to_owned().into(),
+        // The models so far say neither how new an image is to them nor which classes they rule out.
+        Value::Null,
+        Value::Null,
+    ]);
+    values
 }
 
 /// What lies between the parts of [`Entry::rendering`].

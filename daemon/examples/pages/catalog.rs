@@ -1,10 +1,12 @@
 //! galmorph-catalog(5): the views and tables of the catalog.
 //!
 //! Which columns there are is asked of a catalog that the program has just made. A column that has no
-//! description here, and a description without a column, is an error.
+//! description, and a description without a column, is an error. The views that most people query are described
+//! by the catalog's crate, whose descriptions the exports have, too.
 
 use clap::Parser as _;
 use galmorph::cli::{self, Arguments};
+use galmorph_catalog::columns::{Kind, classified_columns, rejected_columns};
 use galmorph_cutout::Morphology;
 use roff::bold;
 use rusqlite::Connection;
@@ -14,69 +16,6 @@ use crate::{Result, scratch, text};
 
 /// A column and what it holds.
 type Column = (&'static str, &'static str);
-
-/// The view that most people query.
-const CATALOG: &[Column] = &[
-    (
-        "path",
-        "Text. Where the file is. Bytes that are not UTF-8 are percent-encoded.",
-    ),
-    ("object_id", "Text. The file's name without its ending."),
-    (
-        "ra",
-        "Real, degrees. Right ascension, ICRS; NULL if it is not known.",
-    ),
-    (
-        "dec",
-        "Real, degrees. Declination, ICRS; NULL if it is not known.",
-    ),
-    (
-        "label",
-        "Text. The most probable class, one of those above; NULL for a rejected file.",
-    ),
-    ("confidence", "Real, 0 to 1. The probability of the label."),
-    (
-        "p_*",
-        "Real, 0 to 1. The probability of the class of this name. The five sum to 1.",
-    ),
-    ("model", "Text. The name of the model whose answer this is."),
-    (
-        "classified_at",
-        "Text, ISO 8601, UTC. When the answer was made.",
-    ),
-    (
-        "framing",
-        "Text. How the part of the image was found that the network looked at: `paper`, `frame`, `radius` or \
-         `measured`.",
-    ),
-    (
-        "frame_x",
-        "Real, pixels. The middle of Galaxy Zoo's frame in the image, from its left edge.",
-    ),
-    ("frame_y", "Real, pixels. The same from its upper edge."),
-    (
-        "frame_side",
-        "Real, pixels. The side of that frame in pixels of the image: 8.48 petroR90. The views are centre crops \
-         of it.",
-    ),
-    (
-        "flags",
-        "Text. What was noticed of the image: names with commas between them, empty if there is nothing. NULL \
-         for an answer from before version 6 of the catalog.",
-    ),
-    (
-        "position_from",
-        "Text. Where `ra` and `dec` come from; NULL if they are not known.",
-    ),
-    (
-        "radius",
-        "Real, arcsec. The object's radius, petroR90; NULL if it is not known.",
-    ),
-    (
-        "stretch",
-        "Text. How values became colours, for images of measured fluxes; NULL for others.",
-    ),
-];
 
 const PROBABILITY: &[Column] = &[
     ("path", "Text. As in `catalog`."),
@@ -93,87 +32,34 @@ const PROBABILITY: &[Column] = &[
     ),
 ];
 
-const CUTOUT: &[Column] = &[
-    ("id", "Integer. The row's number."),
-    ("path", "Text, unique. As in the view `catalog`."),
-    (
-        "digest",
-        "Text. BLAKE3 of the content, in hexadecimal; NULL for a file that was too large to be read.",
-    ),
-    ("bytes", "Integer. The file's size."),
-    (
-        "modified",
-        "Text. The file's time of modification, when it was read.",
-    ),
-    ("width", "Integer, pixels; NULL if it is not known."),
-    ("height", "Integer, pixels; NULL if it is not known."),
-    ("object_id", "Text. As in the view `catalog`."),
-    ("ra", "Real, degrees. As in the view `catalog`."),
-    ("dec", "Real, degrees. As in the view `catalog`."),
-    ("state", "Text. `classified` or `rejected`."),
-    (
-        "reason",
-        "Text. Why the file was rejected: one of the reasons that galmorph-retry(1) lists, a colon, and a \
-         message. NULL for a classified file.",
-    ),
-    ("attempts", "Integer. How often the file was tried."),
-    (
-        "first_seen",
-        "Text, ISO 8601, UTC. When the file had its first row.",
-    ),
-    (
-        "updated",
-        "Text, ISO 8601, UTC. When the row was last written.",
-    ),
-    (
-        "retry",
-        "Text, ISO 8601, UTC. Since when the file waits to be tried again; NULL if it does not.",
-    ),
-    (
-        "move_to",
-        "Text. Where the file is about to be moved; NULL if it is where `path` says.",
-    ),
-    (
-        "rendering",
-        "Text. How the image is to be shown to the network. Of the answers for its content, the file's is the \
-         one with this `rendering`. NULL for a file that was rejected before that was known.",
-    ),
-    ("position_from", "Text. As in the view `catalog`."),
-    ("radius", "Real, arcsec. As in the view `catalog`."),
-];
-
 const CLASSIFICATION: &[Column] = &[
     (
         "digest",
-        "Text. The content that was classified, as in `cutout`.",
+        "Text. The content that was classified: its BLAKE3 digest, in hexadecimal.",
     ),
+    (
+        "label",
+        "Text. As in `catalog`, like all that isn't described here.",
+    ),
+    ("confidence", ""),
+    ("p_*", ""),
+    ("entropy", ""),
     ("model", "Integer. The model, a row of `model`."),
     (
         "rendering",
-        "Text. How the image was to be shown, as in `cutout`. A content has one answer for each model and \
+        "Text. How the image was to be shown to the network. A content has one answer for each model and \
          `rendering`.",
     ),
-    ("label", "Text. The most probable class."),
-    ("confidence", "Real, 0 to 1. The probability of the label."),
-    (
-        "entropy",
-        "Real. The entropy of the five probabilities in nats: 0 if the network is sure, 1.609 if it can't \
-         tell at all.",
-    ),
-    (
-        "p_*",
-        "Real, 0 to 1. The probability of the class of this name.",
-    ),
-    (
-        "classified_at",
-        "Text, ISO 8601, UTC. When the answer was made.",
-    ),
-    ("framing", "Text. As in the view `catalog`."),
-    ("frame_x", "Real, pixels. As in the view `catalog`."),
-    ("frame_y", "Real, pixels. As in the view `catalog`."),
-    ("frame_side", "Real, pixels. As in the view `catalog`."),
-    ("flags", "Text. As in the view `catalog`."),
-    ("stretch", "Text. As in the view `catalog`."),
+    ("classified_at", ""),
+    ("framing", ""),
+    ("frame_x", ""),
+    ("frame_y", ""),
+    ("frame_side", ""),
+    ("flags", ""),
+    ("stretch", ""),
+    ("program_version", ""),
+    ("novelty", ""),
+    ("prediction_set", ""),
 ];
 
 const MODEL: &[Column] = &[
@@ -181,7 +67,10 @@ const MODEL: &[Column] = &[
         "id",
         "Integer. The row's number. A model that this catalog met later has a higher one.",
     ),
-    ("name", "Text. The model's name."),
+    (
+        "name",
+        "Text. The model's name, and behind it the settings that are not its own: test scales, early stop.",
+    ),
     (
         "digest",
         "Text. BLAKE3 of the model's file, in hexadecimal.",
@@ -193,6 +82,10 @@ const MODEL: &[Column] = &[
     (
         "first_used",
         "Text, ISO 8601, UTC. When this catalog met the model.",
+    ),
+    (
+        "arithmetic",
+        "Text. The numbers that it multiplied: `f32` or `bf16`.",
     ),
 ];
 
@@ -224,49 +117,60 @@ pub(crate) fn page(date: &str) -> Result<Page> {
             &format!("{} galaxies.", upper_first(class.long_name())),
         );
     }
-    page.section("VIEWS").subsection("catalog").paragraph(
-        "One row for each file, with the answer of the model in use, which is that of the last `galmorph \
-         watch`. If that model has not answered yet, it is the answer of the model that this catalog met \
-         last. A rejected file has a row without an answer.",
+    page.section("VIEWS").paragraph(
+        "Times are written as `2026-11-27 03:04:05.678`, UTC, so they compare rightly with SQLite's \
+         `datetime('now', '-1 day')`.",
     );
-    catalog.describe(&mut page, "catalog", CATALOG)?;
+    page.subsection("catalog").paragraph(
+        "One row for each classified file, with the last answer of the model in use, which is that of the last \
+         `galmorph watch`. Where that model has not answered yet, it is the answer that was shown before. Rejected \
+         files are in the view `rejected`.",
+    );
+    catalog.describe_view(&mut page, "catalog", &classified_columns())?;
+    page.subsection("rejected").paragraph(
+        "One row for each rejected file. A file that is gone keeps its row, here and in `catalog`.",
+    );
+    catalog.describe_view(&mut page, "rejected", &rejected_columns())?;
     page.subsection("probability").paragraph(
         "The long form: one row for each classified file, each model that has answered, and each class.",
     );
     catalog.describe(&mut page, "probability", PROBABILITY)?;
-    page.section("TABLES").subsection("cutout").paragraph(
-        "One row for each file that was classified or rejected. A file that is gone keeps its row.",
-    );
-    catalog.describe(&mut page, "cutout", CUTOUT)?;
     page.subsection("classification").paragraph(
-        "One row for each content and each model that has answered. Files of the same content share it.",
+        "One row for each answer to a content, of any model. Files of the same content share it.",
     );
     catalog.describe(&mut page, "classification", CLASSIFICATION)?;
-    page.subsection("model").paragraph(
+    page.section("TABLES").subsection("model").paragraph(
         "One row for each model that was used. The same file with other test scales is another model.",
     );
     catalog.describe(&mut page, "model", MODEL)?;
-    page.subsection("watch").paragraph(
-        "What the last `galmorph watch` watched, for `galmorph status`. Its columns are galmorph's own.",
+    page.subsection("cutout, other_answer, watch, review").paragraph(
+        "Files with the answers that the views show; answers that a file of their content doesn't show; what the \
+         last `galmorph watch` watched; what people said of images. They are galmorph's own, and change from \
+         version to version. The comments of the schema say what is in them.",
     );
     catalog.has_no_more(&[
         "catalog",
+        "rejected",
         "probability",
-        "cutout",
         "classification",
+        "cutout",
+        "other_answer",
         "model",
         "watch",
+        "review",
     ])?;
     page.section("EXAMPLES")
         .paragraph("How many galaxies of each class:")
         .example("SELECT label, count(*) FROM catalog GROUP BY label;")
         .paragraph("The answers that are least sure, for a person to look at:")
-        .example("SELECT path, label, confidence FROM catalog\nWHERE label IS NOT NULL ORDER BY confidence LIMIT 50;")
-        .paragraph("Rejected files by reason:")
+        .example("SELECT path, label, confidence FROM catalog\nORDER BY confidence LIMIT 50;")
+        .paragraph("What came in the last day:")
         .example(
-            "SELECT substr(reason, 1, instr(reason, ':') - 1), count(*) FROM cutout\n\
-             WHERE state = 'rejected' GROUP BY 1;",
+            "SELECT path, label FROM catalog\n\
+             WHERE classified_at > datetime('now', '-1 day') ORDER BY classified_at DESC;",
         )
+        .paragraph("Rejected files by reason:")
+        .example("SELECT reason, count(*) FROM rejected GROUP BY reason;")
         .paragraph("Where two models disagree:")
         .example(
             "SELECT path, one.model, one.class_name, other.model, other.class_name\n\
@@ -357,6 +261,36 @@ impl NewCatalog {
                 name => name.to_owned(),
             };
             page.item(vec![bold(names)], meaning);
+        }
+        Ok(())
+    }
+
+    /// Adds the columns of a view that the program describes to the page.
+    fn describe_view(
+        &self,
+        page: &mut Page,
+        view: &str,
+        columns: &[galmorph_catalog::columns::Column],
+    ) -> Result<()> {
+        let found = self.names(&format!("SELECT name FROM pragma_table_info('{view}')"))?;
+        let described: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+        if found != described {
+            let fault =
+                format!("{view} has the columns {found:?}, and {described:?} are described");
+            return Err(fault.into());
+        }
+        for column in columns {
+            let kind = match column.kind {
+                Kind::Integer => "Integer",
+                Kind::Real => "Real",
+                Kind::Text => "Text",
+                Kind::Time => "Time",
+            };
+            let unit = column
+                .unit
+                .map_or_else(String::new, |unit| format!(", {unit}"));
+            let meaning = format!("{kind}{unit}. {}.", column.meaning);
+            page.item(vec![bold(&column.name)], &meaning);
         }
         Ok(())
     }

@@ -253,7 +253,7 @@ const QUERY: Notes = Notes {
         ),
         (
             "How many galaxies of each class, in SQL:",
-            "sqlite3 galmorph.sqlite \"SELECT label, count(*) FROM catalog WHERE label IS NOT NULL GROUP BY label\"",
+            "sqlite3 galmorph.sqlite \"SELECT label, count(*) FROM catalog GROUP BY label\"",
         ),
     ],
     files: READERS,

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args, Command, ValueHint};
-use galmorph_cutout::{Framing, FramingSettings, Morphology, RejectReason, UnknownRejectReason};
+use galmorph_cutout::{
+    Flag, Framing, FramingSettings, Morphology, RejectReason, UnknownRejectReason,
+};
 
 use crate::config::{Config, catalog_path};
 use crate::failure::Failure;
@@ -131,6 +133,17 @@ pub(super) fn reason() -> OneOf<RejectReason> {
         parse: |name| {
             name.parse()
                 .map_err(|error: UnknownRejectReason| error.to_string())
+        },
+    }
+}
+
+/// A flag of an image.
+pub(super) fn flag() -> OneOf<Flag> {
+    OneOf {
+        names: || Flag::ALL.iter().map(|flag| flag.as_str()).collect(),
+        parse: |name| {
+            let known: Vec<&str> = Flag::ALL.iter().map(|flag| flag.as_str()).collect();
+            name.parse().map_err(|_| unknown("flag", name, &known))
         },
     }
 }

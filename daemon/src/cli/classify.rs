@@ -74,7 +74,7 @@ impl Classify {
 }
 
 /// The columns of a row, in the order of [`row`].
-fn columns() -> Columns {
+fn columns() -> Columns<'static> {
     let mut all = vec![
         Column::text("path"),
         Column::text("label"),

@@ -4,11 +4,15 @@ use std::env;
 use std::path::Path;
 
 use clap::{Args, ValueHint};
+use galmorph_catalog::columns::{classified_columns, rejected_columns};
 use galmorph_catalog::export::Provenance;
-use galmorph_catalog::{Filter, Query, Reader};
-use galmorph_cutout::Morphology;
+use galmorph_catalog::{Cone, Filter, Order, Query, Reader};
+use galmorph_cutout::{Flag, Morphology};
+use jiff::Timestamp;
 
-use super::args::{label, probability, unknown};
+use super::args::{flag, label, probability, unknown};
+use super::sky::cone;
+use super::when::time;
 use crate::failure::Failure;
 
 /// SQLite counts rows in 63 bits.
@@ -24,9 +28,50 @@ pub(super) struct FilterArguments {
     #[arg(long, value_name = "PROBABILITY", value_parser = probability, value_hint = ValueHint::Other)]
     min_confidence: Option<f64>,
 
+    /// Only predictions whose confidence is at most PROBABILITY (0 to 1)
+    #[arg(long, value_name = "PROBABILITY", value_parser = probability, value_hint = ValueHint::Other)]
+    max_confidence: Option<f64>,
+
+    /// Only predictions made from TIME on, in UTC: 2026-11-27, 2026-11-27T03:04:05Z, today, yesterday, or so long
+    /// ago: 90m, 12h, 7d
+    #[arg(long, value_name = "TIME", value_parser = time, value_hint = ValueHint::Other)]
+    since: Option<Timestamp>,
+
+    /// Only predictions made before TIME
+    #[arg(long, value_name = "TIME", value_parser = time, value_hint = ValueHint::Other)]
+    until: Option<Timestamp>,
+
+    /// Only the object of this identifier
+    #[arg(long, value_name = "OBJECT", value_hint = ValueHint::Other)]
+    id: Option<String>,
+
+    /// Only objects in this circle (ICRS): in degrees, or as 12:22:55.2,+15:49:12,30" (' and " are minutes and
+    /// seconds of arc)
+    #[arg(long, value_name = "RA,DEC,RADIUS", value_parser = cone, value_hint = ValueHint::Other,
+          allow_hyphen_values = true)]
+    cone: Option<Cone>,
+
+    /// Only images with this flag; given again, with each of them
+    #[arg(long, value_name = "FLAG", value_parser = flag())]
+    flag: Vec<Flag>,
+
+    /// Only images without this flag; given again, with none of them
+    #[arg(long, value_name = "FLAG", value_parser = flag())]
+    no_flag: Vec<Flag>,
+
+    /// Only images that a person has looked at
+    #[arg(long)]
+    reviewed: bool,
+
     /// The predictions of the model of this name, in place of those of the model in use
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     model: Option<String>,
+
+    /// In the order of this column, with a minus before it the largest first: confidence (least sure first),
+    /// -classified_at (newest first). Default: path. At millions of rows, path, confidence, classified_at and
+    /// object_id are quick
+    #[arg(long, value_name = "COLUMN", value_hint = ValueHint::Other, allow_hyphen_values = true)]
+    sort: Option<String>,
 
     /// At most ROWS rows
     #[arg(long, value_name = "ROWS", value_hint = ValueHint::Other,
@@ -35,31 +80,82 @@ pub(super) struct FilterArguments {
 
     /// The rejected files and why, in place of the predictions. A file stays rejected, under another model or
     /// other limits too, until it changes or galmorph retry queues it
-    #[arg(long, conflicts_with_all = ["label", "min_confidence", "model"])]
+    #[arg(long, conflicts_with_all = ["label", "min_confidence", "max_confidence", "since", "until", "id", "cone",
+                                      "flag", "no_flag", "reviewed", "model"])]
     pub(super) rejected: bool,
 }
 
 impl FilterArguments {
+    /// Whether a flag was given that says which rows.
+    pub(super) fn is_default(&self) -> bool {
+        self.filter()
+            .is_ok_and(|filter| filter == Filter::default())
+            && !self.rejected
+    }
+
+    fn filter(&self) -> Result<Filter, Failure> {
+        Ok(Filter {
+            label: self.label,
+            min_confidence: self.min_confidence,
+            max_confidence: self.max_confidence,
+            since: self.since,
+            until: self.until,
+            object_id: self.id.clone(),
+            cone: self.cone,
+            flags: self.flag.clone(),
+            no_flags: self.no_flag.clone(),
+            reviewed: self.reviewed,
+            model: self.model.clone(),
+            order: self.order()?,
+            limit: self.limit,
+        })
+    }
+
+    fn order(&self) -> Result<Option<Order>, Failure> {
+        let Some(text) = &self.sort else {
+            return Ok(None);
+        };
+        let (name, descending) = match text.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (&**text, false),
+        };
+        let columns = if self.rejected {
+            rejected_columns()
+        } else {
+            classified_columns()
+        };
+        let known: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+        if !known.contains(&name) {
+            return Err(Failure::Usage(unknown("column", name, &known)));
+        }
+        Ok(Some(Order {
+            column: name.to_owned(),
+            descending,
+        }))
+    }
+
     /// Opens a catalog, and gives the query for these rows.
     pub(super) fn open(&self, path: &Path) -> Result<(Reader, Query), Failure> {
-        let catalog = match &self.model {
-            Some(name) => {
-                // Of several models of one name, only the current version knows which one is in use.
-                let catalog = Reader::open_current(path)?;
-                require_model(&catalog, name)?;
-                catalog
-            }
-            None => Reader::open(path)?,
+        let filter = self.filter()?;
+        let of_any_version = Filter {
+            label: filter.label,
+            min_confidence: filter.min_confidence,
+            max_confidence: filter.max_confidence,
+            limit: filter.limit,
+            ..Filter::default()
         };
-        let query = if self.rejected {
-            Query::rejected(self.limit)
+        // Earlier versions lack columns, and write times in another way.
+        let catalog = if filter == of_any_version {
+            Reader::open(path)?
         } else {
-            let filter = Filter {
-                label: self.label,
-                min_confidence: self.min_confidence,
-                model: self.model.clone(),
-                limit: self.limit,
-            };
+            Reader::open_current(path)?
+        };
+        if let Some(name) = &filter.model {
+            require_model(&catalog, name)?;
+        }
+        let query = if self.rejected {
+            Query::rejected(&catalog, filter.order.as_ref(), filter.limit)?
+        } else {
             Query::classified(&catalog, &filter)?
         };
         Ok((catalog, query))

@@ -19,10 +19,12 @@ mod npy;
 mod query;
 mod retry;
 mod rows;
+mod sky;
 mod status;
 mod summary;
 mod views;
 mod watch;
+mod when;
 
 use std::io::ErrorKind;
 

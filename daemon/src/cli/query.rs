@@ -1,6 +1,6 @@
 //! `galmorph query`: the catalog without SQL.
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use galmorph_cutout::Morphology;
 
 use super::Outcome;
@@ -10,7 +10,7 @@ use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use crate::failure::Failure;
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::Value;
-use galmorph_catalog::probability_columns;
+use galmorph_catalog::{Query, Reader, SqlError, probability_columns};
 
 /// What a terminal shows of a classified file, and of a rejected one.
 const CLASSIFIED: &[&str] = &[
@@ -31,6 +31,12 @@ pub(super) struct QueryArguments {
     #[command(flatten)]
     filter: FilterArguments,
 
+    /// Ask in SQL, in place of all flags that choose rows. It can only read. The views are catalog, rejected,
+    /// probability and classification: man galmorph-catalog. separation(ra, dec, ra, dec) is the angle between two
+    /// positions, in degrees
+    #[arg(long, value_name = "SELECT", value_hint = ValueHint::Other)]
+    sql: Option<String>,
+
     #[command(flatten)]
     rows: RowArguments,
 }
@@ -38,8 +44,26 @@ pub(super) struct QueryArguments {
 impl QueryArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let path = self.catalog.path()?;
-        let (catalog, query) = self.filter.open(&path)?;
-        let on_a_terminal = if self.filter.rejected {
+        let (catalog, query) = match &self.sql {
+            Some(sql) if self.filter.is_default() => {
+                let catalog = Reader::open(&path)?;
+                let query = Query::of_sql(&catalog, sql).map_err(|error| match error {
+                    SqlError::Catalog(error) => Failure::from(error),
+                    question @ SqlError::Question(_) => Failure::Usage(question.to_string()),
+                })?;
+                (catalog, query)
+            }
+            Some(_) => {
+                let fault = "--sql says which rows: leave out the other flags that do";
+                return Err(Failure::Usage(fault.into()));
+            }
+            None => self.filter.open(&path)?,
+        };
+        let all: Vec<&str>;
+        let on_a_terminal = if self.sql.is_some() {
+            all = query.columns().iter().map(|column| &*column.name).collect();
+            &all
+        } else if self.filter.rejected {
             REJECTED
         } else {
             CLASSIFIED

@@ -62,16 +62,16 @@ pub(super) fn formats(choose: fn(&Format) -> bool) -> impl TypedValueParser<Valu
 
 /// The columns that a command can print.
 #[derive(Debug)]
-pub(super) struct Columns {
+pub(super) struct Columns<'a> {
     /// All of them, in the order of the values that the command gives.
     pub(super) all: Vec<Column>,
     /// How many of them, from the first, are printed where there is room for all.
     pub(super) whole: usize,
     /// Those that are printed on a terminal.
-    pub(super) on_a_terminal: &'static [&'static str],
+    pub(super) on_a_terminal: &'a [&'a str],
 }
 
-impl Columns {
+impl Columns<'_> {
     fn position(&self, name: &str) -> Option<usize> {
         self.all.iter().position(|column| column.name == name)
     }
@@ -245,7 +245,7 @@ pub(super) fn runner_up<'a>(
 mod tests {
     use super::*;
 
-    fn columns() -> Columns {
+    fn columns() -> Columns<'static> {
         Columns {
             all: ["path", "label", "model", RUNNER_UP]
                 .map(Column::text)

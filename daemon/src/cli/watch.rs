@@ -53,7 +53,7 @@ impl Watch {
         let (exit, reloads) = Shutdown::on_signals(!self.drain).map_err(InternalFault::Signals)?;
         let setup = self.arguments.set_up()?;
         let service = Service::start()?;
-        let Some(writer) = self.open(&setup, &exit)? else {
+        let Some(writer) = self.open(&setup, &service, &exit)? else {
             return Ok(Outcome::Fine);
         };
         let metrics = Metrics::new(service.monitor().clone(), last_error.clone());
@@ -97,10 +97,15 @@ impl Watch {
 
     /// Opens the catalog, and tries again while a fault may pass. `None` when the end is requested
     /// meanwhile.
-    fn open(&self, setup: &Setup, exit: &Shutdown) -> Result<Option<Writer>, Failure> {
+    fn open(
+        &self,
+        setup: &Setup,
+        service: &Service,
+        exit: &Shutdown,
+    ) -> Result<Option<Writer>, Failure> {
         let mut backoff = Backoff::new(self.drain);
         loop {
-            match open_catalog(setup) {
+            match open_catalog(setup, service, exit) {
                 Ok(writer) => return Ok(Some(writer)),
                 Err(CatalogError::Transient(_)) if exit.requested() => return Ok(None),
                 Err(error) => backoff.wait(error, exit)?,
@@ -147,14 +152,19 @@ fn watching(setup: &Setup) -> String {
 }
 
 /// Opens the catalog, and records what is watched.
-fn open_catalog(setup: &Setup) -> Result<Writer, CatalogError> {
+fn open_catalog(setup: &Setup, service: &Service, exit: &Shutdown) -> Result<Writer, CatalogError> {
     let Setup { settings, model } = setup;
-    let writer = Writer::open(
+    let mut writer = Writer::open_supervised(
         &settings.catalog,
         &ModelInUse {
-            name: model.card.name.clone(),
+            name: model.name().to_owned(),
             digest: model.digest,
             card: model.card_in_use(),
+            arithmetic: model.arithmetic().as_str().to_owned(),
+        },
+        &mut |what| {
+            service.preparing(&format!("migrating the catalog: {what}"));
+            !exit.requested()
         },
     )?;
     let rejected = writer.record_watch(&settings.watched(), &settings.limits)?;
@@ -214,7 +224,7 @@ impl Daemon<'_> {
                 }
                 Err(failure) => {
                     self.refuse(&failure.lines());
-                    self.watch.open(&setup, &self.exit)?
+                    self.watch.open(&setup, self.service, &self.exit)?
                 }
             };
             match opened {
@@ -235,10 +245,10 @@ impl Daemon<'_> {
     ) -> Result<Option<Writer>, Failure> {
         let endpoint = &next.settings.metrics;
         if *endpoint == setup.settings.metrics {
-            return self.watch.open(next, &self.exit);
+            return self.watch.open(next, self.service, &self.exit);
         }
         let new = self.serve(endpoint.as_ref())?;
-        let writer = self.watch.open(next, &self.exit)?;
+        let writer = self.watch.open(next, self.service, &self.exit)?;
         *server = new;
         Ok(writer)
     }

@@ -68,6 +68,7 @@ impl Fixture<Intake<'static>> {
             name: "m".into(),
             digest: blake3::hash(b"model"),
             card: "{}".into(),
+            arithmetic: "f32".into(),
         };
         let writer = Writer::open(&catalog, &model).unwrap();
         let options = IntakeOptions {

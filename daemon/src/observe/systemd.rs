@@ -73,6 +73,11 @@ impl Service {
         &self.monitor
     }
 
+    /// What is done before the first scan.
+    pub(crate) fn preparing(&self, what: &str) {
+        tell(&[NotifyState::Status(what)]);
+    }
+
     /// The first scan has begun, or a reload is over.
     pub(crate) fn ready(&self) {
         let status = text(read(&self.counts), None, &Health::Well);

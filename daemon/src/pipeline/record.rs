@@ -7,6 +7,9 @@
 //! It also does what else is written: it moves the files that the intake says were left alone, and takes the
 //! mark from those that can't be tried again.
 //!
+//! After each commit, and when there has been no work for a moment, it brings some rows to show the answers of a
+//! model that is in use again.
+//!
 //! When there has been no work for a moment, it tidies up. It writes the last error into the catalog, and
 //! empties SQLite's write-ahead log, which would stay as large as it ever was. If a reader still needs the
 //! log, it tries again after ever longer pauses. Work never waits for this.
@@ -196,6 +199,7 @@ impl<'a> Recorder<'a> {
         }
         // Under load there may be no idle moment for long.
         self.write_error()?;
+        self.settle()?;
         self.untidy = Some((Instant::now() + IDLE, IDLE));
         Ok(())
     }
@@ -207,6 +211,10 @@ impl<'a> Recorder<'a> {
             return Ok(());
         };
         let _catalog = self.mark.begin(Activity::Catalog);
+        if self.settle()? {
+            self.untidy = Some((Instant::now(), IDLE));
+            return Ok(());
+        }
         let is_tidy = self.write_error()? && self.empty_log()?;
         if !is_tidy {
             let pause = (pause * 2).min(LONGEST_PAUSE);
@@ -231,6 +239,19 @@ impl<'a> Recorder<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// Brings some rows to show the answers of a model that is in use again. Returns whether there is more to do.
+    fn settle(&mut self) -> Result<bool, CatalogError> {
+        match self.writer.settle() {
+            Ok(more) => Ok(more),
+            Err(fault @ CatalogError::Lost(_)) => Err(fault),
+            Err(fault) => {
+                // The view is right without it.
+                log::info!("{fault}");
+                Ok(false)
+            }
+        }
     }
 
     fn empty_log(&self) -> Result<bool, CatalogError> {

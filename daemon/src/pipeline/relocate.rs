@@ -405,6 +405,7 @@ mod tests {
             name: "m".into(),
             digest: blake3::hash(b"model"),
             card: "{}".into(),
+            arithmetic: "f32".into(),
         };
         let mut writer = Writer::open(&place("c.sqlite"), &model).unwrap();
         let mut begin = |name: &str| {

@@ -162,10 +162,10 @@ fn a_daemon_that_is_called_by_a_link_hears_of_retries_by_the_name() {
     wait_until("it is rejected", || dir.count("cutout") == 1);
     assert!(dir.path("disk/c.sqlite.lock").exists());
     assert!(!dir.path("galmorph.sqlite.lock").exists());
-    let before: String = dir.ask("SELECT updated FROM cutout");
+    let before: String = dir.ask("SELECT updated FROM rejected");
     dir.run(&["retry", "--catalog", "disk/c.sqlite"]).exits(0);
     wait_until("it was tried again", || {
-        dir.ask::<String>("SELECT updated FROM cutout") != before
+        dir.ask::<String>("SELECT updated FROM rejected") != before
     });
     daemon.end();
 }

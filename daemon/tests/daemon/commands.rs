@@ -198,10 +198,16 @@ fn the_catalog_is_open_to_the_sqlite_shell() {
     };
     let Ok(output) = shell(
         "PRAGMA integrity_check; SELECT count(*) FROM catalog WHERE label <> ''; \
-               SELECT count(*) FROM probability;",
+               SELECT count(*) FROM probability; SELECT count(DISTINCT digest) FROM classification; \
+               SELECT count(*) FROM rejected; \
+               SELECT count(*) FROM catalog WHERE classified_at > datetime('now', '-1 hour'); \
+               SELECT count(*) FROM catalog WHERE classified_at > datetime('now', '+1 hour');",
     ) else {
         let _ = writeln!(io::stderr(), "skipped: no sqlite3 here");
         return;
     };
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "ok\n3\n15\n");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "ok\n3\n15\n3\n0\n3\n0\n"
+    );
 }

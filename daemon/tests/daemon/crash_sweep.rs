@@ -206,7 +206,7 @@ impl Scene {
                 "classified"
             };
             let row = format!(
-                "cutout WHERE path = '{path}' AND state = '{state}' AND digest = '{}'",
+                "cutout WHERE path = '{path}' AND state = '{state}' AND lower(hex(digest)) = '{}'",
                 digest(bytes)
             );
             assert_eq!(dir.count(&row), 1, "{row}");
@@ -373,7 +373,7 @@ fn a_kill_while_files_are_moved_leaves_each_in_one_place_and_its_row_follows() {
                 assert_eq!(&fs::read(&place).unwrap(), bytes, "{call} {number}");
                 assert!(!std::path::Path::new(path).exists(), "it is there twice");
                 let row = format!(
-                    "cutout WHERE path = '{}' AND digest = '{}' AND move_to IS NULL",
+                    "cutout WHERE path = '{}' AND lower(hex(digest)) = '{}' AND move_to IS NULL",
                     place.display(),
                     digest(bytes)
                 );

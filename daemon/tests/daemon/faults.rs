@@ -46,7 +46,7 @@ fn each_bad_file_is_rejected_with_its_reason_and_the_next_is_classified() {
     assert!(ran.stdout.contains("rejected 7"), "{}", ran.stdout);
     let reason = |name: &str| -> String {
         dir.ask(&format!(
-            "SELECT reason FROM cutout WHERE object_id = '{name}'"
+            "SELECT reason || ': ' || message FROM cutout WHERE object_id = '{name}'"
         ))
     };
     assert!(reason("a-truncated").starts_with("broken: "));

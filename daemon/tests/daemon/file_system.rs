@@ -30,7 +30,7 @@ fn has_digest(dir: &Dir, name: &str, bytes: &[u8]) -> bool {
     let (path, digest) = (dir.inbox(name), digest(bytes));
     let path = path.display();
     dir.count(&format!(
-        "cutout WHERE path = '{path}' AND digest = '{digest}' AND state = 'classified'"
+        "cutout WHERE path = '{path}' AND lower(hex(digest)) = '{digest}' AND state = 'classified'"
     )) == 1
 }
 

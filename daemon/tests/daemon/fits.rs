@@ -42,7 +42,7 @@ const LEGACY: [(&str, &str); 2] = [("SURVEY", "'DECaLS  '"), ("BANDS", "'grz    
 
 fn outcome(dir: &Dir, object: &str) -> String {
     dir.ask(&format!(
-        "SELECT ifnull(reason, state) FROM cutout WHERE object_id = '{object}'"
+        "SELECT ifnull(reason || ': ' || message, state) FROM cutout WHERE object_id = '{object}'"
     ))
 }
 

@@ -17,17 +17,19 @@ fn content_that_has_its_answer_is_not_decoded_again_and_kept_to_the_limits() {
     dir.drain().exits(1);
     let reason = |name: &str| -> Option<String> {
         dir.ask(&format!(
-            "SELECT reason FROM cutout WHERE object_id = '{name}'"
+            "SELECT reason || ': ' || message FROM cutout WHERE object_id = '{name}'"
         ))
     };
     assert!(reason("half").is_some_and(|reason| reason.starts_with("broken: ")));
 
     // Were there an answer for it, it would not be decoded.
+    let columns: String =
+        dir.ask("SELECT group_concat(name) FROM pragma_table_info('other_answer')");
     dir.catalog()
         .execute_batch(&format!(
-            "CREATE TEMP TABLE answer AS SELECT * FROM classification;
-             UPDATE answer SET digest = '{}';
-             INSERT INTO classification SELECT * FROM answer;",
+            "CREATE TEMP TABLE answer AS SELECT * FROM cutout WHERE label IS NOT NULL;
+             UPDATE answer SET digest = unhex('{}');
+             INSERT INTO other_answer ({columns}) SELECT {columns} FROM answer;",
             digest(half)
         ))
         .unwrap();
@@ -54,7 +56,7 @@ fn files_that_were_touched_are_known_by_their_content() {
         dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
     }
     dir.drain().exits(0);
-    let first: String = dir.ask("SELECT min(updated) FROM cutout");
+    let first: i64 = dir.ask("SELECT min(updated) FROM cutout");
     for seed in 0..5 {
         let path = dir.inbox(format!("{seed}.jpg"));
         let file = fs::File::options().append(true).open(&path).unwrap();
@@ -64,7 +66,7 @@ fn files_that_were_touched_are_known_by_their_content() {
     let ran = dir.drain().exits(0);
     assert_eq!(ran.classified(), (5, 5));
     assert_eq!(
-        dir.count(&format!("cutout WHERE updated > '{first}' AND width = 128")),
+        dir.count(&format!("cutout WHERE updated > {first} AND width = 128")),
         5
     );
     assert_eq!(dir.count("classification"), 5);

@@ -34,7 +34,7 @@ pub(crate) fn scene() -> Dir {
 /// The kind of fault that a file was rejected for, or `classified`.
 fn outcome(dir: &Dir, object: &str) -> String {
     dir.ask(&format!(
-        "SELECT ifnull(substr(reason, 1, instr(reason, ':') - 1), state) FROM cutout
+        "SELECT ifnull(reason, state) FROM cutout
          WHERE object_id = '{object}'"
     ))
 }
@@ -112,7 +112,7 @@ fn bombs_are_rejected_by_what_they_claim_before_they_unpack() {
     for (name, _, expected) in &cases {
         let object = name.split('.').next().unwrap();
         let kind: String = dir.ask(&format!(
-            "SELECT ifnull(substr(reason, 1, instr(reason, ':') - 1), state) FROM cutout
+            "SELECT ifnull(reason, state) FROM cutout
              WHERE path LIKE '%/{name}'"
         ));
         assert_eq!(kind, *expected, "{name} ({object})");
@@ -295,7 +295,7 @@ fn network_that_panics(options: &[&str]) {
     let ran = Ran::from(drain.output().unwrap()).exits(1);
     assert_eq!(ran.classified_by_the_network(), 15);
     assert_eq!(outcome(&dir, "good-4-poison"), "inference");
-    let reason: String = dir.ask("SELECT reason FROM cutout WHERE state = 'rejected'");
+    let reason: String = dir.ask("SELECT message FROM cutout WHERE state = 'rejected'");
     assert!(
         reason.contains("panic: attempt to divide by zero"),
         "{reason}"

@@ -269,7 +269,7 @@ impl Episode {
     fn rows(&self) -> BTreeMap<PathBuf, (String, String)> {
         let connection = self.dir.catalog();
         let mut statement = connection
-            .prepare("SELECT path, digest, state FROM cutout")
+            .prepare("SELECT path, lower(hex(digest)), state FROM cutout")
             .unwrap();
         let mut rows = BTreeMap::new();
         let found = statement.query_map([], |row| {

@@ -125,7 +125,7 @@ fn rows_that_break_the_schema_are_found_and_never_become_a_backup() {
     dir.catalog()
         .execute_batch(
             "PRAGMA ignore_check_constraints = ON;
-             UPDATE cutout SET state = 'lost'",
+             UPDATE cutout SET label = 'lost'",
         )
         .unwrap();
     let ran = dir.run(&["check", "inbox", "--deep"]).exits(3);
@@ -148,22 +148,22 @@ fn rows_that_break_a_promise_are_found() {
     connection
         .execute_batch(
             "PRAGMA foreign_keys = OFF;
-             UPDATE classification SET p_round = p_round + 1
-                 WHERE digest = (SELECT digest FROM cutout WHERE object_id = '1');
-             UPDATE classification SET model = 99
-                 WHERE digest = (SELECT digest FROM cutout WHERE object_id = '2');
-             DELETE FROM classification
-                 WHERE digest = (SELECT digest FROM cutout WHERE object_id = '0');",
+             PRAGMA ignore_check_constraints = ON;
+             UPDATE cutout SET p_round = p_round + 1 WHERE object_id = '1';
+             UPDATE cutout SET model = 99 WHERE object_id = '2';",
         )
         .unwrap();
     let ran = dir.run(&["check", "inbox", "--deep"]).exits(3);
-    ran.says_in_one_line(&["a row of classification refers to no row of model"]);
+    ran.says_in_one_line(&["a row of cutout refers to no row of model"]);
     connection
-        .execute_batch("UPDATE classification SET model = 1 WHERE model = 99")
+        .execute_batch(
+            "UPDATE cutout SET model = 1 WHERE model = 99;
+             UPDATE cutout SET label = NULL, reason = 'odd' WHERE object_id = '0'",
+        )
         .unwrap();
     let ran = dir.run(&["check", "inbox", "--deep"]).exits(3);
     for fault in [
-        "0.jpg' is classified, and has no answer",
+        "0.jpg' was rejected for no known reason",
         "probabilities do not sum to 1",
         "label is not the most probable class",
     ] {

@@ -1,0 +1,297 @@
+//! Which rows are wanted, and in which order, as an SQL statement that is quick for any number of rows.
+//!
+//! SQLite knows nothing of how many rows a condition leaves. So it is asked: a condition that leaves few rows
+//! finds them by its index, and they are sorted. Where all leave many, the index of the order is followed, and the rows that
+//! don't fit are skipped.
+
+use galmorph_cutout::{Flag, Morphology};
+use jiff::Timestamp;
+use rusqlite::types::Value as SqlValue;
+
+use super::Reader;
+use crate::columns::{Column, catalog_view, classified_columns, rejected_columns};
+use crate::error::fault;
+use crate::healpix::circle;
+use crate::schema::{rows_of, select};
+use crate::{CatalogError, time};
+
+/// So many rows are quickly sorted.
+const FEW: u64 = 50_000;
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// Only this class.
+    pub label: Option<Morphology>,
+    /// Only answers whose confidence is at least this, 0 to 1.
+    pub min_confidence: Option<f64>,
+    /// Only answers whose confidence is at most this, 0 to 1.
+    pub max_confidence: Option<f64>,
+    /// Only answers from this time on.
+    pub since: Option<Timestamp>,
+    /// Only answers from before this time.
+    pub until: Option<Timestamp>,
+    /// Only the object of this identifier.
+    pub object_id: Option<String>,
+    /// Only objects in this circle.
+    pub cone: Option<Cone>,
+    /// Only images with all of these flags.
+    pub flags: Vec<Flag>,
+    /// Only images with none of these.
+    pub no_flags: Vec<Flag>,
+    /// Only images that a person has looked at.
+    pub reviewed: bool,
+    /// The answers of this model, not the newest; of several of this name, those of the one in use, else
+    /// the newest.
+    pub model: Option<String>,
+    /// The order; by path where none is given.
+    pub order: Option<Order>,
+    /// The most rows that are given.
+    pub limit: Option<u64>,
+}
+
+/// A circle on the sky, in degrees (ICRS).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cone {
+    /// The right ascension of its centre, 0 to 360.
+    pub ra: f64,
+    /// The declination of its centre, -90 to 90.
+    pub dec: f64,
+    /// Its radius, more than 0 and at most 180.
+    pub radius: f64,
+}
+
+/// An order of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The name of a column of the view.
+    pub column: String,
+    /// Whether the largest comes first.
+    pub descending: bool,
+}
+
+/// A statement that is ready to run.
+#[derive(Debug)]
+pub struct Query {
+    pub(super) columns: Vec<Column>,
+    pub(super) sql: String,
+    pub(super) values: Vec<SqlValue>,
+}
+
+/// A condition on rows, and what stands for the values in it.
+struct Condition {
+    /// With `{}` where the indexed column stands: a plus before it keeps SQLite from its index.
+    sql: String,
+    values: Vec<SqlValue>,
+}
+
+impl Condition {
+    fn new(sql: impl Into<String>, values: impl IntoIterator<Item = SqlValue>) -> Self {
+        Self {
+            sql: sql.into(),
+            values: values.into_iter().collect(),
+        }
+    }
+
+    fn with(&self, uses_index: bool) -> String {
+        format!(
+            "({})",
+            self.sql.replace("{}", if uses_index { "" } else { "+" })
+        )
+    }
+}
+
+impl Query {
+    /// The classified cutouts, as the `catalog` view of this catalog shows them. A column that the view of an
+    /// earlier version doesn't have is NULL, and can't be filtered by.
+    pub fn classified(reader: &Reader, filter: &Filter) -> Result<Self, CatalogError> {
+        let columns = classified_columns();
+        let known = reader.view_columns("catalog")?;
+        let selected = columns.iter().map(|column| match &column.name {
+            name if known.contains(name) => name.clone(),
+            name => format!("NULL AS {name}"),
+        });
+        let selected: Vec<String> = selected.collect();
+        let mut values = Vec::new();
+        let rows = match &filter.model {
+            None => "catalog".to_owned(),
+            Some(name) => {
+                values.push(SqlValue::from(name.clone()));
+                let rows = rows_of("SELECT id FROM model WHERE name = ?1");
+                format!("({})", select(&catalog_view(), &rows, "label IS NOT NULL"))
+            }
+        };
+        // Before version 7, the view had rejected files.
+        let mut conditions = vec!["label IS NOT NULL".to_owned()];
+        let own = conditions_of(filter);
+        let driver = reader.driver(&own, &rows, &values)?;
+        for (at, condition) in own.into_iter().enumerate() {
+            conditions.push(condition.with(driver == Some(at)));
+            values.extend(condition.values);
+        }
+        let query = Self {
+            sql: format!(
+                "SELECT {} FROM {rows} AS shown WHERE {}",
+                selected.join(", "),
+                conditions.join(" AND ")
+            ),
+            columns,
+            values,
+        };
+        Ok(query.in_order(filter.order.as_ref(), filter.limit))
+    }
+
+    /// The rejected files and why.
+    pub fn rejected(
+        reader: &Reader,
+        order: Option<&Order>,
+        limit: Option<u64>,
+    ) -> Result<Self, CatalogError> {
+        let columns = rejected_columns();
+        let names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+        let names = names.join(", ");
+        let rows = if reader.view_columns("rejected")?.is_empty() {
+            // Before version 7, there was no such view.
+            "(SELECT path, substr(reason, 1, instr(reason, ':') - 1) AS reason,
+                 ltrim(substr(reason, instr(reason, ':') + 1)) AS message, bytes, modified, attempts,
+                 updated, object_id, first_seen
+              FROM cutout WHERE state = 'rejected')"
+        } else {
+            "rejected"
+        };
+        let query = Self {
+            sql: format!("SELECT {names} FROM {rows}"),
+            columns,
+            values: Vec::new(),
+        };
+        Ok(query.in_order(order, limit))
+    }
+
+    /// The columns of its rows.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Of equals, the one with the lower path goes first.
+    fn in_order(mut self, order: Option<&Order>, limit: Option<u64>) -> Self {
+        let order = match order {
+            Some(order) if order.column != "path" => {
+                let direction = if order.descending { "DESC" } else { "ASC" };
+                format!("{} {direction}", order.column)
+            }
+            Some(order) if order.descending => "path DESC".to_owned(),
+            _ => "path".to_owned(),
+        };
+        self.sql.push_str(" ORDER BY ");
+        self.sql.push_str(&order);
+        if let Some(limit) = limit {
+            self.sql.push_str(" LIMIT ?");
+            // SQLite counts rows in 63 bits.
+            self.values
+                .push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+        }
+        self
+    }
+}
+
+/// The conditions of a filter. Those that an index serves come first.
+fn conditions_of(filter: &Filter) -> Vec<Condition> {
+    let mut conditions = Vec::new();
+    if let Some(id) = &filter.object_id {
+        conditions.push(Condition::new("{}object_id = ?", [id.clone().into()]));
+    }
+    if let Some(cone) = filter.cone {
+        let ranges = circle((cone.ra, cone.dec), cone.radius);
+        let some: Vec<&str> = ranges.iter().map(|_| "{}healpix BETWEEN ? AND ?").collect();
+        let values = ranges
+            .iter()
+            .flat_map(|range| [*range.start(), *range.end()]);
+        let mut values: Vec<SqlValue> = values.map(SqlValue::from).collect();
+        values.extend([cone.ra, cone.dec, cone.radius].map(SqlValue::from));
+        let sql = format!("({}) AND separation(ra, dec, ?, ?) <= ?", some.join(" OR "));
+        conditions.push(Condition::new(sql, values));
+    }
+    let times = [
+        ("{}classified_at >= ?", filter.since),
+        ("{}classified_at < ?", filter.until),
+    ];
+    let times: Vec<_> = times
+        .into_iter()
+        .filter_map(|(sql, time)| Some((sql, time?)))
+        .collect();
+    if !times.is_empty() {
+        let sql: Vec<&str> = times.iter().map(|(sql, _)| *sql).collect();
+        let values = times.iter().map(|(_, time)| time::in_sql(*time).into());
+        conditions.push(Condition::new(sql.join(" AND "), values));
+    }
+    let mut confidence = Vec::new();
+    confidence.extend(
+        filter
+            .min_confidence
+            .map(|least| ("{}confidence >= ?", least)),
+    );
+    confidence.extend(
+        filter
+            .max_confidence
+            .map(|most| ("{}confidence <= ?", most)),
+    );
+    let mut parts: Vec<&str> = Vec::new();
+    let mut values: Vec<SqlValue> = Vec::new();
+    if let Some(label) = filter.label {
+        parts.push("{}label = ?");
+        values.push(label.name().to_owned().into());
+    }
+    for (sql, value) in confidence {
+        parts.push(sql);
+        values.push(value.into());
+    }
+    if !parts.is_empty() {
+        conditions.push(Condition::new(parts.join(" AND "), values));
+    }
+    // Flags have commas between them.
+    for (flags, is_wanted) in [(&filter.flags, true), (&filter.no_flags, false)] {
+        for flag in flags {
+            let sql = format!(
+                "(instr(',' || ifnull(flags, '') || ',', ?) > 0) = {}",
+                i32::from(is_wanted)
+            );
+            conditions.push(Condition::new(sql, [format!(",{},", flag.as_str()).into()]));
+        }
+    }
+    if filter.reviewed {
+        let sql = "EXISTS (SELECT 1 FROM cutout AS file JOIN review USING (digest) WHERE file.path = shown.path)";
+        conditions.push(Condition::new(sql, []));
+    }
+    conditions
+}
+
+impl Reader {
+    /// Which of the conditions finds its rows by its index: the first one that leaves few.
+    fn driver(
+        &self,
+        conditions: &[Condition],
+        rows: &str,
+        before: &[SqlValue],
+    ) -> Result<Option<usize>, CatalogError> {
+        for (at, condition) in conditions.iter().enumerate() {
+            if !condition.sql.contains("{}") {
+                continue;
+            }
+            let sql = format!(
+                "SELECT count(*) FROM (SELECT 1 FROM {rows} AS shown WHERE label IS NOT NULL AND {} LIMIT {FEW})",
+                condition.with(true)
+            );
+            let values = before.iter().chain(&condition.values);
+            let count = || -> rusqlite::Result<u64> {
+                let mut statement = self.connection.prepare(&sql)?;
+                statement.query_row(rusqlite::params_from_iter(values), |row| {
+                    crate::writer::unsigned(row, 0)
+                })
+            };
+            if count().map_err(|error| fault(&self.path, "read", error))? < FEW {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+}

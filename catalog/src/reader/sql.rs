@@ -1,0 +1,77 @@
+//! Questions in SQL.
+
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::types::ValueRef;
+
+use super::{Query, Reader};
+use crate::CatalogError;
+use crate::columns::{Column, Kind, classified_columns, rejected_columns};
+
+/// What a question that can't be asked is wrong in.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    /// The catalog can't be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The text is no single question.
+    #[error("cannot ask the catalog: {0}")]
+    Question(String),
+}
+
+impl Query {
+    /// A question in SQL, which reads and does nothing else. What the columns hold follows from its first row; a column
+    /// that has the name of one of a view has its description, too.
+    pub fn of_sql(reader: &Reader, sql: &str) -> Result<Self, SqlError> {
+        let question = |error: rusqlite::Error| SqlError::Question(error.to_string());
+        let sql = sql.trim().trim_end_matches(';');
+        // Some statements that count as reading write files of their own, or open others.
+        let first = sql
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        if !["select", "with", "values", "explain"].contains(&&*first) {
+            return Err(SqlError::Question(
+                "it must begin with SELECT, WITH, VALUES or EXPLAIN".into(),
+            ));
+        }
+        let mut batch = rusqlite::Batch::new(&reader.connection, sql);
+        let first = batch.next().map_err(question)?;
+        let Some(mut statement) = first else {
+            return Err(SqlError::Question("there is nothing to ask".into()));
+        };
+        if batch.next().map_err(question)?.is_some() {
+            return Err(SqlError::Question("ask one thing at a time".into()));
+        }
+        if !statement.readonly() {
+            return Err(SqlError::Question("it must only read".into()));
+        }
+        let mut described = classified_columns();
+        described.extend(rejected_columns());
+        let names: Vec<String> = statement
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let mut rows = statement.query([]).map_err(question)?;
+        let row = rows
+            .next()
+            .map_err(|error| SqlError::Question(error.to_string()))?;
+        let columns = names.into_iter().enumerate().map(|(at, name)| {
+            let kind = match row.map(|row| row.get_ref(at)) {
+                Some(Ok(ValueRef::Integer(_))) => Kind::Integer,
+                Some(Ok(ValueRef::Real(_))) => Kind::Real,
+                // Times are given as they are, so that they can be asked for again.
+                _ => Kind::Text,
+            };
+            let known = described.iter().find(|column| column.name == name);
+            let column = known.cloned().unwrap_or_else(|| Column::text(name));
+            Column { kind, ..column }
+        });
+        Ok(Self {
+            columns: columns.collect(),
+            sql: sql.to_owned(),
+            values: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! The views: `catalog`, `rejected`, `probability` and `classification`.
+
+use std::fmt::Write as _;
+
+use galmorph_cutout::Morphology;
+
+use super::tables::{FILE, answer_columns};
+use crate::columns::{ViewColumn, catalog_view, rejected_view};
+
+/// When an answer was given, as the views show it: it compares rightly with what SQLite's `datetime` makes. There is
+/// an index over exactly this expression.
+pub(crate) const CLASSIFIED_AT: &str =
+    "strftime('%Y-%m-%d %H:%M:%f', classified / 1000.0, 'unixepoch')";
+
+/// The statements that make the views. `settling` is whether the model in use has answers that its files' rows
+/// don't show yet.
+pub(crate) fn views(settling: bool) -> [(&'static str, String); 4] {
+    let cutout = if settling {
+        settling_rows()
+    } else {
+        "cutout".to_owned()
+    };
+    let catalog = select(&catalog_view(), &cutout, "label IS NOT NULL");
+    let rejected = select(&rejected_view(), "cutout", "reason IS NOT NULL");
+    let probability = Morphology::ALL.map(probability_of).join("UNION ALL\n");
+    [
+        ("catalog", catalog),
+        ("rejected", rejected),
+        ("probability", probability),
+        ("classification", classification()),
+    ]
+    .map(|(name, select)| (name, format!("CREATE VIEW {name} AS\n{select}")))
+}
+
+/// Drops the views of whatever version and makes them.
+pub(crate) fn make_views(settling: bool) -> String {
+    let views = views(settling);
+    let views =
+        views.map(|(name, definition)| format!("DROP VIEW IF EXISTS {name};\n{definition};\n"));
+    views.concat()
+}
+
+/// The rows of a view. `cutout` is a table with the columns of `cutout`, or a subquery that has them.
+pub(crate) fn select(columns: &[ViewColumn], cutout: &str, condition: &str) -> String {
+    let item = |column: &ViewColumn| match &*column.sql {
+        sql if sql == column.column.name => sql.to_owned(),
+        sql => format!("{sql} AS {}", column.column.name),
+    };
+    let last = columns.len() - 1;
+    let mut list = String::new();
+    for (at, column) in columns.iter().enumerate() {
+        let comma = if at < last { "," } else { "" };
+        let meaning = &column.column.meaning;
+        writeln!(list, "    {}{comma} -- {meaning}", item(column))
+            .expect("a string takes any text");
+    }
+    format!("SELECT\n{list}FROM {cutout} WHERE {condition}")
+}
+
+fn list<'a>(columns: impl IntoIterator<Item = &'a str>, prefix: &str) -> String {
+    let columns: Vec<String> = columns
+        .into_iter()
+        .map(|column| format!("{prefix}{column}"))
+        .collect();
+    columns.join(", ")
+}
+
+/// The rows of `cutout` with the answers of the model in use where it has some.
+fn settling_rows() -> String {
+    let answer = answer_columns();
+    let chosen: Vec<String> = answer
+        .iter()
+        .map(|column| {
+            format!("CASE WHEN wanted.digest IS NULL THEN cutout.{column} ELSE wanted.{column} END AS {column}")
+        })
+        .collect();
+    format!(
+        "(SELECT {file}, {chosen}
+      FROM cutout LEFT JOIN other_answer AS wanted
+          ON wanted.digest = cutout.digest AND wanted.model = (SELECT watch.model FROM watch)
+              AND wanted.rendering = cutout.rendering AND cutout.label IS NOT NULL) AS cutout",
+        file = list(FILE, "cutout."),
+        chosen = chosen.join(", "),
+    )
+}
+
+/// The rows of `cutout` that some models have answered for, with their answers. `models` is a subquery with the models'
+/// ids. Of several answers for one file, the one that is framed as the file's row says goes first, then that of the model
+/// in use, then that of the model that the catalog met last, and then the newest.
+pub(crate) fn rows_of(models: &str) -> String {
+    let answer = answer_columns();
+    let answer = || answer.iter().map(String::as_str);
+    let file = list(FILE, "cutout.");
+    format!(
+        "(SELECT {file}, {shown} FROM cutout WHERE model IN ({models})
+      UNION ALL
+      SELECT {file}, {other} FROM other_answer AS other CROSS JOIN cutout
+      WHERE substr(cutout.digest, 1, 8) = substr(other.digest, 1, 8) AND cutout.digest = other.digest
+          AND cutout.label IS NOT NULL AND cutout.model NOT IN ({models}) AND other.model IN ({models})
+          AND (other.model, other.rendering) =
+              (SELECT best.model, best.rendering
+               FROM (SELECT one.model, one.rendering, one.classified, one.rendering = cutout.rendering AS is_as_shown
+                     FROM other_answer AS one WHERE one.digest = other.digest AND one.model IN ({models})) AS best
+               ORDER BY best.is_as_shown DESC, best.model = (SELECT watch.model FROM watch) DESC,
+                   best.model DESC, best.classified DESC LIMIT 1)) AS cutout",
+        shown = list(answer(), "cutout."),
+        other = list(answer(), "other."),
+    )
+}
+
+/// Every answer to every content, once. (Until version 6 this was a table.)
+fn classification() -> String {
+    let columns = answer_columns();
+    let columns = columns.iter().map(|column| match &**column {
+        "classified" => format!("{CLASSIFIED_AT} AS classified_at"),
+        other => other.to_owned(),
+    });
+    let columns: Vec<String> = columns.collect();
+    let columns = columns.join(", ");
+    format!(
+        "SELECT lower(hex(digest)) AS digest, {columns} FROM cutout WHERE label IS NOT NULL
+UNION
+SELECT lower(hex(digest)) AS digest, {columns} FROM other_answer"
+    )
+}
+
+/// One class's rows of the long form: of each file and each model, with the answer that is framed as the one that
+/// the file's row shows, else with the newest. SQLite 3.40, Debian 12's, takes no column from outside in an ORDER BY; hence
+/// the inner query.
+fn probability_of(class: Morphology) -> String {
+    let name = class.name();
+    let row = |answer: &str| {
+        format!(
+            "SELECT cutout.path, cutout.object_id, (SELECT name FROM model WHERE model.id = {answer}.model) AS model,
+       '{name}' AS class_name, {answer}.p_{name} AS probability, 1 + {} AS ranking",
+            ranking(class, answer)
+        )
+    };
+    format!(
+        "{shown}
+FROM cutout WHERE label IS NOT NULL
+UNION ALL
+{other}
+FROM cutout JOIN other_answer AS other ON other.digest = cutout.digest
+WHERE cutout.label IS NOT NULL AND other.model <> cutout.model AND other.rendering =
+    (SELECT best.rendering
+     FROM (SELECT one.rendering, one.classified, one.rendering = cutout.rendering AS is_as_shown
+           FROM other_answer AS one WHERE one.digest = other.digest AND one.model = other.model) AS best
+     ORDER BY best.is_as_shown DESC, best.classified DESC LIMIT 1)
+",
+        shown = row("cutout"),
+        other = row("other"),
+    )
+}
+
+/// How many classes are more probable than this one; of equals, the one with the lower id goes first.
+fn ranking(class: Morphology, answer: &str) -> String {
+    let name = class.name();
+    let before: Vec<String> = Morphology::ALL
+        .into_iter()
+        .filter(|other| *other != class)
+        .map(|other| {
+            let comparison = if other < class { ">=" } else { ">" };
+            format!("({answer}.p_{other} {comparison} {answer}.p_{name})")
+        })
+        .collect();
+    before.join(" + ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_tables_are_listed_once() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        crate::schema::create(&connection).unwrap();
+        let columns = |table: &str| -> Vec<String> {
+            let mut statement = connection
+                .prepare("SELECT name FROM pragma_table_info(?1) ORDER BY name")
+                .unwrap();
+            let names = statement.query_map([table], |row| row.get(0)).unwrap();
+            names.collect::<Result<_, _>>().unwrap()
+        };
+        let mut expected: Vec<String> = FILE.map(str::to_owned).into();
+        expected.extend(answer_columns());
+        expected.sort();
+        assert_eq!(columns("cutout"), expected);
+        let mut expected = answer_columns();
+        expected.push("digest".into());
+        expected.sort();
+        assert_eq!(columns("other_answer"), expected);
+    }
+}

@@ -1,0 +1,216 @@
+//! Catalogs of earlier versions come to be what a new one is, whole, whenever it is stopped.
+
+use super::*;
+
+use rusqlite::types::ValueRef;
+
+/// A catalog as an earlier version left it.
+fn earlier(version: i32) -> Fixture {
+    let fixture = Fixture::new();
+    let text = match version {
+        1 => include_str!("../../../tests/corpus/catalog/version-1.sql"),
+        6 => include_str!("../../../tests/corpus/catalog/version-6.sql"),
+        _ => panic!("no catalog of this version is kept"),
+    };
+    let connection = Connection::open(fixture.path()).unwrap();
+    connection.execute_batch(text).unwrap();
+    assert_eq!(fixture.ask::<i32>("PRAGMA user_version"), version);
+    fixture
+}
+
+/// All rows that a statement gives, a line each.
+fn rows(fixture: &Fixture, statement: &str) -> Vec<String> {
+    let connection = Connection::open(fixture.path()).unwrap();
+    let mut statement = connection.prepare(statement).unwrap();
+    let columns = statement.column_count();
+    let mut rows = statement.query([]).unwrap();
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let cells = (0..columns).map(|column| match row.get_ref_unwrap(column) {
+            ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            other => format!("{other:?}"),
+        });
+        lines.push(cells.collect::<Vec<_>>().join(" | "));
+    }
+    lines
+}
+
+/// The views of an earlier version and of this one, asked for the same: the columns that both have, and a time to
+/// the second, which both write alike but for one character.
+fn views(fixture: &Fixture) -> [Vec<String>; 2] {
+    let catalog = "SELECT path, object_id, ra, dec, label, confidence, p_round, p_in_between, p_cigar, p_edge_on,
+                       p_spiral, model, replace(substr(classified_at, 1, 23), 'T', ' '), framing, frame_x, frame_y,
+                       frame_side, flags, position_from, radius, stretch
+                   FROM catalog WHERE label IS NOT NULL ORDER BY path";
+    let probability =
+        "SELECT path, object_id, model, class_name, probability, ranking FROM probability
+                       ORDER BY 1, 2, 3, 4, 5";
+    [catalog, probability].map(|statement| rows(fixture, statement))
+}
+
+#[test]
+fn every_row_of_an_earlier_version_is_there_afterwards() {
+    let fixture = earlier(6);
+    let before = views(&fixture);
+    let names = |model: &str| {
+        let reader = Reader::open(&fixture.path()).unwrap();
+        let filter = Filter {
+            model: Some(model.into()),
+            ..Filter::default()
+        };
+        let mut paths = Vec::new();
+        let query = Query::classified(&reader, &filter).unwrap();
+        reader
+            .run(&query, |values| -> Result<(), CatalogError> {
+                paths.push(values[0].to_string());
+                Ok(())
+            })
+            .unwrap();
+        paths
+    };
+    drop(fixture.writer("m"));
+    assert_eq!(views(&fixture), before);
+    assert_eq!(before[0].len(), 6);
+    assert_eq!(names("zhu2019-small").len(), 6);
+    let rejected = "SELECT path, reason, message, bytes, modified FROM rejected
+                    WHERE path NOT LIKE '%retry%' ORDER BY path";
+    assert_eq!(
+        rows(&fixture, rejected),
+        [
+            "/srv/in/broken.jpg | not_an_image | not a JPEG, PNG or FITS image | Integer(3) | 2026-11-27 03:09:00.073",
+            "/srv/in/huge.jpg | too_large | it has 9000000000 bytes | Integer(9000000000) | 2400-01-02T03:04:05.678901234Z",
+        ]
+    );
+    let marks = "SELECT path, retry IS NOT NULL, move_to FROM cutout
+                 WHERE retry IS NOT NULL OR move_to IS NOT NULL ORDER BY path";
+    assert_eq!(
+        rows(&fixture, marks),
+        [
+            "/srv/in/retry.jpg | Integer(1) | Null",
+            "/srv/in/round-1.jpg | Integer(0) | /srv/done/round-1.jpg",
+        ]
+    );
+}
+
+#[test]
+fn a_migrated_catalog_is_what_a_new_one_is() {
+    for version in [1, 6] {
+        let fixture = earlier(version);
+        drop(fixture.writer("m"));
+        let reader = Reader::open_to_check(&fixture.path()).unwrap();
+        assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
+        let new = Fixture::new();
+        drop(new.writer("m"));
+        let names =
+            "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2";
+        assert_eq!(rows(&fixture, names), rows(&new, names));
+        assert_eq!(fixture.ask::<i32>("PRAGMA user_version"), schema::VERSION);
+        assert_eq!(
+            rows(&fixture, "PRAGMA foreign_key_check"),
+            Vec::<String>::new()
+        );
+    }
+}
+
+#[test]
+fn a_migration_goes_on_wherever_it_was_stopped_and_readers_see_the_old_rows_until_it_ends() {
+    for version in [1, 6] {
+        let whole = earlier(version);
+        drop(whole.writer("m"));
+        let expected = rows(&whole, "SELECT * FROM cutout ORDER BY id");
+        let others = rows(&whole, "SELECT * FROM other_answer ORDER BY 1, 2, 3");
+        let fixture = earlier(version);
+        let before = rows(
+            &fixture,
+            "SELECT path, label FROM catalog WHERE label IS NOT NULL ORDER BY 1",
+        );
+        let mut stops = 0;
+        // Each start does one step more than the one before.
+        loop {
+            let mut done = 0;
+            let opened = Writer::open_supervised(&fixture.path(), &model("m"), &mut |_| {
+                done += 1;
+                done <= stops
+            });
+            let Err(error) = opened else { break };
+            assert!(matches!(error, CatalogError::Transient(_)), "{error}");
+            let reader = Reader::open(&fixture.path()).unwrap();
+            let query = Query::classified(&reader, &Filter::default()).unwrap();
+            let mut seen = 0;
+            reader
+                .run(&query, |_| -> Result<(), CatalogError> {
+                    seen += 1;
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(seen, before.len());
+            assert!(Reader::open_current(&fixture.path()).is_err());
+            stops += 1;
+        }
+        assert!(stops > 10, "{stops} steps");
+        assert_eq!(rows(&fixture, "SELECT * FROM cutout ORDER BY id"), expected);
+        assert_eq!(
+            rows(&fixture, "SELECT * FROM other_answer ORDER BY 1, 2, 3"),
+            others
+        );
+    }
+}
+
+#[test]
+fn a_row_without_the_answer_that_it_speaks_of_is_left_out_and_others_are_not() {
+    let fixture = earlier(6);
+    let connection = Connection::open(fixture.path()).unwrap();
+    let damage = "DELETE FROM classification WHERE digest = (SELECT digest FROM cutout WHERE path LIKE '%cigar-1%')";
+    connection.execute_batch(damage).unwrap();
+    drop(connection);
+    drop(fixture.writer("m"));
+    let paths = rows(&fixture, "SELECT path FROM cutout");
+    assert_eq!(paths.len(), 8);
+    assert!(!paths.iter().any(|path| path.contains("cigar-1")));
+}
+
+/// Every answer that there ever was is found for each file of its content, whichever file shows it.
+#[test]
+fn files_of_one_content_have_each_others_answers() {
+    let fixture = Fixture::new();
+    let limits = galmorph_cutout::Limits::default();
+    let watched = Watched::default();
+    let answers = "SELECT path, model, label FROM (SELECT path, model, class_name AS label, ranking FROM probability)
+                   WHERE ranking = 1 ORDER BY 1, 2";
+    let record = |model: &str, paths: &[&str], answer: [f32; 5]| {
+        let mut writer = fixture.writer(model);
+        writer.record_watch(&watched, &limits).unwrap();
+        while writer.settle().unwrap() {}
+        for path in paths {
+            writer
+                .record(&[entry(path, "same", classified(answer))])
+                .unwrap();
+        }
+    };
+    let cigar = [0.0, 0.0, 1.0, 0.0, 0.0];
+    let spiral = [0.0, 0.0, 0.0, 0.0, 1.0];
+    record("a", &["/1", "/2", "/3"], cigar);
+    // A file that is new shows b; the others still show a.
+    record("b", &["/4"], spiral);
+    let both = |path: &str| {
+        [
+            format!("{path} | a | cigar"),
+            format!("{path} | b | spiral"),
+        ]
+    };
+    let expected: Vec<String> = ["/1", "/2", "/3", "/4"]
+        .into_iter()
+        .flat_map(both)
+        .collect();
+    assert_eq!(rows(&fixture, answers), expected);
+    record("b", &["/1", "/2", "/3"], spiral);
+    assert_eq!(rows(&fixture, answers), expected);
+    record("a", &["/5"], cigar);
+    let expected: Vec<String> = ["/1", "/2", "/3", "/4", "/5"]
+        .into_iter()
+        .flat_map(both)
+        .collect();
+    assert_eq!(rows(&fixture, answers), expected);
+    let shown = rows(&fixture, "SELECT DISTINCT model FROM catalog");
+    assert_eq!(shown, ["a"]);
+}

@@ -1,0 +1,329 @@
+//! Rows by filters and orders, and questions in SQL.
+
+use super::*;
+
+use crate::{Cone, Order, SqlError};
+use galmorph_cutout::Flag;
+
+/// A catalog of six files, a minute apart, with positions and flags.
+fn sky() -> Fixture {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    for (number, confidence) in [0.9_f32, 0.5, 0.7, 0.6, 0.8, 0.95].into_iter().enumerate() {
+        let rest = (1.0 - confidence) / 4.0;
+        let mut answer = [rest; 5];
+        answer[if number % 2 == 0 { 4 } else { 0 }] = confidence;
+        let path = format!("/{number}");
+        writer
+            .record(&[entry(&path, &path, classified(answer))])
+            .unwrap();
+    }
+    for (number, (ra, dec, flags)) in [
+        (0.0005, 10.0, "padded"),
+        (359.9995, 10.0, "padded,saturated"),
+        (0.0, 10.01, ""),
+        (120.0, 89.9999, "off_centre"),
+        (300.0, 89.9999, "saturated"),
+        (180.0, -45.0, ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let minute = i64::try_from(number).unwrap() * 60_000 + 1_700_000_000_000;
+        writer
+            .connection
+            .execute(
+                "UPDATE cutout SET ra = ?2, dec = ?3, healpix = ?4, flags = ?5, classified = ?6 WHERE path = ?1",
+                params![format!("/{number}"), ra, dec, healpix::cell(ra, dec), flags, minute],
+            )
+            .unwrap();
+    }
+    fixture
+}
+
+fn paths(fixture: &Fixture, filter: &Filter) -> String {
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let query = Query::classified(&reader, filter).unwrap();
+    let mut paths = String::new();
+    reader
+        .run(&query, |values| -> Result<(), CatalogError> {
+            paths += &values[0].to_string();
+            Ok(())
+        })
+        .unwrap();
+    paths
+}
+
+#[test]
+fn each_filter_leaves_what_it_says_and_they_add_up() {
+    let fixture = sky();
+    let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+    let all = Filter::default();
+    for (filter, expected) in [
+        (all.clone(), "/0/1/2/3/4/5"),
+        (
+            Filter {
+                max_confidence: Some(0.7),
+                ..all.clone()
+            },
+            "/1/2/3",
+        ),
+        (
+            Filter {
+                min_confidence: Some(0.7),
+                max_confidence: Some(0.9),
+                ..all.clone()
+            },
+            "/0/2/4",
+        ),
+        (
+            Filter {
+                label: Some(Morphology::Round),
+                max_confidence: Some(0.6),
+                ..all.clone()
+            },
+            "/1/3",
+        ),
+        (
+            Filter {
+                since: time("2023-11-14T22:15:20Z"),
+                ..all.clone()
+            },
+            "/2/3/4/5",
+        ),
+        (
+            Filter {
+                until: time("2023-11-14T22:15:20Z"),
+                ..all.clone()
+            },
+            "/0/1",
+        ),
+        (
+            Filter {
+                object_id: Some("1".into()),
+                ..all.clone()
+            },
+            "/0/1/2/3/4/5",
+        ),
+        (
+            Filter {
+                object_id: Some("2".into()),
+                ..all.clone()
+            },
+            "",
+        ),
+        (
+            Filter {
+                flags: vec![Flag::Padded],
+                ..all.clone()
+            },
+            "/0/1",
+        ),
+        (
+            Filter {
+                flags: vec![Flag::Padded, Flag::Saturated],
+                ..all.clone()
+            },
+            "/1",
+        ),
+        (
+            Filter {
+                no_flags: vec![Flag::Padded, Flag::OffCentre],
+                ..all.clone()
+            },
+            "/2/4/5",
+        ),
+        (
+            Filter {
+                reviewed: true,
+                ..all.clone()
+            },
+            "",
+        ),
+        (
+            Filter {
+                label: Some(Morphology::Spiral),
+                since: time("2023-11-14T22:14:00Z"),
+                no_flags: vec![Flag::Saturated],
+                ..all.clone()
+            },
+            "/2",
+        ),
+    ] {
+        assert_eq!(paths(&fixture, &filter), expected, "{filter:?}");
+        let model = Filter {
+            model: Some("m".into()),
+            ..filter
+        };
+        assert_eq!(paths(&fixture, &model), expected, "{model:?}");
+    }
+}
+
+#[test]
+fn a_cone_is_exact_across_0_h_and_at_the_pole() {
+    let fixture = sky();
+    let second = 1.0 / 3600.0;
+    for (ra, dec, radius, expected) in [
+        (0.0, 10.0, 2.0 * second, "/0/1"),
+        (359.9995, 10.0, 1.0 * second, "/1"),
+        (359.9995, 10.0, 3.7 * second, "/0/1"),
+        (0.0, 10.0, 36.1 * second, "/0/1/2"),
+        (77.0, 90.0, 0.4 * second, "/3/4"),
+        (120.0, 89.9999, 0.7 * second, "/3"),
+        (0.0, 0.0, 180.0, "/0/1/2/3/4/5"),
+        (180.0, -45.0, second, "/5"),
+        (90.0, -45.0, second, ""),
+    ] {
+        let cone = Some(Cone { ra, dec, radius });
+        let filter = Filter {
+            cone,
+            ..Filter::default()
+        };
+        assert_eq!(paths(&fixture, &filter), expected, "{filter:?}");
+    }
+}
+
+#[test]
+fn rows_come_in_the_order_that_is_asked_for() {
+    let fixture = sky();
+    for (column, descending, limit, expected) in [
+        ("path", false, None, "/0/1/2/3/4/5"),
+        ("path", true, Some(2), "/5/4"),
+        ("confidence", false, None, "/1/3/2/4/0/5"),
+        ("confidence", true, Some(2), "/5/0"),
+        ("classified_at", true, Some(3), "/5/4/3"),
+        ("margin", false, Some(1), "/1"),
+        ("p_round", true, Some(1), "/5"),
+    ] {
+        let order = Some(Order {
+            column: column.into(),
+            descending,
+        });
+        let filter = Filter {
+            order,
+            limit,
+            ..Filter::default()
+        };
+        assert_eq!(paths(&fixture, &filter), expected, "{filter:?}");
+    }
+}
+
+/// Whatever is asked, an index finds it: nothing reads every row to find a few, and nothing sorts many.
+#[test]
+fn an_index_serves_every_common_question() {
+    let fixture = sky();
+    let connection = Connection::open(fixture.path()).unwrap();
+    for (question, index) in [
+        (
+            "SELECT label, count(*) FROM catalog GROUP BY label",
+            "COVERING INDEX cutout_label",
+        ),
+        (
+            "SELECT label, count(*), avg(confidence) FROM catalog GROUP BY label",
+            "COVERING INDEX cutout_label",
+        ),
+        (
+            "SELECT model, label, count(*) FROM catalog GROUP BY 1, 2",
+            "COVERING INDEX cutout_label",
+        ),
+        (
+            "SELECT * FROM catalog ORDER BY classified_at DESC LIMIT 5",
+            "INDEX cutout_time",
+        ),
+        (
+            "SELECT * FROM catalog WHERE classified_at > datetime('now', '-1 day')",
+            "INDEX cutout_time (<expr>>?)",
+        ),
+        (
+            "SELECT * FROM catalog ORDER BY confidence LIMIT 5",
+            "INDEX cutout_confidence",
+        ),
+        (
+            "SELECT * FROM catalog WHERE label = 'spiral' ORDER BY confidence DESC LIMIT 5",
+            "INDEX cutout_label (label=?)",
+        ),
+        (
+            "SELECT * FROM catalog WHERE object_id = '1'",
+            "INDEX cutout_object (object_id=?)",
+        ),
+        (
+            "SELECT * FROM catalog WHERE path = '/1'",
+            "INDEX cutout_path (path=?)",
+        ),
+        (
+            "SELECT * FROM catalog WHERE healpix BETWEEN 1 AND 2",
+            "INDEX cutout_healpix (healpix>? AND healpix<?)",
+        ),
+        (
+            "SELECT reason, count(*) FROM rejected GROUP BY reason",
+            "COVERING INDEX cutout_reason",
+        ),
+    ] {
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {question}"))
+            .unwrap();
+        let steps = statement
+            .query_map([], |row| row.get::<_, String>(3))
+            .unwrap();
+        let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+        assert!(plan[0].contains(index), "{question}: {plan:?}");
+        let sorts = plan
+            .iter()
+            .any(|step| step.contains("TEMP B-TREE FOR ORDER"));
+        assert!(!sorts, "{question}: {plan:?}");
+    }
+}
+
+#[test]
+fn a_question_in_sql_reads_and_does_nothing_else() {
+    let fixture = sky();
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let ask = |sql: &str| {
+        let query = Query::of_sql(&reader, sql)?;
+        let names: Vec<String> = query
+            .columns()
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
+        let mut rows = vec![names.join(" ")];
+        reader.run(&query, |values| -> Result<(), CatalogError> {
+            let cells: Vec<String> = values.iter().map(ToString::to_string).collect();
+            rows.push(cells.join(" "));
+            Ok(())
+        })?;
+        Ok::<_, SqlError>(rows.join("; "))
+    };
+    assert_eq!(
+        ask("SELECT label, count(*) AS n FROM catalog GROUP BY label;").unwrap(),
+        "label n; round 3; spiral 3"
+    );
+    assert_eq!(
+        ask(" with one AS (SELECT 1) SELECT classified_at FROM catalog LIMIT 1").unwrap(),
+        "classified_at; 2023-11-14 22:13:20.000"
+    );
+    assert_eq!(
+        ask("SELECT round(separation(10, 0, 10, 1), 6), separation(1, 2, NULL, 3)")
+            .unwrap()
+            .split("; ")
+            .nth(1),
+        Some("1.0 ")
+    );
+    for (sql, fault) in [
+        ("", "must begin with SELECT"),
+        ("DELETE FROM cutout", "must begin with SELECT"),
+        ("VACUUM INTO '/tmp/x'", "must begin with SELECT"),
+        ("ATTACH '/tmp/x' AS y", "must begin with SELECT"),
+        ("PRAGMA journal_mode = DELETE", "must begin with SELECT"),
+        (
+            "WITH one AS (SELECT 1) DELETE FROM cutout",
+            "must only read",
+        ),
+        ("SELECT 1; DELETE FROM cutout", "one thing at a time"),
+        ("SELECT nothing FROM catalog", "no such column: nothing"),
+        ("SELECT * FROM nowhere", "no such table: nowhere"),
+    ] {
+        let error = ask(sql).unwrap_err().to_string();
+        assert!(error.contains(fault), "{sql}: {error}");
+    }
+    assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM cutout"), 6);
+}

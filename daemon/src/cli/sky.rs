@@ -1,0 +1,136 @@
+//! Positions and angles as astronomers write them: `185.73,15.82,2'` or `12:22:55.2,+15:49:12,30"`.
+
+use galmorph_catalog::Cone;
+
+/// Reads `RA,DEC,RADIUS`.
+pub(super) fn cone(text: &str) -> Result<Cone, String> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let [ra, dec, radius] = parts[..] else {
+        return Err(
+            "must be RA,DEC,RADIUS, such as 185.73,15.82,0.1 or 12:22:55.2,+15:49:12,30\"".into(),
+        );
+    };
+    let ra = right_ascension(ra)?;
+    let dec = declination(dec)?;
+    let radius = angle(radius).filter(|radius| *radius > 0.0 && *radius <= 180.0);
+    let radius = radius.ok_or("the radius must be an angle above 0: degrees, or 5', or 30\"")?;
+    Ok(Cone { ra, dec, radius })
+}
+
+/// Degrees, or hours in sexagesimal.
+fn right_ascension(text: &str) -> Result<f64, String> {
+    let degrees = if is_sexagesimal(text) {
+        sexagesimal(text).map(|hours| hours * 15.0)
+    } else {
+        text.parse().ok()
+    };
+    degrees
+        .filter(|ra| (0.0..=360.0).contains(ra))
+        .ok_or_else(|| {
+            "the right ascension must be 0 to 360 degrees, or hours such as 12:22:55.2".to_owned()
+        })
+}
+
+/// Degrees, in sexagesimal or not.
+fn declination(text: &str) -> Result<f64, String> {
+    let degrees = if is_sexagesimal(text) {
+        sexagesimal(text)
+    } else {
+        text.parse().ok()
+    };
+    degrees
+        .filter(|dec| (-90.0..=90.0).contains(dec))
+        .ok_or_else(|| {
+            "the declination must be -90 to 90 degrees, such as 15.82 or +15:49:12".to_owned()
+        })
+}
+
+/// An angle in degrees: `0.1`, `0.1deg`, `5'`, `5arcmin`, `30"` or `30arcsec`.
+pub(super) fn angle(text: &str) -> Option<f64> {
+    for (unit, degrees) in [
+        ("arcsec", 1.0 / 3600.0),
+        ("\"", 1.0 / 3600.0),
+        ("arcmin", 1.0 / 60.0),
+        ("'", 1.0 / 60.0),
+        ("deg", 1.0),
+        ("", 1.0),
+    ] {
+        if let Some(number) = text.strip_suffix(unit) {
+            let number: f64 = number.trim().parse().ok()?;
+            return number.is_finite().then_some(number * degrees);
+        }
+    }
+    None
+}
+
+fn is_sexagesimal(text: &str) -> bool {
+    text.contains([':', 'h', 'd'])
+}
+
+/// `12:22:55.2`, `-0:30`, `12h22m55.2s` or `+15d49m12s`, in its first unit.
+fn sexagesimal(text: &str) -> Option<f64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1.0, digits),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let digits = digits.strip_suffix('s').unwrap_or(digits);
+    let parts: Vec<&str> = digits.split([':', 'h', 'd', 'm']).collect();
+    let parts = match parts[..] {
+        // `12h22m` ends with a separator.
+        [.., ""] => &parts[..parts.len() - 1],
+        _ => &parts[..],
+    };
+    if parts.is_empty() || parts.len() > 3 {
+        return None;
+    }
+    let mut value = 0.0;
+    let mut scale = 1.0;
+    for (at, part) in parts.iter().enumerate() {
+        let is_plain = part
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let number: f64 = part.parse().ok().filter(|_| is_plain)?;
+        if at > 0 && number >= 60.0 {
+            return None;
+        }
+        value += number / scale;
+        scale *= 60.0;
+    }
+    Some(sign * value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cone_is_read_in_degrees_and_in_sexagesimal() {
+        let read = |text: &str| cone(text).unwrap();
+        let close = |cone: Cone, [ra, dec, radius]: [f64; 3]| {
+            (cone.ra - ra).abs() < 1e-9
+                && (cone.dec - dec).abs() < 1e-9
+                && (cone.radius - radius).abs() < 1e-12
+        };
+        assert!(close(read("185.73, 15.82, 0.1"), [185.73, 15.82, 0.1]));
+        assert!(close(
+            read("12:22:55.2,+15:49:12,30\""),
+            [185.73, 15.82, 1.0 / 120.0]
+        ));
+        assert!(close(read("12h22m55.2s,-0d30m,3'"), [185.73, -0.5, 0.05]));
+        assert!(close(read("0,-90,2arcmin"), [0.0, -90.0, 1.0 / 30.0]));
+        for (text, part) in [
+            ("12,13", "RA,DEC,RADIUS"),
+            ("400,0,1", "right ascension"),
+            ("12:70:00,0,1", "right ascension"),
+            ("25:00:00,0,1", "right ascension"),
+            ("10,91,1", "declination"),
+            ("10,x,1", "declination"),
+            ("10,10,0", "radius"),
+            ("10,10,-1", "radius"),
+            ("10,10,nan", "radius"),
+            ("10,10,181", "radius"),
+        ] {
+            assert!(cone(text).unwrap_err().contains(part), "{text}");
+        }
+    }
+}
