@@ -73,7 +73,7 @@ fn the_views_have_exactly_the_columns_that_others_query() {
     assert_eq!(first, dir.ask::<String>("SELECT label FROM catalog"));
     let time: String = dir.ask("SELECT classified_at FROM catalog");
     assert!(
-        time.len() == 24 && time.ends_with('Z') && &time[10..11] == "T",
+        time.len() == 23 && &time[10..11] == " " && &time[19..20] == ".",
         "{time}"
     );
 }

@@ -168,13 +168,14 @@ fn a_catalog_of_the_first_version_comes_along() {
         .execute(
             "INSERT INTO cutout (path, digest, bytes, modified, object_id, state, reason, attempts,
                                  first_seen, updated)
-             VALUES (?1, 'd', 4, ?2, 'old', 'rejected', 'broken: as it was', 3, 't', 't')",
+             VALUES (?1, 'd', 4, ?2, 'old', 'rejected', 'broken: as it was', 3, ?3, ?3)",
             [
                 old.to_str().unwrap(),
                 &format!(
                     "{:.9}",
                     jiff::Timestamp::try_from(old.metadata().unwrap().modified().unwrap()).unwrap()
                 ),
+                &format!("{:.3}", jiff::Timestamp::now()),
             ],
         )
         .unwrap();

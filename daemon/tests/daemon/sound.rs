@@ -106,7 +106,7 @@ fn damaged_pages_are_found_and_never_become_a_backup() {
         dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
     }
     dir.drain().exits(0);
-    damage(&dir, "cutout_by_digest");
+    damage(&dir, "cutout_digest");
     let ran = dir.run(&["check", "inbox", "--deep"]).exits(3);
     assert!(ran.stderr.contains("galmorph.sqlite"), "{}", ran.stderr);
     // Without --deep nobody looks.
