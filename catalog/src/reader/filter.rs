@@ -44,7 +44,7 @@ pub struct Filter {
     /// The answers of this model, not the newest; of several of this name, those of the one in use, else
     /// the newest.
     pub model: Option<String>,
-    /// The order; by path where none is given.
+    /// The order. Where none is given, it is by time if times are given, else by path.
     pub order: Option<Order>,
     /// The most rows that are given.
     pub limit: Option<u64>,
@@ -138,7 +138,14 @@ impl Query {
             columns,
             values,
         };
-        Ok(query.in_order(filter.order.as_ref(), filter.limit))
+        // What lies in a span of time lies together in the order of times alone.
+        let by_time = || Order {
+            column: "classified_at".into(),
+            descending: false,
+        };
+        let has_times = filter.since.is_some() || filter.until.is_some();
+        let order = filter.order.clone().or_else(|| has_times.then(by_time));
+        Ok(query.in_order(order.as_ref(), filter.limit))
     }
 
     /// The rejected files and why.
@@ -172,7 +179,6 @@ impl Query {
         &self.columns
     }
 
-    /// Of equals, the one with the lower path goes first.
     fn in_order(mut self, order: Option<&Order>, limit: Option<u64>) -> Self {
         let order = match order {
             Some(order) if order.column != "path" => {
@@ -249,20 +255,30 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
         conditions.push(Condition::new(parts.join(" AND "), values));
     }
     // Flags have commas between them.
-    for (flags, is_wanted) in [(&filter.flags, true), (&filter.no_flags, false)] {
-        for flag in flags {
-            let sql = format!(
-                "(instr(',' || ifnull(flags, '') || ',', ?) > 0) = {}",
-                i32::from(is_wanted)
-            );
-            conditions.push(Condition::new(sql, [format!(",{},", flag.as_str()).into()]));
-        }
+    let has = "instr(',' || flags || ',', ?) > 0";
+    if !filter.flags.is_empty() {
+        let some = filter.flags.iter().map(|_| has);
+        let sql: Vec<&str> = ["{}flags > ''"].into_iter().chain(some).collect();
+        conditions.push(Condition::new(
+            sql.join(" AND "),
+            filter.flags.iter().map(between_commas),
+        ));
+    }
+    for flag in &filter.no_flags {
+        let sql = format!("(flags IS NULL OR NOT {has})");
+        conditions.push(Condition::new(sql, [between_commas(flag)]));
     }
     if filter.reviewed {
-        let sql = "EXISTS (SELECT 1 FROM cutout AS file JOIN review USING (digest) WHERE file.path = shown.path)";
+        let sql = "{}path IN (SELECT file.path FROM review JOIN cutout AS file
+             ON substr(file.digest, 1, 8) = substr(review.digest, 1, 8) AND file.digest = review.digest
+                 AND file.label IS NOT NULL)";
         conditions.push(Condition::new(sql, []));
     }
     conditions
+}
+
+fn between_commas(flag: &Flag) -> SqlValue {
+    format!(",{},", flag.as_str()).into()
 }
 
 impl Reader {

@@ -159,6 +159,13 @@ pub(crate) fn indexes(suffix: &str) -> Vec<(&'static str, String)> {
             &*format!("({CLASSIFIED_AT})"),
             "label IS NOT NULL",
         ),
+        // Few images have flags.
+        (
+            "cutout_flags",
+            "",
+            "(flags)",
+            "label IS NOT NULL AND flags > ''",
+        ),
         ("cutout_healpix", "", "(healpix)", "healpix IS NOT NULL"),
         ("cutout_reason", "", "(path, reason)", "reason IS NOT NULL"),
         ("cutout_move", "", "(path)", "move_to IS NOT NULL"),

@@ -255,6 +255,10 @@ fn an_index_serves_every_common_question() {
             "INDEX cutout_healpix (healpix>? AND healpix<?)",
         ),
         (
+            "SELECT * FROM catalog WHERE flags > '' AND instr(flags, 'padded')",
+            "INDEX cutout_flags",
+        ),
+        (
             "SELECT reason, count(*) FROM rejected GROUP BY reason",
             "COVERING INDEX cutout_reason",
         ),

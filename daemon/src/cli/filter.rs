@@ -68,8 +68,8 @@ pub(super) struct FilterArguments {
     model: Option<String>,
 
     /// In the order of this column, with a minus before it the largest first: confidence (least sure first),
-    /// -classified_at (newest first). Default: path. At millions of rows, path, confidence, classified_at and
-    /// object_id are quick
+    /// -classified_at (newest first). Default: classified_at with --since or --until, else path. At millions of rows, path,
+    /// confidence, classified_at and object_id are quick
     #[arg(long, value_name = "COLUMN", value_hint = ValueHint::Other, allow_hyphen_values = true)]
     sort: Option<String>,
 
