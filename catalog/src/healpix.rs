@@ -1,4 +1,4 @@
-//! Where on the sky: HEALPix cells (Górski et al. 2005, ApJ 622, 759), nested, for finding what lies near a position.
+//! Where on the sky: `HEALPix` cells (Górski et al. 2005, <https://doi.org/10.1086/427976>), nested, for finding what lies near a position.
 //!
 //! The sphere is cut into twelve faces, and each of them `order` times into four. Of order 29, a cell is 0.4
 //! milliarcseconds wide, and cells that lie together have numbers that lie together. So all cells in a circle are a few
@@ -145,7 +145,7 @@ pub(crate) fn circle(position: (f64, f64), radius: f64) -> Vec<RangeInclusive<i6
             let range = (first as i64)..=(last as i64);
             match found.last_mut() {
                 Some(before) if *before.end() + 1 == *range.start() => {
-                    *before = *before.start()..=*range.end()
+                    *before = *before.start()..=*range.end();
                 }
                 _ => found.push(range),
             }

@@ -8,8 +8,10 @@
 //! and a table `migration` that says what it was and how far it is.
 
 use galmorph_cutout::{FRAME_SIDE, Framing};
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::healpix::cell;
 use crate::schema::{
     VERSION, additions, answer_columns, bring_to_version_5, file_tables, indexes, make_views,
 };
@@ -60,6 +62,19 @@ pub(crate) fn migrate(
     if version_before(connection)?.is_none() {
         begin(connection, version)?;
     }
+    connection.create_scalar_function(
+        "healpix",
+        2,
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
+        |values| {
+            let [ra, dec] = [values.get::<Option<f64>>(0)?, values.get(1)?];
+            let is_position = |(ra, dec): &(f64, f64)| ra.is_finite() && dec.abs() <= 90.0;
+            Ok(ra
+                .zip(dec)
+                .filter(is_position)
+                .map(|(ra, dec)| cell(ra, dec)))
+        },
+    )?;
     // A step that is lost in a power failure is done again, so not each of them is waited for until it is on the disk.
     connection.execute_batch(&format!(
         "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {LOG}; PRAGMA cache_size = -{CACHE};"
@@ -316,10 +331,10 @@ impl Old {
         let modified = nanoseconds("cutout.modified");
         format!(
             "INSERT INTO cutout{NEW}
-                 (id, path, object_id, ra, dec, {columns}, position_from, radius, digest, bytes, modified,
+                 (id, path, object_id, ra, dec, {columns}, position_from, radius, healpix, digest, bytes, modified,
                   width, height, reason, message, attempts, first_seen, updated, retry, move_to)
              SELECT cutout.id, cutout.path, cutout.object_id, cutout.ra, cutout.dec, {answer}, {identity},
-                 unhex(cutout.digest), cutout.bytes, {modified}, cutout.width, cutout.height,
+                 healpix(cutout.ra, cutout.dec), unhex(cutout.digest), cutout.bytes, {modified}, cutout.width, cutout.height,
                  iif(instr(cutout.reason, ':') > 0, substr(cutout.reason, 1, instr(cutout.reason, ':') - 1),
                      cutout.reason),
                  iif(instr(cutout.reason, ':') > 0,

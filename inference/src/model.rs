@@ -193,9 +193,9 @@ impl Model {
         let plan = catch(|| prepare(proto, &card, kernel)).map_err(Fault::Contract)??;
         let model = Self {
             card,
-            name,
             digest,
             kernel,
+            name,
             plan,
         };
         model.try_out()?;

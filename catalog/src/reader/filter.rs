@@ -183,7 +183,8 @@ impl Query {
         let order = match order {
             Some(order) if order.column != "path" => {
                 let direction = if order.descending { "DESC" } else { "ASC" };
-                format!("{} {direction}", order.column)
+                // Of equals, the one with the lower path goes first.
+                format!("{} {direction}, path", order.column)
             }
             Some(order) if order.descending => "path DESC".to_owned(),
             _ => "path".to_owned(),
@@ -261,12 +262,12 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
         let sql: Vec<&str> = ["{}flags > ''"].into_iter().chain(some).collect();
         conditions.push(Condition::new(
             sql.join(" AND "),
-            filter.flags.iter().map(between_commas),
+            filter.flags.iter().copied().map(between_commas),
         ));
     }
     for flag in &filter.no_flags {
         let sql = format!("(flags IS NULL OR NOT {has})");
-        conditions.push(Condition::new(sql, [between_commas(flag)]));
+        conditions.push(Condition::new(sql, [between_commas(*flag)]));
     }
     if filter.reviewed {
         let sql = "{}path IN (SELECT file.path FROM review JOIN cutout AS file
@@ -277,7 +278,7 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
     conditions
 }
 
-fn between_commas(flag: &Flag) -> SqlValue {
+fn between_commas(flag: Flag) -> SqlValue {
     format!(",{},", flag.as_str()).into()
 }
 

@@ -48,11 +48,7 @@ impl Query {
         }
         let mut described = classified_columns();
         described.extend(rejected_columns());
-        let names: Vec<String> = statement
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).map_err(question)?;
         let row = rows
             .next()

@@ -47,14 +47,14 @@ pub(crate) fn select(columns: &[ViewColumn], cutout: &str, condition: &str) -> S
         sql => format!("{sql} AS {}", column.column.name),
     };
     let last = columns.len() - 1;
-    let mut list = String::new();
+    let mut selected = String::new();
     for (at, column) in columns.iter().enumerate() {
         let comma = if at < last { "," } else { "" };
         let meaning = &column.column.meaning;
-        writeln!(list, "    {}{comma} -- {meaning}", item(column))
+        writeln!(selected, "    {}{comma} -- {meaning}", item(column))
             .expect("a string takes any text");
     }
-    format!("SELECT\n{list}FROM {cutout} WHERE {condition}")
+    format!("SELECT\n{selected}FROM {cutout} WHERE {condition}")
 }
 
 fn list<'a>(columns: impl IntoIterator<Item = &'a str>, prefix: &str) -> String {

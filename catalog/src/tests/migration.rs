@@ -51,6 +51,12 @@ fn views(fixture: &Fixture) -> [Vec<String>; 2] {
 #[test]
 fn every_row_of_an_earlier_version_is_there_afterwards() {
     let fixture = earlier(6);
+    // No version 6 knew a position, but its columns were there for others to fill.
+    let positions = "UPDATE cutout SET ra = 10.5, dec = -3.25 WHERE path LIKE '%round-1%'";
+    Connection::open(fixture.path())
+        .unwrap()
+        .execute_batch(positions)
+        .unwrap();
     let before = views(&fixture);
     let names = |model: &str| {
         let reader = Reader::open(&fixture.path()).unwrap();
@@ -71,6 +77,15 @@ fn every_row_of_an_earlier_version_is_there_afterwards() {
     drop(fixture.writer("m"));
     assert_eq!(views(&fixture), before);
     assert_eq!(before[0].len(), 6);
+    let cells = rows(
+        &fixture,
+        "SELECT ra, dec, healpix FROM catalog WHERE healpix IS NOT NULL",
+    );
+    let cell = healpix::cell(10.5, -3.25);
+    assert_eq!(
+        cells,
+        [format!("Real(10.5) | Real(-3.25) | Integer({cell})")]
+    );
     assert_eq!(names("zhu2019-small").len(), 6);
     let rejected = "SELECT path, reason, message, bytes, modified FROM rejected
                     WHERE path NOT LIKE '%retry%' ORDER BY path";

@@ -89,6 +89,50 @@ fn the_view_shows_the_answers_of_the_model_in_use_where_there_are_some() {
 }
 
 #[test]
+fn many_rows_follow_a_change_of_the_model_in_steps_and_readers_see_none_of_them() {
+    let fixture = Fixture::new();
+    let limits = galmorph_cutout::Limits::default();
+    let entries: Vec<Entry> = (0..700)
+        .map(|number| {
+            let name = format!("/{number}");
+            entry(&name, &name, classified(ANSWER))
+        })
+        .collect();
+    let shown = "SELECT count(*) FROM catalog WHERE model = 'first'";
+    for (name, at_first, records) in [
+        ("first", 0, true),
+        ("second", 700, true),
+        ("first", 700, false),
+    ] {
+        let mut writer = fixture.writer(name);
+        writer.record_watch(&watched("/in"), &limits).unwrap();
+        let mut steps = 0;
+        assert_eq!(fixture.ask::<i64>(shown), at_first);
+        while writer.settle().unwrap() {
+            steps += 1;
+            assert_eq!(fixture.ask::<i64>(shown), at_first);
+            // What is new meanwhile has its place at once.
+            let new = entry("/new", "new", classified(ANSWER));
+            writer.record(&[new]).unwrap();
+            writer
+                .connection
+                .execute("DELETE FROM cutout WHERE path = '/new'", [])
+                .unwrap();
+        }
+        assert_eq!(steps, if records { 0 } else { 2 }, "{name}");
+        assert_eq!(
+            fixture.ask::<i64>("SELECT count(*) FROM cutout"),
+            if at_first == 0 { 0 } else { 700 }
+        );
+        if records {
+            writer.record(&entries).unwrap();
+        }
+    }
+    let of_the_second = "SELECT count(*) FROM other_answer WHERE model = 2";
+    assert_eq!(fixture.ask::<i64>(of_the_second), 700);
+}
+
+#[test]
 fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
     let fixture = Fixture::new();
     let limits = galmorph_cutout::Limits::default();

@@ -54,109 +54,78 @@ fn paths(fixture: &Fixture, filter: &Filter) -> String {
     paths
 }
 
+/// Checks which files a filter leaves, among the newest answers and among those of a model.
+#[track_caller]
+fn leaves(fixture: &Fixture, filter: Filter, expected: &str) {
+    assert_eq!(paths(fixture, &filter), expected, "{filter:?}");
+    let of_a_model = Filter {
+        model: Some("m".into()),
+        ..filter
+    };
+    assert_eq!(paths(fixture, &of_a_model), expected, "{of_a_model:?}");
+}
+
+fn at(text: &str) -> Option<Timestamp> {
+    Some(text.parse().unwrap())
+}
+
 #[test]
-fn each_filter_leaves_what_it_says_and_they_add_up() {
+fn each_filter_leaves_what_it_says() {
     let fixture = sky();
-    let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
-    let all = Filter::default();
-    for (filter, expected) in [
-        (all.clone(), "/0/1/2/3/4/5"),
-        (
-            Filter {
-                max_confidence: Some(0.7),
-                ..all.clone()
-            },
-            "/1/2/3",
-        ),
-        (
-            Filter {
-                min_confidence: Some(0.7),
-                max_confidence: Some(0.9),
-                ..all.clone()
-            },
-            "/0/2/4",
-        ),
-        (
-            Filter {
-                label: Some(Morphology::Round),
-                max_confidence: Some(0.6),
-                ..all.clone()
-            },
-            "/1/3",
-        ),
-        (
-            Filter {
-                since: time("2023-11-14T22:15:20Z"),
-                ..all.clone()
-            },
-            "/2/3/4/5",
-        ),
-        (
-            Filter {
-                until: time("2023-11-14T22:15:20Z"),
-                ..all.clone()
-            },
-            "/0/1",
-        ),
-        (
-            Filter {
-                object_id: Some("1".into()),
-                ..all.clone()
-            },
-            "/0/1/2/3/4/5",
-        ),
-        (
-            Filter {
-                object_id: Some("2".into()),
-                ..all.clone()
-            },
-            "",
-        ),
-        (
-            Filter {
-                flags: vec![Flag::Padded],
-                ..all.clone()
-            },
-            "/0/1",
-        ),
-        (
-            Filter {
-                flags: vec![Flag::Padded, Flag::Saturated],
-                ..all.clone()
-            },
-            "/1",
-        ),
-        (
-            Filter {
-                no_flags: vec![Flag::Padded, Flag::OffCentre],
-                ..all.clone()
-            },
-            "/2/4/5",
-        ),
-        (
-            Filter {
-                reviewed: true,
-                ..all.clone()
-            },
-            "",
-        ),
-        (
-            Filter {
-                label: Some(Morphology::Spiral),
-                since: time("2023-11-14T22:14:00Z"),
-                no_flags: vec![Flag::Saturated],
-                ..all.clone()
-            },
-            "/2",
-        ),
-    ] {
-        assert_eq!(paths(&fixture, &filter), expected, "{filter:?}");
-        let model = Filter {
-            model: Some("m".into()),
-            ..filter
-        };
-        assert_eq!(paths(&fixture, &model), expected, "{model:?}");
-    }
+    let with = |change: &dyn Fn(&mut Filter), expected: &str| {
+        let mut filter = Filter::default();
+        change(&mut filter);
+        leaves(&fixture, filter, expected);
+    };
+    with(&|_| {}, "/0/1/2/3/4/5");
+    with(&|filter| filter.max_confidence = Some(0.7), "/1/2/3");
+    with(&|filter| filter.min_confidence = Some(0.7), "/0/2/4/5");
+    with(&|filter| filter.label = Some(Morphology::Round), "/1/3/5");
+    with(
+        &|filter| filter.since = at("2023-11-14T22:15:20Z"),
+        "/2/3/4/5",
+    );
+    with(&|filter| filter.until = at("2023-11-14T22:15:20Z"), "/0/1");
+    with(
+        &|filter| filter.object_id = Some("1".into()),
+        "/0/1/2/3/4/5",
+    );
+    with(&|filter| filter.object_id = Some("2".into()), "");
+    with(&|filter| filter.flags = vec![Flag::Padded], "/0/1");
+    with(
+        &|filter| filter.flags = vec![Flag::Padded, Flag::Saturated],
+        "/1",
+    );
+    with(
+        &|filter| filter.no_flags = vec![Flag::Padded, Flag::OffCentre],
+        "/2/4/5",
+    );
+    with(&|filter| filter.reviewed = true, "");
+    let review = "INSERT INTO review (digest, reviewer, label, reviewed)
+                  SELECT digest, 'me', 'spiral', 0 FROM cutout WHERE path = '/3'";
+    Connection::open(fixture.path())
+        .unwrap()
+        .execute_batch(review)
+        .unwrap();
+    with(&|filter| filter.reviewed = true, "/3");
+}
+
+#[test]
+fn filters_add_up() {
+    let fixture = sky();
+    let filter = Filter {
+        min_confidence: Some(0.7),
+        max_confidence: Some(0.9),
+        ..Filter::default()
+    };
+    leaves(&fixture, filter.clone(), "/0/2/4");
+    let spirals = Filter {
+        label: Some(Morphology::Spiral),
+        since: at("2023-11-14T22:14:00Z"),
+        no_flags: vec![Flag::Saturated],
+        ..filter
+    };
+    leaves(&fixture, spirals, "/2");
 }
 
 #[test]

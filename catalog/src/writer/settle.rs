@@ -105,5 +105,6 @@ fn step(connection: &Connection, model: i64, place: &Place) -> rusqlite::Result<
             connection.prepare_cached(forget)?.execute(key)?;
         }
     }
-    Ok(answers.into_iter().next_back())
+    let is_full = answers.len() == STEP as usize;
+    Ok(answers.into_iter().next_back().filter(|_| is_full))
 }

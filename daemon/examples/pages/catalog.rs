@@ -159,6 +159,11 @@ pub(crate) fn page(date: &str) -> Result<Page> {
         "watch",
         "review",
     ])?;
+    examples(&mut page);
+    Ok(page)
+}
+
+fn examples(page: &mut Page) {
     page.section("EXAMPLES")
         .paragraph("How many galaxies of each class:")
         .example("SELECT label, count(*) FROM catalog GROUP BY label;")
@@ -194,7 +199,6 @@ pub(crate) fn page(date: &str) -> Result<Page> {
             ("sqlite3", 1),
             ("galmorph.toml", 5),
         ]);
-    Ok(page)
 }
 
 /// A catalog of this version, with nothing in it.

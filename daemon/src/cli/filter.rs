@@ -67,10 +67,11 @@ pub(super) struct FilterArguments {
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     model: Option<String>,
 
-    /// In the order of this column, with a minus before it the largest first: confidence (least sure first),
-    /// -classified_at (newest first). Default: classified_at with --since or --until, else path. At millions of rows, path,
-    /// confidence, classified_at and object_id are quick
-    #[arg(long, value_name = "COLUMN", value_hint = ValueHint::Other, allow_hyphen_values = true)]
+    // As an attribute: names of columns would need backticks in a comment.
+    #[arg(long, value_name = "COLUMN", value_hint = ValueHint::Other, allow_hyphen_values = true,
+          help = "In the order of this column, with a minus before it the largest first: confidence (least sure \
+                  first), -classified_at (newest first). Default: classified_at with --since or --until, else path. \
+                  At millions of rows, these three and object_id are quick")]
     sort: Option<String>,
 
     /// At most ROWS rows

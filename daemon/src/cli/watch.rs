@@ -53,7 +53,7 @@ impl Watch {
         let (exit, reloads) = Shutdown::on_signals(!self.drain).map_err(InternalFault::Signals)?;
         let setup = self.arguments.set_up()?;
         let service = Service::start()?;
-        let Some(writer) = self.open(&setup, &service, &exit)? else {
+        let Some(writer) = self.open(&setup, &exit)? else {
             return Ok(Outcome::Fine);
         };
         let metrics = Metrics::new(service.monitor().clone(), last_error.clone());
@@ -97,15 +97,10 @@ impl Watch {
 
     /// Opens the catalog, and tries again while a fault may pass. `None` when the end is requested
     /// meanwhile.
-    fn open(
-        &self,
-        setup: &Setup,
-        service: &Service,
-        exit: &Shutdown,
-    ) -> Result<Option<Writer>, Failure> {
+    fn open(&self, setup: &Setup, exit: &Shutdown) -> Result<Option<Writer>, Failure> {
         let mut backoff = Backoff::new(self.drain);
         loop {
-            match open_catalog(setup, service, exit) {
+            match open_catalog(setup, exit) {
                 Ok(writer) => return Ok(Some(writer)),
                 Err(CatalogError::Transient(_)) if exit.requested() => return Ok(None),
                 Err(error) => backoff.wait(error, exit)?,
@@ -152,7 +147,7 @@ fn watching(setup: &Setup) -> String {
 }
 
 /// Opens the catalog, and records what is watched.
-fn open_catalog(setup: &Setup, service: &Service, exit: &Shutdown) -> Result<Writer, CatalogError> {
+fn open_catalog(setup: &Setup, exit: &Shutdown) -> Result<Writer, CatalogError> {
     let Setup { settings, model } = setup;
     let mut writer = Writer::open_supervised(
         &settings.catalog,
@@ -163,7 +158,7 @@ fn open_catalog(setup: &Setup, service: &Service, exit: &Shutdown) -> Result<Wri
             arithmetic: model.arithmetic().as_str().to_owned(),
         },
         &mut |what| {
-            service.preparing(&format!("migrating the catalog: {what}"));
+            Service::preparing(&format!("migrating the catalog: {what}"));
             !exit.requested()
         },
     )?;
@@ -224,7 +219,7 @@ impl Daemon<'_> {
                 }
                 Err(failure) => {
                     self.refuse(&failure.lines());
-                    self.watch.open(&setup, self.service, &self.exit)?
+                    self.watch.open(&setup, &self.exit)?
                 }
             };
             match opened {
@@ -245,10 +240,10 @@ impl Daemon<'_> {
     ) -> Result<Option<Writer>, Failure> {
         let endpoint = &next.settings.metrics;
         if *endpoint == setup.settings.metrics {
-            return self.watch.open(next, self.service, &self.exit);
+            return self.watch.open(next, &self.exit);
         }
         let new = self.serve(endpoint.as_ref())?;
-        let writer = self.watch.open(next, self.service, &self.exit)?;
+        let writer = self.watch.open(next, &self.exit)?;
         *server = new;
         Ok(writer)
     }

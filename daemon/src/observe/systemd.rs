@@ -74,7 +74,7 @@ impl Service {
     }
 
     /// What is done before the first scan.
-    pub(crate) fn preparing(&self, what: &str) {
+    pub(crate) fn preparing(what: &str) {
         tell(&[NotifyState::Status(what)]);
     }
 

@@ -137,8 +137,10 @@ impl<'a> Recorder<'a> {
         while let Ok(errand) = more_errands.try_recv() {
             self.run_errands(errand, more_errands)?;
         }
-        self.tidy_up()?;
         let RecorderContext { exit, drain, .. } = self.context;
+        // A drain ends when everything is done; a daemon that is asked to end goes on with this at its next start.
+        while drain && !exit.requested() && self.settle()? {}
+        self.tidy_up()?;
         patiently(exit, drain, || self.writer.verify())?;
         Ok(self.tally)
     }

@@ -34,6 +34,7 @@ mod outputs;
 mod png;
 mod poison;
 mod power_loss;
+mod questions;
 mod random;
 mod reload;
 mod retry;
