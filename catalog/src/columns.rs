@@ -35,6 +35,8 @@ pub struct Column {
     pub ucd: Option<&'static str>,
     /// One sentence, without its full stop; empty if there is nothing to say.
     pub meaning: String,
+    /// The version of the catalog that has it first.
+    pub since: u32,
 }
 
 impl Column {
@@ -65,6 +67,7 @@ impl Column {
             unit: None,
             ucd: None,
             meaning: String::new(),
+            since: 1,
         }
     }
 
@@ -84,6 +87,12 @@ impl Column {
             ucd: Some(ucd),
             ..self
         }
+    }
+
+    /// The same, in catalogs from this version on.
+    #[must_use]
+    pub fn since(self, since: u32) -> Self {
+        Self { since, ..self }
     }
 
     /// The same with this meaning.
@@ -236,13 +245,16 @@ pub(crate) fn catalog_view() -> Vec<ViewColumn> {
         ),
         plain(Column::text("stretch").meaning("What made a picture of a FITS image")),
     ]);
+    for column in &mut columns[13..] {
+        column.column.since = 6;
+    }
     columns.extend(since_version_7());
     columns
 }
 
 fn since_version_7() -> [ViewColumn; 9] {
     let plain = ViewColumn::plain;
-    [
+    let columns = [
         plain(
             Column::real("entropy")
                 .unit("nat")
@@ -284,7 +296,11 @@ fn since_version_7() -> [ViewColumn; 9] {
         plain(Column::text("prediction_set").meaning(
             "The classes that are not ruled out at the asked coverage, the most probable first; empty where the model doesn't say",
         )),
-    ]
+    ];
+    columns.map(|view| ViewColumn {
+        column: view.column.since(7),
+        ..view
+    })
 }
 
 /// The view `rejected`, in the order of its columns.
@@ -318,7 +334,11 @@ pub(crate) fn rejected_view() -> Vec<ViewColumn> {
                 .meaning("When it was last tried (UTC)"),
             time_text("updated"),
         ),
-        plain(Column::text("message").meaning("Why it was rejected, in a sentence")),
+        plain(
+            Column::text("message")
+                .meaning("Why it was rejected, in a sentence")
+                .since(7),
+        ),
         plain(
             Column::text("object_id")
                 .ucd("meta.id;meta.main")

@@ -35,6 +35,8 @@ pub struct Filter {
     pub object_id: Option<String>,
     /// Only objects in this circle.
     pub cone: Option<Cone>,
+    /// Only objects whose position is known.
+    pub with_position: bool,
     /// Only images with all of these flags.
     pub flags: Vec<Flag>,
     /// Only images with none of these.
@@ -217,6 +219,9 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
         values.extend([cone.ra, cone.dec, cone.radius].map(SqlValue::from));
         let sql = format!("({}) AND separation(ra, dec, ?, ?) <= ?", some.join(" OR "));
         conditions.push(Condition::new(sql, values));
+    }
+    if filter.with_position {
+        conditions.push(Condition::new("{}healpix IS NOT NULL", []));
     }
     let times = [
         ("{}classified_at >= ?", filter.since),

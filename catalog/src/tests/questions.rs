@@ -100,6 +100,7 @@ fn each_filter_leaves_what_it_says() {
         &|filter| filter.no_flags = vec![Flag::Padded, Flag::OffCentre],
         "/2/4/5",
     );
+    with(&|filter| filter.with_position = true, "/0/1/2/3/4/5");
     with(&|filter| filter.reviewed = true, "");
     let review = "INSERT INTO review (digest, reviewer, label, reviewed)
                   SELECT digest, 'me', 'spiral', 0 FROM cutout WHERE path = '/3'";
@@ -108,6 +109,31 @@ fn each_filter_leaves_what_it_says() {
         .execute_batch(review)
         .unwrap();
     with(&|filter| filter.reviewed = true, "/3");
+}
+
+#[test]
+fn a_file_without_a_position_is_in_no_cone() {
+    let fixture = sky();
+    let forget = "UPDATE cutout SET ra = NULL, dec = NULL, healpix = NULL WHERE path = '/2'";
+    Connection::open(fixture.path())
+        .unwrap()
+        .execute_batch(forget)
+        .unwrap();
+    let filter = Filter {
+        with_position: true,
+        ..Filter::default()
+    };
+    leaves(&fixture, filter, "/0/1/3/4/5");
+    let cone = Some(Cone {
+        ra: 0.0,
+        dec: 0.0,
+        radius: 180.0,
+    });
+    let filter = Filter {
+        cone,
+        ..Filter::default()
+    };
+    leaves(&fixture, filter, "/0/1/3/4/5");
 }
 
 #[test]

@@ -51,6 +51,10 @@ pub(super) struct FilterArguments {
           allow_hyphen_values = true)]
     cone: Option<Cone>,
 
+    /// Only objects whose position is known
+    #[arg(long)]
+    with_position: bool,
+
     /// Only images with this flag; given again, with each of them
     #[arg(long, value_name = "FLAG", value_parser = flag())]
     flag: Vec<Flag>,
@@ -81,7 +85,7 @@ pub(super) struct FilterArguments {
 
     /// The rejected files and why, in place of the predictions. A file stays rejected, under another model or
     /// other limits too, until it changes or galmorph retry queues it
-    #[arg(long, conflicts_with_all = ["label", "min_confidence", "max_confidence", "since", "until", "id", "cone",
+    #[arg(long, conflicts_with_all = ["label", "min_confidence", "max_confidence", "since", "until", "id", "cone", "with_position",
                                       "flag", "no_flag", "reviewed", "model"])]
     pub(super) rejected: bool,
 }
@@ -103,6 +107,7 @@ impl FilterArguments {
             until: self.until,
             object_id: self.id.clone(),
             cone: self.cone,
+            with_position: self.with_position,
             flags: self.flag.clone(),
             no_flags: self.no_flag.clone(),
             reviewed: self.reviewed,

@@ -101,6 +101,7 @@ fn the_documentation_has_every_column() {
             unit.into(),
             ucd.into(),
             column.meaning,
+            column.since.to_string(),
         ];
         let line = format!("| {} |", cells.join(" | ")).replace("  ", " ");
         assert!(page.contains(&line), "{line}");
