@@ -37,6 +37,14 @@ fn views(criterion: &mut Criterion) {
     });
     group.finish();
 
+    // What the flags of an image as in the paper cost: of such a one, the middle is decoded.
+    let mut group = criterion.benchmark_group("flags");
+    let middle = image.keep_centre(side);
+    group.bench_function("424x424", |b| {
+        b.iter(|| Plan::Paper.show(black_box(&middle), &preprocessing));
+    });
+    group.finish();
+
     // What framing costs besides decoding: to find the galaxy, and to make the views of its frame.
     let mut group = criterion.benchmark_group("framing");
     for side in [64, 128, 256, 424, 1024] {

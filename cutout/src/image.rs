@@ -169,28 +169,6 @@ impl Image {
         }
     }
 
-    /// Adds values of the row `y` to `sums`: to each, those of all planes at the columns `left + step * place + look`,
-    /// for all `looks`.
-    pub(crate) fn add_grey(&self, y: u32, left: u32, step: u32, looks: &[u32], sums: &mut [f32]) {
-        let (width, planes) = (self.width as usize, self.planes);
-        let row = y as usize * width;
-        for (place, sum) in sums.iter_mut().enumerate() {
-            let first = row + left as usize + place * step as usize;
-            for look in looks {
-                let pixel = first + *look as usize;
-                *sum += match &self.samples {
-                    Samples::Bytes(values) => {
-                        let samples = &values[pixel * planes..][..planes];
-                        samples.iter().map(|value| f32::from(*value)).sum::<f32>()
-                    }
-                    Samples::Floats(values) => (0..planes)
-                        .map(|plane| values[plane * self.area() + pixel])
-                        .sum(),
-                };
-            }
-        }
-    }
-
     /// The image as an 8-bit picture, to be shown. Values are rounded, and cut off at 0 and 255.
     pub fn to_rgb8(&self) -> RgbImage {
         RgbImage::from_fn(self.width, self.height, |x, y| {

@@ -25,7 +25,7 @@ const LEAST_RADIUS: f32 = 2.0;
 
 /// An object whose isophote has a radius of fewer pixels of the raster is looked at again on a finer one, of so many
 /// of its radii, and so often at most.
-const FINE: f32 = 10.0;
+const FINE: f32 = 6.0;
 const AROUND: f32 = 12.0;
 const CLOSER: usize = 4;
 
@@ -99,7 +99,7 @@ impl Look {
             let (x, y) = seen.place(object.x, object.y);
             let side = f64::from(object.radius * seen.raster.step as f32 * AROUND);
             let closer = Part::around(image, x, y, side);
-            if closer == part || !closer.is_enough() {
+            if closer.step() == part.step() || !closer.is_enough() {
                 return look;
             }
             part = closer;
@@ -112,27 +112,27 @@ impl Look {
 /// A raster with its sky.
 #[derive(Debug)]
 struct Seen {
-    raster: Raster,
-    sky: Sky,
     /// Without the sky.
-    values: Vec<f32>,
+    raster: Raster,
     smooth: Vec<f32>,
+    sky: Sky,
+    /// The standard deviation of a smoothed pixel.
+    noise: f32,
 }
 
 impl Seen {
     fn of(image: &Image, part: Part) -> Self {
         let mut raster = Raster::of(image, part);
         raster.trim();
-        let mut smooth = raster.smoothed();
-        let sky = Sky::of(&raster, &smooth);
-        let mut values = raster.values.clone();
-        sky.subtract(raster.width, raster.height, &mut values);
-        sky.subtract(raster.width, raster.height, &mut smooth);
+        let sky = Sky::of(&raster);
+        sky.subtract(&mut raster);
+        let smooth = raster.smoothed();
+        let noise = sky::noise((raster.width, raster.height), &smooth);
         Self {
             raster,
-            sky,
-            values,
             smooth,
+            sky,
+            noise,
         }
     }
 
@@ -140,9 +140,9 @@ impl Seen {
         Light {
             width: self.raster.width,
             height: self.raster.height,
-            values: &self.values,
+            values: &self.raster.values,
             smooth: &self.smooth,
-            noise: self.sky.noise,
+            noise: self.noise,
         }
     }
 
@@ -192,17 +192,16 @@ impl Seen {
             return None;
         }
         let (x, y) = self.place(object.x, object.y);
-        let isophote = f64::from(object.radius) * f64::from(self.raster.step);
         Some(Measured {
             x: x + offset[0],
             y: y + offset[1],
             radius: RADIUS * f64::from(object.spread) * f64::from(self.raster.step),
-            redness: self.redness(image, (x, y), isophote),
+            redness: self.redness(image, object),
         })
     }
 
     /// Of the light within half of the isophote, how much redder than blue it is.
-    fn redness(&self, image: &Image, (x, y): (f64, f64), isophote: f64) -> Option<f64> {
+    fn redness(&self, image: &Image, object: &Isophote) -> Option<f64> {
         if image.planes() < 3 {
             return None;
         }
@@ -214,34 +213,39 @@ impl Seen {
             height,
             ..
         } = self.raster;
-        let (mut sky, mut light) = ([Vec::new(), Vec::new()], [0.0_f64; 2]);
-        let mut count = 0.0;
-        for row in 0..height {
-            for column in 0..width {
-                let is_border = row < 2 || column < 2 || row + 2 >= height || column + 2 >= width;
-                let place = |first: u32, at: usize| first + at as u32 * step + step / 2;
-                let (pixel_x, pixel_y) = (place(left, column), place(top, row));
-                let distance = (f64::from(pixel_x) + 0.5 - x).hypot(f64::from(pixel_y) + 0.5 - y);
-                if !is_border && distance > isophote / 2.0 {
-                    continue;
-                }
-                let values = [0, 2].map(|plane| image.value(plane, pixel_x, pixel_y));
-                if distance <= isophote / 2.0 {
+        // The pixel of the image in the middle of one of the raster.
+        let values = |column: usize, row: usize| {
+            let place = |first: u32, at: usize| first + at as u32 * step + step / 2;
+            [0, 2].map(|plane| image.value(plane, place(left, column), place(top, row)))
+        };
+        let rows = (1..height - 1).flat_map(|row| [(0, row), (width - 1, row)]);
+        let columns = (0..width).flat_map(|column| [(column, 0), (column, height - 1)]);
+        let mut sky = [Vec::new(), Vec::new()];
+        for (column, row) in rows.chain(columns) {
+            for (sky, value) in sky.iter_mut().zip(values(column, row)) {
+                sky.push(value);
+            }
+        }
+        let (x, y, half) = (object.x, object.y, object.radius / 2.0);
+        let span = |middle: f32, length: usize| {
+            let place = |at: f32| at.clamp(0.0, length as f32) as usize;
+            place(middle - half)..place(middle + half + 2.0)
+        };
+        let (mut light, mut count) = ([0.0_f32; 2], 0.0);
+        for row in span(y, height) {
+            for column in span(x, width) {
+                let (far_x, far_y) = (column as f32 - x, row as f32 - y);
+                if far_x * far_x + far_y * far_y <= half * half {
                     count += 1.0;
-                    for (light, value) in light.iter_mut().zip(values) {
-                        *light += f64::from(value);
-                    }
-                } else {
-                    for (sky, value) in sky.iter_mut().zip(values) {
-                        sky.push(value);
+                    for (light, value) in light.iter_mut().zip(values(column, row)) {
+                        *light += value;
                     }
                 }
             }
         }
-        let [red, blue] = [0, 1].map(|band: usize| {
-            (light[band] / count - f64::from(sky::median(&mut sky[band]))).max(0.0)
-        });
-        (count > 0.0 && red + blue > 0.0).then(|| (red - blue) / (red + blue))
+        let [red, blue] =
+            [0, 1].map(|band: usize| (light[band] / count - sky::median(&mut sky[band])).max(0.0));
+        (count > 0.0 && red + blue > 0.0).then(|| f64::from((red - blue) / (red + blue)))
     }
 
     /// Where a place of the raster is in the image, in pixels from its edges.

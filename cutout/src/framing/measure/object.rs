@@ -52,6 +52,28 @@ pub(super) struct Isophote {
     pub(super) at_the_border: f32,
 }
 
+/// Pixels that are connected, in a raster with a dark pixel more on each side.
+#[derive(Debug)]
+struct Component {
+    /// How many pixels a row has.
+    stride: usize,
+    /// What each of its pixels is.
+    kinds: Vec<u8>,
+    /// The component's own.
+    pixels: Vec<usize>,
+}
+
+const DARK: u8 = 0;
+const BRIGHT: u8 = 1;
+const OWN: u8 = 2;
+
+impl Component {
+    /// Whether it has this pixel of the raster.
+    fn has(&self, x: usize, y: usize) -> bool {
+        self.kinds[(y + 1) * self.stride + x + 1] == OWN
+    }
+}
+
 impl Light<'_> {
     /// The top of the object in the middle, if it stands out of the noise. A star beside it may be brighter, so a
     /// pixel counts the less the farther it is from the middle. From there, it is uphill.
@@ -66,8 +88,9 @@ impl Light<'_> {
             |at: usize, length: usize| (at as f32 + 0.5 - length as f32 / 2.0) / (NEAR * side);
         let mut best = None;
         for y in span(self.height) {
+            let far_y = off(y, self.height).powi(2);
             for x in span(self.width) {
-                let far = off(x, self.width).powi(2) + off(y, self.height).powi(2);
+                let far = off(x, self.width).powi(2) + far_y;
                 // As good as a bell curve for this, and cheaper.
                 let merit = self.at((x, y)) / (1.0 + far * far);
                 if best.is_none_or(|(most, _)| merit > most) {
@@ -103,34 +126,34 @@ impl Light<'_> {
         self.smooth[y * self.width + x]
     }
 
-    /// The pixels that are brighter than a part of the peak and connected with it. `mask` is one value a pixel.
-    fn component(&self, peak: Peak, part: f32, mask: &mut Vec<bool>) {
+    /// The pixels that are brighter than a part of the peak and connected with it.
+    fn component(&self, peak: Peak, part: f32) -> Component {
         let level = (part * peak.height).max(LEAST_HEIGHT * self.noise);
-        mask.clear();
-        mask.resize(self.smooth.len(), false);
-        let start = peak.y * self.width + peak.x;
-        mask[start] = true;
-        let mut open = vec![start];
-        while let Some(pixel) = open.pop() {
-            let (x, y) = (pixel % self.width, pixel / self.width);
-            let mut visit = |neighbour: usize| {
-                if !mask[neighbour] && self.smooth[neighbour] > level {
-                    mask[neighbour] = true;
-                    open.push(neighbour);
+        let stride = self.width + 2;
+        let mut kinds = vec![DARK; stride * (self.height + 2)];
+        let lines = kinds.chunks_exact_mut(stride).skip(1);
+        for (kinds, line) in lines.zip(self.smooth.chunks_exact(self.width)) {
+            for (kind, value) in kinds[1..].iter_mut().zip(line) {
+                *kind = if *value > level { BRIGHT } else { DARK };
+            }
+        }
+        let start = (peak.y + 1) * stride + peak.x + 1;
+        kinds[start] = OWN;
+        let mut pixels = vec![start];
+        let mut next = 0;
+        while let Some(&pixel) = pixels.get(next) {
+            next += 1;
+            for neighbour in [pixel - 1, pixel + 1, pixel - stride, pixel + stride] {
+                if kinds[neighbour] == BRIGHT {
+                    kinds[neighbour] = OWN;
+                    pixels.push(neighbour);
                 }
-            };
-            if x > 0 {
-                visit(pixel - 1);
             }
-            if x + 1 < self.width {
-                visit(pixel + 1);
-            }
-            if y > 0 {
-                visit(pixel - self.width);
-            }
-            if y + 1 < self.height {
-                visit(pixel + self.width);
-            }
+        }
+        Component {
+            stride,
+            kinds,
+            pixels,
         }
     }
 
@@ -144,35 +167,29 @@ impl Light<'_> {
 
     /// The isophote at a part of the peak, of pixels with a counterpart on the other side of the core.
     pub(super) fn isophote(&self, peak: Peak, core: (f32, f32), part: f32) -> Option<Isophote> {
-        let mut mask = Vec::new();
-        self.component(peak, part, &mut mask);
+        let component = self.component(peak, part);
         let (width, height) = (self.width, self.height);
+        let twice = [core.0, core.1].map(|middle| (2.0 * middle).round() as isize);
         let (mut count, mut border) = (0_usize, 0_usize);
         let (mut light, mut sum) = (0.0_f32, [0.0_f32; 6]);
-        for y in 0..height {
+        for pixel in &component.pixels {
+            let (x, y) = (pixel % component.stride - 1, pixel / component.stride - 1);
             // A counterpart that would lie outside of the raster is taken for granted.
-            let mirrored_y = (2.0 * core.1 - y as f32).round();
-            for x in 0..width {
-                if !mask[y * width + x] {
-                    continue;
-                }
-                let mirrored_x = (2.0 * core.0 - x as f32).round();
-                let is_inside = mirrored_x >= 0.0
-                    && mirrored_y >= 0.0
-                    && mirrored_x < width as f32
-                    && mirrored_y < height as f32;
-                if is_inside && !mask[mirrored_y as usize * width + mirrored_x as usize] {
-                    continue;
-                }
-                count += 1;
-                border += usize::from(x == 0 || y == 0 || x + 1 == width || y + 1 == height);
-                let value = self.values[y * width + x].max(0.0);
-                let (dx, dy) = (x as f32 - core.0, y as f32 - core.1);
-                light += value;
-                let terms = [dx, dy, dx * dx, dy * dy, dx * dy, dx.hypot(dy)];
-                for (sum, term) in sum.iter_mut().zip(terms) {
-                    *sum += value * term;
-                }
+            let (mirrored_x, mirrored_y) = (twice[0] - x as isize, twice[1] - y as isize);
+            let is_inside = (0..width as isize).contains(&mirrored_x)
+                && (0..height as isize).contains(&mirrored_y);
+            if is_inside && !component.has(mirrored_x as usize, mirrored_y as usize) {
+                continue;
+            }
+            count += 1;
+            border += usize::from(x == 0 || y == 0 || x + 1 == width || y + 1 == height);
+            let value = self.values[y * width + x].max(0.0);
+            let (dx, dy) = (x as f32 - core.0, y as f32 - core.1);
+            light += value;
+            let square = dx * dx + dy * dy;
+            let terms = [dx, dy, dx * dx, dy * dy, dx * dy, square.sqrt()];
+            for (sum, term) in sum.iter_mut().zip(terms) {
+                *sum += value * term;
             }
         }
         if light <= 0.0 {

@@ -18,8 +18,6 @@ pub(super) struct Sky {
     level: f32,
     slope_x: f32,
     slope_y: f32,
-    /// The standard deviation of a pixel.
-    pub(super) noise: f32,
 }
 
 /// A part of the border: where its middle is, from -0.5 to 0.5 of the raster, and its median.
@@ -31,10 +29,10 @@ struct Block {
 }
 
 impl Sky {
-    /// The sky of a raster of at least 8 x 8 pixels. The noise is that of its smoothed values.
-    pub(super) fn of(raster: &Raster, smooth: &[f32]) -> Self {
+    /// The sky of a raster of at least 8 x 8 pixels.
+    pub(super) fn of(raster: &Raster) -> Self {
         let (width, height) = (raster.width, raster.height);
-        let depth = (width.min(height) / 10).max(2);
+        let depth = depth(width, height);
         let mut blocks = Vec::with_capacity(4 * BLOCKS);
         let mut pixels = Vec::new();
         for number in 0..BLOCKS {
@@ -60,9 +58,7 @@ impl Sky {
                 });
             }
         }
-        let mut sky = Self::through(&blocks);
-        sky.noise = sky.noise_of((width, height), smooth, depth);
-        sky
+        Self::through(&blocks)
     }
 
     /// The plane through the blocks, with those left out that are off it. It begins with the median slopes between
@@ -112,7 +108,6 @@ impl Sky {
             level,
             slope_x: 0.0,
             slope_y: 0.0,
-            noise: LEAST_NOISE,
         }
     }
 
@@ -130,38 +125,44 @@ impl Sky {
         self.level
     }
 
-    /// Takes it away from values of a raster of this size.
-    pub(super) fn subtract(&self, width: usize, height: usize, values: &mut [f32]) {
-        for (y, line) in values.chunks_exact_mut(width).enumerate() {
-            let y = (y as f32 + 0.5) / height as f32 - 0.5;
-            for (x, value) in line.iter_mut().enumerate() {
-                *value -= self.at((x as f32 + 0.5) / width as f32 - 0.5, y);
+    /// Takes it away from a raster.
+    pub(super) fn subtract(&self, raster: &mut Raster) {
+        let (width, height) = (raster.width, raster.height);
+        let place = |at: usize, length: usize| (at as f32 + 0.5) / length as f32 - 0.5;
+        let across: Vec<f32> = (0..width).map(|x| self.slope_x * place(x, width)).collect();
+        for (y, line) in raster.values.chunks_exact_mut(width).enumerate() {
+            let middle = self.at(0.0, place(y, height));
+            for (value, across) in line.iter_mut().zip(&across) {
+                *value -= middle + across;
             }
         }
     }
+}
 
-    /// From how far the pixels of the border are below the plane: neighbours are above it.
-    fn noise_of(&self, (width, height): (usize, usize), values: &[f32], depth: usize) -> f32 {
-        let mut below = Vec::new();
-        for y in 0..height {
-            for x in 0..width {
-                let is_border = y < depth || y >= height - depth || x < depth || x >= width - depth;
-                if !is_border {
-                    continue;
-                }
-                let place = |at: usize, length: usize| (at as f32 + 0.5) / length as f32 - 0.5;
-                let sky = self.at(place(x, width), place(y, height));
-                let value = values[y * width + x];
-                if value <= sky {
-                    below.push(sky - value);
-                }
-            }
+/// The standard deviation of the noise in values without their sky, of so many columns and rows: from how far those of
+/// the border are below it. Neighbours are above it.
+pub(super) fn noise((width, height): (usize, usize), values: &[f32]) -> f32 {
+    let depth = depth(width, height);
+    let mut below = Vec::new();
+    // Each second value: smoothed ones that are side by side say nearly the same.
+    let mut add = |values: &[f32]| {
+        let values = values.iter().step_by(2);
+        below.extend(values.filter(|value| **value <= 0.0).map(|value| -value));
+    };
+    for (y, line) in values.chunks_exact(width).enumerate() {
+        if y < depth || y >= height - depth {
+            add(&line[y % 2..]);
+        } else {
+            add(&line[y % 2..depth]);
+            add(&line[width - depth + y % 2..]);
         }
-        if below.is_empty() {
-            return LEAST_NOISE;
-        }
-        (1.4826 * median(&mut below)).max(LEAST_NOISE)
     }
+    (1.4826 * median(&mut below)).max(LEAST_NOISE)
+}
+
+/// How many of the outermost rows and columns are the border.
+fn depth(width: usize, height: usize) -> usize {
+    (width.min(height) / 10).max(2)
 }
 
 /// The plane through some blocks by least squares; `None` if they don't determine one.
@@ -184,7 +185,6 @@ fn plane(blocks: &[Block]) -> Option<Sky> {
         level: (level - slope_x * x - slope_y * y) / count,
         slope_x,
         slope_y,
-        noise: LEAST_NOISE,
     })
 }
 
@@ -223,15 +223,15 @@ mod tests {
     fn a_slope_and_a_bright_corner_are_no_part_of_the_level() {
         for slope in [0.0, 40.0] {
             for star in [0.0, 90.0] {
-                let raster = raster(slope, star);
-                let sky = Sky::of(&raster, &raster.values);
+                let mut raster = raster(slope, star);
+                let sky = Sky::of(&raster);
                 assert!((sky.level() - 20.0 - slope / 2.0).abs() < 1.5, "{sky:?}");
                 assert!((sky.slope_x - slope).abs() < 3.0, "{sky:?}");
-                let mut values = raster.values.clone();
-                sky.subtract(64, 64, &mut values);
-                assert!(values[32 * 64 + 32].abs() < 4.0);
+                sky.subtract(&mut raster);
+                assert!(raster.values[32 * 64 + 32].abs() < 4.0);
                 // Noise of -2 to 2, evenly.
-                assert!((0.5..2.5).contains(&sky.noise), "{sky:?}");
+                let noise = noise((64, 64), &raster.values);
+                assert!((0.5..2.5).contains(&noise), "{noise}");
             }
         }
     }
