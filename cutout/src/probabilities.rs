@@ -73,6 +73,11 @@ impl Probabilities {
         average.answer()
     }
 
+    /// Probabilities that were computed elsewhere, such as those of a catalog's row. They sum to 1.
+    pub const fn from_values(values: [f32; Morphology::COUNT]) -> Self {
+        Self(values)
+    }
+
     /// The values, in the order of the classes' ids.
     pub const fn values(&self) -> &[f32; Morphology::COUNT] {
         &self.0

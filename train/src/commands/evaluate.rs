@@ -11,6 +11,7 @@ use crate::data::{Fold, Part, Split, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation::{
     self, Against, Classifier, Evaluation, EvaluationFolder, Extent, Subject, Symmetries, tables,
+    trust,
 };
 use crate::model_file::TrainedModel;
 use crate::torch::Precision;
@@ -42,7 +43,8 @@ pub(super) struct EvaluateArgs {
     /// Compare with the predictions.csv of another model on the same galaxies, image by image
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Folder for evaluation.json, predictions.csv and the paper's tables (table4.csv to table7.csv)
+    /// Folder for evaluation.json, predictions.csv, the paper's tables (table4.csv to table7.csv), coverage.csv
+    /// and purity.csv
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -138,15 +140,20 @@ pub(super) fn compared(against: &Against, path: &Path) -> String {
     )
 }
 
-/// The paper's tables for people, and a table of the calibration.
+/// The paper's tables for people, and those that say how far the answers can be trusted.
 pub(super) fn printed(evaluation: &Evaluation) -> String {
     let alone = std::slice::from_ref(evaluation);
-    let tables = [
+    let mut tables = vec![
         tables::table4(evaluation),
         tables::table5(evaluation),
         tables::table6(alone),
         tables::table7(alone),
         tables::calibration(evaluation),
+        trust::by_label(evaluation),
     ];
-    tables.map(|table| table.to_string()).join("\n")
+    tables.extend(trust::balanced(evaluation));
+    tables.push(trust::coverage(evaluation));
+    tables.push(trust::purity(evaluation));
+    let tables: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    tables.join("\n")
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use galmorph_cutout::Image;
+use galmorph_output::readable;
 use tch::Device;
 
 use super::{DataArgs, ForceArgs};
@@ -133,6 +134,13 @@ enum Drawing {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Purity and completeness of samples of each class
+    Purity {
+        #[command(flatten)]
+        measured: EvaluationArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// The galaxies that the network classifies wrongly with the greatest confidence
     Wrong {
         #[command(flatten)]
@@ -247,6 +255,16 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
         Drawing::Reliability { measured, output } => {
             let figure = figures::reliability(&measured.open()?.reliability())?;
             save(&figure, output, "reliability")
+        }
+        Drawing::Purity { measured, output } => {
+            let curves = measured.open()?.evaluation.purity;
+            if curves.is_empty() {
+                return Err(Error::Input(format!(
+                    "'{}' has no samples (evaluate again)",
+                    readable(&measured.evaluation)
+                )));
+            }
+            save(&figures::purity(&curves)?, output, "purity")
         }
         Drawing::Wrong {
             measured,

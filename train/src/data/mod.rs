@@ -20,7 +20,7 @@ use crate::progress::Progress;
 pub(crate) use images::ImageIndex;
 pub use labels::Split;
 pub(crate) use labels::{Label, Labels, vote_column};
-pub(crate) use part::{Fold, Part};
+pub(crate) use part::{Fold, Part, group};
 pub(crate) use targets::Targets;
 
 /// How many galaxies without an image a message names.

@@ -172,14 +172,32 @@ impl Answers {
         views.iter().map(|views| views.at(temperature)).collect()
     }
 
+    /// The temperature that makes the true classes most likely, or 1 if such a temperature makes them less
+    /// likely for images that it was not fitted on. `None` if there is no best one.
+    pub(crate) fn best_temperature(&self) -> Option<f32> {
+        let views = self.views();
+        let fitted = metrics::fit(&views)?;
+        let helps = metrics::cross_fitted(&views).is_some_and(|crossed| {
+            metrics::log_loss(&crossed.predictions) < metrics::log_loss(&self.averaged(1.0))
+        });
+        if helps {
+            return Some(fitted);
+        }
+        log::info!(
+            "a temperature ({fitted:.3}) doesn't help on images that it was not fitted on; it stays 1"
+        );
+        Some(1.0)
+    }
+
     /// Fits the temperature to these answers, and measures them at it. If there is no best temperature,
-    /// it stays 1 and the measurement has no calibration.
+    /// it stays 1 and the measurement has no calibration. It also stays 1 where a temperature makes answers
+    /// less likely that it was not fitted on.
     #[expect(
         clippy::expect_used,
         reason = "without images there is no best temperature"
     )]
     pub(crate) fn calibrate(&self) -> (f32, Measurement) {
-        let Some(temperature) = metrics::fit(&self.views()) else {
+        let Some(temperature) = self.best_temperature() else {
             log::warn!(
                 "the {} validation images have no best temperature; the model stays uncalibrated",
                 self.classes.len()
@@ -358,6 +376,28 @@ mod tests {
 
         let (temperature, measured) = answers(&[180], &images[..18]).calibrate();
         assert_eq!((temperature, measured.calibration), (1.0, None));
+    }
+
+    #[test]
+    fn a_temperature_that_helps_no_other_images_is_not_kept() {
+        let sure = [[0.9, 0.1, 0.0, 0.0, 0.0]];
+        // One half has one in 20 wrong, the other three in 20: 0.9 is right on average, and each half
+        // would mislead the other.
+        let wrong = |n: usize| {
+            if n % 2 == 0 {
+                n == 0
+            } else {
+                [1, 3, 5].contains(&n)
+            }
+        };
+        let images: Vec<(Morphology, &[Row])> = (0..40)
+            .map(|n| (if wrong(n) { InBetween } else { Round }, sure.as_slice()))
+            .collect();
+        let (temperature, measured) = answers(&[180], &images).calibrate();
+        assert_eq!(temperature, 1.0);
+        let error = measured.calibration.unwrap();
+        assert_eq!(error.before, error.after);
+        assert!(error.cross_fitted.unwrap() > error.after);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The files of an evaluation: `evaluation.json`, `predictions.csv`, and one CSV file for each table of
-//! the paper.
+//! The files of an evaluation: `evaluation.json`, `predictions.csv`, one CSV file for each table of the
+//! paper, and two for what the thresholds for sets and samples reach.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use galmorph_output::Output;
 use super::answers::Answers;
 use super::npy;
 use super::record::Evaluation;
-use super::tables;
+use super::{tables, trust};
 use crate::csv_bytes::csv_bytes;
 use crate::data::Fold;
 use crate::error::{Error, Result};
@@ -39,8 +39,8 @@ pub(crate) struct EvaluationFolder {
 struct Files {
     predictions: Output,
     features: Option<Output>,
-    /// Tables 4 to 7 of the paper.
-    tables: [Output; 4],
+    /// Tables 4 to 7 of the paper, and those of [`trust`].
+    tables: [Output; 6],
     /// Written last: where it is, the others are, too.
     evaluation: Output,
 }
@@ -77,6 +77,8 @@ impl EvaluationFolder {
                 output("table5.csv")?,
                 output("table6.csv")?,
                 output("table7.csv")?,
+                output("coverage.csv")?,
+                output("purity.csv")?,
             ],
             evaluation: output(EVALUATION)?,
         })
@@ -100,6 +102,8 @@ impl EvaluationFolder {
             tables::table5(evaluation),
             tables::table6(alone),
             tables::table7(alone),
+            trust::coverage_by_class(evaluation),
+            trust::all_purities(evaluation),
         ];
         for (output, table) in files.tables.into_iter().zip(tables) {
             output.write(PREFIX, &table.to_csv())?;

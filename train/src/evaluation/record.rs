@@ -5,10 +5,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
+use super::balanced::Balanced;
 use super::epoch::EpochRecord;
 use super::paper::{self, Figures};
+use crate::data::group;
 use crate::error::{Error, Result};
-use crate::metrics::{self, Calibration, Estimate, Metrics, Roc};
+use crate::metrics::{
+    self, ByLabel, Calibration, CoverageReport, Estimate, Metrics, PurityCurve, Roc,
+};
 use crate::torch::Precision;
 
 /// What was measured of a network: the contents of `evaluation.json`.
@@ -43,6 +47,15 @@ pub struct Evaluation {
     pub roc: Vec<Roc>,
     /// How well calibrated the averaged answers are.
     pub(crate) calibration: CalibrationReport,
+    /// Sets of classes with a coverage that was asked. Empty in evaluations from before there were sets.
+    #[serde(default)]
+    pub(crate) coverage: Vec<CoverageReport>,
+    /// Samples of each class.
+    #[serde(default)]
+    pub(crate) purity: Vec<PurityCurve>,
+    /// The decision by equal recall.
+    #[serde(default)]
+    pub(crate) balanced: Option<Balanced>,
     /// The epochs of the training, if they are known.
     #[serde(default)]
     pub history: Vec<EpochRecord>,
@@ -90,6 +103,12 @@ pub(crate) struct CalibrationReport {
     /// When each half of the images is answered at the temperature fitted on the other half. `None` if a
     /// half has no best temperature.
     pub(crate) cross_fitted: Option<CrossFittedError>,
+    /// What the calibration error of `after` would be if the network were perfectly calibrated.
+    #[serde(default)]
+    pub(crate) perfect: Option<Estimate>,
+    /// The calibration of `after`, label by label.
+    #[serde(default)]
+    pub(crate) by_label: Vec<ByLabel>,
 }
 
 /// The calibration at temperatures that were fitted on other images.
@@ -123,6 +142,7 @@ impl Evaluation {
         let temperature = subject.temperature;
         let predictions = answers.averaged(temperature);
         let averaged = metrics::metrics(&predictions);
+        let groups: Vec<u8> = answers.ids().iter().map(|id| group(id)).collect();
         let calibration = calibration(answers, temperature, fitted_on == Some(data_digest))
             .ok_or_else(|| Error::Input(format!("no galaxy in the split '{part}'")))?;
         let at_scales: Vec<_> = (0..answers.scales().len())
@@ -149,6 +169,9 @@ impl Evaluation {
             averaged,
             roc: metrics::curves(&predictions),
             calibration,
+            coverage: metrics::coverage(&predictions, &groups),
+            purity: metrics::purity_curves(&predictions, &groups),
+            balanced: Balanced::of(&predictions),
             history: Vec::new(),
         })
     }
@@ -199,10 +222,13 @@ fn calibration(
             brier_score: found.brier_score,
         })
     });
+    let predictions = answers.averaged(temperature);
     Some(CalibrationReport {
         before: at(1.0)?,
         after: at(temperature)?,
         fitted_on_these_images,
         cross_fitted,
+        perfect: metrics::perfectly_calibrated(&predictions),
+        by_label: metrics::by_label(&predictions),
     })
 }

@@ -212,8 +212,16 @@ pub fn calibration(evaluation: &Evaluation) -> Table {
                 .chain(values.map(|value| Some(value).into())),
         );
     }
-    let crossed =
-        "Cross-fitted: each half of the images at the temperature fitted on the other half.";
+    if let Some(perfect) = report.perfect {
+        let nothing = [Cell::Empty, Cell::Empty];
+        let row = [
+            Cell::Text("if perfectly calibrated".into()),
+            Some(perfect).into(),
+        ];
+        table.row(row.into_iter().chain(nothing));
+    }
+    let crossed = "Cross-fitted: each half of the images at the temperature fitted on the other half. If \
+                   perfectly calibrated: what chance makes of so many images, and where it stays in 95 % of cases.";
     if report.fitted_on_these_images {
         table.remark(format!(
             "The model's temperature was fitted on these same images, so its row is a little too good.\n{crossed}"
@@ -269,7 +277,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> Table {
 }
 
 /// What an evaluation was made on, for a title.
-fn conditions(evaluation: &Evaluation) -> String {
+pub(super) fn conditions(evaluation: &Evaluation) -> String {
     let scales: Vec<String> = evaluation.test_scales.iter().map(u32::to_string).collect();
     let symmetries = match evaluation.symmetries {
         1 => String::new(),

@@ -1,10 +1,10 @@
 //! Calibration: whether predictions with a confidence of 0.9 are right nine times in ten.
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Estimate, Morphology};
 use serde::{Deserialize, Serialize};
 
 use super::Prediction;
-use super::interval::{Bootstrap, Estimate, mean, proportion};
+use super::interval::{Bootstrap, mean, measured, proportion};
 
 /// The bins of the reliability curve, as many as in Guo et al. 2017.
 pub(crate) const BINS: usize = 15;
@@ -48,7 +48,7 @@ pub(crate) struct Bin {
 
 /// Sums over the images of a bin.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
+pub(super) struct Sums {
     images: u64,
     right: u64,
     confidence: f64,
@@ -72,9 +72,9 @@ pub(crate) fn calibration(predictions: &[Prediction], temperature: f32) -> Optio
     let once = vec![1; predictions.len()];
     let values = statistics(&once);
     let bootstrap = Bootstrap::new(predictions.len(), statistics);
-    let mut error = Estimate::new(values[0], bootstrap.basic(0, values[0]?))?;
+    let mut error = measured(values[0], bootstrap.basic(0, values[0]?))?;
     error.low = error.low.max(0.0);
-    let mean_of = |number: usize| Estimate::new(values[number], bootstrap.percentile(number));
+    let mean_of = |number: usize| measured(values[number], bootstrap.percentile(number));
     Some(Calibration {
         temperature,
         error,
@@ -90,6 +90,11 @@ pub(crate) fn calibration_error(predictions: &[Prediction]) -> Option<f64> {
     expected_error(&bins(&sure, &vec![1; sure.len()]))
 }
 
+/// The mean negative log-likelihood of the true classes, in nats; NaN without an image.
+pub(crate) fn log_loss(predictions: &[Prediction]) -> f64 {
+    mean_negative_log_likelihood(predictions.iter().copied())
+}
+
 /// The mean negative log-likelihood of the true class, in nats; NaN without an image.
 pub(super) fn mean_negative_log_likelihood(predictions: impl Iterator<Item = Prediction>) -> f64 {
     let (mut sum, mut images) = (0.0, 0.0);
@@ -101,14 +106,14 @@ pub(super) fn mean_negative_log_likelihood(predictions: impl Iterator<Item = Pre
 }
 
 /// The confidence of a prediction, and whether it is correct.
-struct Sure {
-    confidence: f64,
+pub(super) struct Sure {
+    pub(super) confidence: f64,
     bin: usize,
-    right: bool,
+    pub(super) right: bool,
 }
 
 impl Sure {
-    fn of(prediction: &Prediction) -> Self {
+    pub(super) fn of(prediction: &Prediction) -> Self {
         let confidence = f64::from(prediction.confidence());
         let bin = (confidence * BINS as f64).ceil() as usize;
         Self {
@@ -119,7 +124,7 @@ impl Sure {
     }
 }
 
-fn bins(sure: &[Sure], times: &[u32]) -> [Sums; BINS] {
+pub(super) fn bins(sure: &[Sure], times: &[u32]) -> [Sums; BINS] {
     let mut bins = [Sums::default(); BINS];
     for (sure, times) in sure.iter().zip(times) {
         let bin = &mut bins[sure.bin];
@@ -130,7 +135,7 @@ fn bins(sure: &[Sure], times: &[u32]) -> [Sums; BINS] {
     bins
 }
 
-fn expected_error(bins: &[Sums; BINS]) -> Option<f64> {
+pub(super) fn expected_error(bins: &[Sums; BINS]) -> Option<f64> {
     let images: u64 = bins.iter().map(|bin| bin.images).sum();
     let distance = |bin: &Sums| (bin.right as f64 - bin.confidence).abs();
     (images > 0).then(|| bins.iter().map(distance).sum::<f64>() / images as f64)

@@ -65,6 +65,30 @@ pub fn encode(
     Ok(model.encode_to_vec())
 }
 
+/// The card of a model file.
+pub(crate) fn card(bytes: &[u8]) -> Result<ModelCard, DecodeError> {
+    let model = ModelProto::decode(bytes)?;
+    let properties = model.metadata_props.iter();
+    let properties = properties.map(|p| (p.key.as_str(), p.value.as_str()));
+    Ok(ModelCard::from_metadata(properties)?)
+}
+
+/// The same model file with another card.
+pub(crate) fn with_card(bytes: &[u8], card: &ModelCard) -> Result<Vec<u8>, DecodeError> {
+    let mut model = ModelProto::decode(bytes)?;
+    let json = card.to_json()?;
+    // What is written can be read: a wrong value is found here, not by whom the file is given to.
+    ModelCard::from_json(&json)?;
+    model
+        .metadata_props
+        .retain(|property| property.key != ModelCard::METADATA_KEY);
+    model.metadata_props.push(StringStringEntryProto {
+        key: ModelCard::METADATA_KEY.into(),
+        value: json,
+    });
+    Ok(model.encode_to_vec())
+}
+
 fn graph(network: &Network, weights: &Weights, name: &str, storage: Storage) -> GraphProto {
     let mut writer = Writer::new(network);
     for (parameter, tensor) in weights.iter() {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use galmorph_cutout::{Measurement, PreprocessingError};
+use galmorph_cutout::{Measurement, Morphology, PreprocessingError};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub struct State {
     /// and in checkpoints that are older than temperatures.
     #[serde(default)]
     pub temperature: Option<f32>,
+    /// The number of training images of each class; unknown in checkpoints from before it was recorded.
+    #[serde(default)]
+    pub(crate) class_images: Option<[usize; Morphology::COUNT]>,
 }
 
 /// Sums over the batches of the current epoch.
@@ -127,6 +130,7 @@ impl Run {
                 history: Vec::new(),
                 result: None,
                 temperature: None,
+                class_images: None,
             },
         }
     }

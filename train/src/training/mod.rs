@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use galmorph_cutout::Measurement;
+use galmorph_cutout::{Measurement, Morphology};
 use tch::Device;
 
 pub(crate) use augmentation::AugmentationName;
@@ -102,6 +102,11 @@ impl Trainer<'_> {
             (self.begin(settings, &network)?, network)
         };
         let recipe = self.recipe(&run.state.settings)?;
+        let mut class_images = [0; Morphology::COUNT];
+        for class in &self.training.classes {
+            class_images[class.id()] += 1;
+        }
+        run.state.class_images = Some(class_images);
 
         while run.state.epoch < run.state.settings.epochs {
             self.epoch(&mut run, &network, &recipe)?;

@@ -71,6 +71,43 @@ def against_rest(truth, scores):
     }
 
 
+def conformal(truth, probabilities):
+    """Thresholds of the least probability: for all classes together, then for each."""
+    label = probabilities.argmax(axis=1)
+    nonconformity = np.where(label == truth, 0, 1 - probabilities[np.arange(len(truth)), truth])
+
+    def threshold(scores, coverage):
+        level = np.ceil(round((len(scores) + 1) * coverage, 9)) / max(len(scores), 1)
+        # A little less, or rounding may make it the next score.
+        level -= 1e-9
+        return float(1 - np.quantile(scores, level, method="inverted_cdf")) if level <= 1 and len(scores) else 0.0
+
+    return [
+        [threshold(nonconformity, coverage)] + [threshold(nonconformity[truth == c], coverage) for c in CLASSES]
+        for coverage in (0.9, 0.95, 0.98, 0.99, 0.995)
+    ]
+
+
+def purest(truth, scores, wanted):
+    """The lowest threshold whose sample has this precision."""
+    if not truth.any():
+        return None
+    precision, _, thresholds = metrics.precision_recall_curve(truth, scores)
+    reached = thresholds[precision[:-1] >= wanted]
+    return float(reached.min()) if reached.size else None
+
+
+def perfect(probabilities):
+    """The calibration error that these confidences would have if they were right: mean and 95 % range."""
+    random = np.random.default_rng(1)
+    confidence = probabilities.max(axis=1)
+    bins = np.digitize(confidence, np.arange(1, BINS) / BINS, right=True)
+    right = random.random((5000, len(confidence))) < confidence
+    gaps = [np.abs((right - confidence)[:, bins == bin].sum(axis=1)) for bin in np.unique(bins)]
+    errors = np.sum(gaps, axis=0) / len(confidence)
+    return [float(errors.mean()), *map(float, np.quantile(errors, [0.025, 0.975]))]
+
+
 def pair(right, other):
     """McNemar's exact test, and the difference of the accuracies."""
     only = [int((right & ~other).sum()), int((other & ~right).sum())]
@@ -125,6 +162,9 @@ def measure(case):
         "calibration_error": calibration_error(truth, probabilities),
         "temperature": best_temperature,
         "least_log_loss": least_loss,
+        "conformal": conformal(truth, probabilities),
+        "purest": [[purest(truth == c, probabilities[:, c], w) for w in (0.6, 0.9, 0.98)] for c in CLASSES],
+        "perfect": perfect(probabilities),
         "paired": paired(truth, label, np.array(case["others"])),
     }
 
