@@ -256,16 +256,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             let figure = figures::reliability(&measured.open()?.reliability())?;
             save(&figure, output, "reliability")
         }
-        Drawing::Purity { measured, output } => {
-            let curves = measured.open()?.evaluation.purity;
-            if curves.is_empty() {
-                return Err(Error::Input(format!(
-                    "'{}' has no samples (evaluate again)",
-                    readable(&measured.evaluation)
-                )));
-            }
-            save(&figures::purity(&curves)?, output, "purity")
-        }
+        Drawing::Purity { measured, output } => save(&samples(measured)?, output, "purity"),
         Drawing::Wrong {
             measured,
             images,
@@ -281,6 +272,17 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             )
         }
     }
+}
+
+fn samples(measured: &EvaluationArgs) -> Result<Figure> {
+    let curves = measured.open()?.evaluation.purity;
+    if curves.is_empty() {
+        return Err(Error::Input(format!(
+            "'{}' has no samples (evaluate again)",
+            readable(&measured.evaluation)
+        )));
+    }
+    figures::purity(&curves)
 }
 
 fn training_views(checkpoint: &Path, galaxy: &GalaxyArgs) -> Result<Figure> {

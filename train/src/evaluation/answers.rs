@@ -384,7 +384,7 @@ mod tests {
         // One half has one in 20 wrong, the other three in 20: 0.9 is right on average, and each half
         // would mislead the other.
         let wrong = |n: usize| {
-            if n % 2 == 0 {
+            if n.is_multiple_of(2) {
                 n == 0
             } else {
                 [1, 3, 5].contains(&n)

@@ -16,7 +16,7 @@ const SEED: u64 = 2019;
 
 /// A 95 % interval, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// Its lower end.
     pub low: f64,
     /// Its upper end.

@@ -64,19 +64,22 @@ fn levels(predictions: &[Prediction], groups: &[u8], class: Morphology) -> Vec<P
         }
     }
     let level = |((wanted, threshold), (right, selected)): ((f64, Option<f64>), (u64, u64))| {
-        Some(PurityLevel {
+        let level = PurityLevel {
             wanted,
             threshold: threshold?,
             purity: proportion(right, selected)?,
             completeness: proportion(right, of_class)?,
-        })
+        };
+        // Where other galaxies contradict the threshold, there is none.
+        (level.purity.high >= wanted).then_some(level)
     };
     let fitted = WANTED.into_iter().zip(fit(predictions, class));
     fitted.zip(counts).filter_map(level).collect()
 }
 
 /// The lowest threshold at which a sample of these galaxies has each of the wanted purities; `None` where
-/// none has.
+/// none has. A sample in which less than one galaxy may be wrong says nothing: it is no sample of 100 that
+/// shows a purity of 0.995.
 fn fit<'a>(
     predictions: impl IntoIterator<Item = &'a Prediction>,
     class: Morphology,
@@ -84,7 +87,9 @@ fn fit<'a>(
     let mut found = [None; WANTED.len()];
     for [threshold, right, selected] in samples(predictions, class) {
         for (found, wanted) in found.iter_mut().zip(WANTED) {
-            if right >= wanted * selected {
+            // With a margin, because 1 - 0.9 is a little less than a tenth.
+            let may_be_wrong = (1.0 - wanted) * selected + 1e-9;
+            if may_be_wrong >= 1.0 && selected - right <= may_be_wrong {
                 // Fewer digits for the card. Downwards, so that the galaxy stays in the sample.
                 *found = Some((threshold * 1e6).floor() / 1e6);
             }
@@ -173,7 +178,8 @@ mod tests {
             (EdgeOn, 0.4),
             (EdgeOn, 0.3),
         ];
-        let galaxies = rows.map(|(truth, p)| galaxy(truth, p));
+        let hundred = |(truth, p)| vec![galaxy(truth, p); 100];
+        let galaxies: Vec<Prediction> = rows.into_iter().flat_map(hundred).collect();
         let found = fit(&galaxies, Cigar);
         let at = |wanted| {
             let place = WANTED.iter().position(|w| *w == wanted).unwrap();
@@ -186,6 +192,10 @@ mod tests {
         let tied = [galaxy(Cigar, 0.9), galaxy(EdgeOn, 0.9)];
         assert_eq!(fit(&tied, Cigar)[0], Some(0.899_999));
         assert_eq!(fit(&tied, Cigar)[1], None);
+        // Of 19 galaxies not one may be wrong, so they can't show a purity of 0.95.
+        let place = WANTED.iter().position(|wanted| *wanted == 0.95).unwrap();
+        assert_eq!(fit(&vec![galaxy(Cigar, 0.9); 19], Cigar)[place], None);
+        assert!(fit(&vec![galaxy(Cigar, 0.9); 20], Cigar)[place].is_some());
     }
 
     #[test]

@@ -161,8 +161,5 @@ pub(super) fn balanced(evaluation: &Evaluation, balanced: &Balanced) -> Markup {
 }
 
 fn name(class: &str) -> Markup {
-    match class.parse() {
-        Ok(class) => class_name(class),
-        Err(_) => html! { (class) },
-    }
+    class.parse().map_or_else(|_| html! { (class) }, class_name)
 }

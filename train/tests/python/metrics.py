@@ -89,11 +89,12 @@ def conformal(truth, probabilities):
 
 
 def purest(truth, scores, wanted):
-    """The lowest threshold whose sample has this precision."""
+    """The lowest threshold whose sample has this precision, and in which a galaxy may be wrong."""
     if not truth.any():
         return None
     precision, _, thresholds = metrics.precision_recall_curve(truth, scores)
-    reached = thresholds[precision[:-1] >= wanted]
+    selected = (scores >= thresholds[:, None]).sum(axis=1)
+    reached = thresholds[(precision[:-1] >= wanted) & (selected * (1 - wanted) >= 1 - 1e-9)]
     return float(reached.min()) if reached.size else None
 
 
