@@ -32,6 +32,7 @@ mod preprocessing;
 mod probabilities;
 mod reject_reason;
 mod resize;
+mod scaling;
 mod stretch;
 mod view;
 
@@ -63,5 +64,6 @@ pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening
 pub use probabilities::{Average, Probabilities};
 pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};
+pub use scaling::Scaling;
 pub use stretch::{Lupton, Stretch, UnknownStretch};
 pub use view::Sampling;

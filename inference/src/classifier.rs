@@ -9,7 +9,9 @@
 
 use std::sync::Arc;
 
-use galmorph_cutout::{Average, EarlyStop, ModelCard, Morphology, Probabilities, RejectReason};
+use galmorph_cutout::{
+    Average, EarlyStop, ModelCard, Morphology, Probabilities, RejectReason, Scaling,
+};
 use tract_onnx::prelude::*;
 
 use crate::catch;
@@ -26,7 +28,7 @@ pub struct Classifier {
     input: Option<Tensor>,
     // Of what the network takes at once: views, channels, rows, columns.
     shape: [usize; 4],
-    temperature: f32,
+    scaling: Scaling,
     early_stop: EarlyStop,
     // The order in which an image's views are looked at.
     order: Vec<usize>,
@@ -68,7 +70,7 @@ impl Classifier {
             state: None,
             input: None,
             shape: [views, channels, height, width],
-            temperature: card.temperature,
+            scaling: card.scaling(),
             early_stop: card.early_stop,
             order: card.early_stop.order(views),
         }
@@ -90,7 +92,7 @@ impl Classifier {
     pub fn group<'a>(&'a mut self, images: impl IntoIterator<Item = &'a [f32]>) -> Group<'a> {
         let image = |views| Image {
             views,
-            average: Average::new(self.temperature),
+            average: Average::new(self.scaling),
             is_alone: self.early_stop.is_never(),
             outcome: None,
         };
@@ -319,7 +321,7 @@ mod tests {
         let mut classifier = full.classifier();
         let mut expected = Vec::new();
         for image in &images {
-            let mut average = Average::new(full.card.temperature);
+            let mut average = Average::new(full.card.scaling());
             let views: Vec<&[f32]> = image.chunks(len).collect();
             let rows = classifier.run(&views).unwrap();
             for view in [1, 2, 0, 3] {

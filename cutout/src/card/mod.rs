@@ -19,7 +19,7 @@ pub use measured::{CalibrationError, Measurement, Recall, ScaleAccuracy, Trainin
 pub use novelty::{Novelty, NoveltyQuantile};
 pub use purity::{Purity, PurityLevel};
 
-use crate::{ByClass, EarlyStop, Framing, Morphology, Preprocessing, Stretch};
+use crate::{ByClass, EarlyStop, Framing, Morphology, Preprocessing, Scaling, Stretch};
 
 /// A model's name, how to run it, how it was made and what it reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,9 @@ pub struct ModelCard {
     /// The fraction of each class in the training images. They sum to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<ByClass<f64>>,
+    /// What is added to each class's logit, after the temperature; see [`Scaling`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bias: Option<ByClass<f32>>,
     /// Thresholds for sets of classes with a known coverage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conformal: Option<Conformal>,
@@ -110,9 +113,18 @@ impl ModelCard {
             framing: None,
             stretch: None,
             prior: None,
+            bias: None,
             conformal: None,
             purity: None,
             novelty: None,
+        }
+    }
+
+    /// How the outputs are calibrated.
+    pub const fn scaling(&self) -> Scaling {
+        Scaling {
+            temperature: self.temperature,
+            bias: self.bias,
         }
     }
 
@@ -178,6 +190,7 @@ impl ModelCard {
             ("framing", self.framing.is_some()),
             ("stretch", self.stretch.is_some()),
             ("prior", self.prior.is_some()),
+            ("bias", self.bias.is_some()),
             ("conformal", self.conformal.is_some()),
             ("purity", self.purity.is_some()),
             ("novelty", self.novelty.is_some()),
@@ -189,6 +202,14 @@ impl ModelCard {
         }
         if let Some(prior) = &self.prior {
             check_prior(prior)?;
+        }
+        for bias in self.bias.iter().flat_map(|bias| &bias.0) {
+            // Beyond that a factor of a probability is none.
+            if !(-20.0..=20.0).contains(bias) {
+                return Err(CardError::Nonsense(format!(
+                    "a bias of {bias}, must be -20 to 20"
+                )));
+            }
         }
         self.conformal.as_ref().map_or(Ok(()), Conformal::check)?;
         self.purity.as_ref().map_or(Ok(()), Purity::check)?;

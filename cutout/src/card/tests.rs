@@ -44,6 +44,7 @@ fn full() -> ModelCard {
         framing: Some(Framing::Paper),
         stretch: Some(Stretch::Sdss),
         prior: Some(ByClass([0.3, 0.3, 0.02, 0.13, 0.25])),
+        bias: Some(ByClass([-0.25, -0.25, 0.5, 0.0, 0.0])),
         conformal: Some(Conformal {
             galaxies: ByClass([380, 363, 26, 176, 351]),
             levels: vec![level(0.9, 0.5), level(0.98, 0.25)],
@@ -89,6 +90,8 @@ fn parts_that_make_no_sense_are_refused_with_the_reason() {
     assert!(
         refusal(&|c| c["prior"] = prior("round")).contains("no value for the class in_between")
     );
+
+    assert!(refusal(&|c| c["bias"]["cigar"] = 21.0.into()).contains("a bias of 21"));
 
     let conformal = |change: &dyn Fn(&mut serde_json::Value)| {
         refusal(&|c| change(&mut c["conformal"]["levels"]))

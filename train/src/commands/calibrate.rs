@@ -64,13 +64,12 @@ pub(super) fn run(args: &CalibrateArgs) -> Result<()> {
         )));
     }
 
-    let temperature = evaluation.subject.temperature;
-    if card.temperature != temperature {
-        log::info!(
-            "the temperature of the model was {}, and is now {temperature}",
-            card.temperature
-        );
-        card.temperature = temperature;
+    let scaling = evaluation.subject.scaling;
+    if card.scaling() != scaling {
+        let before = card.scaling();
+        log::info!("the temperature of the model was {before}, and is now {scaling}");
+        card.temperature = scaling.temperature;
+        card.bias = scaling.bias;
     }
     card.format = ModelCard::FORMAT;
     // The training images are Galaxy Zoo's cutouts, and training frames no image otherwise.

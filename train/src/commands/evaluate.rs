@@ -98,14 +98,14 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         network: model.architecture.to_string(),
         parameters: model.network.learned_values(),
         multiply_adds: model.network.multiply_adds(),
-        temperature: model.temperature,
+        scaling: model.scaling,
         precision: args.precision,
     };
     let mut evaluation = Evaluation::new(subject, (&part.0, &part.1), &answers, fitted_on)?;
     evaluation.history = model.history;
     let mut text = printed(&evaluation);
     if let Some(path) = &args.against {
-        let against = evaluation::against(&answers, model.temperature, path)?;
+        let against = evaluation::against(&answers, model.scaling, path)?;
         text.push_str(&compared(&against, path));
     }
     if let (Some(folder), Some(output)) = (&args.output, output) {

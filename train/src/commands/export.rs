@@ -77,7 +77,8 @@ fn card(name: &str, state: &State, stretch: Option<Stretch>) -> ModelCard {
     let settings = &state.settings;
     let network = settings.network.to_string();
     ModelCard {
-        temperature: state.temperature.unwrap_or(1.0),
+        temperature: state.scaling().temperature,
+        bias: state.scaling().bias,
         training: Some(Training {
             images: settings.images,
             data_digest: settings.data_digest.clone(),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use galmorph_cutout::Scaling;
 use galmorph_output::readable;
 
 use super::evaluate::{compared, printed};
@@ -89,21 +90,21 @@ pub(super) fn run(args: &FoldArgs) -> Result<()> {
         5 => "out of fold".to_owned(),
         _ => format!("out of fold (folds {})", folds.join(", ")),
     };
-    let temperature = answers.best_temperature().unwrap_or(1.0);
+    let scaling = (answers.best_scaling()).map_or(Scaling::NONE, |best| best.scaling);
     let subject = Subject {
         model: first.architecture.name().to_owned(),
         network: first.architecture.to_string(),
         parameters: first.network.learned_values(),
         multiply_adds: first.network.multiply_adds(),
         // Each model's own was fitted on the galaxies that it answers here; this one is for all.
-        temperature,
+        scaling,
         precision: args.precision,
     };
     let digest = digests.finalize().to_hex().to_string();
     let evaluation = Evaluation::new(subject, (&part, &digest), &answers, Some(&digest))?;
     let mut text = printed(&evaluation);
     if let Some(path) = &args.against {
-        let against = evaluation::against(&answers, temperature, path)?;
+        let against = evaluation::against(&answers, scaling, path)?;
         text.push_str(&compared(&against, path));
     }
     output.write(&evaluation, &answers)?;

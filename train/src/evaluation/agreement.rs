@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Scaling};
 
 use super::answers::Answers;
 use crate::error::{Error, Result};
@@ -45,9 +45,9 @@ struct Earlier {
 ///
 /// # Errors
 /// When the file can't be read, or holds predictions for other images or labels.
-pub(crate) fn against(answers: &Answers, temperature: f32, path: &Path) -> Result<Against> {
+pub(crate) fn against(answers: &Answers, scaling: Scaling, path: &Path) -> Result<Against> {
     let earlier = read(path)?;
-    let predictions = answers.averaged(temperature);
+    let predictions = answers.averaged(scaling);
     if earlier.len() != predictions.len() {
         return Err(Error::Input(format!(
             "'{}' has the answers to {} images, not to these {}",

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Scaling};
 use galmorph_output::Output;
 
 use super::answers::Answers;
@@ -91,7 +91,7 @@ impl EvaluationFolder {
         let files = self.files()?;
         let json = serde_json::to_vec_pretty(evaluation)
             .map_err(Error::internal("write an evaluation"))?;
-        let predictions = predictions(answers, evaluation.subject.temperature, self.extent);
+        let predictions = predictions(answers, evaluation.subject.scaling, self.extent);
         files.predictions.write(PREFIX, &predictions)?;
         if let Some(features) = files.features {
             features.write(PREFIX, &npy::bytes(answers.features()))?;
@@ -115,12 +115,12 @@ impl EvaluationFolder {
 
 /// One row a galaxy: its class, its predicted label, and the probability of each class, averaged over
 /// the views. Label and probabilities are empty where the network gave no answer.
-fn predictions(answers: &Answers, temperature: f32, extent: Extent) -> Vec<u8> {
+fn predictions(answers: &Answers, scaling: Scaling, extent: Extent) -> Vec<u8> {
     let with_folds = extent == Extent::WithFeatures;
     let mut header = ["id", "truth", "label"].map(String::from).to_vec();
     header.extend(Morphology::names().map(|name| format!("p_{name}")));
     header.extend(with_folds.then(|| "fold".to_owned()));
-    let averaged = answers.averaged(temperature);
+    let averaged = answers.averaged(scaling);
     let rows = answers.ids().iter().zip(&averaged).map(|(id, prediction)| {
         let label = prediction.label().map_or("", Morphology::name);
         let mut row = [id.as_str(), prediction.truth.name(), label]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use galmorph_cutout::Scaling;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
@@ -75,8 +76,9 @@ pub struct Subject {
     pub(crate) parameters: usize,
     /// Multiply-adds for one view.
     pub(crate) multiply_adds: usize,
-    /// The temperature of the outputs.
-    pub(crate) temperature: f32,
+    /// The temperature of the outputs, and the biases if there are any.
+    #[serde(flatten)]
+    pub(crate) scaling: Scaling,
     /// The precision of the arithmetic.
     pub(crate) precision: Precision,
 }
@@ -116,6 +118,9 @@ pub(crate) struct CalibrationReport {
 pub(crate) struct CrossFittedError {
     /// The temperatures fitted on the images with an even index, and on those with an odd index.
     pub(crate) temperatures: [f32; 2],
+    /// Whether biases were fitted with them.
+    #[serde(default)]
+    pub(crate) biased: bool,
     /// The expected calibration error, as in [`Calibration`].
     pub(crate) error: Estimate,
     /// The mean negative log-likelihood, in nats.
@@ -139,14 +144,14 @@ impl Evaluation {
         answers: &Answers,
         fitted_on: Option<&str>,
     ) -> Result<Self> {
-        let temperature = subject.temperature;
-        let predictions = answers.averaged(temperature);
+        let scaling = subject.scaling;
+        let predictions = answers.averaged(scaling);
         let averaged = metrics::metrics(&predictions);
         let groups: Vec<u8> = answers.ids().iter().map(|id| group(id)).collect();
-        let calibration = calibration(answers, temperature, fitted_on == Some(data_digest))
+        let calibration = calibration(answers, scaling, fitted_on == Some(data_digest))
             .ok_or_else(|| Error::Input(format!("no galaxy in the split '{part}'")))?;
         let at_scales: Vec<_> = (0..answers.scales().len())
-            .map(|number| answers.at_scale(number, temperature))
+            .map(|number| answers.at_scale(number, scaling))
             .collect();
         let per_scale = (answers.scales().iter().zip(&at_scales))
             .map(|(scale, predictions)| AtScale {
@@ -209,23 +214,28 @@ enum RecordError {
 
 fn calibration(
     answers: &Answers,
-    temperature: f32,
+    scaling: Scaling,
     fitted_on_these_images: bool,
 ) -> Option<CalibrationReport> {
-    let at = |temperature| metrics::calibration(&answers.averaged(temperature), temperature);
-    let cross_fitted = metrics::cross_fitted(&answers.views()).and_then(|crossed| {
-        let found = metrics::calibration(&crossed.predictions, temperature)?;
+    let with = |scaling| metrics::calibration(&answers.averaged(scaling), scaling);
+    let crossed = answers.best_scaling().and_then(|best| best.cross_fitted);
+    let cross_fitted = crossed.and_then(|crossed| {
+        let found = metrics::calibration(&crossed.predictions, scaling)?;
         Some(CrossFittedError {
-            temperatures: crossed.temperatures,
+            temperatures: crossed.scalings.map(|scaling| scaling.temperature),
+            biased: crossed
+                .scalings
+                .iter()
+                .any(|scaling| scaling.bias.is_some()),
             error: found.error,
             negative_log_likelihood: found.negative_log_likelihood,
             brier_score: found.brier_score,
         })
     });
-    let predictions = answers.averaged(temperature);
+    let predictions = answers.averaged(scaling);
     Some(CalibrationReport {
-        before: at(1.0)?,
-        after: at(temperature)?,
+        before: with(Scaling::NONE)?,
+        after: with(scaling)?,
         fitted_on_these_images,
         cross_fitted,
         perfect: metrics::perfectly_calibrated(&predictions),

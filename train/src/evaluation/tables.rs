@@ -195,21 +195,24 @@ pub fn calibration(evaluation: &Evaluation) -> Table {
             .chain(values.map(|value| Some(value).into()))
     };
     table.row(row("1 (none)".into(), &report.before));
-    if report.after.temperature != report.before.temperature {
-        let own = format!("{:.3} (the model's)", report.after.temperature);
+    if report.after.scaling != report.before.scaling {
+        let own = format!("{} (the model's)", report.after.scaling);
         table.row(row(own, &report.after));
     }
     if let Some(crossed) = &report.cross_fitted {
         let [even, odd] = crossed.temperatures;
+        let biased = if crossed.biased { " and biases" } else { "" };
         let values = [
             crossed.error,
             crossed.negative_log_likelihood,
             crossed.brier_score,
         ];
         table.row(
-            [Cell::Text(format!("{even:.3}, {odd:.3} (cross-fitted)"))]
-                .into_iter()
-                .chain(values.map(|value| Some(value).into())),
+            [Cell::Text(format!(
+                "{even:.3}, {odd:.3}{biased} (cross-fitted)"
+            ))]
+            .into_iter()
+            .chain(values.map(|value| Some(value).into())),
         );
     }
     if let Some(perfect) = report.perfect {

@@ -1,6 +1,6 @@
 //! Calibration: whether predictions with a confidence of 0.9 are right nine times in ten.
 
-use galmorph_cutout::{Estimate, Morphology};
+use galmorph_cutout::{Estimate, Morphology, Scaling};
 use serde::{Deserialize, Serialize};
 
 use super::Prediction;
@@ -11,13 +11,14 @@ pub(crate) const BINS: usize = 15;
 
 /// The value that replaces a probability of 0 before its logarithm: the smallest step from 1, as in
 /// scikit-learn.
-const LEAST_PROBABILITY: f64 = f64::EPSILON;
+pub(super) const LEAST_PROBABILITY: f64 = f64::EPSILON;
 
 /// How well calibrated a set of predictions is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Calibration {
-    /// The temperature of the predictions.
-    pub temperature: f32,
+    /// The temperature of the predictions, and the biases if there are any.
+    #[serde(flatten)]
+    pub scaling: Scaling,
     /// The expected calibration error (Guo et al. 2017, equation 3, over [`BINS`] bins of equal width):
     /// the mean distance between confidence and accuracy. On a finite set of images it is never quite 0,
     /// however good the network is.
@@ -54,11 +55,14 @@ pub(super) struct Sums {
     confidence: f64,
 }
 
-/// Measures how well calibrated the predictions at a temperature are; `None` without an image.
+/// Measures how well calibrated the predictions with a scaling are; `None` without an image.
 ///
 /// The error has the interval of the basic bootstrap, the likelihood and the score that of the
 /// percentile bootstrap.
-pub(crate) fn calibration(predictions: &[Prediction], temperature: f32) -> Option<Calibration> {
+pub(crate) fn calibration(
+    predictions: &[Prediction],
+    scaling: impl Into<Scaling>,
+) -> Option<Calibration> {
     let likelihood: Vec<f64> = predictions.iter().map(negative_log_likelihood).collect();
     let brier: Vec<f64> = predictions.iter().map(brier_score).collect();
     let sure: Vec<Sure> = predictions.iter().map(Sure::of).collect();
@@ -76,7 +80,7 @@ pub(crate) fn calibration(predictions: &[Prediction], temperature: f32) -> Optio
     error.low = error.low.max(0.0);
     let mean_of = |number: usize| measured(values[number], bootstrap.percentile(number));
     Some(Calibration {
-        temperature,
+        scaling: scaling.into(),
         error,
         negative_log_likelihood: mean_of(1)?,
         brier_score: mean_of(2)?,

@@ -15,6 +15,7 @@
 //! - Averages over classes are weighted by class size, as in the paper's Table 4, and taken over the
 //!   classes for which the metric is defined.
 
+mod bias;
 mod calibration;
 mod conformal;
 mod confusion;
@@ -28,6 +29,7 @@ mod scikit_learn;
 mod summary;
 mod temperature;
 
+pub(crate) use bias::fit_biased;
 pub(crate) use calibration::{Calibration, calibration, calibration_error, log_loss};
 pub(crate) use conformal::{CoverageReport, Sets, coverage, fit_conformal};
 pub(crate) use confusion::Confusion;
@@ -41,7 +43,7 @@ pub(crate) use purity::{PurityCurve, purity, purity_curves};
 use roc::Ranking;
 pub(crate) use roc::{Roc, curves};
 pub(crate) use summary::{Metrics, mean_accuracy, metrics};
-pub(crate) use temperature::{Views, cross_fitted, fit};
+pub(crate) use temperature::{CrossFitted, Views, cross_fitted, fit};
 
 pub(crate) use galmorph_cutout::Estimate;
 use galmorph_cutout::{Morphology, Probabilities};

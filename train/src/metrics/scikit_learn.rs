@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{
     Confusion, Difference, Estimate, Metrics, Pair, Prediction, Ranking, Views, calibration,
-    calibration_error, compare, curves, fit, fit_conformal, lowest_threshold, metrics,
-    perfectly_calibrated,
+    calibration_error, compare, curves, fit, fit_biased, fit_conformal, log_loss, lowest_threshold,
+    metrics, perfectly_calibrated,
 };
 
 const TOLERANCE: f64 = 1e-9;
@@ -244,6 +244,22 @@ fn compare_calibration(case: &Case, theirs: &Value) {
     assert_same(loss, &theirs["least_log_loss"], 1e-6, "least log loss");
 }
 
+fn compare_biases(case: &Case, theirs: &Value) {
+    let views = case.views();
+    let loss = fit_biased(&views).map(|scaling| {
+        let softened: Vec<Prediction> = views.iter().map(|views| views.at(scaling)).collect();
+        // The last class's bias is the reference.
+        let bias = scaling.bias.unwrap().0.map(f64::from);
+        let squares: f64 = bias.iter().map(|b| (b - bias[4]).powi(2)).sum();
+        log_loss(&softened) + squares / 2.0 / views.len() as f64
+    });
+    // Null is also where the best temperature is beyond our limits. The loss is flat there, and how far a
+    // search goes is chance.
+    if !theirs.is_null() {
+        assert_same(loss, theirs, 1e-5, "least log loss with biases");
+    }
+}
+
 fn compare_thresholds(predictions: &[Prediction], theirs: &Value) {
     let fitted = fit_conformal(predictions);
     let same = |ours: f64, theirs: &Value, what: &str| {
@@ -327,6 +343,7 @@ fn they_are_those_of_scikit_learn() {
         compare_classification(&metrics(&predictions), theirs);
         compare_curves(&predictions, &theirs["against_rest"]);
         compare_calibration(case, theirs);
+        compare_biases(case, &theirs["biased"]);
         compare_thresholds(&predictions, theirs);
         compare_pairs(case, &theirs["paired"]);
     }

@@ -67,7 +67,7 @@ fn facts(evaluation: &Evaluation) -> Markup {
             dt { "Network" } dd { (subject.network) }
             dt { "Parameters" } dd { (millions(subject.parameters)) }
             dt { "Multiply-adds a view" } dd { (millions(subject.multiply_adds)) }
-            dt { "Temperature" } dd { (format!("{:.3}", subject.temperature)) }
+            dt { "Temperature" } dd { (subject.scaling) }
             dt { "Measured on" } dd {
                 (evaluation.images) " galaxies (" (evaluation.split) ")"
                 @if evaluation.unanswered > 0 { ", " (evaluation.unanswered) " of them without an answer" }
@@ -199,7 +199,7 @@ fn calibration(evaluation: &Evaluation) -> Markup {
         html! {
             tr {
                 th.name scope="row" { (name) }
-                td { (format!("{:.3}", calibration.temperature)) }
+                td { (calibration.scaling) }
                 (estimate(Some(calibration.error)))
                 (estimate(Some(calibration.negative_log_likelihood)))
                 (estimate(Some(calibration.brier_score)))
@@ -223,7 +223,7 @@ fn calibration(evaluation: &Evaluation) -> Markup {
                     @if let Some(crossed) = &report.cross_fitted {
                         tr {
                             th.name scope="row" { "cross-fitted" }
-                            td { (format!("{:.3}, {:.3}", crossed.temperatures[0], crossed.temperatures[1])) }
+                            td { (format!("{:.3}, {:.3}", crossed.temperatures[0], crossed.temperatures[1])) @if crossed.biased { " and biases" } }
                             (estimate(Some(crossed.error)))
                             (estimate(Some(crossed.negative_log_likelihood)))
                             (estimate(Some(crossed.brier_score)))

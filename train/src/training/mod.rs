@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use galmorph_cutout::{Measurement, Morphology};
+use galmorph_cutout::{Measurement, Morphology, Scaling};
 use tch::Device;
 
 pub(crate) use augmentation::AugmentationName;
@@ -118,8 +118,9 @@ impl Trainer<'_> {
         // An exported model computes in f32, so f32 is what gets recorded.
         let classifier = self.classifier(&run, &network, Precision::F32);
         let answers = self.validate(classifier, &run.state.settings);
-        let (temperature, result) = answers.calibrate();
-        run.state.temperature = Some(temperature);
+        let (scaling, result) = answers.calibrate();
+        run.state.temperature = Some(scaling.temperature);
+        run.state.bias = scaling.bias;
         run.state.result = Some(result.clone());
         run.save(&path)?;
         Ok(result)
@@ -213,7 +214,9 @@ impl Trainer<'_> {
         self.observe_statistics(run, network, recipe)?;
         let settings = &run.state.settings;
         let classifier = self.classifier(run, network, settings.precision);
-        let validation = self.validate(classifier, settings).measurement(1.0);
+        let validation = self
+            .validate(classifier, settings)
+            .measurement(Scaling::NONE);
         let steps_an_epoch = run.state.batch as u64;
         let total = steps_an_epoch * u64::from(settings.epochs);
         let running = run.state.running;
