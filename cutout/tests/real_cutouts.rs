@@ -20,7 +20,7 @@ fn shared(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: no {}", path.display());
+    println!("skipped: no {path:?}");
     None
 }
 
@@ -92,8 +92,7 @@ fn a_network_sees_the_same_in_a_training_crop_and_in_its_original() {
             assert_eq!(crop.dimensions(), (264, 264), "{name}");
             assert!(
                 preprocessing.views(&crop) == preprocessing.views(original),
-                "{name} looks different in {}",
-                path.display()
+                "{name} looks different in {path:?}"
             );
             compared += 1;
         }

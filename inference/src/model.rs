@@ -14,6 +14,7 @@ use std::sync::Arc;
 use blake3::Hash;
 use galmorph_cutout::{CardError, EarlyStop, ModelCard, Morphology, PreprocessingError};
 use galmorph_engine::{DType, Kernel};
+use galmorph_output::readable;
 use serde::Serialize;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -28,6 +29,7 @@ const EMBEDDED: &[u8] = include_bytes!("../../models/zhu2019-small.onnx");
 /// The names of the contract between `galmorph-train export` and the daemon.
 const INPUT: &str = "views";
 const OUTPUT: &str = "probabilities";
+const NOVELTY: &str = "novelty";
 
 /// Which numbers convolutions may multiply. They add in f32 in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -149,7 +151,7 @@ impl Model {
     pub fn load(path: Option<&Path>, options: Options<'_>) -> Result<Self, ModelError> {
         let file = path.map_or_else(
             || "the embedded model".to_owned(),
-            |path| format!("model '{}'", path.display()),
+            |path| format!("model '{}'", readable(path)),
         );
         let fail = |verb, fault| ModelError {
             verb,
@@ -175,7 +177,7 @@ impl Model {
             .filter(|proto| proto.graph.is_some())
             .ok_or(Fault::NotOnnx)?;
         let card = card_in_use(&proto, options)?;
-        check_interface(&proto)?;
+        check_interface(&proto, &card)?;
         check_weights(&proto)?;
         let digest = blake3::hash(bytes.as_ref());
         drop(bytes);
@@ -257,18 +259,30 @@ fn card_in_use(proto: &ModelProto, options: Options<'_>) -> Result<ModelCard, Fa
     Ok(card)
 }
 
-/// The contract names one input and one output; the network's weights may be listed as inputs too.
-fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
+/// The contract names one input and one output, and another one if the card speaks of novelty. The network's
+/// weights may be listed as inputs too.
+fn check_interface(proto: &ModelProto, card: &ModelCard) -> Result<(), Fault> {
     let Some(graph) = &proto.graph else {
         return Err(Fault::NotOnnx);
     };
     if !graph.input.iter().any(|input| input.name == INPUT) {
         return Err(Fault::Contract(format!("it has no input '{INPUT}'")));
     }
-    if !graph.output.iter().any(|output| output.name == OUTPUT) {
-        return Err(Fault::Contract(format!("it has no output '{OUTPUT}'")));
+    for name in outputs(card) {
+        if !graph.output.iter().any(|output| output.name == *name) {
+            return Err(Fault::Contract(format!("it has no output '{name}'")));
+        }
     }
     Ok(())
+}
+
+/// The outputs that are asked of a network, in the order in which they are read.
+fn outputs(card: &ModelCard) -> &'static [&'static str] {
+    if card.novelty.is_some() {
+        &[OUTPUT, NOVELTY]
+    } else {
+        &[OUTPUT]
+    }
 }
 
 /// Refuses weights that are not numbers. An operator may drop them, as a maximum of them and a number does, and
@@ -307,7 +321,7 @@ fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, 
     if network.input_outlets()?.len() != 1 || input != Some(0) {
         return Err(Fault::Contract(format!("'{INPUT}' is not its only input")));
     }
-    network.select_outputs_by_name([OUTPUT])?;
+    network.select_outputs_by_name(outputs(card))?;
     let network = galmorph_engine::for_batches(network, views, card.preprocessing.view_shape())?;
     let (accelerated, _) = galmorph_engine::accelerate(&network, kernel)?;
     drop(network);
@@ -318,6 +332,13 @@ fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, 
             "its output is {output:?}, not {views} x {} probabilities",
             Morphology::COUNT
         )));
+    }
+    if card.novelty.is_some() {
+        let novelty = network.output_fact(1)?;
+        if novelty.shape.as_concrete() != Some(&[views]) {
+            let fault = format!("its novelty is {novelty:?}, not {views} values");
+            return Err(Fault::Contract(fault));
+        }
     }
     Ok(network.into_runnable()?)
 }
@@ -364,7 +385,8 @@ mod tests {
         let preprocessing = &model.card.preprocessing;
         let views = vec![0.5; preprocessing.view_count() * preprocessing.view_len()];
         let answer = model.classifier().classify(&views).unwrap();
-        let total: f32 = answer.values().iter().sum();
+        assert_eq!(answer.novelty, None);
+        let total: f32 = answer.probabilities.values().iter().sum();
         assert!((total - 1.0).abs() < 1e-5, "{total}");
     }
 

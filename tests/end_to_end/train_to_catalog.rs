@@ -26,8 +26,7 @@ fn daemon() -> PathBuf {
     let path = Path::new(TRAIN).with_file_name("galmorph");
     assert!(
         path.exists(),
-        "{} is not built: cargo build -p galmorph",
-        path.display()
+        "{path:?} is not built: cargo build -p galmorph"
     );
     path
 }

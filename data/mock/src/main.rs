@@ -40,7 +40,7 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let folder = &arguments.output;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make '{}'", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {folder:?}"))?;
 
     let mock = Mock::new(arguments.seed).with_side(arguments.side);
     let mut bytes = 0;
@@ -51,15 +51,13 @@ fn main() -> anyhow::Result<()> {
                 None => (jpeg(&mock.galaxy(class, number), arguments.quality), "jpg"),
             };
             let path = folder.join(format!("{class}-{number}.{ending}"));
-            fs::write(&path, &file)
-                .with_context(|| format!("cannot write '{}'", path.display()))?;
+            fs::write(&path, &file).with_context(|| format!("cannot write {path:?}"))?;
             bytes += file.len();
         }
     }
     println!(
-        "{} cutouts in {}, {} kB",
+        "{} cutouts in {folder:?}, {} kB",
         arguments.count as usize * Morphology::COUNT,
-        folder.display(),
         bytes / 1000
     );
     Ok(())

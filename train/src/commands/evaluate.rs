@@ -135,7 +135,7 @@ pub(super) fn compared(against: &Against, path: &Path) -> String {
     let table = tables::comparison(&against.comparison);
     format!(
         "\ncompared with '{}': {}\n{table}",
-        path.display(),
+        readable(path),
         against.agreement
     )
 }

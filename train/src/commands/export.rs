@@ -49,13 +49,13 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     if name.trim().is_empty() {
         return Err(Error::Input(format!(
             "'{}' gives the model no name; use --name",
-            args.output.display()
+            readable(&args.output)
         )));
     }
     if run.state.result.is_none() {
         log::warn!(
             "the run of '{}' is not finished: {} of {} epochs are done",
-            args.checkpoint.display(),
+            readable(&args.checkpoint),
             run.state.epoch,
             run.state.settings.epochs
         );

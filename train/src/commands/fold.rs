@@ -56,7 +56,7 @@ pub(super) fn run(args: &FoldArgs) -> Result<()> {
         let fold = model.held_out.ok_or_else(|| {
             Error::Input(format!(
                 "'{}' held out no fold (train --fold)",
-                path.display()
+                readable(path)
             ))
         })?;
         models.push((fold, model));

@@ -243,7 +243,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             if history.is_empty() {
                 return Err(Error::Input(format!(
                     "'{}' has no record of the training (evaluate the run's checkpoint, not an exported model)",
-                    measured.evaluation.display()
+                    readable(&measured.evaluation)
                 )));
             }
             save(
@@ -311,7 +311,7 @@ impl EvaluationArgs {
 
 fn save(figure: &Figure, output: &OutputArgs, name: &str) -> Result<()> {
     for file in figure.save(&output.output, name, output.force.force)? {
-        log::info!("wrote '{}'", file.display());
+        log::info!("wrote '{}'", readable(file));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use galmorph_cutout::{Image, Limits, Morphology, decode_centre};
+use galmorph_output::readable;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -76,7 +77,7 @@ impl Source {
             .filter(|label| index.find(&label.id).is_none())
             .collect();
         missing.sort_by_key(|label| label.row);
-        let file = self.labels.display();
+        let file = readable(&self.labels);
         match missing.as_slice() {
             [] => {}
             [label] => {
@@ -129,7 +130,7 @@ impl LabelledImages {
                 decode_centre(&bytes, &Limits::default(), largest_crop).map_err(|fault| {
                     let place = format!(
                         "'{}' row {}: galaxy {}: {}",
-                        self.source.labels.display(),
+                        readable(&self.source.labels),
                         label.row,
                         label.id,
                         self.index.name(place)

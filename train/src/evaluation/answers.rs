@@ -61,6 +61,22 @@ impl Classifier<'_> {
         self.outputs(views, shape).0
     }
 
+    /// The features of all views of all images, `[images x views, features]`.
+    pub(crate) fn features(&self, dataset: &Dataset, preprocessing: &Preprocessing) -> Tensor {
+        let at_once = (VIEWS_AT_ONCE / preprocessing.view_count()).max(1);
+        let shape = preprocessing.view_shape();
+        let mut all = Vec::new();
+        let progress = Progress::new("measuring features of", dataset.len() as u64, "images");
+        for images in dataset.images.chunks(at_once) {
+            let views: Vec<f32> = images.iter().flat_map(|i| preprocessing.views(i)).collect();
+            let (rows, features) = self.outputs(&views, shape);
+            all.push(Tensor::from_slice(&features).view([rows.len() as i64, -1]));
+            progress.advance(images.len() as u64);
+        }
+        progress.finish();
+        Tensor::cat(&all, 0)
+    }
+
     /// The softmax outputs `[N, 5]` and the features `[N, features]` of views.
     fn outputs(&self, views: &[f32], shape: [usize; 3]) -> (Vec<Row>, Vec<f32>) {
         let [channels, height, width] = shape.map(|n| n as i64);

@@ -3,6 +3,7 @@
 //! ```text
 //! answers    a network's outputs on a dataset, and their measurement
 //! balanced   the decision by equal recall
+//! clusters   references among features
 //! symmetry   the same image in eight positions
 //! record     everything that was measured, as evaluation.json
 //! layout, tables, paper    the paper's tables, and the paper's own numbers
@@ -19,6 +20,7 @@
 mod agreement;
 mod answers;
 mod balanced;
+mod clusters;
 mod epoch;
 mod layout;
 mod npy;
@@ -34,6 +36,7 @@ pub(crate) use agreement::{Against, against};
 pub(crate) use answers::{Answers, table};
 pub use answers::{Classifier, Row};
 pub(crate) use balanced::Balanced;
+pub(crate) use clusters::centres;
 pub use epoch::EpochRecord;
 pub use output::EVALUATION;
 pub(crate) use output::{EvaluationFolder, Extent};

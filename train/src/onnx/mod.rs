@@ -3,9 +3,10 @@
 //! Opset 13 and IR version 8, which current runtimes read. The batch `N` is symbolic. Batch
 //! normalisation is not folded into convolutions: the file holds the trained weights and nothing derived
 //! from them, in 32 or in 8 bits ([`Storage`]). The graph's input is `views`, its output
-//! `probabilities`, after a softmax.
+//! `probabilities`, after a softmax. It may have a second one, `novelty`.
 
 mod decode;
+mod novelty;
 mod proto;
 mod quantised;
 mod writer;
@@ -15,6 +16,7 @@ use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
 pub use decode::{DecodeError, Decoded, decode};
+pub(crate) use novelty::{References, with_novelty};
 
 use crate::network::Network;
 use crate::torch::Weights;

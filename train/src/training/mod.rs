@@ -38,6 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use galmorph_cutout::{Measurement, Morphology, Scaling};
+use galmorph_output::readable;
 use tch::Device;
 
 pub(crate) use augmentation::AugmentationName;
@@ -144,7 +145,7 @@ impl Trainer<'_> {
         if !differences.is_empty() {
             return Err(Error::Input(format!(
                 "'{}' is a run with other settings: {}; give another --output",
-                path.display(),
+                readable(path),
                 differences.join(", ")
             )));
         }

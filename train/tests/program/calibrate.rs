@@ -94,6 +94,123 @@ fn a_model_gets_thresholds_and_stays_what_it_is_otherwise() {
     assert_eq!(purity.representative, Some(purity.clean));
 }
 
+fn novelty(dir: &Dir) -> Command {
+    let mut command = program(Path::new(TRAIN));
+    command.args([
+        "novelty",
+        "--threads",
+        "1",
+        "--device",
+        "cpu",
+        "--references",
+        "12",
+    ]);
+    command.arg("--model").arg(dir.path("trial.onnx"));
+    command.arg("--labels").arg(dir.labels());
+    command.arg("--images").arg(dir.images());
+    command.arg("--output").arg(dir.path("novel.onnx"));
+    command
+}
+
+/// The novelty of some views in tract, and the probabilities.
+fn in_tract(path: &Path, views: &tract_onnx::prelude::Tensor) -> Vec<Vec<f32>> {
+    use tract_onnx::prelude::*;
+    let network = tract_onnx::onnx().model_for_path(path).unwrap();
+    let network = network
+        .with_input_fact(0, f32::fact(views.shape()).into())
+        .unwrap();
+    let plan = network.into_optimized().unwrap().into_runnable().unwrap();
+    let outputs = plan.run(tvec!(views.clone().into())).unwrap();
+    let values = |output: &TValue| output.view().as_slice::<f32>().unwrap().to_vec();
+    outputs.iter().map(values).collect()
+}
+
+fn in_onnxruntime(path: &Path, views: &[f32], output: &str) -> Vec<f32> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (input, result) = (path.with_extension("in"), path.with_extension("out"));
+    let bytes: Vec<u8> = views.iter().flat_map(|x| x.to_le_bytes()).collect();
+    std::fs::write(&input, bytes).unwrap();
+    let mut python = program(&package.join("../.venv/bin/python"));
+    python
+        .arg(package.join("tests/python/run_onnx.py"))
+        .args([path, &input, &result]);
+    run(python.arg(output), 0);
+    let bytes = std::fs::read(result).unwrap();
+    let values = bytes.as_chunks().0.iter();
+    values.map(|value| f32::from_le_bytes(*value)).collect()
+}
+
+#[test]
+fn a_model_gets_a_second_output_that_all_runtimes_agree_on() {
+    let dir = Dir::with_galaxies();
+    exported(&dir);
+    run(&mut novelty(&dir), 0);
+    let (_, plain) = model(&dir.path("trial.onnx"));
+    let (with, card) = model(&dir.path("novel.onnx"));
+    let found = card.novelty.clone().unwrap();
+    assert_eq!(found.quantiles.len(), 11);
+    assert!(
+        found.quantiles[0].novelty < found.quantiles[10].novelty,
+        "{found:?}"
+    );
+    let names: Vec<String> = with
+        .graph
+        .unwrap()
+        .output
+        .into_iter()
+        .map(|o| o.name)
+        .collect();
+    assert_eq!(names, ["probabilities", "novelty"]);
+
+    let scale = |n: usize| ((n * 7919 % 4801) as f32 / 2400.0 - 1.0) * (1.0 + (n / 36_864) as f32);
+    let values: Vec<f32> = (0..3 * 3 * 64 * 64).map(scale).collect();
+    let views = tract_onnx::prelude::Tensor::from_shape(&[3, 3, 64, 64], &values).unwrap();
+    let ours = in_tract(&dir.path("novel.onnx"), &views);
+    assert_eq!(ours[0], in_tract(&dir.path("trial.onnx"), &views)[0]);
+    let theirs = in_onnxruntime(&dir.path("novel.onnx"), &values, "novelty");
+    assert_eq!((ours[1].len(), theirs.len()), (3, 3));
+    for (ours, theirs) in ours[1].iter().zip(&theirs) {
+        assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
+        // Noise is no galaxy.
+        assert!(
+            f64::from(*ours) > found.quantiles[0].novelty,
+            "{ours} {found:?}"
+        );
+    }
+
+    // The same again is the same, a second output does not come twice, and the rest of the card stays.
+    std::fs::copy(dir.path("novel.onnx"), dir.path("trial.onnx")).unwrap();
+    run(novelty(&dir).arg("--force"), 0);
+    let (again, _) = model(&dir.path("novel.onnx"));
+    assert_eq!(again, model(&dir.path("trial.onnx")).0);
+    let rest = ModelCard {
+        novelty: None,
+        ..card
+    };
+    assert_eq!(rest, plain);
+
+    // And thresholds leave it as it is.
+    run(&mut calibrate(&dir, "evaluation"), 0);
+    assert_eq!(model(&dir.path("calibrated.onnx")).1.novelty, Some(found));
+}
+
+#[test]
+fn references_are_of_the_galaxies_that_the_model_was_trained_on() {
+    let dir = Dir::with_galaxies();
+    exported(&dir);
+    let labels = std::fs::read_to_string(dir.labels()).unwrap();
+    std::fs::write(dir.labels(), labels.replacen(",train", ",test", 1)).unwrap();
+    let message = complaint(&mut novelty(&dir));
+    assert!(
+        message.contains("was trained on other galaxies"),
+        "{message}"
+    );
+    std::fs::write(dir.labels(), labels).unwrap();
+    // 40 galaxies with four views each.
+    let message = complaint(novelty(&dir).args(["--references", "161"]));
+    assert!(message.contains("fewer than 161 views"), "{message}");
+}
+
 #[test]
 fn what_says_nothing_of_the_model_is_refused() {
     let dir = Dir::with_galaxies();
