@@ -390,6 +390,84 @@ mod tests {
         assert!((total - 1.0).abs() < 1e-5, "{total}");
     }
 
+    /// The embedded model, whose card speaks of novelty. With a second output it is the largest probability of
+    /// each view.
+    fn with_novelty(has_output: bool) -> Vec<u8> {
+        changed(|model| {
+            let properties = &mut model.metadata_props;
+            let card = properties
+                .iter_mut()
+                .find(|p| p.key == ModelCard::METADATA_KEY);
+            let card = &mut card.unwrap().value;
+            let mut json: serde_json::Value = serde_json::from_str(card).unwrap();
+            json["format"] = 2.into();
+            json["novelty"] = serde_json::json!({
+                "threshold": 0.5,
+                "quantiles": [{"fraction": 0.5, "novelty": 0.25}],
+            });
+            *card = json.to_string();
+            if !has_output {
+                return;
+            }
+            let integer = |name: &str, ints: Vec<i64>, i: i64, kind: i32| pb::AttributeProto {
+                name: name.into(),
+                r#type: kind,
+                ints,
+                i,
+                ..pb::AttributeProto::default()
+            };
+            let graph = model.graph.as_mut().unwrap();
+            graph.node.push(pb::NodeProto {
+                name: NOVELTY.into(),
+                op_type: "ReduceMax".into(),
+                input: vec![OUTPUT.into()],
+                output: vec![NOVELTY.into()],
+                attribute: vec![
+                    integer("axes", vec![1], 0, 7),
+                    integer("keepdims", vec![], 0, 2),
+                ],
+                ..pb::NodeProto::default()
+            });
+            graph.output.push(pb::ValueInfoProto {
+                name: NOVELTY.into(),
+                ..pb::ValueInfoProto::default()
+            });
+        })
+    }
+
+    #[test]
+    fn the_novelty_of_an_image_is_the_mean_over_its_views() {
+        let model = Model::from_bytes(with_novelty(true), Options::default()).unwrap();
+        let preprocessing = &model.card.preprocessing;
+        let (count, len) = (preprocessing.view_count(), preprocessing.view_len());
+        let value = |n: usize| ((n * 7919) % 4801) as f32 / 4801.0 * (n / len) as f32;
+        let views: Vec<f32> = (0..count * len).map(value).collect();
+        let found = model.classifier().classify(&views).unwrap();
+
+        // Each view alone, in all places.
+        let alone = |view: &[f32]| {
+            let answer = model.classifier().classify(&view.repeat(count)).unwrap();
+            let largest = answer.probabilities.confidence();
+            assert!(
+                (answer.novelty.unwrap() - largest).abs() < 1e-6,
+                "{answer:?}"
+            );
+            largest
+        };
+        let sum: f32 = views.chunks(len).map(alone).sum();
+        let novelty = found.novelty.unwrap();
+        assert!((novelty - sum / count as f32).abs() < 1e-5, "{novelty}");
+
+        let plain = Model::load(None, Options::default()).unwrap();
+        let plain = plain.classifier().classify(&views).unwrap();
+        assert_eq!(plain.probabilities, found.probabilities);
+    }
+
+    #[test]
+    fn a_card_that_speaks_of_novelty_needs_the_output() {
+        assert!(fault(&with_novelty(false)).contains("no output 'novelty'"));
+    }
+
     #[test]
     fn other_scales_are_another_card_of_the_same_file() {
         let scales = |scales| Options {

@@ -26,7 +26,8 @@ fn daemon() -> PathBuf {
     let path = Path::new(TRAIN).with_file_name("galmorph");
     assert!(
         path.exists(),
-        "{path:?} is not built: cargo build -p galmorph"
+        "{} is not built: cargo build -p galmorph",
+        path.to_string_lossy()
     );
     path
 }

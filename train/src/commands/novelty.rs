@@ -25,7 +25,7 @@ pub(super) struct NoveltyArgs {
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// Number of reference features, which stand for the training images
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u16).range(1..=4096))]
     references: u16,
     /// Seed of the choice of references
     #[arg(long, default_value_t = 1)]

@@ -139,8 +139,9 @@ fn solved(mut matrix: [[f64; CLASSES]; CLASSES], mut right: Parameters) -> Param
         for line in 0..CLASSES {
             if line != pivot {
                 let factor = matrix[line][pivot] / matrix[pivot][pivot];
-                for column in pivot..CLASSES {
-                    matrix[line][column] -= factor * matrix[pivot][column];
+                let above = matrix[pivot];
+                for (value, above) in matrix[line].iter_mut().zip(above) {
+                    *value -= factor * above;
                 }
                 right[line] -= factor * right[pivot];
             }
