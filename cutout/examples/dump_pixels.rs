@@ -18,7 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .next()
         .ok_or("usage: dump_pixels OUTPUT-FOLDER IMAGE...")?;
     for path in arguments {
-        dump(&path, &output).map_err(|e| format!("{}: {e}", path.display()))?;
+        dump(&path, &output)
+            .map_err(|e| format!("{}: {e}", path.to_string_lossy().escape_debug()))?;
     }
     Ok(())
 }

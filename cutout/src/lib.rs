@@ -13,8 +13,11 @@
 
 mod antialias;
 mod blank;
+mod by_class;
 mod card;
+mod class_mix;
 mod early_stop;
+mod estimate;
 mod file_name;
 mod flags;
 mod format;
@@ -24,20 +27,26 @@ mod framing;
 pub mod fuzzing;
 mod image;
 mod morphology;
+mod prediction_set;
 mod preprocessing;
 mod probabilities;
 mod reject_reason;
 mod resize;
+mod scaling;
 mod stretch;
 mod view;
 
 /// An 8-bit picture, as the `image` crate has it: what images are drawn as and shown as.
 pub use ::image::RgbImage;
 pub use antialias::Outside;
+pub use by_class::ByClass;
 pub use card::{
-    CalibrationError, CardError, Measurement, ModelCard, Recall, ScaleAccuracy, Training,
+    CalibrationError, CardError, Conformal, Coverage, Guarantee, Measurement, ModelCard, Novelty,
+    NoveltyQuantile, Purity, PurityLevel, Recall, ScaleAccuracy, Training, UnknownCoverage,
 };
+pub use class_mix::ClassMix;
 pub use early_stop::{EarlyStop, EarlyStopError};
+pub use estimate::Estimate;
 pub use file_name::{FITS_EXTENSIONS, name_and_extension};
 pub use flags::{Flag, Flags, UnknownFlag};
 pub use format::{
@@ -50,9 +59,11 @@ pub use framing::{
 };
 pub use image::{Format, Image, Origin, SkyCentre};
 pub use morphology::{Morphology, UnknownMorphology};
+pub use prediction_set::PredictionSet;
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};
 pub use probabilities::{Average, Probabilities};
 pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};
+pub use scaling::Scaling;
 pub use stretch::{Lupton, Stretch, UnknownStretch};
 pub use view::Sampling;

@@ -1,6 +1,6 @@
 //! From the network's outputs to an answer.
 
-use crate::Morphology;
+use crate::{Morphology, Scaling};
 
 /// The probability of each class, in the order of their ids; sums to one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,23 +12,23 @@ pub struct Average {
     // In f64, so that the average does not depend on the order of the views.
     sum: [f64; Morphology::COUNT],
     seen: usize,
-    temperature: f32,
+    scaling: Scaling,
 }
 
 impl Average {
-    /// An average of no views yet. The card's `temperature` will be applied to each view; see
-    /// [`Probabilities::average`].
-    pub const fn new(temperature: f32) -> Self {
+    /// An average of no views yet. The card's scaling, or a temperature alone, will be applied to each
+    /// view; see [`Probabilities::average`].
+    pub fn new(scaling: impl Into<Scaling>) -> Self {
         Self {
             sum: [0.0; Morphology::COUNT],
             seen: 0,
-            temperature,
+            scaling: scaling.into(),
         }
     }
 
     /// Adds a view: a row of the softmax.
     pub fn add(&mut self, row: &[f32; Morphology::COUNT]) {
-        for (total, value) in self.sum.iter_mut().zip(soften(row, self.temperature)) {
+        for (total, value) in self.sum.iter_mut().zip(self.scaling.apply(row)) {
             *total += f64::from(value);
         }
         self.seen += 1;
@@ -58,7 +58,8 @@ impl Average {
 
 impl Probabilities {
     /// Averages the softmax outputs of an image's views, one row for each test scale (section 4.3). The
-    /// card's `temperature` is applied to each row first.
+    /// card's scaling ([`ModelCard::scaling`](crate::ModelCard::scaling)), or a temperature alone, is applied
+    /// to each row first.
     ///
     /// A temperature T divides the logits by T. On probabilities that is a power of 1/T, renormalised
     /// (Guo et al. 2017). At 1 the outputs stay as they are.
@@ -66,11 +67,16 @@ impl Probabilities {
     /// Returns `None` when there is no row, or when a value is not finite.
     pub fn average<'a>(
         rows: impl IntoIterator<Item = &'a [f32; Morphology::COUNT]>,
-        temperature: f32,
+        scaling: impl Into<Scaling>,
     ) -> Option<Self> {
-        let mut average = Average::new(temperature);
+        let mut average = Average::new(scaling);
         rows.into_iter().for_each(|row| average.add(row));
         average.answer()
+    }
+
+    /// Probabilities that were computed elsewhere, such as those of a catalog's row. They sum to 1.
+    pub const fn from_values(values: [f32; Morphology::COUNT]) -> Self {
+        Self(values)
     }
 
     /// The values, in the order of the classes' ids.
@@ -103,16 +109,6 @@ impl Probabilities {
             .map(|p| -p * p.ln())
             .sum()
     }
-}
-
-/// Applies a temperature to a row of the softmax.
-fn soften(row: &[f32; Morphology::COUNT], temperature: f32) -> [f32; Morphology::COUNT] {
-    if temperature.to_bits() == 1.0_f32.to_bits() {
-        return *row;
-    }
-    let powers = row.map(|p| p.powf(temperature.recip()));
-    let total: f32 = powers.iter().sum();
-    powers.map(|p| p / total)
 }
 
 #[cfg(test)]
@@ -152,6 +148,23 @@ mod tests {
         for (ours, wanted) in tempered.values().iter().zip(softmax(1.7)) {
             assert!((ours - wanted).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn a_bias_is_added_to_the_logit_of_its_class() {
+        let scaling = Scaling {
+            temperature: 2.0,
+            bias: Some(crate::ByClass([0.5, -0.5, 0.0, 0.0, 0.0])),
+        };
+        let row = [0.5, 0.25, 0.125, 0.0625, 0.0625_f32];
+        let logits = [0.5_f32, -0.5, 0.0, 0.0, 0.0].iter().zip(row);
+        let powers: Vec<f32> = logits.map(|(b, p)| (p.ln() / 2.0 + b).exp()).collect();
+        let total: f32 = powers.iter().sum();
+        let scaled = Probabilities::average([&row], scaling).unwrap();
+        for (ours, wanted) in scaled.values().iter().zip(powers) {
+            assert!((ours - wanted / total).abs() < 1e-6);
+        }
+        assert_eq!(scaling.to_string(), "2.000 and biases");
     }
 
     #[test]

@@ -8,6 +8,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// A named recipe that makes a picture of the bands of a FITS image.
 ///
 /// Its text is its name, and for `lupton` its numbers: `lupton stretch=5 q=8 minimum=0 weights=1,1,1`.
@@ -90,6 +92,19 @@ impl fmt::Display for Stretch {
             )?;
         }
         Ok(())
+    }
+}
+
+impl Serialize for Stretch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stretch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -95,8 +95,13 @@ fn antialiased_file_name(case: (Pattern, u32, u32, usize)) -> String {
 
 /// The values of a `.npy` file, version 1.0, that holds little-endian float32 in C order.
 fn read_npy(path: &Path) -> Vec<f32> {
-    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00", "{}", path.display());
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.to_string_lossy()));
+    assert_eq!(
+        &bytes[..8],
+        b"\x93NUMPY\x01\x00",
+        "{}",
+        path.to_string_lossy()
+    );
     let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let header = String::from_utf8_lossy(&bytes[10..start]);
     assert!(header.contains("'<f4'") && header.contains("'fortran_order': False"));

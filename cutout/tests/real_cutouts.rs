@@ -20,7 +20,7 @@ fn shared(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: no {}", path.display());
+    println!("skipped: no {}", path.to_string_lossy());
     None
 }
 
@@ -93,7 +93,7 @@ fn a_network_sees_the_same_in_a_training_crop_and_in_its_original() {
             assert!(
                 preprocessing.views(&crop) == preprocessing.views(original),
                 "{name} looks different in {}",
-                path.display()
+                path.to_string_lossy()
             );
             compared += 1;
         }

@@ -9,7 +9,9 @@
 
 use std::sync::Arc;
 
-use galmorph_cutout::{Average, EarlyStop, ModelCard, Morphology, Probabilities, RejectReason};
+use galmorph_cutout::{
+    Average, EarlyStop, ModelCard, Morphology, Probabilities, RejectReason, Scaling,
+};
 use tract_onnx::prelude::*;
 
 use crate::catch;
@@ -26,7 +28,7 @@ pub struct Classifier {
     input: Option<Tensor>,
     // Of what the network takes at once: views, channels, rows, columns.
     shape: [usize; 4],
-    temperature: f32,
+    scaling: Scaling,
     early_stop: EarlyStop,
     // The order in which an image's views are looked at.
     order: Vec<usize>,
@@ -43,11 +45,28 @@ pub enum Refusal {
     NoAnswer,
 }
 
+/// What the network says of an image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Answer {
+    /// The probability of each class.
+    pub probabilities: Probabilities,
+    /// How unlike the training images it is, averaged over its views: what
+    /// [`Novelty`](galmorph_cutout::Novelty) of the model's card is about. `None` if the model doesn't say.
+    pub novelty: Option<f32>,
+}
+
 /// An image's answer, or why there is none.
-pub type Outcome = Result<Probabilities, Refusal>;
+pub type Outcome = Result<Answer, Refusal>;
 
 /// A view's probabilities.
 type Row = [f32; Morphology::COUNT];
+
+/// What a run says: a row for each view, and its novelty if the model has one.
+#[derive(Debug)]
+struct Outputs {
+    rows: Vec<Row>,
+    novelty: Option<Vec<f32>>,
+}
 
 impl Refusal {
     /// The reason for which the image's file is rejected.
@@ -68,7 +87,7 @@ impl Classifier {
             state: None,
             input: None,
             shape: [views, channels, height, width],
-            temperature: card.temperature,
+            scaling: card.scaling(),
             early_stop: card.early_stop,
             order: card.early_stop.order(views),
         }
@@ -90,7 +109,8 @@ impl Classifier {
     pub fn group<'a>(&'a mut self, images: impl IntoIterator<Item = &'a [f32]>) -> Group<'a> {
         let image = |views| Image {
             views,
-            average: Average::new(self.temperature),
+            average: Average::new(self.scaling),
+            novelty: 0.0,
             is_alone: self.early_stop.is_never(),
             outcome: None,
         };
@@ -101,11 +121,11 @@ impl Classifier {
     }
 
     /// Runs the network on views, at most as many as it takes. The rest is black.
-    fn run(&mut self, views: &[&[f32]]) -> Result<Vec<Row>, String> {
+    fn run(&mut self, views: &[&[f32]]) -> Result<Outputs, String> {
         catch(|| self.compute(views))?.map_err(|error| format!("{error:#}"))
     }
 
-    fn compute(&mut self, views: &[&[f32]]) -> TractResult<Vec<Row>> {
+    fn compute(&mut self, views: &[&[f32]]) -> TractResult<Outputs> {
         let mut input = match self.input.take() {
             Some(input) => input,
             None => Tensor::zero::<f32>(&self.shape)?,
@@ -118,12 +138,18 @@ impl Classifier {
         };
         let input = input.into_tvalue();
         let outputs = state.run(tvec!(input.clone()))?;
-        let values = outputs[0].to_plain_array_view::<f32>()?;
-        let flat: Vec<f32> = values.iter().copied().collect();
-        let (rows, _) = flat.as_chunks();
+        let values = |output: &TValue| -> TractResult<Vec<f32>> {
+            Ok(output
+                .to_plain_array_view::<f32>()?
+                .iter()
+                .copied()
+                .collect())
+        };
+        let rows = values(&outputs[0])?.as_chunks().0.to_vec();
+        let novelty = outputs.get(1).map(values).transpose()?;
         self.state = Some(state);
         self.input = Some(input.into_tensor());
-        Ok(rows.to_vec())
+        Ok(Outputs { rows, novelty })
     }
 }
 
@@ -148,9 +174,26 @@ pub struct Group<'a> {
 struct Image<'a> {
     views: &'a [f32],
     average: Average,
+    // The sum over the views that the average has seen.
+    novelty: f64,
     // Whether it must share no run.
     is_alone: bool,
     outcome: Option<Outcome>,
+}
+
+impl Image<'_> {
+    /// The answer from the views so far, with or without their novelty.
+    fn answer(&self, has_novelty: bool) -> Outcome {
+        let probabilities = self.average.answer().ok_or(Refusal::NoAnswer)?;
+        let novelty = (self.novelty / self.average.seen() as f64) as f32;
+        if !novelty.is_finite() {
+            return Err(Refusal::NoAnswer);
+        }
+        Ok(Answer {
+            probabilities,
+            novelty: has_novelty.then_some(novelty),
+        })
+    }
 }
 
 /// A view of an image, by their numbers.
@@ -165,11 +208,11 @@ impl<'a> Group<'a> {
     /// Runs the network once.
     pub fn run(&mut self) {
         let choices = self.choose();
-        let rows = self
+        let outputs = self
             .views(&choices)
             .and_then(|views| self.classifier.run(&views));
-        match rows {
-            Ok(rows) => self.learn(&choices, &rows),
+        match outputs {
+            Ok(outputs) => self.learn(&choices, &outputs),
             Err(fault) => self.blame(&choices, fault),
         }
     }
@@ -222,16 +265,18 @@ impl<'a> Group<'a> {
     }
 
     /// Takes in the network's answers. What was computed and not needed is not looked at.
-    fn learn(&mut self, choices: &[Choice], rows: &[Row]) {
+    fn learn(&mut self, choices: &[Choice], outputs: &Outputs) {
         let Classifier {
             early_stop, order, ..
         } = &*self.classifier;
-        for ((image, _), row) in choices.iter().zip(rows) {
+        for (number, ((image, _), row)) in choices.iter().zip(&outputs.rows).enumerate() {
             let image = &mut self.images[*image];
             if image.outcome.is_none() {
                 image.average.add(row);
+                let novelty = outputs.novelty.as_ref().map(|novelty| novelty[number]);
+                image.novelty += f64::from(novelty.unwrap_or_default());
                 if early_stop.is_enough(&image.average, order.len()) {
-                    image.outcome = Some(image.average.answer().ok_or(Refusal::NoAnswer));
+                    image.outcome = Some(image.answer(novelty.is_some()));
                 }
             }
         }
@@ -287,7 +332,7 @@ mod tests {
         (group.outcomes().collect(), runs)
     }
 
-    fn answers(classifier: &mut Classifier, images: &[Vec<f32>]) -> (Vec<Probabilities>, usize) {
+    fn answers(classifier: &mut Classifier, images: &[Vec<f32>]) -> (Vec<Answer>, usize) {
         let (outcomes, runs) = outcomes(classifier, images);
         (outcomes.into_iter().map(Result::unwrap).collect(), runs)
     }
@@ -319,9 +364,9 @@ mod tests {
         let mut classifier = full.classifier();
         let mut expected = Vec::new();
         for image in &images {
-            let mut average = Average::new(full.card.temperature);
+            let mut average = Average::new(full.card.scaling());
             let views: Vec<&[f32]> = image.chunks(len).collect();
-            let rows = classifier.run(&views).unwrap();
+            let rows = classifier.run(&views).unwrap().rows;
             for view in [1, 2, 0, 3] {
                 average.add(&rows[view]);
                 if early.card.early_stop.is_enough(&average, 4) {
@@ -331,7 +376,13 @@ mod tests {
             expected.push(average);
         }
         let needed: usize = expected.iter().map(Average::seen).sum();
-        let expected: Vec<_> = expected.iter().map(|a| a.answer().unwrap()).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|average| Answer {
+                probabilities: average.answer().unwrap(),
+                novelty: None,
+            })
+            .collect();
 
         let mut classifier = early.classifier();
         let (together, runs) = answers(&mut classifier, &images);

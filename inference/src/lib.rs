@@ -12,7 +12,7 @@ mod classifier;
 mod model;
 mod panics;
 
-pub use classifier::{Classifier, Group, Outcome, Refusal};
+pub use classifier::{Answer, Classifier, Group, Outcome, Refusal};
 pub use galmorph_engine::Kernel;
 pub use model::{Arithmetic, Fault, Model, ModelError, Options, Precision};
 pub use panics::catch;

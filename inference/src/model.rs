@@ -14,6 +14,7 @@ use std::sync::Arc;
 use blake3::Hash;
 use galmorph_cutout::{CardError, EarlyStop, ModelCard, Morphology, PreprocessingError};
 use galmorph_engine::{DType, Kernel};
+use galmorph_output::readable;
 use serde::Serialize;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -28,6 +29,7 @@ const EMBEDDED: &[u8] = include_bytes!("../../models/zhu2019-small.onnx");
 /// The names of the contract between `galmorph-train export` and the daemon.
 const INPUT: &str = "views";
 const OUTPUT: &str = "probabilities";
+const NOVELTY: &str = "novelty";
 
 /// Which numbers convolutions may multiply. They add in f32 in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -158,7 +160,7 @@ impl Model {
     pub fn load(path: Option<&Path>, options: Options<'_>) -> Result<Self, ModelError> {
         let file = path.map_or_else(
             || "the embedded model".to_owned(),
-            |path| format!("model '{}'", path.display()),
+            |path| format!("model '{}'", readable(path)),
         );
         let fail = |verb, fault| ModelError {
             verb,
@@ -185,7 +187,7 @@ impl Model {
             .ok_or(Fault::NotOnnx)?;
         let card = card_in_use(&proto, options)?;
         let name = name_in_use(&card, &card_in_use(&proto, Options::default())?);
-        check_interface(&proto)?;
+        check_interface(&proto, &card)?;
         check_weights(&proto)?;
         let digest = blake3::hash(bytes.as_ref());
         drop(bytes);
@@ -287,18 +289,30 @@ fn name_in_use(card: &ModelCard, of_the_file: &ModelCard) -> String {
     name
 }
 
-/// The contract names one input and one output; the network's weights may be listed as inputs too.
-fn check_interface(proto: &ModelProto) -> Result<(), Fault> {
+/// The contract names one input and one output, and another one if the card speaks of novelty. The network's
+/// weights may be listed as inputs too.
+fn check_interface(proto: &ModelProto, card: &ModelCard) -> Result<(), Fault> {
     let Some(graph) = &proto.graph else {
         return Err(Fault::NotOnnx);
     };
     if !graph.input.iter().any(|input| input.name == INPUT) {
         return Err(Fault::Contract(format!("it has no input '{INPUT}'")));
     }
-    if !graph.output.iter().any(|output| output.name == OUTPUT) {
-        return Err(Fault::Contract(format!("it has no output '{OUTPUT}'")));
+    for name in outputs(card) {
+        if !graph.output.iter().any(|output| output.name == *name) {
+            return Err(Fault::Contract(format!("it has no output '{name}'")));
+        }
     }
     Ok(())
+}
+
+/// The outputs that are asked of a network, in the order in which they are read.
+fn outputs(card: &ModelCard) -> &'static [&'static str] {
+    if card.novelty.is_some() {
+        &[OUTPUT, NOVELTY]
+    } else {
+        &[OUTPUT]
+    }
 }
 
 /// Refuses weights that are not numbers. An operator may drop them, as a maximum of them and a number does, and
@@ -337,7 +351,7 @@ fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, 
     if network.input_outlets()?.len() != 1 || input != Some(0) {
         return Err(Fault::Contract(format!("'{INPUT}' is not its only input")));
     }
-    network.select_outputs_by_name([OUTPUT])?;
+    network.select_outputs_by_name(outputs(card))?;
     let network = galmorph_engine::for_batches(network, views, card.preprocessing.view_shape())?;
     let (accelerated, _) = galmorph_engine::accelerate(&network, kernel)?;
     drop(network);
@@ -348,6 +362,13 @@ fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, 
             "its output is {output:?}, not {views} x {} probabilities",
             Morphology::COUNT
         )));
+    }
+    if card.novelty.is_some() {
+        let novelty = network.output_fact(1)?;
+        if novelty.shape.as_concrete() != Some(&[views]) {
+            let fault = format!("its novelty is {novelty:?}, not {views} values");
+            return Err(Fault::Contract(fault));
+        }
     }
     Ok(network.into_runnable()?)
 }
@@ -394,8 +415,87 @@ mod tests {
         let preprocessing = &model.card.preprocessing;
         let views = vec![0.5; preprocessing.view_count() * preprocessing.view_len()];
         let answer = model.classifier().classify(&views).unwrap();
-        let total: f32 = answer.values().iter().sum();
+        assert_eq!(answer.novelty, None);
+        let total: f32 = answer.probabilities.values().iter().sum();
         assert!((total - 1.0).abs() < 1e-5, "{total}");
+    }
+
+    /// The embedded model, whose card speaks of novelty. With a second output it is the largest probability of
+    /// each view.
+    fn with_novelty(has_output: bool) -> Vec<u8> {
+        changed(|model| {
+            let properties = &mut model.metadata_props;
+            let card = properties
+                .iter_mut()
+                .find(|p| p.key == ModelCard::METADATA_KEY);
+            let card = &mut card.unwrap().value;
+            let mut json: serde_json::Value = serde_json::from_str(card).unwrap();
+            json["format"] = 2.into();
+            json["novelty"] = serde_json::json!({
+                "threshold": 0.5,
+                "quantiles": [{"fraction": 0.5, "novelty": 0.25}],
+            });
+            *card = json.to_string();
+            if !has_output {
+                return;
+            }
+            let integer = |name: &str, ints: Vec<i64>, i: i64, kind: i32| pb::AttributeProto {
+                name: name.into(),
+                r#type: kind,
+                ints,
+                i,
+                ..pb::AttributeProto::default()
+            };
+            let graph = model.graph.as_mut().unwrap();
+            graph.node.push(pb::NodeProto {
+                name: NOVELTY.into(),
+                op_type: "ReduceMax".into(),
+                input: vec![OUTPUT.into()],
+                output: vec![NOVELTY.into()],
+                attribute: vec![
+                    integer("axes", vec![1], 0, 7),
+                    integer("keepdims", vec![], 0, 2),
+                ],
+                ..pb::NodeProto::default()
+            });
+            graph.output.push(pb::ValueInfoProto {
+                name: NOVELTY.into(),
+                ..pb::ValueInfoProto::default()
+            });
+        })
+    }
+
+    #[test]
+    fn the_novelty_of_an_image_is_the_mean_over_its_views() {
+        let model = Model::from_bytes(with_novelty(true), Options::default()).unwrap();
+        let preprocessing = &model.card.preprocessing;
+        let (count, len) = (preprocessing.view_count(), preprocessing.view_len());
+        let value = |n: usize| ((n * 7919) % 4801) as f32 / 4801.0 * (n / len) as f32;
+        let views: Vec<f32> = (0..count * len).map(value).collect();
+        let found = model.classifier().classify(&views).unwrap();
+
+        // Each view alone, in all places.
+        let alone = |view: &[f32]| {
+            let answer = model.classifier().classify(&view.repeat(count)).unwrap();
+            let largest = answer.probabilities.confidence();
+            assert!(
+                (answer.novelty.unwrap() - largest).abs() < 1e-6,
+                "{answer:?}"
+            );
+            largest
+        };
+        let sum: f32 = views.chunks(len).map(alone).sum();
+        let novelty = found.novelty.unwrap();
+        assert!((novelty - sum / count as f32).abs() < 1e-5, "{novelty}");
+
+        let plain = Model::load(None, Options::default()).unwrap();
+        let plain = plain.classifier().classify(&views).unwrap();
+        assert_eq!(plain.probabilities, found.probabilities);
+    }
+
+    #[test]
+    fn a_card_that_speaks_of_novelty_needs_the_output() {
+        assert!(fault(&with_novelty(false)).contains("no output 'novelty'"));
     }
 
     #[test]

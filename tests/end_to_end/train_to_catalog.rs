@@ -27,7 +27,7 @@ fn daemon() -> PathBuf {
     assert!(
         path.exists(),
         "{} is not built: cargo build -p galmorph",
-        path.display()
+        path.to_string_lossy()
     );
     path
 }

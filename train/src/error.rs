@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use galmorph_output::OutputError;
+use galmorph_output::{OutputError, readable};
 
 /// What an error was caused by, kept for callers that ask for [`source`](std::error::Error::source).
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -25,7 +25,7 @@ pub enum Error {
         source: Cause,
     },
     /// An input file can't be read at all, or is not of the kind that it should be.
-    #[error("cannot read {what} '{}': {source}", path.display())]
+    #[error("cannot read {what} '{}': {source}", readable(path))]
     InputFile {
         /// `labels`, `votes` or the like.
         what: &'static str,
@@ -35,7 +35,7 @@ pub enum Error {
         source: Cause,
     },
     /// A file that this program writes itself, such as a checkpoint, can't be used: give another one.
-    #[error("cannot use {what} '{}': {source}", path.display())]
+    #[error("cannot use {what} '{}': {source}", readable(path))]
     UnusableFile {
         /// `checkpoint`, `model` or the like.
         what: &'static str,
@@ -45,7 +45,7 @@ pub enum Error {
         source: Cause,
     },
     /// The system refuses to read or write a file.
-    #[error("cannot {action} '{}': {source}", path.display())]
+    #[error("cannot {action} '{}': {source}", readable(path))]
     Io {
         /// `read`, `write` or the like.
         action: &'static str,
@@ -66,7 +66,7 @@ pub enum Error {
         loss: f64,
     },
     /// A signal stopped the run, after its state was saved.
-    #[error("interrupted; run the same command again to continue from '{}'", .0.display())]
+    #[error("interrupted; run the same command again to continue from '{}'", readable(.0))]
     Interrupted(PathBuf),
     /// A fault of this program or of the machine, not of the input.
     #[error("internal error: cannot {action}: {source}")]
@@ -169,6 +169,21 @@ mod tests {
         assert_eq!(text, "cannot use checkpoint 'run/x': the disk is on fire");
         let source = std::error::Error::source(&error).unwrap();
         assert!(source.downcast_ref::<io::Error>().is_some());
+    }
+
+    #[test]
+    fn a_terminal_obeys_no_name_of_a_file() {
+        let path = Path::new("run\u{1b}[2J\n");
+        let cause = || io::Error::other("gone");
+        for error in [
+            Error::io("read", path)(cause()),
+            Error::unusable("model", path)(cause()),
+            Error::input_file("labels", path)(cause()),
+            Error::Interrupted(path.to_owned()),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains("'run\\u{1b}[2J\\n'"), "{text:?}");
+        }
     }
 
     #[test]

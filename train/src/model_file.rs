@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use galmorph_cutout::{ModelCard, Preprocessing};
+use galmorph_cutout::{ModelCard, Preprocessing, Scaling};
 use tch::Device;
 
 use crate::data::Fold;
@@ -30,8 +30,8 @@ pub(crate) struct TrainedModel {
     pub(crate) weights: Weights,
     /// How an image becomes the network's input.
     pub(crate) preprocessing: Preprocessing,
-    /// The temperature of the outputs; 1 without calibration.
-    pub(crate) temperature: f32,
+    /// How the outputs are calibrated.
+    pub(crate) scaling: Scaling,
     /// The [digest](crate::data::Dataset::digest) of the images that the temperature was fitted on, if
     /// it was.
     pub(crate) fitted_on: Option<String>,
@@ -72,6 +72,7 @@ impl TrainedModel {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().and_then(Path::file_name);
         let state = run.state;
+        let scaling = state.scaling();
         Self {
             digest,
             name: folder.map_or_else(
@@ -82,7 +83,7 @@ impl TrainedModel {
             network,
             weights: run.average,
             preprocessing: state.settings.preprocessing,
-            temperature: state.temperature.unwrap_or(1.0),
+            scaling,
             fitted_on: (state.temperature).map(|_| state.settings.validation_digest),
             held_out: state.settings.fold,
             history: state.history,
@@ -90,10 +91,10 @@ impl TrainedModel {
     }
 
     fn of_model(digest: String, model: onnx::Decoded) -> Self {
+        let scaling = model.card.scaling();
         let ModelCard {
             name,
             preprocessing,
-            temperature,
             training,
             ..
         } = model.card;
@@ -104,7 +105,7 @@ impl TrainedModel {
             network: model.network,
             weights: model.weights,
             preprocessing,
-            temperature,
+            scaling,
             held_out: training.as_ref().and_then(|t| Fold::try_from(t.fold?).ok()),
             fitted_on: training.and_then(|training| training.validation_digest),
             history: Vec::new(),

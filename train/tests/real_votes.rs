@@ -21,7 +21,7 @@ fn shared(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: no {}", path.display());
+    println!("skipped: no {}", path.to_string_lossy());
     None
 }
 

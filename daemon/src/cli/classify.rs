@@ -136,7 +136,7 @@ fn answer(
     let views = preprocessing.framed_views(&image, &shown.frame);
     let answer = classifier.classify(&views);
     answer
-        .map(|answer| (answer, shown))
+        .map(|answer| (answer.probabilities, shown))
         .map_err(|refusal| refusal.to_string())
 }
 

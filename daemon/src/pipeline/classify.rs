@@ -36,7 +36,7 @@ fn judged((image, outcome): (Prepared, Outcome)) -> Judged {
         taken, mut entry, ..
     } = image;
     entry.verdict = match outcome {
-        Ok(answer) => Verdict::Classified(answer),
+        Ok(answer) => Verdict::Classified(answer.probabilities),
         Err(refusal) => Verdict::rejected(refusal.reason(), &refusal.to_string()),
     };
     Judged { taken, entry }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
@@ -40,7 +40,7 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let folder = &arguments.output;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make '{}'", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make '{}'", shown(folder)))?;
 
     let mock = Mock::new(arguments.seed).with_side(arguments.side);
     let mut bytes = 0;
@@ -51,18 +51,22 @@ fn main() -> anyhow::Result<()> {
                 None => (jpeg(&mock.galaxy(class, number), arguments.quality), "jpg"),
             };
             let path = folder.join(format!("{class}-{number}.{ending}"));
-            fs::write(&path, &file)
-                .with_context(|| format!("cannot write '{}'", path.display()))?;
+            fs::write(&path, &file).with_context(|| format!("cannot write '{}'", shown(&path)))?;
             bytes += file.len();
         }
     }
     println!(
         "{} cutouts in {}, {} kB",
         arguments.count as usize * Morphology::COUNT,
-        folder.display(),
+        shown(folder),
         bytes / 1000
     );
     Ok(())
+}
+
+/// A path for people, with control characters written out.
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().escape_debug().to_string()
 }
 
 /// A file packed with gzip, without a time, so that it is always the same.

@@ -134,7 +134,11 @@ fn the_committed_fits_files_are_the_generators() {
         let drawn = Mock::new(SEED_OF_SAMPLES).fits(class, 1, 256);
         let drawn = decode(&drawn, &Limits::default()).unwrap();
         let difference = difference(&committed.to_rgb8(), &drawn.to_rgb8());
-        assert!(difference < 0.2, "{}: {difference} levels", path.display());
+        assert!(
+            difference < 0.2,
+            "{}: {difference} levels",
+            path.to_string_lossy()
+        );
     }
 }
 
@@ -151,7 +155,11 @@ fn the_committed_cutouts_are_the_generators() {
             let drawn = jpeg(&Mock::new(SEED_OF_SAMPLES).galaxy(class, number), 65);
             let drawn = decode(&drawn, &Limits::default()).unwrap().to_rgb8();
             let mean = difference(&committed, &drawn);
-            assert!(mean < 0.2, "{}: {mean} levels a value", path.display());
+            assert!(
+                mean < 0.2,
+                "{}: {mean} levels a value",
+                path.to_string_lossy()
+            );
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::data::{Fold, Part, Split, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation::{
     self, Against, Classifier, Evaluation, EvaluationFolder, Extent, Subject, Symmetries, tables,
+    trust,
 };
 use crate::model_file::TrainedModel;
 use crate::torch::Precision;
@@ -42,7 +43,8 @@ pub(super) struct EvaluateArgs {
     /// Compare with the predictions.csv of another model on the same galaxies, image by image
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Folder for evaluation.json, predictions.csv and the paper's tables (table4.csv to table7.csv)
+    /// Folder for evaluation.json, predictions.csv, the paper's tables (table4.csv to table7.csv), coverage.csv
+    /// and purity.csv
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -96,14 +98,14 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         network: model.architecture.to_string(),
         parameters: model.network.learned_values(),
         multiply_adds: model.network.multiply_adds(),
-        temperature: model.temperature,
+        scaling: model.scaling,
         precision: args.precision,
     };
     let mut evaluation = Evaluation::new(subject, (&part.0, &part.1), &answers, fitted_on)?;
     evaluation.history = model.history;
     let mut text = printed(&evaluation);
     if let Some(path) = &args.against {
-        let against = evaluation::against(&answers, model.temperature, path)?;
+        let against = evaluation::against(&answers, model.scaling, path)?;
         text.push_str(&compared(&against, path));
     }
     if let (Some(folder), Some(output)) = (&args.output, output) {
@@ -133,20 +135,25 @@ pub(super) fn compared(against: &Against, path: &Path) -> String {
     let table = tables::comparison(&against.comparison);
     format!(
         "\ncompared with '{}': {}\n{table}",
-        path.display(),
+        readable(path),
         against.agreement
     )
 }
 
-/// The paper's tables for people, and a table of the calibration.
+/// The paper's tables for people, and those that say how far the answers can be trusted.
 pub(super) fn printed(evaluation: &Evaluation) -> String {
     let alone = std::slice::from_ref(evaluation);
-    let tables = [
+    let mut tables = vec![
         tables::table4(evaluation),
         tables::table5(evaluation),
         tables::table6(alone),
         tables::table7(alone),
         tables::calibration(evaluation),
+        trust::by_label(evaluation),
     ];
-    tables.map(|table| table.to_string()).join("\n")
+    tables.extend(trust::balanced(evaluation));
+    tables.push(trust::coverage(evaluation));
+    tables.push(trust::purity(evaluation));
+    let tables: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    tables.join("\n")
 }

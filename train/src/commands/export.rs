@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use galmorph_cutout::{ModelCard, Training};
+use galmorph_cutout::{Framing, ModelCard, Stretch, Training};
 use galmorph_output::{Output, readable};
 use tch::Device;
 
 use super::ForceArgs;
+use super::calibrate::prior_of;
 use crate::error::{Error, Result};
 use crate::onnx::{self, Storage};
 use crate::training::{Run, State};
@@ -29,6 +30,9 @@ pub(super) struct ExportArgs {
     /// Name of the model in the catalog [default: the name of the output file, without .onnx]
     #[arg(long)]
     name: Option<String>,
+    /// Stretch that the training images were drawn with, such as sdss
+    #[arg(long)]
+    stretch: Option<Stretch>,
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<()> {
@@ -45,18 +49,18 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     if name.trim().is_empty() {
         return Err(Error::Input(format!(
             "'{}' gives the model no name; use --name",
-            args.output.display()
+            readable(&args.output)
         )));
     }
     if run.state.result.is_none() {
         log::warn!(
             "the run of '{}' is not finished: {} of {} epochs are done",
-            args.checkpoint.display(),
+            readable(&args.checkpoint),
             run.state.epoch,
             run.state.settings.epochs
         );
     }
-    let card = card(&name, &run.state);
+    let card = card(&name, &run.state, args.stretch);
     let bytes = onnx::encode(&network, &run.average, &card, args.weights)
         .map_err(Error::internal("write the model card"))?;
     output.write(".galmorph-export-", &bytes)?;
@@ -69,11 +73,12 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
 }
 
 /// The card of a run's model.
-fn card(name: &str, state: &State) -> ModelCard {
+fn card(name: &str, state: &State, stretch: Option<Stretch>) -> ModelCard {
     let settings = &state.settings;
     let network = settings.network.to_string();
     ModelCard {
-        temperature: state.temperature.unwrap_or(1.0),
+        temperature: state.scaling().temperature,
+        bias: state.scaling().bias,
         training: Some(Training {
             images: settings.images,
             data_digest: settings.data_digest.clone(),
@@ -85,6 +90,10 @@ fn card(name: &str, state: &State) -> ModelCard {
             command: state.command.clone(),
         }),
         validation: state.result.clone(),
+        // Training shows the middle of an image, pixel by pixel, as the paper does.
+        framing: Some(Framing::Paper),
+        stretch,
+        prior: state.class_images.and_then(prior_of),
         ..ModelCard::new(name, &network, settings.preprocessing.clone())
     }
 }
@@ -112,6 +121,7 @@ mod tests {
             output: model.clone(),
             weights: Storage::default(),
             name: None,
+            stretch: None,
             force: ForceArgs { force: false },
         })
         .unwrap();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use galmorph_cutout::Scaling;
 use galmorph_output::readable;
 
 use super::evaluate::{compared, printed};
@@ -55,7 +56,7 @@ pub(super) fn run(args: &FoldArgs) -> Result<()> {
         let fold = model.held_out.ok_or_else(|| {
             Error::Input(format!(
                 "'{}' held out no fold (train --fold)",
-                path.display()
+                readable(path)
             ))
         })?;
         models.push((fold, model));
@@ -89,20 +90,21 @@ pub(super) fn run(args: &FoldArgs) -> Result<()> {
         5 => "out of fold".to_owned(),
         _ => format!("out of fold (folds {})", folds.join(", ")),
     };
+    let scaling = (answers.best_scaling()).map_or(Scaling::NONE, |best| best.scaling);
     let subject = Subject {
         model: first.architecture.name().to_owned(),
         network: first.architecture.to_string(),
         parameters: first.network.learned_values(),
         multiply_adds: first.network.multiply_adds(),
-        // Each model's own was fitted on the galaxies that it answers here.
-        temperature: 1.0,
+        // Each model's own was fitted on the galaxies that it answers here; this one is for all.
+        scaling,
         precision: args.precision,
     };
     let digest = digests.finalize().to_hex().to_string();
-    let evaluation = Evaluation::new(subject, (&part, &digest), &answers, None)?;
+    let evaluation = Evaluation::new(subject, (&part, &digest), &answers, Some(&digest))?;
     let mut text = printed(&evaluation);
     if let Some(path) = &args.against {
-        let against = evaluation::against(&answers, 1.0, path)?;
+        let against = evaluation::against(&answers, scaling, path)?;
         text.push_str(&compared(&against, path));
     }
     output.write(&evaluation, &answers)?;

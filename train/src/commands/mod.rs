@@ -1,9 +1,11 @@
 //! The subcommands, one file each: their arguments, and what they do.
 
+mod calibrate;
 mod evaluate;
 mod export;
 mod fold;
 mod networks;
+mod novelty;
 mod report;
 mod select;
 mod train;
@@ -52,6 +54,12 @@ enum Command {
     Fold(fold::FoldArgs),
     /// Write a trained network as an ONNX model for galmorph
     Export(export::ExportArgs),
+    /// Add to a model what an evaluation says of how far its answers can be trusted: thresholds for sets
+    /// of classes with a known coverage and for samples with a known purity
+    Calibrate(calibrate::CalibrateArgs),
+    /// Add to a model how unlike its training images an image is: the distance of its features from the
+    /// nearest of some reference features
+    Novelty(novelty::NoveltyArgs),
     /// Draw one figure as SVG and PNG
     Visualise(visualise::VisualiseArgs),
     /// Make one HTML page of metrics and figures for one or several networks
@@ -129,6 +137,8 @@ impl Cli {
             Command::Evaluate(args) => evaluate::run(args),
             Command::Fold(args) => fold::run(args),
             Command::Export(args) => export::run(args),
+            Command::Novelty(args) => novelty::run(args),
+            Command::Calibrate(args) => calibrate::run(args),
             Command::Visualise(args) => visualise::run(args),
             Command::Report(args) => report::run(args),
         }

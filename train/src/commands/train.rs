@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use galmorph_cutout::{Morphology, Preprocessing, Resampling};
+use galmorph_output::readable;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{DataArgs, MachineArgs, print};
@@ -192,7 +193,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         interrupted: &interrupted,
     };
     let result = trainer.train(settings)?;
-    log::info!("the run is in '{}'", args.output.join(CHECKPOINT).display());
+    log::info!("the run is in '{}'", readable(args.output.join(CHECKPOINT)));
     print(&evaluation::table(&result))
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use galmorph_cutout::Image;
+use galmorph_output::readable;
 use tch::Device;
 
 use super::{DataArgs, ForceArgs};
@@ -133,6 +134,13 @@ enum Drawing {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Purity and completeness of samples of each class
+    Purity {
+        #[command(flatten)]
+        measured: EvaluationArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// The galaxies that the network classifies wrongly with the greatest confidence
     Wrong {
         #[command(flatten)]
@@ -235,7 +243,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             if history.is_empty() {
                 return Err(Error::Input(format!(
                     "'{}' has no record of the training (evaluate the run's checkpoint, not an exported model)",
-                    measured.evaluation.display()
+                    readable(&measured.evaluation)
                 )));
             }
             save(
@@ -248,6 +256,7 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             let figure = figures::reliability(&measured.open()?.reliability())?;
             save(&figure, output, "reliability")
         }
+        Drawing::Purity { measured, output } => save(&samples(measured)?, output, "purity"),
         Drawing::Wrong {
             measured,
             images,
@@ -263,6 +272,17 @@ pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
             )
         }
     }
+}
+
+fn samples(measured: &EvaluationArgs) -> Result<Figure> {
+    let curves = measured.open()?.evaluation.purity;
+    if curves.is_empty() {
+        return Err(Error::Input(format!(
+            "'{}' has no samples (evaluate again)",
+            readable(&measured.evaluation)
+        )));
+    }
+    figures::purity(&curves)
 }
 
 fn training_views(checkpoint: &Path, galaxy: &GalaxyArgs) -> Result<Figure> {
@@ -291,7 +311,7 @@ impl EvaluationArgs {
 
 fn save(figure: &Figure, output: &OutputArgs, name: &str) -> Result<()> {
     for file in figure.save(&output.output, name, output.force.force)? {
-        log::info!("wrote '{}'", file.display());
+        log::info!("wrote '{}'", readable(file));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use galmorph_cutout::{FITS_EXTENSIONS, Image, Limits, decode, name_and_extension};
+use galmorph_output::readable;
 
 use crate::error::{Error, Result};
 
@@ -59,7 +60,7 @@ impl ImageIndex {
             if index.places.len() == before {
                 return Err(Error::Input(format!(
                     "'{}' holds no image (*.jpg, *.jpeg, *.png, *.fits)",
-                    source.display()
+                    readable(source)
                 )));
             }
         }
@@ -111,10 +112,10 @@ impl ImageIndex {
     /// An image's name, for messages.
     pub(super) fn name(&self, place: &Place) -> String {
         match place {
-            Place::File(path) => format!("'{}'", path.display()),
+            Place::File(path) => format!("'{}'", readable(path)),
             Place::Archived { archive, name, .. } => {
                 let (path, _) = &self.archives[*archive];
-                format!("'{}' in '{}'", name.display(), path.display())
+                format!("'{}' in '{}'", readable(name), readable(path))
             }
         }
     }
@@ -124,7 +125,7 @@ impl ImageIndex {
         let names: Vec<String> = self
             .sources
             .iter()
-            .map(|source| format!("'{}'", source.display()))
+            .map(|source| format!("'{}'", readable(source)))
             .collect();
         names.join(", ")
     }
@@ -159,8 +160,8 @@ impl ImageIndex {
             if !kind.is_file() {
                 return Err(Error::Input(format!(
                     "'{}' in '{}' is a {kind:?} entry, not a plain file",
-                    name.display(),
-                    path.display()
+                    readable(name),
+                    readable(path)
                 )));
             }
             let (offset, length) = (entry.raw_file_position(), entry.size());
@@ -168,8 +169,8 @@ impl ImageIndex {
             if offset.saturating_add(length) > size {
                 return Err(Error::Input(format!(
                     "tar file '{}' ends within '{}'",
-                    path.display(),
-                    name.display()
+                    readable(path),
+                    readable(name)
                 )));
             }
             let place = Place::Archived {

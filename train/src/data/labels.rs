@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use galmorph_cutout::Morphology;
+use galmorph_output::readable;
 
 use super::{Part, Targets};
 use crate::error::{Cause, Error, Result};
@@ -72,7 +73,7 @@ impl Labels {
             .from_path(path)
             .map_err(Error::input_file("labels", path))?;
         Ok(Self {
-            file: path.display().to_string(),
+            file: readable(path),
             all: parse(path, reader, targets)?,
         })
     }
@@ -109,7 +110,7 @@ fn parse<R: std::io::Read>(
     mut reader: csv::Reader<R>,
     targets: Targets,
 ) -> Result<Vec<Label>> {
-    let file = path.display();
+    let file = readable(path);
     let headers = reader
         .headers()
         .map_err(Error::input_file("labels", path))?
@@ -177,7 +178,7 @@ fn vote_columns(path: &Path, headers: &csv::StringRecord) -> Result<[usize; Morp
             Error::Input(format!(
                 "'{}' has no column '{name}' of votes to learn from \
                  (galmorph-train select --soft-targets writes it)",
-                path.display()
+                readable(path)
             ))
         })?;
     }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use galmorph_cutout::{Image, Limits, Morphology, decode_centre};
+use galmorph_output::readable;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -20,7 +21,7 @@ use crate::progress::Progress;
 pub(crate) use images::ImageIndex;
 pub use labels::Split;
 pub(crate) use labels::{Label, Labels, vote_column};
-pub(crate) use part::{Fold, Part};
+pub(crate) use part::{Fold, Part, group};
 pub(crate) use targets::Targets;
 
 /// How many galaxies without an image a message names.
@@ -76,7 +77,7 @@ impl Source {
             .filter(|label| index.find(&label.id).is_none())
             .collect();
         missing.sort_by_key(|label| label.row);
-        let file = self.labels.display();
+        let file = readable(&self.labels);
         match missing.as_slice() {
             [] => {}
             [label] => {
@@ -129,7 +130,7 @@ impl LabelledImages {
                 decode_centre(&bytes, &Limits::default(), largest_crop).map_err(|fault| {
                     let place = format!(
                         "'{}' row {}: galaxy {}: {}",
-                        self.source.labels.display(),
+                        readable(&self.source.labels),
                         label.row,
                         label.id,
                         self.index.name(place)

@@ -24,9 +24,20 @@ impl Fold {
     /// number, modulo five.
     pub(crate) fn of(id: &str) -> Self {
         let hash = blake3::hash(id.as_bytes());
-        let (number, _) = hash.as_bytes().as_chunks();
-        Self((u64::from_le_bytes(number[0]) % u64::from(Self::COUNT)) as u8)
+        let (numbers, _) = hash.as_bytes().as_chunks();
+        Self((u64::from_le_bytes(numbers[0]) % u64::from(Self::COUNT)) as u8)
     }
+}
+
+/// One of five groups of galaxies for what is fitted to answers, such as thresholds: each group is measured
+/// at what was fitted to the others.
+///
+/// It is another hash than that of the fold (the next eight bytes), so that the galaxies of one fold are in
+/// all groups.
+pub(crate) fn group(id: &str) -> u8 {
+    let hash = blake3::hash(id.as_bytes());
+    let (numbers, _) = hash.as_bytes().as_chunks();
+    (u64::from_le_bytes(numbers[1]) % 5) as u8
 }
 
 impl fmt::Display for Fold {
@@ -159,5 +170,19 @@ mod tests {
         assert_eq!("5".parse::<Fold>().unwrap_err(), "must be 0 to 4");
         assert!("-1".parse::<Fold>().is_err());
         assert!(serde_json::from_str::<Fold>("5").is_err());
+    }
+
+    #[test]
+    fn the_galaxies_of_a_fold_are_in_all_groups_alike() {
+        let ids = (0..50_000_u32).map(|id| id.to_string());
+        let mut counts = [0; 5];
+        for id in ids.filter(|id| u8::from(Fold::of(id)) == 2) {
+            counts[usize::from(group(&id))] += 1;
+        }
+        // 2,000 each, with a standard deviation of 40.
+        assert!(
+            counts.iter().all(|count| (1850..2150).contains(count)),
+            "{counts:?}"
+        );
     }
 }

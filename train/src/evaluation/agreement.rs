@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Scaling};
+use galmorph_output::readable;
 
 use super::answers::Answers;
 use crate::error::{Error, Result};
@@ -45,13 +46,13 @@ struct Earlier {
 ///
 /// # Errors
 /// When the file can't be read, or holds predictions for other images or labels.
-pub(crate) fn against(answers: &Answers, temperature: f32, path: &Path) -> Result<Against> {
+pub(crate) fn against(answers: &Answers, scaling: Scaling, path: &Path) -> Result<Against> {
     let earlier = read(path)?;
-    let predictions = answers.averaged(temperature);
+    let predictions = answers.averaged(scaling);
     if earlier.len() != predictions.len() {
         return Err(Error::Input(format!(
             "'{}' has the answers to {} images, not to these {}",
-            path.display(),
+            readable(path),
             earlier.len(),
             predictions.len()
         )));
@@ -63,12 +64,12 @@ pub(crate) fn against(answers: &Answers, temperature: f32, path: &Path) -> Resul
     let mut pairs = Vec::with_capacity(predictions.len());
     for (id, prediction) in answers.ids().iter().zip(&predictions) {
         let other = earlier.get(id).ok_or_else(|| {
-            Error::Input(format!("'{}' has no answer to galaxy {id}", path.display()))
+            Error::Input(format!("'{}' has no answer to galaxy {id}", readable(path)))
         })?;
         if other.truth != Some(prediction.truth) {
             return Err(Error::Input(format!(
                 "'{}' has another class for galaxy {id} than {}",
-                path.display(),
+                readable(path),
                 prediction.truth
             )));
         }
@@ -83,7 +84,7 @@ pub(crate) fn against(answers: &Answers, temperature: f32, path: &Path) -> Resul
         });
     }
     let comparison = metrics::compare(&pairs)
-        .ok_or_else(|| Error::Input(format!("'{}' has no answer", path.display())))?;
+        .ok_or_else(|| Error::Input(format!("'{}' has no answer", readable(path))))?;
     Ok(Against {
         agreement,
         comparison,
@@ -110,7 +111,7 @@ fn read(path: &Path) -> Result<HashMap<String, Earlier>> {
         (header.iter().position(|cell| cell == name)).ok_or_else(|| {
             Error::Input(format!(
                 "'{}' has no column '{name}' (is it a predictions.csv of galmorph-train evaluate?)",
-                path.display()
+                readable(path)
             ))
         })
     };

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use galmorph_cutout::{
-    CalibrationError, Measurement, Morphology, Preprocessing, Recall, ScaleAccuracy,
+    CalibrationError, Measurement, Morphology, Preprocessing, Recall, ScaleAccuracy, Scaling,
 };
 use tch::{Device, Kind, Tensor};
 
 use super::symmetry::Symmetries;
 use crate::data::Dataset;
-use crate::metrics::{self, Confusion, Estimate, Prediction, Views};
+use crate::metrics::{self, Confusion, CrossFitted, Estimate, Prediction, Views};
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::torch::{Precision, Weights, forward_with_node, values};
@@ -45,12 +45,36 @@ pub(crate) struct Answers {
     features: Vec<Vec<f32>>,
 }
 
+/// The best scaling of some answers.
+pub(crate) struct Fitted {
+    /// Fitted to all of them.
+    pub(crate) scaling: Scaling,
+    /// Fitted to each half, for the other half. If the scaling is none, the temperature that does not help.
+    pub(crate) cross_fitted: Option<CrossFitted>,
+}
+
 impl Classifier<'_> {
     /// The softmax outputs `[N, 5]` for views `[N, channels, height, width]`, given row-major. `shape`
     /// is the shape of one view. Batch normalisation uses its running statistics, so an output never
     /// depends on other views.
     pub fn probabilities(&self, views: &[f32], shape: [usize; 3]) -> Vec<Row> {
         self.outputs(views, shape).0
+    }
+
+    /// The features of all views of all images, `[images x views, features]`.
+    pub(crate) fn features(&self, dataset: &Dataset, preprocessing: &Preprocessing) -> Tensor {
+        let at_once = (VIEWS_AT_ONCE / preprocessing.view_count()).max(1);
+        let shape = preprocessing.view_shape();
+        let mut all = Vec::new();
+        let progress = Progress::new("measuring features of", dataset.len() as u64, "images");
+        for images in dataset.images.chunks(at_once) {
+            let views: Vec<f32> = images.iter().flat_map(|i| preprocessing.views(i)).collect();
+            let (rows, features) = self.outputs(&views, shape);
+            all.push(Tensor::from_slice(&features).view([rows.len() as i64, -1]));
+            progress.advance(images.len() as u64);
+        }
+        progress.finish();
+        Tensor::cat(&all, 0)
     }
 
     /// The softmax outputs `[N, 5]` and the features `[N, features]` of views.
@@ -160,55 +184,96 @@ impl Answers {
         self.views_of(0..self.scales.len())
     }
 
-    /// The predictions averaged over all views: what the daemon answers at this temperature.
-    pub(crate) fn averaged(&self, temperature: f32) -> Vec<Prediction> {
+    /// The predictions averaged over all views: what the daemon answers with this scaling.
+    pub(crate) fn averaged(&self, scaling: Scaling) -> Vec<Prediction> {
         let views = self.views();
-        views.iter().map(|views| views.at(temperature)).collect()
+        views.iter().map(|views| views.at(scaling)).collect()
     }
 
     /// The predictions at one test scale, given by its index.
-    pub(crate) fn at_scale(&self, number: usize, temperature: f32) -> Vec<Prediction> {
+    pub(crate) fn at_scale(&self, number: usize, scaling: Scaling) -> Vec<Prediction> {
         let views = self.views_of(number..number + 1);
-        views.iter().map(|views| views.at(temperature)).collect()
+        views.iter().map(|views| views.at(scaling)).collect()
     }
 
-    /// Fits the temperature to these answers, and measures them at it. If there is no best temperature,
-    /// it stays 1 and the measurement has no calibration.
+    /// The scaling that makes the true classes most likely in images that it was not fitted on: none, a
+    /// temperature, or a temperature with biases. `None` if there is no best temperature.
+    pub(crate) fn best_scaling(&self) -> Option<Fitted> {
+        let views = self.views();
+        let temperature = |views: &[Views]| metrics::fit(views).map(Scaling::from);
+        let fitted = temperature(&views)?;
+        let crossed = metrics::cross_fitted(&views, temperature);
+        let mut best = Fitted {
+            scaling: Scaling::NONE,
+            cross_fitted: crossed.clone(),
+        };
+        let mut least = metrics::log_loss(&self.averaged(Scaling::NONE));
+        let mut choose = |fitted: Option<Scaling>, crossed: Option<CrossFitted>| {
+            let (Some(scaling), Some(crossed)) = (fitted, crossed) else {
+                return;
+            };
+            let loss = metrics::log_loss(&crossed.predictions);
+            if loss < least {
+                least = loss;
+                best = Fitted {
+                    scaling,
+                    cross_fitted: Some(crossed),
+                };
+            }
+        };
+        choose(Some(fitted), crossed);
+        choose(
+            metrics::fit_biased(&views),
+            metrics::cross_fitted(&views, metrics::fit_biased),
+        );
+        if best.scaling == Scaling::NONE {
+            log::info!(
+                "a temperature ({fitted}) doesn't help on images that it was not fitted on; it stays 1"
+            );
+        }
+        Some(best)
+    }
+
+    /// Fits the scaling to these answers, and measures them with it. If there is no best temperature, the
+    /// outputs stay as they are, and the measurement has no calibration.
     #[expect(
         clippy::expect_used,
         reason = "without images there is no best temperature"
     )]
-    pub(crate) fn calibrate(&self) -> (f32, Measurement) {
-        let Some(temperature) = metrics::fit(&self.views()) else {
+    pub(crate) fn calibrate(&self) -> (Scaling, Measurement) {
+        let Some(Fitted {
+            scaling,
+            cross_fitted,
+        }) = self.best_scaling()
+        else {
             log::warn!(
                 "the {} validation images have no best temperature; the model stays uncalibrated",
                 self.classes.len()
             );
-            return (1.0, self.measurement(1.0));
+            return (Scaling::NONE, self.measurement(Scaling::NONE));
         };
-        let error_at = |temperature| {
-            metrics::calibration_error(&self.averaged(temperature)).expect("there are images")
+        let error_with = |scaling| {
+            metrics::calibration_error(&self.averaged(scaling)).expect("there are images")
         };
-        let cross_fitted = metrics::cross_fitted(&self.views());
-        let mut measurement = self.measurement(temperature);
+        let mut measurement = self.measurement(scaling);
         measurement.calibration = Some(CalibrationError {
-            before: error_at(1.0),
-            after: error_at(temperature),
+            before: error_with(Scaling::NONE),
+            after: error_with(scaling),
             cross_fitted: cross_fitted
                 .and_then(|crossed| metrics::calibration_error(&crossed.predictions)),
         });
-        (temperature, measurement)
+        (scaling, measurement)
     }
 
     /// The accuracy at each test scale alone and averaged over all of them, and the recall of each
-    /// class, at this temperature. A class without an image has a recall of 0.
-    pub(crate) fn measurement(&self, temperature: f32) -> Measurement {
-        let averaged = Confusion::of(&self.averaged(temperature));
+    /// class, with this scaling. A class without an image has a recall of 0.
+    pub(crate) fn measurement(&self, scaling: Scaling) -> Measurement {
+        let averaged = Confusion::of(&self.averaged(scaling));
         // A model card has no room for "undefined"; the number of images in the same entry is 0.
         let value = |estimate: Option<Estimate>| estimate.map_or(0.0, |estimate| estimate.value);
         let per_scale = (self.scales.iter().enumerate())
             .map(|(number, scale)| {
-                let confusion = Confusion::of(&self.at_scale(number, temperature));
+                let confusion = Confusion::of(&self.at_scale(number, scaling));
                 ScaleAccuracy {
                     scale: *scale,
                     accuracy: value(confusion.accuracy()),
@@ -310,7 +375,7 @@ mod tests {
                 (Spiral, &[sure_round, maybe_spiral]),
             ],
         );
-        let measured = answers.measurement(1.0);
+        let measured = answers.measurement(Scaling::NONE);
         let third = |n: u32| f64::from(n) / 3.0;
         assert_eq!(measured.accuracy, third(2));
         assert_eq!(measured.per_scale[0].accuracy, third(1));
@@ -337,9 +402,9 @@ mod tests {
             symmetries: Symmetries::All,
             ..answers(&[180, 240], &[(Round, &rows)])
         };
-        let round_at = |number| answers.at_scale(number, 1.0)[0].probability(Round);
+        let round_at = |number| answers.at_scale(number, Scaling::NONE)[0].probability(Round);
         assert_eq!([round_at(0), round_at(1)], [0.625, 0.375]);
-        assert_eq!(answers.averaged(1.0)[0].probability(Round), 0.5);
+        assert_eq!(answers.averaged(Scaling::NONE)[0].probability(Round), 0.5);
     }
 
     #[test]
@@ -349,21 +414,43 @@ mod tests {
         let images: Vec<(Morphology, &[Row])> = (0..40)
             .map(|n| (if n % 20 < 18 { Round } else { InBetween }, sure.as_slice()))
             .collect();
-        let (temperature, measured) = answers(&[180], &images).calibrate();
-        assert!(temperature > 2.0);
+        let (scaling, measured) = answers(&[180], &images).calibrate();
+        assert!(scaling.temperature > 2.0);
         let error = measured.calibration.unwrap();
         assert!((error.before - 0.09).abs() < 1e-6);
         assert!(error.after < 1e-3);
         assert!(error.cross_fitted.unwrap() < 1e-3);
 
-        let (temperature, measured) = answers(&[180], &images[..18]).calibrate();
-        assert_eq!((temperature, measured.calibration), (1.0, None));
+        let (scaling, measured) = answers(&[180], &images[..18]).calibrate();
+        assert_eq!((scaling, measured.calibration), (Scaling::NONE, None));
+    }
+
+    #[test]
+    fn a_temperature_that_helps_no_other_images_is_not_kept() {
+        let sure = [[0.9, 0.1, 0.0, 0.0, 0.0]];
+        // One half has one in 20 wrong, the other three in 20: 0.9 is right on average, and each half
+        // would mislead the other.
+        let wrong = |n: usize| {
+            if n.is_multiple_of(2) {
+                n == 0
+            } else {
+                [1, 3, 5].contains(&n)
+            }
+        };
+        let images: Vec<(Morphology, &[Row])> = (0..40)
+            .map(|n| (if wrong(n) { InBetween } else { Round }, sure.as_slice()))
+            .collect();
+        let (scaling, measured) = answers(&[180], &images).calibrate();
+        assert_eq!(scaling, Scaling::NONE);
+        let error = measured.calibration.unwrap();
+        assert_eq!(error.before, error.after);
+        assert!(error.cross_fitted.unwrap() > error.after);
     }
 
     #[test]
     fn the_recall_of_a_class_without_images_is_a_dash() {
         let sure_round = [1.0, 0.0, 0.0, 0.0, 0.0];
-        let measured = answers(&[180], &[(Round, &[sure_round])]).measurement(1.0);
+        let measured = answers(&[180], &[(Round, &[sure_round])]).measurement(Scaling::NONE);
         let table = table(&measured);
         let row = |name: &str| {
             let line = table.lines().find(|line| line.contains(name)).unwrap();
@@ -389,6 +476,6 @@ mod tests {
     #[test]
     fn an_answer_of_nan_is_never_right() {
         let answers = answers(&[180], &[(Round, &[[f32::NAN; 5]])]);
-        assert_eq!(answers.measurement(1.0).accuracy, 0.0);
+        assert_eq!(answers.measurement(Scaling::NONE).accuracy, 0.0);
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! ```text
 //! answers    a network's outputs on a dataset, and their measurement
+//! balanced   the decision by equal recall
+//! clusters   references among features
 //! symmetry   the same image in eight positions
 //! record     everything that was measured, as evaluation.json
 //! layout, tables, paper    the paper's tables, and the paper's own numbers
+//! trust      tables of calibration, sets and samples
 //! output     the files of an evaluation
+//! predictions  the answers, read back
 //! npy        features as a NumPy array
 //! agreement  two models on the same images
 //! epoch      what an epoch of training came to
@@ -15,22 +19,29 @@
 
 mod agreement;
 mod answers;
+mod balanced;
+mod clusters;
 mod epoch;
 mod layout;
 mod npy;
 mod output;
 mod paper;
+mod predictions;
 mod record;
 mod symmetry;
 pub mod tables;
+pub(crate) mod trust;
 
 pub(crate) use agreement::{Against, against};
 pub(crate) use answers::{Answers, table};
 pub use answers::{Classifier, Row};
+pub(crate) use balanced::Balanced;
+pub(crate) use clusters::centres;
 pub use epoch::EpochRecord;
 pub use output::EVALUATION;
 pub(crate) use output::{EvaluationFolder, Extent};
 pub(crate) use paper::Figures;
+pub(crate) use predictions::read_predictions;
 pub use record::Evaluation;
 pub(crate) use record::Subject;
 pub(crate) use symmetry::Symmetries;

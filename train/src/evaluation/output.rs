@@ -1,15 +1,15 @@
-//! The files of an evaluation: `evaluation.json`, `predictions.csv`, and one CSV file for each table of
-//! the paper.
+//! The files of an evaluation: `evaluation.json`, `predictions.csv`, one CSV file for each table of the
+//! paper, and two for what the thresholds for sets and samples reach.
 
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Scaling};
 use galmorph_output::Output;
 
 use super::answers::Answers;
 use super::npy;
 use super::record::Evaluation;
-use super::tables;
+use super::{tables, trust};
 use crate::csv_bytes::csv_bytes;
 use crate::data::Fold;
 use crate::error::{Error, Result};
@@ -39,8 +39,8 @@ pub(crate) struct EvaluationFolder {
 struct Files {
     predictions: Output,
     features: Option<Output>,
-    /// Tables 4 to 7 of the paper.
-    tables: [Output; 4],
+    /// Tables 4 to 7 of the paper, and those of [`trust`].
+    tables: [Output; 6],
     /// Written last: where it is, the others are, too.
     evaluation: Output,
 }
@@ -77,6 +77,8 @@ impl EvaluationFolder {
                 output("table5.csv")?,
                 output("table6.csv")?,
                 output("table7.csv")?,
+                output("coverage.csv")?,
+                output("purity.csv")?,
             ],
             evaluation: output(EVALUATION)?,
         })
@@ -89,7 +91,7 @@ impl EvaluationFolder {
         let files = self.files()?;
         let json = serde_json::to_vec_pretty(evaluation)
             .map_err(Error::internal("write an evaluation"))?;
-        let predictions = predictions(answers, evaluation.subject.temperature, self.extent);
+        let predictions = predictions(answers, evaluation.subject.scaling, self.extent);
         files.predictions.write(PREFIX, &predictions)?;
         if let Some(features) = files.features {
             features.write(PREFIX, &npy::bytes(answers.features()))?;
@@ -100,6 +102,8 @@ impl EvaluationFolder {
             tables::table5(evaluation),
             tables::table6(alone),
             tables::table7(alone),
+            trust::coverage_by_class(evaluation),
+            trust::all_purities(evaluation),
         ];
         for (output, table) in files.tables.into_iter().zip(tables) {
             output.write(PREFIX, &table.to_csv())?;
@@ -111,12 +115,12 @@ impl EvaluationFolder {
 
 /// One row a galaxy: its class, its predicted label, and the probability of each class, averaged over
 /// the views. Label and probabilities are empty where the network gave no answer.
-fn predictions(answers: &Answers, temperature: f32, extent: Extent) -> Vec<u8> {
+fn predictions(answers: &Answers, scaling: Scaling, extent: Extent) -> Vec<u8> {
     let with_folds = extent == Extent::WithFeatures;
     let mut header = ["id", "truth", "label"].map(String::from).to_vec();
     header.extend(Morphology::names().map(|name| format!("p_{name}")));
     header.extend(with_folds.then(|| "fold".to_owned()));
-    let averaged = answers.averaged(temperature);
+    let averaged = answers.averaged(scaling);
     let rows = answers.ids().iter().zip(&averaged).map(|(id, prediction)| {
         let label = prediction.label().map_or("", Morphology::name);
         let mut row = [id.as_str(), prediction.truth.name(), label]

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
+use galmorph_cutout::Scaling;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
+use super::balanced::Balanced;
 use super::epoch::EpochRecord;
 use super::paper::{self, Figures};
+use crate::data::group;
 use crate::error::{Error, Result};
-use crate::metrics::{self, Calibration, Estimate, Metrics, Roc};
+use crate::metrics::{
+    self, ByLabel, Calibration, CoverageReport, Estimate, Metrics, PurityCurve, Roc,
+};
 use crate::torch::Precision;
 
 /// What was measured of a network: the contents of `evaluation.json`.
@@ -43,6 +48,15 @@ pub struct Evaluation {
     pub roc: Vec<Roc>,
     /// How well calibrated the averaged answers are.
     pub(crate) calibration: CalibrationReport,
+    /// Sets of classes with a coverage that was asked. Empty in evaluations from before there were sets.
+    #[serde(default)]
+    pub(crate) coverage: Vec<CoverageReport>,
+    /// Samples of each class.
+    #[serde(default)]
+    pub(crate) purity: Vec<PurityCurve>,
+    /// The decision by equal recall.
+    #[serde(default)]
+    pub(crate) balanced: Option<Balanced>,
     /// The epochs of the training, if they are known.
     #[serde(default)]
     pub history: Vec<EpochRecord>,
@@ -62,8 +76,9 @@ pub struct Subject {
     pub(crate) parameters: usize,
     /// Multiply-adds for one view.
     pub(crate) multiply_adds: usize,
-    /// The temperature of the outputs.
-    pub(crate) temperature: f32,
+    /// The temperature of the outputs, and the biases if there are any.
+    #[serde(flatten)]
+    pub(crate) scaling: Scaling,
     /// The precision of the arithmetic.
     pub(crate) precision: Precision,
 }
@@ -90,6 +105,12 @@ pub(crate) struct CalibrationReport {
     /// When each half of the images is answered at the temperature fitted on the other half. `None` if a
     /// half has no best temperature.
     pub(crate) cross_fitted: Option<CrossFittedError>,
+    /// What the calibration error of `after` would be if the network were perfectly calibrated.
+    #[serde(default)]
+    pub(crate) perfect: Option<Estimate>,
+    /// The calibration of `after`, label by label.
+    #[serde(default)]
+    pub(crate) by_label: Vec<ByLabel>,
 }
 
 /// The calibration at temperatures that were fitted on other images.
@@ -97,6 +118,9 @@ pub(crate) struct CalibrationReport {
 pub(crate) struct CrossFittedError {
     /// The temperatures fitted on the images with an even index, and on those with an odd index.
     pub(crate) temperatures: [f32; 2],
+    /// Whether biases were fitted with them.
+    #[serde(default)]
+    pub(crate) biased: bool,
     /// The expected calibration error, as in [`Calibration`].
     pub(crate) error: Estimate,
     /// The mean negative log-likelihood, in nats.
@@ -120,13 +144,14 @@ impl Evaluation {
         answers: &Answers,
         fitted_on: Option<&str>,
     ) -> Result<Self> {
-        let temperature = subject.temperature;
-        let predictions = answers.averaged(temperature);
+        let scaling = subject.scaling;
+        let predictions = answers.averaged(scaling);
         let averaged = metrics::metrics(&predictions);
-        let calibration = calibration(answers, temperature, fitted_on == Some(data_digest))
+        let groups: Vec<u8> = answers.ids().iter().map(|id| group(id)).collect();
+        let calibration = calibration(answers, scaling, fitted_on == Some(data_digest))
             .ok_or_else(|| Error::Input(format!("no galaxy in the split '{part}'")))?;
         let at_scales: Vec<_> = (0..answers.scales().len())
-            .map(|number| answers.at_scale(number, temperature))
+            .map(|number| answers.at_scale(number, scaling))
             .collect();
         let per_scale = (answers.scales().iter().zip(&at_scales))
             .map(|(scale, predictions)| AtScale {
@@ -149,6 +174,9 @@ impl Evaluation {
             averaged,
             roc: metrics::curves(&predictions),
             calibration,
+            coverage: metrics::coverage(&predictions, &groups),
+            purity: metrics::purity_curves(&predictions, &groups),
+            balanced: Balanced::of(&predictions),
             history: Vec::new(),
         })
     }
@@ -186,23 +214,31 @@ enum RecordError {
 
 fn calibration(
     answers: &Answers,
-    temperature: f32,
+    scaling: Scaling,
     fitted_on_these_images: bool,
 ) -> Option<CalibrationReport> {
-    let at = |temperature| metrics::calibration(&answers.averaged(temperature), temperature);
-    let cross_fitted = metrics::cross_fitted(&answers.views()).and_then(|crossed| {
-        let found = metrics::calibration(&crossed.predictions, temperature)?;
+    let with = |scaling| metrics::calibration(&answers.averaged(scaling), scaling);
+    let crossed = answers.best_scaling().and_then(|best| best.cross_fitted);
+    let cross_fitted = crossed.and_then(|crossed| {
+        let found = metrics::calibration(&crossed.predictions, scaling)?;
         Some(CrossFittedError {
-            temperatures: crossed.temperatures,
+            temperatures: crossed.scalings.map(|scaling| scaling.temperature),
+            biased: crossed
+                .scalings
+                .iter()
+                .any(|scaling| scaling.bias.is_some()),
             error: found.error,
             negative_log_likelihood: found.negative_log_likelihood,
             brier_score: found.brier_score,
         })
     });
+    let predictions = answers.averaged(scaling);
     Some(CalibrationReport {
-        before: at(1.0)?,
-        after: at(temperature)?,
+        before: with(Scaling::NONE)?,
+        after: with(scaling)?,
         fitted_on_these_images,
         cross_fitted,
+        perfect: metrics::perfectly_calibrated(&predictions),
+        by_label: metrics::by_label(&predictions),
     })
 }

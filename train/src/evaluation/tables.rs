@@ -195,25 +195,36 @@ pub fn calibration(evaluation: &Evaluation) -> Table {
             .chain(values.map(|value| Some(value).into()))
     };
     table.row(row("1 (none)".into(), &report.before));
-    if report.after.temperature != report.before.temperature {
-        let own = format!("{:.3} (the model's)", report.after.temperature);
+    if report.after.scaling != report.before.scaling {
+        let own = format!("{} (the model's)", report.after.scaling);
         table.row(row(own, &report.after));
     }
     if let Some(crossed) = &report.cross_fitted {
         let [even, odd] = crossed.temperatures;
+        let biased = if crossed.biased { " and biases" } else { "" };
         let values = [
             crossed.error,
             crossed.negative_log_likelihood,
             crossed.brier_score,
         ];
         table.row(
-            [Cell::Text(format!("{even:.3}, {odd:.3} (cross-fitted)"))]
-                .into_iter()
-                .chain(values.map(|value| Some(value).into())),
+            [Cell::Text(format!(
+                "{even:.3}, {odd:.3}{biased} (cross-fitted)"
+            ))]
+            .into_iter()
+            .chain(values.map(|value| Some(value).into())),
         );
     }
-    let crossed =
-        "Cross-fitted: each half of the images at the temperature fitted on the other half.";
+    if let Some(perfect) = report.perfect {
+        let nothing = [Cell::Empty, Cell::Empty];
+        let row = [
+            Cell::Text("if perfectly calibrated".into()),
+            Some(perfect).into(),
+        ];
+        table.row(row.into_iter().chain(nothing));
+    }
+    let crossed = "Cross-fitted: each half of the images at the temperature fitted on the other half. If \
+                   perfectly calibrated: what chance makes of so many images, and where it stays in 95 % of cases.";
     if report.fitted_on_these_images {
         table.remark(format!(
             "The model's temperature was fitted on these same images, so its row is a little too good.\n{crossed}"
@@ -269,7 +280,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> Table {
 }
 
 /// What an evaluation was made on, for a title.
-fn conditions(evaluation: &Evaluation) -> String {
+pub(super) fn conditions(evaluation: &Evaluation) -> String {
     let scales: Vec<String> = evaluation.test_scales.iter().map(u32::to_string).collect();
     let symmetries = match evaluation.symmetries {
         1 => String::new(),

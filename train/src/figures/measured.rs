@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Morphology, Scaling};
 
 use super::{Bin, Figure, Mistake, Reliability, Roc, wrong};
 use crate::data::ImageIndex;
@@ -81,11 +81,11 @@ impl Evaluated {
     pub(crate) fn reliability(&self) -> Vec<Reliability> {
         let calibration = &self.evaluation.calibration;
         let before = reliability("as trained".into(), &calibration.before);
-        let temperature = calibration.after.temperature;
-        if temperature.to_bits() == 1.0_f32.to_bits() {
+        let scaling = calibration.after.scaling;
+        if scaling == Scaling::NONE {
             return vec![before];
         }
-        let after = format!("at temperature {temperature:.3}");
+        let after = format!("at temperature {scaling}");
         vec![before, reliability(after, &calibration.after)]
     }
 

@@ -17,6 +17,7 @@ mod page;
 pub(crate) mod palette;
 mod picture;
 mod preprocessing;
+mod purity;
 mod reliability;
 mod roc;
 mod sample_grid;
@@ -30,6 +31,7 @@ pub(crate) use collect::{count_classes, draw_samples, feature_maps_of, filters_o
 pub(crate) use figure::Figure;
 pub(crate) use measured::Evaluated;
 pub(crate) use preprocessing::preprocessing;
+pub(crate) use purity::purity;
 pub(crate) use reliability::reliability;
 pub(crate) use roc::roc;
 pub(crate) use sample_grid::choose_samples;

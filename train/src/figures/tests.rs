@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::*;
 use crate::evaluation::EpochRecord;
+use crate::metrics::PurityCurve;
 use crate::network::{Architecture, Network};
 use crate::torch::{Weights, activations};
 use crate::training::{Augmentation, AugmentationName};
@@ -269,6 +270,22 @@ fn reliability_names_each_curve_with_its_error() {
     assert_ne!(both.svg(), one.svg());
     assert!(!one.svg().contains("NaN"));
     assert_says(&reliability(&[]).unwrap(), &["perfectly calibrated"]);
+}
+
+#[test]
+fn purity_has_a_curve_for_each_class_in_both_panels() {
+    let curve = |class: Morphology| PurityCurve {
+        class: class.name().into(),
+        levels: Vec::new(),
+        points: vec![[0.1, 0.5, 1.0], [0.9, 1.0, 0.25]],
+    };
+    let curves = Morphology::ALL.map(curve);
+    let all = purity(&curves).unwrap();
+    for class in Morphology::ALL {
+        assert_says(&all, &[class.long_name()]);
+        assert_eq!(all.svg().matches(class.long_name()).count(), 2);
+    }
+    assert_ne!(purity(&curves[..4]).unwrap().svg(), all.svg());
 }
 
 #[test]

@@ -1,23 +1,24 @@
 //! Calibration: whether predictions with a confidence of 0.9 are right nine times in ten.
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Estimate, Morphology, Scaling};
 use serde::{Deserialize, Serialize};
 
 use super::Prediction;
-use super::interval::{Bootstrap, Estimate, mean, proportion};
+use super::interval::{Bootstrap, mean, measured, proportion};
 
 /// The bins of the reliability curve, as many as in Guo et al. 2017.
 pub(crate) const BINS: usize = 15;
 
 /// The value that replaces a probability of 0 before its logarithm: the smallest step from 1, as in
 /// scikit-learn.
-const LEAST_PROBABILITY: f64 = f64::EPSILON;
+pub(super) const LEAST_PROBABILITY: f64 = f64::EPSILON;
 
 /// How well calibrated a set of predictions is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Calibration {
-    /// The temperature of the predictions.
-    pub temperature: f32,
+    /// The temperature of the predictions, and the biases if there are any.
+    #[serde(flatten)]
+    pub scaling: Scaling,
     /// The expected calibration error (Guo et al. 2017, equation 3, over [`BINS`] bins of equal width):
     /// the mean distance between confidence and accuracy. On a finite set of images it is never quite 0,
     /// however good the network is.
@@ -48,17 +49,20 @@ pub(crate) struct Bin {
 
 /// Sums over the images of a bin.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
+pub(super) struct Sums {
     images: u64,
     right: u64,
     confidence: f64,
 }
 
-/// Measures how well calibrated the predictions at a temperature are; `None` without an image.
+/// Measures how well calibrated the predictions with a scaling are; `None` without an image.
 ///
 /// The error has the interval of the basic bootstrap, the likelihood and the score that of the
 /// percentile bootstrap.
-pub(crate) fn calibration(predictions: &[Prediction], temperature: f32) -> Option<Calibration> {
+pub(crate) fn calibration(
+    predictions: &[Prediction],
+    scaling: impl Into<Scaling>,
+) -> Option<Calibration> {
     let likelihood: Vec<f64> = predictions.iter().map(negative_log_likelihood).collect();
     let brier: Vec<f64> = predictions.iter().map(brier_score).collect();
     let sure: Vec<Sure> = predictions.iter().map(Sure::of).collect();
@@ -72,11 +76,11 @@ pub(crate) fn calibration(predictions: &[Prediction], temperature: f32) -> Optio
     let once = vec![1; predictions.len()];
     let values = statistics(&once);
     let bootstrap = Bootstrap::new(predictions.len(), statistics);
-    let mut error = Estimate::new(values[0], bootstrap.basic(0, values[0]?))?;
+    let mut error = measured(values[0], bootstrap.basic(0, values[0]?))?;
     error.low = error.low.max(0.0);
-    let mean_of = |number: usize| Estimate::new(values[number], bootstrap.percentile(number));
+    let mean_of = |number: usize| measured(values[number], bootstrap.percentile(number));
     Some(Calibration {
-        temperature,
+        scaling: scaling.into(),
         error,
         negative_log_likelihood: mean_of(1)?,
         brier_score: mean_of(2)?,
@@ -90,6 +94,11 @@ pub(crate) fn calibration_error(predictions: &[Prediction]) -> Option<f64> {
     expected_error(&bins(&sure, &vec![1; sure.len()]))
 }
 
+/// The mean negative log-likelihood of the true classes, in nats; NaN without an image.
+pub(crate) fn log_loss(predictions: &[Prediction]) -> f64 {
+    mean_negative_log_likelihood(predictions.iter().copied())
+}
+
 /// The mean negative log-likelihood of the true class, in nats; NaN without an image.
 pub(super) fn mean_negative_log_likelihood(predictions: impl Iterator<Item = Prediction>) -> f64 {
     let (mut sum, mut images) = (0.0, 0.0);
@@ -101,14 +110,14 @@ pub(super) fn mean_negative_log_likelihood(predictions: impl Iterator<Item = Pre
 }
 
 /// The confidence of a prediction, and whether it is correct.
-struct Sure {
-    confidence: f64,
+pub(super) struct Sure {
+    pub(super) confidence: f64,
     bin: usize,
-    right: bool,
+    pub(super) right: bool,
 }
 
 impl Sure {
-    fn of(prediction: &Prediction) -> Self {
+    pub(super) fn of(prediction: &Prediction) -> Self {
         let confidence = f64::from(prediction.confidence());
         let bin = (confidence * BINS as f64).ceil() as usize;
         Self {
@@ -119,7 +128,7 @@ impl Sure {
     }
 }
 
-fn bins(sure: &[Sure], times: &[u32]) -> [Sums; BINS] {
+pub(super) fn bins(sure: &[Sure], times: &[u32]) -> [Sums; BINS] {
     let mut bins = [Sums::default(); BINS];
     for (sure, times) in sure.iter().zip(times) {
         let bin = &mut bins[sure.bin];
@@ -130,7 +139,7 @@ fn bins(sure: &[Sure], times: &[u32]) -> [Sums; BINS] {
     bins
 }
 
-fn expected_error(bins: &[Sums; BINS]) -> Option<f64> {
+pub(super) fn expected_error(bins: &[Sums; BINS]) -> Option<f64> {
     let images: u64 = bins.iter().map(|bin| bin.images).sum();
     let distance = |bin: &Sums| (bin.right as f64 - bin.confidence).abs();
     (images > 0).then(|| bins.iter().map(distance).sum::<f64>() / images as f64)

@@ -1,11 +1,11 @@
 //! The confusion matrix, and the metrics that follow from it: accuracy, precision, recall and F1
 //! (section 5.1).
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Estimate, Morphology};
 use serde::{Deserialize, Serialize};
 
 use super::Prediction;
-use super::interval::{Estimate, proportion};
+use super::interval::proportion;
 
 /// The number of images of each class that were given each label. Rows are the true classes, columns the
 /// labels. (The caption of the paper's Table 5 swaps them; its row sums are the class sizes.)

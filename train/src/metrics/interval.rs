@@ -1,5 +1,6 @@
 //! 95 % intervals: Wilson's for proportions, otherwise the bootstrap.
 
+use galmorph_cutout::Estimate;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -15,30 +16,17 @@ const SEED: u64 = 2019;
 
 /// A 95 % interval, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// Its lower end.
     pub low: f64,
     /// Its upper end.
     pub high: f64,
 }
 
-/// A measured value with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// What was measured.
-    pub value: f64,
-    /// The lower end of its interval.
-    pub low: f64,
-    /// The upper end.
-    pub high: f64,
-}
-
-impl Estimate {
-    /// A value in its interval; `None` if either is undefined.
-    pub fn new(value: Option<f64>, interval: Option<Interval>) -> Option<Self> {
-        let (value, Interval { low, high }) = (value?, interval?);
-        Some(Self { value, low, high })
-    }
+/// A value in its interval; `None` if either is undefined.
+pub(super) fn measured(value: Option<f64>, interval: Option<Interval>) -> Option<Estimate> {
+    let (value, Interval { low, high }) = (value?, interval?);
+    Some(Estimate { value, low, high })
 }
 
 /// Wilson's score interval for a proportion (Wilson 1927, without continuity correction); `None` without
@@ -64,7 +52,7 @@ pub(crate) fn wilson(successes: u64, trials: u64) -> Option<Interval> {
 /// A proportion with Wilson's interval; `None` without trials.
 pub(crate) fn proportion(successes: u64, trials: u64) -> Option<Estimate> {
     let value = successes as f64 / trials as f64;
-    Estimate::new(Some(value), wilson(successes, trials))
+    measured(Some(value), wilson(successes, trials))
 }
 
 /// The mean of `values`, each of which counts `times` times; `None` if none counts.
@@ -115,8 +103,8 @@ impl Bootstrap {
     pub(crate) fn percentile(&self, statistic: usize) -> Option<Interval> {
         let draws = self.draws.get(statistic)?;
         Some(Interval {
-            low: quantile(draws, 0.025)?,
-            high: quantile(draws, 0.975)?,
+            low: ascending_quantile(draws, 0.025)?,
+            high: ascending_quantile(draws, 0.975)?,
         })
     }
 
@@ -134,7 +122,7 @@ impl Bootstrap {
 }
 
 /// A quantile of ascending values, interpolated linearly between neighbours.
-fn quantile(ascending: &[f64], fraction: f64) -> Option<f64> {
+pub(super) fn ascending_quantile(ascending: &[f64], fraction: f64) -> Option<f64> {
     let place = fraction * ascending.len().checked_sub(1)? as f64;
     let below = ascending[place.floor() as usize];
     let above = ascending[place.ceil() as usize];
@@ -187,8 +175,8 @@ mod tests {
 
     #[test]
     fn quantiles_are_interpolated() {
-        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
-        assert_eq!(quantile(&[5.0], 0.3), Some(5.0));
-        assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(ascending_quantile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
+        assert_eq!(ascending_quantile(&[5.0], 0.3), Some(5.0));
+        assert_eq!(ascending_quantile(&[], 0.5), None);
     }
 }

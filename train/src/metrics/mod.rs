@@ -4,35 +4,48 @@
 //! metric has one definition, which the training loop, the model card, the paper's tables and the tests
 //! against scikit-learn share.
 //!
-//! Three conventions hold throughout:
+//! Four conventions hold throughout:
 //!
 //! - An image without an answer (the network gave NaN) is wrong. It is in no column of the confusion
 //!   matrix. In metrics of probabilities it counts as certain of every class but its own.
 //! - An undefined value is `None`, never 0: the precision of a class that was never predicted, the
 //!   recall of a class that does not occur, the AUC without a positive or without a negative.
+//! - What is fitted to galaxies (thresholds) is measured on other galaxies: each of some groups at what was
+//!   fitted to the other groups.
 //! - Averages over classes are weighted by class size, as in the paper's Table 4, and taken over the
 //!   classes for which the metric is defined.
 
+mod bias;
 mod calibration;
+mod conformal;
 mod confusion;
 mod interval;
 mod paired;
+mod perfect;
+mod purity;
 mod roc;
 #[cfg(test)]
 mod scikit_learn;
 mod summary;
 mod temperature;
 
-pub(crate) use calibration::{Calibration, calibration, calibration_error};
+pub(crate) use bias::fit_biased;
+pub(crate) use calibration::{Calibration, calibration, calibration_error, log_loss};
+pub(crate) use conformal::{CoverageReport, Sets, coverage, fit_conformal};
 pub(crate) use confusion::Confusion;
-pub(crate) use interval::{Estimate, Interval};
+pub(crate) use interval::Interval;
 pub(crate) use paired::{Comparison, Difference, Pair, compare};
+pub(crate) use perfect::{ByLabel, by_label, perfectly_calibrated};
+#[cfg(test)]
+use purity::lowest_threshold;
+pub(crate) use purity::{PurityCurve, purity, purity_curves};
 #[cfg(test)]
 use roc::Ranking;
 pub(crate) use roc::{Roc, curves};
 pub(crate) use summary::{Metrics, mean_accuracy, metrics};
-pub(crate) use temperature::{Views, cross_fitted, fit};
+pub(crate) use temperature::{CrossFitted, Views, cross_fitted, fit};
 
+pub(crate) use galmorph_cutout::Estimate;
 use galmorph_cutout::{Morphology, Probabilities};
 
 /// The prediction for one image, and its true class.

@@ -4,9 +4,9 @@
 //! may still be surely better: both fail on the same hard galaxies, and only those count on which they
 //! differ. So models are compared image by image: McNemar's test, and the bootstrap of the difference.
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Estimate, Morphology};
 
-use super::interval::{Bootstrap, Estimate};
+use super::interval::{Bootstrap, measured};
 
 /// An image's class and the labels that two models gave it; `None` where a model has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(crate) fn compare(pairs: &[Pair]) -> Option<Comparison> {
         counts.add(*pair, 1);
     }
     let statistics = counts.statistics();
-    let estimate = |number: usize| Estimate::new(statistics[number], bootstrap.percentile(number));
+    let estimate = |number: usize| measured(statistics[number], bootstrap.percentile(number));
     let difference = |of: Count, number: usize| {
         Some(Difference {
             images: of.images,

@@ -1,11 +1,11 @@
 //! One class against the rest: the receiver operating characteristic and the area under it (section
 //! 5.1).
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Estimate, Morphology};
 use serde::{Deserialize, Serialize};
 
 use super::Prediction;
-use super::interval::{Estimate, proportion};
+use super::interval::proportion;
 
 /// All images by their predicted probability of one class, the largest first. Sorted once, for the curve
 /// and for every draw of the bootstrap.

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::{
     Confusion, Difference, Estimate, Metrics, Pair, Prediction, Ranking, Views, calibration,
-    calibration_error, compare, curves, fit, metrics,
+    calibration_error, compare, curves, fit, fit_biased, fit_conformal, log_loss, lowest_threshold,
+    metrics, perfectly_calibrated,
 };
 
 const TOLERANCE: f64 = 1e-9;
@@ -243,6 +244,51 @@ fn compare_calibration(case: &Case, theirs: &Value) {
     assert_same(loss, &theirs["least_log_loss"], 1e-6, "least log loss");
 }
 
+fn compare_biases(case: &Case, theirs: &Value) {
+    let views = case.views();
+    let loss = fit_biased(&views).map(|scaling| {
+        let softened: Vec<Prediction> = views.iter().map(|views| views.at(scaling)).collect();
+        // The last class's bias is the reference.
+        let bias = scaling.bias.unwrap().0.map(f64::from);
+        let squares: f64 = bias.iter().map(|b| (b - bias[4]).powi(2)).sum();
+        log_loss(&softened) + squares / 2.0 / views.len() as f64
+    });
+    // Null is also where the best temperature is beyond our limits. The loss is flat there, and how far a
+    // search goes is chance.
+    if !theirs.is_null() {
+        assert_same(loss, theirs, 1e-5, "least log loss with biases");
+    }
+}
+
+fn compare_thresholds(predictions: &[Prediction], theirs: &Value) {
+    let fitted = fit_conformal(predictions);
+    let same = |ours: f64, theirs: &Value, what: &str| {
+        // Ours are rounded down, to nine digits.
+        assert_same(Some(ours), theirs, 2e-9, what);
+    };
+    for (level, theirs) in (fitted.levels.iter()).zip(theirs["conformal"].as_array().unwrap()) {
+        same(level.overall, &theirs[0], "overall");
+        for (class, threshold) in level.by_class.iter() {
+            same(*threshold, &theirs[1 + class.id()], class.name());
+        }
+    }
+    for class in Morphology::ALL {
+        for (number, wanted) in [0.6, 0.9, 0.98].into_iter().enumerate() {
+            let ours = lowest_threshold(predictions, class, wanted);
+            let theirs = &theirs["purest"][class.id()][number];
+            assert_same(ours, theirs, 2e-6, "a pure sample");
+        }
+    }
+    // Both come from random draws.
+    let ours = perfectly_calibrated(predictions).unwrap();
+    let theirs = &theirs["perfect"];
+    let scale = ours.value.max(1e-3);
+    assert_same(Some(ours.value), &theirs[0], 0.05 * scale, "perfect");
+    for (ours, theirs) in [(ours.low, &theirs[1]), (ours.high, &theirs[2])] {
+        assert_same(Some(ours), theirs, 0.15 * scale, "range of perfect");
+    }
+}
+
 fn compare_pairs(case: &Case, theirs: &Value) {
     let predictions = case.predictions();
     let pairs: Vec<Pair> = (predictions.iter().zip(case.others()))
@@ -297,6 +343,8 @@ fn they_are_those_of_scikit_learn() {
         compare_classification(&metrics(&predictions), theirs);
         compare_curves(&predictions, &theirs["against_rest"]);
         compare_calibration(case, theirs);
+        compare_biases(case, &theirs["biased"]);
+        compare_thresholds(&predictions, theirs);
         compare_pairs(case, &theirs["paired"]);
     }
 }

@@ -1,11 +1,11 @@
 //! The metrics of section 5.1 together, each with its interval.
 
-use galmorph_cutout::Morphology;
+use galmorph_cutout::{Estimate, Morphology};
 use serde::{Deserialize, Serialize};
 
 use super::Prediction;
 use super::confusion::Confusion;
-use super::interval::{Bootstrap, Estimate, mean};
+use super::interval::{Bootstrap, mean, measured};
 use super::roc::Ranking;
 
 /// The metrics of one set of predictions. An undefined metric is `null` in JSON.
@@ -80,7 +80,7 @@ pub(crate) fn metrics(predictions: &[Prediction]) -> Metrics {
     let bootstrap = Bootstrap::new(predictions.len(), |times| statistics(times).list());
     let intervals = (0..).map(|number| bootstrap.percentile(number));
     let mut estimates = (values.list().into_iter().zip(intervals))
-        .map(|(value, interval)| Estimate::new(value, interval));
+        .map(|(value, interval)| measured(value, interval));
     let mut next = || estimates.next().flatten();
 
     let (precision, f1, auc) = (next(), next(), next());
@@ -126,7 +126,7 @@ pub(crate) fn mean_accuracy(answers: &[Vec<Prediction>]) -> Option<Estimate> {
         }
     }
     let bootstrap = Bootstrap::new(shares.len(), |times| vec![mean(&shares, times)]);
-    Estimate::new(
+    measured(
         mean(&shares, &vec![1; shares.len()]),
         bootstrap.percentile(0),
     )

@@ -4,7 +4,7 @@
 //! the temperature. It is not fitted to single views, because the average of confident views that
 //! disagree is less confident than they are.
 
-use galmorph_cutout::{Morphology, Probabilities};
+use galmorph_cutout::{Morphology, Probabilities, Scaling};
 
 use super::Prediction;
 use super::calibration::mean_negative_log_likelihood;
@@ -29,11 +29,11 @@ pub(crate) struct Views<'a> {
 }
 
 impl Views<'_> {
-    /// The prediction at a temperature, as the daemon computes it.
-    pub(crate) fn at(&self, temperature: f32) -> Prediction {
+    /// The prediction at a temperature, or with biases too, as the daemon computes it.
+    pub(crate) fn at(&self, scaling: impl Into<Scaling>) -> Prediction {
         Prediction {
             truth: self.truth,
-            answer: Probabilities::average(self.rows, temperature),
+            answer: Probabilities::average(self.rows, scaling),
         }
     }
 }
@@ -41,8 +41,8 @@ impl Views<'_> {
 /// Predictions at temperatures that were fitted on other images.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CrossFitted {
-    /// The temperatures fitted on the images with an even index, and on those with an odd index.
-    pub temperatures: [f32; 2],
+    /// What was fitted on the images with an even index, and on those with an odd index.
+    pub scalings: [Scaling; 2],
     /// All images in their order, each at the temperature of the half that it is not in.
     pub predictions: Vec<Prediction>,
 }
@@ -69,18 +69,21 @@ pub(crate) fn fit(images: &[Views]) -> Option<f32> {
     Some(log.exp() as f32)
 }
 
-/// Fits a temperature on each half of the images (even and odd indices), and applies it to the other
-/// half. This estimates what a temperature does for images that it was not fitted on. `None` if a half
-/// has no best temperature.
-pub(crate) fn cross_fitted(images: &[Views]) -> Option<CrossFitted> {
+/// Fits a temperature, or biases too, on each half of the images (even and odd indices), and applies it to
+/// the other half. This estimates what it does for images that it was not fitted on. `None` if nothing can
+/// be fitted to a half.
+pub(crate) fn cross_fitted(
+    images: &[Views],
+    fit: impl Fn(&[Views]) -> Option<Scaling>,
+) -> Option<CrossFitted> {
     let half =
         |first: usize| -> Vec<Views> { images.iter().skip(first).step_by(2).copied().collect() };
-    let temperatures = [fit(&half(0))?, fit(&half(1))?];
+    let scalings = [fit(&half(0))?, fit(&half(1))?];
     let predictions = (images.iter().enumerate())
-        .map(|(number, views)| views.at(temperatures[1 - number % 2]))
+        .map(|(number, views)| views.at(scalings[1 - number % 2]))
         .collect();
     Some(CrossFitted {
-        temperatures,
+        scalings,
         predictions,
     })
 }
@@ -110,6 +113,10 @@ mod tests {
     use Morphology::{InBetween, Round};
 
     type Row = [f32; Morphology::COUNT];
+
+    fn temperature(images: &[Views]) -> Option<Scaling> {
+        fit(images).map(Scaling::from)
+    }
 
     /// A network that says 0.99 and is right nine times in ten.
     fn too_sure() -> (Row, Vec<Morphology>) {
@@ -164,8 +171,8 @@ mod tests {
                 })
             })
             .collect();
-        let found = cross_fitted(&images).unwrap();
-        let [even, odd] = found.temperatures;
+        let found = cross_fitted(&images, temperature).unwrap();
+        let [even, odd] = found.scalings.map(|scaling| scaling.temperature);
         assert!((even - 99.0_f32.ln() / 9.0_f32.ln()).abs() < 2e-3);
         assert!((odd - 999.0_f32.ln() / 9.0_f32.ln()).abs() < 2e-3);
         assert_eq!(found.predictions[0], images[0].at(odd));
@@ -178,7 +185,7 @@ mod tests {
         assert_eq!(fit(&views(&rows, &[Round; 10])), None);
         assert_eq!(fit(&views(&rows, &[InBetween; 10])), None);
         assert_eq!(fit(&[]), None);
-        assert_eq!(cross_fitted(&views(&rows, &[Round])), None);
+        assert_eq!(cross_fitted(&views(&rows, &[Round]), temperature), None);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! Opset 13 and IR version 8, which current runtimes read. The batch `N` is symbolic. Batch
 //! normalisation is not folded into convolutions: the file holds the trained weights and nothing derived
 //! from them, in 32 or in 8 bits ([`Storage`]). The graph's input is `views`, its output
-//! `probabilities`, after a softmax.
+//! `probabilities`, after a softmax. It may have a second one, `novelty`.
 
 mod decode;
+mod novelty;
 mod proto;
 mod quantised;
 mod writer;
@@ -15,6 +16,7 @@ use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
 pub use decode::{DecodeError, Decoded, decode};
+pub(crate) use novelty::{References, with_novelty};
 
 use crate::network::Network;
 use crate::torch::Weights;
@@ -62,6 +64,30 @@ pub fn encode(
         graph: Some(graph(network, weights, &card.name, storage)),
         ..ModelProto::default()
     };
+    Ok(model.encode_to_vec())
+}
+
+/// The card of a model file.
+pub(crate) fn card(bytes: &[u8]) -> Result<ModelCard, DecodeError> {
+    let model = ModelProto::decode(bytes)?;
+    let properties = model.metadata_props.iter();
+    let properties = properties.map(|p| (p.key.as_str(), p.value.as_str()));
+    Ok(ModelCard::from_metadata(properties)?)
+}
+
+/// The same model file with another card.
+pub(crate) fn with_card(bytes: &[u8], card: &ModelCard) -> Result<Vec<u8>, DecodeError> {
+    let mut model = ModelProto::decode(bytes)?;
+    let json = card.to_json()?;
+    // What is written can be read: a wrong value is found here, not by whom the file is given to.
+    ModelCard::from_json(&json)?;
+    model
+        .metadata_props
+        .retain(|property| property.key != ModelCard::METADATA_KEY);
+    model.metadata_props.push(StringStringEntryProto {
+        key: ModelCard::METADATA_KEY.into(),
+        value: json,
+    });
     Ok(model.encode_to_vec())
 }
 

@@ -7,6 +7,7 @@
 mod cells;
 mod network;
 mod summary;
+mod trust;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 

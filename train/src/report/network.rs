@@ -3,8 +3,8 @@
 use galmorph_cutout::Morphology;
 use maud::{Markup, html};
 
-use super::Captioned;
 use super::cells::{class_name, estimate, millions, percent, percentage};
+use super::{Captioned, trust};
 use crate::error::Result;
 use crate::evaluation::Evaluation;
 use crate::figures::{self, Evaluated};
@@ -20,6 +20,10 @@ pub(super) fn html(evaluated: &Evaluated) -> Result<Markup> {
     } else {
         Some(figures::training_curves(&evaluation.history)?)
     };
+    let samples = match &evaluation.purity[..] {
+        [] => None,
+        curves => Some(figures::purity(curves)?),
+    };
     Ok(html! {
         (facts(evaluation))
         h3 { "Each class" }
@@ -33,6 +37,19 @@ pub(super) fn html(evaluated: &Evaluated) -> Result<Markup> {
         h3 { "Calibration" }
         (calibration(evaluation))
         (Captioned::new(reliability, "How often predictions of a confidence are correct, with 95 % intervals. Points on the diagonal are perfectly calibrated.").html())
+        @if !evaluation.coverage.is_empty() {
+            h3 { "Sets of classes" }
+            (trust::coverage(evaluation))
+        }
+        @if let Some(samples) = samples {
+            h3 { "Samples of one class" }
+            (trust::samples(evaluation))
+            (Captioned::new(samples, "What a sample of a class comes to that takes the galaxies above a threshold of its probability, on all these galaxies.").html())
+        }
+        @if let Some(balanced) = &evaluation.balanced {
+            h3 { "Decision by equal recall" }
+            (trust::balanced(evaluation, balanced))
+        }
         h3 { "Training" }
         @if let Some(curves) = curves {
             (Captioned::new(curves, "Loss and accuracy of the training views, accuracy of the averaged weights on the validation split, and learning rate.").html())
@@ -50,7 +67,7 @@ fn facts(evaluation: &Evaluation) -> Markup {
             dt { "Network" } dd { (subject.network) }
             dt { "Parameters" } dd { (millions(subject.parameters)) }
             dt { "Multiply-adds a view" } dd { (millions(subject.multiply_adds)) }
-            dt { "Temperature" } dd { (format!("{:.3}", subject.temperature)) }
+            dt { "Temperature" } dd { (subject.scaling) }
             dt { "Measured on" } dd {
                 (evaluation.images) " galaxies (" (evaluation.split) ")"
                 @if evaluation.unanswered > 0 { ", " (evaluation.unanswered) " of them without an answer" }
@@ -182,7 +199,7 @@ fn calibration(evaluation: &Evaluation) -> Markup {
         html! {
             tr {
                 th.name scope="row" { (name) }
-                td { (format!("{:.3}", calibration.temperature)) }
+                td { (calibration.scaling) }
                 (estimate(Some(calibration.error)))
                 (estimate(Some(calibration.negative_log_likelihood)))
                 (estimate(Some(calibration.brier_score)))
@@ -206,15 +223,30 @@ fn calibration(evaluation: &Evaluation) -> Markup {
                     @if let Some(crossed) = &report.cross_fitted {
                         tr {
                             th.name scope="row" { "cross-fitted" }
-                            td { (format!("{:.3}, {:.3}", crossed.temperatures[0], crossed.temperatures[1])) }
+                            td { (format!("{:.3}, {:.3}", crossed.temperatures[0], crossed.temperatures[1])) @if crossed.biased { " and biases" } }
                             (estimate(Some(crossed.error)))
                             (estimate(Some(crossed.negative_log_likelihood)))
                             (estimate(Some(crossed.brier_score)))
                         }
                     }
+                    @if let Some(perfect) = report.perfect {
+                        tr {
+                            th.name scope="row" { "if perfectly calibrated" }
+                            td {}
+                            (estimate(Some(perfect)))
+                            td {} td {}
+                        }
+                    }
                 }
             }
         }
+        @if report.perfect.is_some() {
+            p.note {
+                "On so many galaxies even a perfectly calibrated network has an error, by chance: the last row has its mean, "
+                "and the range of 95 % of cases."
+            }
+        }
+        @if !report.by_label.is_empty() { (trust::by_label(&report.by_label)) }
         @if report.fitted_on_these_images {
             p.note {
                 "The temperature was fitted on these same galaxies, so its row is a little too good. The cross-fitted "

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use galmorph_cutout::{Measurement, PreprocessingError};
+use galmorph_cutout::{ByClass, Measurement, Morphology, PreprocessingError, Scaling};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,12 @@ pub struct State {
     /// and in checkpoints that are older than temperatures.
     #[serde(default)]
     pub temperature: Option<f32>,
+    /// The biases that were fitted with it, if they help.
+    #[serde(default)]
+    pub bias: Option<ByClass<f32>>,
+    /// The number of training images of each class; unknown in checkpoints from before it was recorded.
+    #[serde(default)]
+    pub(crate) class_images: Option<[usize; Morphology::COUNT]>,
 }
 
 /// Sums over the batches of the current epoch.
@@ -67,6 +73,16 @@ pub(crate) struct Running {
     /// Seconds of those in which the network waited for a batch.
     #[serde(default)]
     pub(crate) waiting_seconds: f64,
+}
+
+impl State {
+    /// How the outputs are calibrated; not at all until the run has ended.
+    pub(crate) fn scaling(&self) -> Scaling {
+        Scaling {
+            temperature: self.temperature.unwrap_or(1.0),
+            bias: self.bias,
+        }
+    }
 }
 
 impl Running {
@@ -127,6 +143,8 @@ impl Run {
                 history: Vec::new(),
                 result: None,
                 temperature: None,
+                bias: None,
+                class_images: None,
             },
         }
     }

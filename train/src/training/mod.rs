@@ -37,7 +37,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use galmorph_cutout::Measurement;
+use galmorph_cutout::{Measurement, Morphology, Scaling};
+use galmorph_output::readable;
 use tch::Device;
 
 pub(crate) use augmentation::AugmentationName;
@@ -102,6 +103,11 @@ impl Trainer<'_> {
             (self.begin(settings, &network)?, network)
         };
         let recipe = self.recipe(&run.state.settings)?;
+        let mut class_images = [0; Morphology::COUNT];
+        for class in &self.training.classes {
+            class_images[class.id()] += 1;
+        }
+        run.state.class_images = Some(class_images);
 
         while run.state.epoch < run.state.settings.epochs {
             self.epoch(&mut run, &network, &recipe)?;
@@ -113,8 +119,9 @@ impl Trainer<'_> {
         // An exported model computes in f32, so f32 is what gets recorded.
         let classifier = self.classifier(&run, &network, Precision::F32);
         let answers = self.validate(classifier, &run.state.settings);
-        let (temperature, result) = answers.calibrate();
-        run.state.temperature = Some(temperature);
+        let (scaling, result) = answers.calibrate();
+        run.state.temperature = Some(scaling.temperature);
+        run.state.bias = scaling.bias;
         run.state.result = Some(result.clone());
         run.save(&path)?;
         Ok(result)
@@ -138,7 +145,7 @@ impl Trainer<'_> {
         if !differences.is_empty() {
             return Err(Error::Input(format!(
                 "'{}' is a run with other settings: {}; give another --output",
-                path.display(),
+                readable(path),
                 differences.join(", ")
             )));
         }
@@ -208,7 +215,9 @@ impl Trainer<'_> {
         self.observe_statistics(run, network, recipe)?;
         let settings = &run.state.settings;
         let classifier = self.classifier(run, network, settings.precision);
-        let validation = self.validate(classifier, settings).measurement(1.0);
+        let validation = self
+            .validate(classifier, settings)
+            .measurement(Scaling::NONE);
         let steps_an_epoch = run.state.batch as u64;
         let total = steps_an_epoch * u64::from(settings.epochs);
         let running = run.state.running;

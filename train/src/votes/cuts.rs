@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use galmorph_cutout::{Morphology, UnknownMorphology};
+use galmorph_output::readable;
 use serde::Deserialize;
 
 use super::tree::Answer;
@@ -63,7 +64,7 @@ impl Cuts {
     /// Reads and checks a file of cuts.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::input_file("cuts", path))?;
-        Self::parse(&path.display().to_string(), &text)
+        Self::parse(&readable(path), &text)
     }
 
     fn parse(name: &str, text: &str) -> Result<Self> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use galmorph_cutout::Morphology;
+use galmorph_output::readable;
 
 use super::cuts::{Cuts, Verdict};
 use super::reader::VoteReader;
@@ -91,7 +92,7 @@ impl Sample {
                 Some(shares(own.map(fraction)).ok_or_else(|| {
                     Error::Input(format!(
                         "'{}' row {}: galaxy {} has no vote for any class, so no soft targets",
-                        votes.display(),
+                        readable(votes),
                         galaxy.row,
                         galaxy.id
                     ))
@@ -109,7 +110,7 @@ impl Sample {
             return Err(Error::Input(format!(
                 "none of the {} galaxies in '{}' meets the cuts of '{}'",
                 sample.rows,
-                votes.display(),
+                readable(votes),
                 cuts.name()
             )));
         }

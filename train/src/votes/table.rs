@@ -11,6 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::fits::{BinaryTable, FitsError};
 use crate::error::{Error, Result};
+use galmorph_output::readable;
 
 /// An open table.
 pub(super) struct Table {
@@ -58,7 +59,7 @@ impl Table {
 
     /// The file's name, for messages.
     pub(super) fn file(&self) -> impl std::fmt::Display {
-        self.path.display()
+        readable(&self.path)
     }
 
     /// `CSV` or `FITS`.

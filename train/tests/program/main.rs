@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod bad_input;
+mod calibrate;
 mod closed_pipe;
 mod evaluate;
 mod fold;

@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from sklearn import metrics
 
 CLASSES = list(range(5))
@@ -59,6 +59,24 @@ def temperature(truth, views):
     return float(np.exp(found.x)), float(found.fun)
 
 
+def biased(truth, views):
+    """The least mean log loss with a temperature and biases, each bias b counting b^2 / 2 once."""
+    if min(np.bincount(truth, minlength=5)) < 10:
+        return None
+    logs = np.log(views)
+
+    def loss(parameters):
+        bias = np.append(parameters[1:], 0)
+        logits = parameters[0] * logs + bias
+        softmax = np.exp(logits - logits.max(axis=2, keepdims=True))
+        mean = (softmax / softmax.sum(axis=2, keepdims=True)).mean(axis=1)
+        own = np.maximum(mean[np.arange(len(truth)), truth], np.finfo(np.float64).eps)
+        return -np.log(own).mean() + (bias**2).sum() / 2 / len(truth)
+
+    found = minimize(loss, [1, 0, 0, 0, 0], method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9})
+    return float(found.fun) if 1 / 20 <= found.x[0] <= 20 else None
+
+
 def against_rest(truth, scores):
     """AUC and all points of the ROC curve."""
     if truth.all() or not truth.any():
@@ -69,6 +87,44 @@ def against_rest(truth, scores):
         "false_positive_rate": false.tolist(),
         "true_positive_rate": true.tolist(),
     }
+
+
+def conformal(truth, probabilities):
+    """Thresholds of the least probability: for all classes together, then for each."""
+    label = probabilities.argmax(axis=1)
+    nonconformity = np.where(label == truth, 0, 1 - probabilities[np.arange(len(truth)), truth])
+
+    def threshold(scores, coverage):
+        level = np.ceil(round((len(scores) + 1) * coverage, 9)) / max(len(scores), 1)
+        # A little less, or rounding may make it the next score.
+        level -= 1e-9
+        return float(1 - np.quantile(scores, level, method="inverted_cdf")) if level <= 1 and len(scores) else 0.0
+
+    return [
+        [threshold(nonconformity, coverage)] + [threshold(nonconformity[truth == c], coverage) for c in CLASSES]
+        for coverage in (0.9, 0.95, 0.98, 0.99, 0.995)
+    ]
+
+
+def purest(truth, scores, wanted):
+    """The lowest threshold whose sample has this precision, and in which a galaxy may be wrong."""
+    if not truth.any():
+        return None
+    precision, _, thresholds = metrics.precision_recall_curve(truth, scores)
+    selected = (scores >= thresholds[:, None]).sum(axis=1)
+    reached = thresholds[(precision[:-1] >= wanted) & (selected * (1 - wanted) >= 1 - 1e-9)]
+    return float(reached.min()) if reached.size else None
+
+
+def perfect(probabilities):
+    """The calibration error that these confidences would have if they were right: mean and 95 % range."""
+    random = np.random.default_rng(1)
+    confidence = probabilities.max(axis=1)
+    bins = np.digitize(confidence, np.arange(1, BINS) / BINS, right=True)
+    right = random.random((5000, len(confidence))) < confidence
+    gaps = [np.abs((right - confidence)[:, bins == bin].sum(axis=1)) for bin in np.unique(bins)]
+    errors = np.sum(gaps, axis=0) / len(confidence)
+    return [float(errors.mean()), *map(float, np.quantile(errors, [0.025, 0.975]))]
 
 
 def pair(right, other):
@@ -125,6 +181,10 @@ def measure(case):
         "calibration_error": calibration_error(truth, probabilities),
         "temperature": best_temperature,
         "least_log_loss": least_loss,
+        "conformal": conformal(truth, probabilities),
+        "purest": [[purest(truth == c, probabilities[:, c], w) for w in (0.6, 0.9, 0.98)] for c in CLASSES],
+        "perfect": perfect(probabilities),
+        "biased": biased(truth, views),
         "paired": paired(truth, label, np.array(case["others"])),
     }
 

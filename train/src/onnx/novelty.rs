@@ -1,0 +1,162 @@
+//! The graph's second output: how unlike the training images a view is.
+//!
+//! It is the cosine distance of the view's features from the nearest of some reference features: 1 minus the
+//! largest product of unit vectors. Plain operators of ONNX compute it, and the linear layer has the form of
+//! the network's last one. The references are stored in 8 bits.
+
+use galmorph_cutout::ModelCard;
+use prost::Message;
+use tch::{Kind, Tensor};
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
+
+use super::proto::{floats, int8_bytes, integer, integers, value};
+use super::{DecodeError, quantised, with_card};
+
+/// The graph's second output, `[N]`.
+const NOVELTY: &str = "novelty";
+
+/// Reference features as a file holds them: in 8 bits, and yet each of length 1.
+pub(crate) struct References {
+    /// int8, `[references, features]`.
+    values: Tensor,
+    /// f32, `[references]`: what the values of a reference are multiplied by.
+    steps: Tensor,
+}
+
+impl References {
+    /// Stores references `[references, features]` in 8 bits.
+    pub(crate) fn new(references: &Tensor) -> Self {
+        let (values, _) = quantised::quantise(references);
+        // The step that makes the length 1 exactly, whatever the rounding did to it.
+        let squares = values.to_kind(Kind::Float).square();
+        let steps = squares
+            .sum_dim_intlist([1].as_slice(), false, Kind::Float)
+            .rsqrt();
+        Self { values, steps }
+    }
+
+    /// The novelty `[N]` of features `[N, features]`, as the graph computes it.
+    pub(crate) fn novelty(&self, features: &Tensor) -> Tensor {
+        let references = self.values.to_kind(Kind::Float) * self.steps.view([-1, 1]);
+        let squares = features.square();
+        let lengths = (squares.sum_dim_intlist([1].as_slice(), true, Kind::Float) + TINY).sqrt();
+        let nearest = (features / lengths).matmul(&references.tr());
+        -nearest.amax([1].as_slice(), false) + 1.0
+    }
+}
+
+/// Keeps features of length 0 from being divided by it.
+const TINY: f64 = 1e-12;
+
+/// The same model file with the second output, and with a card that says what it means. `features` is the
+/// name of the node whose outputs are the features.
+pub(crate) fn with_novelty(
+    bytes: &[u8],
+    features: &str,
+    references: &References,
+    card: &ModelCard,
+) -> Result<Vec<u8>, DecodeError> {
+    let mut model = ModelProto::decode(bytes)?;
+    let graph = model.graph.as_mut().ok_or(DecodeError::NoGraph)?;
+    remove(graph);
+    let operator = |graph: &mut GraphProto,
+                    kind: &str,
+                    name: &str,
+                    inputs: &[&str],
+                    attribute: Vec<AttributeProto>| {
+        graph.node.push(NodeProto {
+            name: name.to_owned(),
+            op_type: kind.to_owned(),
+            input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+            output: vec![name.to_owned()],
+            attribute,
+            ..NodeProto::default()
+        });
+    };
+    graph.initializer.extend([
+        TensorProto {
+            name: "novelty:references/int8".into(),
+            dims: references.values.size(),
+            data_type: DataType::Int8 as i32,
+            raw_data: int8_bytes(&references.values),
+            ..TensorProto::default()
+        },
+        floats("novelty:references/step", &references.steps),
+        floats("novelty:bias", &references.steps.zeros_like()),
+        floats("novelty:tiny", &Tensor::from_slice(&[TINY as f32])),
+        floats("novelty:one", &Tensor::from_slice(&[1.0_f32])),
+        TensorProto {
+            name: "novelty:axes".into(),
+            dims: vec![1],
+            data_type: DataType::Int64 as i32,
+            raw_data: 1_i64.to_le_bytes().to_vec(),
+            ..TensorProto::default()
+        },
+    ]);
+    let axis = |axis| vec![integer("axis", axis)];
+    operator(
+        graph,
+        "DequantizeLinear",
+        "novelty:references",
+        &["novelty:references/int8", "novelty:references/step"],
+        axis(0),
+    );
+    operator(graph, "Flatten", "novelty:features", &[features], axis(1));
+    operator(
+        graph,
+        "Mul",
+        "novelty:squares",
+        &["novelty:features", "novelty:features"],
+        vec![],
+    );
+    let sum = ["novelty:squares", "novelty:axes"];
+    operator(
+        graph,
+        "ReduceSum",
+        "novelty:sum",
+        &sum,
+        vec![integer("keepdims", 1)],
+    );
+    operator(
+        graph,
+        "Add",
+        "novelty:square",
+        &["novelty:sum", "novelty:tiny"],
+        vec![],
+    );
+    operator(graph, "Sqrt", "novelty:length", &["novelty:square"], vec![]);
+    let divided = ["novelty:features", "novelty:length"];
+    operator(graph, "Div", "novelty:direction", &divided, vec![]);
+    operator(
+        graph,
+        "Gemm",
+        "novelty:cosines",
+        &["novelty:direction", "novelty:references", "novelty:bias"],
+        vec![integer("transB", 1)],
+    );
+    operator(
+        graph,
+        "ReduceMax",
+        "novelty:nearest",
+        &["novelty:cosines"],
+        vec![integers("axes", &[1]), integer("keepdims", 0)],
+    );
+    operator(
+        graph,
+        "Sub",
+        NOVELTY,
+        &["novelty:one", "novelty:nearest"],
+        vec![],
+    );
+    graph.output.push(value(NOVELTY, &[None]));
+    with_card(&model.encode_to_vec(), card)
+}
+
+/// Takes away an earlier second output.
+fn remove(graph: &mut GraphProto) {
+    let is_of_it = |name: &str| name == NOVELTY || name.starts_with("novelty:");
+    graph.node.retain(|node| !is_of_it(&node.name));
+    graph.initializer.retain(|tensor| !is_of_it(&tensor.name));
+    graph.output.retain(|output| !is_of_it(&output.name));
+}
