@@ -298,7 +298,8 @@ fn a_question_in_sql_reads_and_does_nothing_else() {
         "label n; round 3; spiral 3"
     );
     assert_eq!(
-        ask(" with one AS (SELECT 1) SELECT classified_at FROM catalog LIMIT 1").unwrap(),
+        ask(" with one AS (SELECT 1) SELECT classified_at FROM catalog ORDER BY 1 LIMIT 1")
+            .unwrap(),
         "classified_at; 2023-11-14 22:13:20.000"
     );
     assert_eq!(
