@@ -262,7 +262,10 @@ fn sexagesimal(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn read(pattern: &str, stem: &str) -> Option<(String, Option<(f64, f64)>)> {
+    /// An id and a position.
+    type Found = (String, Option<(f64, f64)>);
+
+    fn read(pattern: &str, stem: &str) -> Option<Found> {
         let found = pattern.parse::<NamePattern>().unwrap().read(stem)?;
         let position = found.position.map(|(at, from)| {
             assert_eq!(from, PositionSource::Name);
@@ -271,22 +274,28 @@ mod tests {
         Some((found.object_id, position))
     }
 
-    fn named(id: &str, position: Option<(f64, f64)>) -> Option<(String, Option<(f64, f64)>)> {
-        Some((id.to_owned(), position))
+    fn named(id: &str, position: Option<(f64, f64)>) -> Found {
+        (id.to_owned(), position)
     }
 
     #[test]
     fn names_of_surveys_are_read() {
         let legacy = "cutout_{ra}_{dec}";
         let name = "cutout_154.7709_-46.4537";
-        assert_eq!(read(legacy, name), named(name, Some((154.7709, -46.4537))));
+        assert_eq!(
+            read(legacy, name),
+            Some(named(name, Some((154.7709, -46.4537))))
+        );
         let cutana = "{object_id}_{ra}_{dec}_cutout";
         let at = Some((1.25, 2.5));
-        assert_eq!(read(cutana, "NGC_1_1.25_+2.5_cutout"), named("NGC_1", at));
-        assert_eq!(read("{object_id}", "5877 x"), named("5877 x", None));
-        assert_eq!(read("{object_id}-r", "5877-r"), named("5877", None));
+        assert_eq!(
+            read(cutana, "NGC_1_1.25_+2.5_cutout"),
+            Some(named("NGC_1", at))
+        );
+        assert_eq!(read("{object_id}", "5877 x"), Some(named("5877 x", None)));
+        assert_eq!(read("{object_id}-r", "5877-r"), Some(named("5877", None)));
         let end = "cutout_360.0000_0.0000";
-        assert_eq!(read(legacy, end), named(end, Some((0.0, 0.0))));
+        assert_eq!(read(legacy, end), Some(named(end, Some((0.0, 0.0)))));
     }
 
     #[test]
@@ -311,7 +320,10 @@ mod tests {
         // In two ways: 1.5 of a, or 5 of a.1.
         assert_eq!(read("{object_id}.{ra}_{dec}", "a.1.5_2"), None);
         let at = Some((1.0, 2.0));
-        assert_eq!(read("{object_id}.{ra}_{dec}", "a.1_2"), named("a", at));
+        assert_eq!(
+            read("{object_id}.{ra}_{dec}", "a.1_2"),
+            Some(named("a", at))
+        );
         assert_eq!(read("{object_id}_r", "_r"), None);
     }
 

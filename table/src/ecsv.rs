@@ -76,8 +76,8 @@ fn descriptions(lines: &[String]) -> Vec<String> {
     let from_list = lines.iter().skip_while(|line| line.trim() != "datatype:");
     for line in from_list.skip(1) {
         let text = line.trim();
-        if text.starts_with("- ") {
-            items.push(text[2..].trim().to_owned());
+        if let Some(item) = text.strip_prefix("- ") {
+            items.push(item.trim().to_owned());
         } else if line.starts_with("  ")
             && let Some(last) = items.last_mut()
         {
@@ -108,8 +108,7 @@ fn parts(text: &str) -> Vec<&str> {
     let (mut parts, mut begin, mut depth, mut quote) = (Vec::new(), 0, 0, None);
     for (at, character) in text.char_indices() {
         match (quote, character) {
-            (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
+            (Some(open), _) => quote = (open != character).then_some(open),
             (None, '"' | '\'') => quote = Some(character),
             (None, '{' | '[') => depth += 1,
             (None, '}' | ']') => depth -= 1,

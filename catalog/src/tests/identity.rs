@@ -150,7 +150,7 @@ fn a_file_whose_object_became_better_known_is_read_again_once() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
     let entry = entry("/a", "a", classified(ANSWER));
-    writer.record(&[entry.clone()]).unwrap();
+    writer.record(std::slice::from_ref(&entry)).unwrap();
     let status = |reclassify| {
         let reader = Reader::open(&fixture.path()).unwrap();
         let wanted = RequiredModel {

@@ -56,7 +56,8 @@ pub(super) fn centre(packet: &str, (width, height): (u32, u32)) -> Option<Positi
         None => actual,
     };
     let shape = whole[0] * actual[1] / (whole[1] * actual[0]);
-    if !((shape - 1.0).abs() < SHAPE) {
+    // No number is no shape.
+    if shape.is_nan() || (shape - 1.0).abs() > SHAPE {
         return None;
     }
     // As in FITS: pixel centres are whole numbers, the first is 1, and rows are counted from the bottom.
@@ -142,25 +143,21 @@ mod tests {
             ("Rotation", ""),
             ("Equinox", ""),
         ];
-        let mut xml = String::new();
-        for (name, value) in fields {
+        let element = |(name, value): (&str, &str)| {
             let change = changes.iter().find(|(changed, _)| *changed == name);
             let value = change.map_or(value, |(_, value)| value);
             let items: Vec<&str> = value.split(';').collect();
-            match &*items {
-                [""] => {}
-                [one] => xml += &format!("<avm:Spatial.{name}>{one}</avm:Spatial.{name}>"),
-                items => {
-                    let items: String = items
-                        .iter()
-                        .map(|item| format!("<rdf:li>{item}</rdf:li>"))
-                        .collect();
-                    xml += &format!(
-                        "<avm:Spatial.{name}><rdf:Seq>{items}</rdf:Seq></avm:Spatial.{name}>"
-                    );
+            let inner = match &*items {
+                [""] => return String::new(),
+                [one] => (*one).to_owned(),
+                several => {
+                    let items = several.join("</rdf:li><rdf:li>");
+                    format!("<rdf:Seq><rdf:li>{items}</rdf:li></rdf:Seq>")
                 }
-            }
-        }
+            };
+            format!("<avm:Spatial.{name}>{inner}</avm:Spatial.{name}>")
+        };
+        let xml = fields.map(element).concat();
         format!(
             "<?xpacket begin='\u{feff}' id='W5M0MpCehiHzreSzNTczkc9d'?>
              <x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='{RDF}'>
@@ -186,6 +183,14 @@ mod tests {
         assert!(near(up, 150.0, 2.01));
         let left = of(&[("ReferencePixel", "600.5;250.5"), ("Rotation", "90")]);
         assert!(near(left, 150.0, 2.01));
+        // As pyavm 0.9 reads it.
+        let pyavm = of(&[
+            ("ReferenceValue", "83.633;22.0145"),
+            ("ReferencePixel", "700;120"),
+            ("Scale", "-0.0003;0.0003"),
+            ("Rotation", "33.0"),
+        ]);
+        assert!(near(pyavm, 83.664_156_823_9, 22.079_927_619_7));
         let attributes = format!(
             "<r xmlns:avm='{AVM}' avm:Spatial.CoordinateFrame='FK5' avm:Spatial.Quality='Position'
              avm:Spatial.ReferenceValue='10.5, -20.5'/>"

@@ -58,6 +58,8 @@ pub(crate) type FileState = (u64, i64, i64, u64);
 /// How a manifest now is; `None` when it is not there.
 pub(crate) fn state(path: &Path) -> io::Result<Option<FileState>> {
     match fs::metadata(path) {
+        // A pipe would be waited for.
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is not a file")),
         Ok(metadata) => {
             let time = (metadata.mtime(), metadata.mtime_nsec());
             Ok(Some((metadata.len(), time.0, time.1, metadata.ino())))

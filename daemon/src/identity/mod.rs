@@ -30,6 +30,9 @@ pub(crate) use examine::examine;
 use manifest::{FileState, Manifest, state, unsettled};
 pub(crate) use sweep::Sweep;
 
+/// How long a start waits at most for a manifest that is being written.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
 /// What is known of the objects in the watched folders.
 pub(crate) struct Identities {
     selection: Selection,
@@ -120,7 +123,7 @@ impl Identities {
 
     /// Reads the manifests that have changed since they were last read. Returns the folders of which something else may
     /// be known now. Those that are being written are left for the next time, unless it is the `first` one:
-    /// then they are waited for, so long as files have to settle.
+    /// then they are waited for, as long as files have to settle, and a few seconds at most.
     pub(crate) fn refresh(&self, first: bool, settle: Duration, stop: &Shutdown) -> Vec<PathBuf> {
         let mut changed = Vec::new();
         for sources in &self.folders {
@@ -186,7 +189,7 @@ impl Sources {
         if let Some(rest) = longest
             && !stop.requested()
         {
-            thread::sleep(rest.min(settle));
+            thread::sleep(rest.min(LONGEST_WAIT));
         }
     }
 

@@ -107,10 +107,18 @@ pub(crate) struct PipelineContext<'a> {
 }
 
 impl<'a> PipelineContext<'a> {
-    fn for_recorder(&self, drain: bool) -> record::RecorderContext<'a> {
+    fn for_recorder<'b>(
+        &self,
+        drain: bool,
+        identities: &'b Identities,
+    ) -> record::RecorderContext<'b>
+    where
+        'a: 'b,
+    {
         record::RecorderContext {
             exit: self.exit,
             drain,
+            identities,
             reclassify: self.settings.reclassify,
             settle: self.settings.settle,
             observer: self.observer,
@@ -220,8 +228,7 @@ pub(crate) fn run(
         monitor.register("record"),
         relocator,
         tally,
-        &identities,
-        context.for_recorder(drain),
+        context.for_recorder(drain, &identities),
     );
     // Before the first scan, so that it finds each file where its row says.
     recorder.put_in_order()?;

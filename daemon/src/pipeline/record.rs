@@ -46,7 +46,6 @@ pub(super) struct Recorder<'a> {
     departed: Sender<DepartedFile>,
     mark: ThreadMark,
     relocator: Relocator,
-    identities: &'a Identities,
     sweep: Sweep,
     // Whether manifests were looked at.
     is_identified: bool,
@@ -64,6 +63,7 @@ pub(super) struct RecorderContext<'a> {
     /// has time to wait for the catalog.
     pub(super) exit: &'a Shutdown,
     pub(super) drain: bool,
+    pub(super) identities: &'a Identities,
     /// Whether files are read again that would be shown in another way.
     pub(super) reclassify: bool,
     /// How long manifests must stay unchanged before they are read.
@@ -80,7 +80,6 @@ impl<'a> Recorder<'a> {
         mark: ThreadMark,
         relocator: Relocator,
         tally: Tally,
-        identities: &'a Identities,
         context: RecorderContext<'a>,
     ) -> Self {
         Self {
@@ -89,7 +88,6 @@ impl<'a> Recorder<'a> {
             departed,
             mark,
             relocator,
-            identities,
             sweep: Sweep::default(),
             is_identified: false,
             context,
@@ -116,7 +114,7 @@ impl<'a> Recorder<'a> {
             Relocator::recover(&mut self.writer)
         })?;
         let is_first = !std::mem::replace(&mut self.is_identified, true);
-        for folder in self.identities.refresh(is_first, settle, exit) {
+        for folder in self.context.identities.refresh(is_first, settle, exit) {
             if self.writer.identified().contains(&folder) {
                 self.sweep.begin(folder);
                 self.untidy = Some((Instant::now(), IDLE));
@@ -130,7 +128,7 @@ impl<'a> Recorder<'a> {
     /// Brings some more rows up to date with what is known of their objects. Returns whether there are more.
     fn identify(&mut self) -> Result<bool, CatalogError> {
         let reclassify = self.context.reclassify;
-        (self.sweep).step(&mut self.writer, self.identities, reclassify)
+        (self.sweep).step(&mut self.writer, self.context.identities, reclassify)
     }
 
     /// Records until `input` ends, runs `errands`, and puts files in order before each scan that `scans`
@@ -334,7 +332,7 @@ impl<'a> Recorder<'a> {
         timed(observer, Stage::Record, record)?;
         patiently(exit, drain, || {
             let reclassify = self.context.reclassify;
-            (self.identities).check_recorded(&mut self.writer, reclassify, &entries)
+            (self.context.identities).check_recorded(&mut self.writer, reclassify, &entries)
         })?;
         let arrivals = group.iter().map(|judged| judged.taken.origin.arrived);
         for arrived in arrivals.flatten() {

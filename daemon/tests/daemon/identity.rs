@@ -257,6 +257,18 @@ fn check_says_which_files_a_pattern_and_a_manifest_fit() {
         ran.stdout
             .contains("': 1 of 2 files are named like this, not '")
     );
+    dir.old_file("more/sky.fits", &on_the_sky(3));
+    let config = dir.config("folders = [{ path = 'inbox', name = 'cutout_{ra}_{dec}' }]");
+    let config = config.to_str().unwrap();
+    let images = ["check", "--config", config, "--images"];
+    let all = [&images[..], &["inbox"]].concat();
+    let ran = dir.run(&all).exits(0);
+    assert!(
+        ran.stdout.contains("positions             1 name, 1 wcs"),
+        "{}",
+        ran.stdout
+    );
+    fs::remove_dir_all(dir.inbox("more")).unwrap();
     let ran = check(&dir, ", name = 'J{iau}'").exits(2);
     assert!(
         ran.stderr
