@@ -52,4 +52,7 @@ pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_
 pub use schema::probability_columns;
 pub use stamp::Stamp;
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
-pub use writer::{Entry, ModelInUse, Move, SEPARATOR, Standing, Verdict, Writer, length, shortest};
+pub use writer::{
+    Described, Entry, ModelInUse, Move, Revision, SEPARATOR, Standing, Verdict, Writer, length,
+    shortest,
+};

@@ -1,3 +1,4 @@
+mod identity;
 mod migration;
 mod operations;
 mod presence;
@@ -8,7 +9,9 @@ use super::*;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
-use galmorph_cutout::{Framing, FramingSettings, Morphology, Probabilities, RejectReason};
+use galmorph_cutout::{
+    Framing, FramingSettings, Identity, Morphology, Probabilities, RejectReason,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -59,7 +62,7 @@ fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
         rendering: Some("paper".into()),
         shown: None,
         stretch: None,
-        object_id: "1".into(),
+        identity: Identity::named("1".into()),
         attempts: 1,
         first_seen: Timestamp::now(),
         verdict,

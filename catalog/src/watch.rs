@@ -11,6 +11,7 @@ use std::time::Duration;
 use galmorph_cutout::{FramingSettings, Limits, RejectReason};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, named_params, params};
+use serde::{Deserialize, Serialize};
 
 use crate::connect::{
     BUSY_TIMEOUT, check_version, require_current, require_one_name, require_regular,
@@ -45,6 +46,28 @@ pub struct WatchedFolder {
     pub moves: bool,
     /// How its images are framed.
     pub framing: FramingSettings,
+    /// Whether a manifest or a pattern says more of its objects than the names of the files, or once did.
+    pub identified: bool,
+}
+
+impl Watched {
+    /// What was once said of the objects in a folder is in its rows, and has to be taken back if it is said no longer.
+    fn remember(&mut self, before: &Self) {
+        for folder in &mut self.folders {
+            let mut earlier = before.folders.iter();
+            folder.identified |=
+                earlier.any(|earlier| earlier.path == folder.path && earlier.identified);
+        }
+    }
+}
+
+/// What is kept of a folder as JSON.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct FolderRow {
+    #[serde(flatten)]
+    framing: FramingSettings,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    identified: bool,
 }
 
 /// A warning or an error that the daemon logged.
@@ -88,9 +111,13 @@ impl Writer {
         watched: &Watched,
         limits: &Limits,
     ) -> Result<u64, CatalogError> {
-        let after = WatchRow::new(self.model, watched, limits);
-        let (rejected, settling) = self.write("write to", |connection| {
+        let (rejected, settling, identified) = self.write("write to", |connection| {
             let before = WatchRow::read(connection)?;
+            let mut watched = watched.clone();
+            if let Some(Ok(before)) = before.as_ref().map(WatchRow::watched) {
+                watched.remember(&before);
+            }
+            let after = WatchRow::new(self.model, &watched, limits);
             let rejected_under_other_limits = match &before {
                 Some(before) if before.limits != after.limits => {
                     let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
@@ -111,8 +138,16 @@ impl Writer {
                 }
                 transaction.commit()?;
             }
-            Ok((rejected_under_other_limits, is_settling(connection)?))
+            let identified = watched.folders.into_iter();
+            let identified = identified.filter(|folder| folder.identified);
+            let identified: Vec<PathBuf> = identified.map(|folder| folder.path).collect();
+            Ok((
+                rejected_under_other_limits,
+                is_settling(connection)?,
+                identified,
+            ))
         })?;
+        self.identified = identified;
         self.settling = settling.then(Place::default);
         Ok(rejected)
     }
@@ -224,8 +259,14 @@ impl WatchRow {
             serde_json::json!(names).to_string()
         };
         let framing = watched.folders.iter();
-        let framing: BTreeMap<String, FramingSettings> = framing
-            .map(|folder| (path_text(&folder.path), folder.framing))
+        let framing: BTreeMap<String, FolderRow> = framing
+            .map(|folder| {
+                let row = FolderRow {
+                    framing: folder.framing,
+                    identified: folder.identified,
+                };
+                (path_text(&folder.path), row)
+            })
             .collect();
         Self {
             model,
@@ -298,11 +339,15 @@ impl WatchRow {
     fn watched(&self) -> serde_json::Result<Watched> {
         let list = |text: &str| serde_json::from_str::<Vec<String>>(text);
         let moving = list(&self.moving)?;
-        let framing: BTreeMap<String, FramingSettings> = serde_json::from_str(&self.framing)?;
-        let folder = |name: String| WatchedFolder {
-            path: text_path(&name),
-            moves: moving.contains(&name),
-            framing: framing.get(&name).copied().unwrap_or_default(),
+        let framing: BTreeMap<String, FolderRow> = serde_json::from_str(&self.framing)?;
+        let folder = |name: String| {
+            let row = framing.get(&name).copied().unwrap_or_default();
+            WatchedFolder {
+                path: text_path(&name),
+                moves: moving.contains(&name),
+                framing: row.framing,
+                identified: row.identified,
+            }
         };
         Ok(Watched {
             folders: list(&self.folders)?.into_iter().map(folder).collect(),

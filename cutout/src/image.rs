@@ -44,7 +44,7 @@ pub struct Origin {
     pub bit_depth: u8,
     /// The stretch that made a picture of a FITS image; `None` for a file that is a picture.
     pub stretch: Option<Stretch>,
-    /// Where the middle of the image is on the sky, where the file says it.
+    /// Where the middle of a FITS image is on the sky, where the file says it.
     pub sky: Option<SkyCentre>,
 }
 

@@ -25,8 +25,10 @@ mod framing;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod identity;
 mod image;
 mod morphology;
+mod name_pattern;
 mod prediction_set;
 mod preprocessing;
 mod probabilities;
@@ -50,15 +52,17 @@ pub use estimate::Estimate;
 pub use file_name::{FITS_EXTENSIONS, name_and_extension};
 pub use flags::{Flag, Flags, UnknownFlag};
 pub use format::{
-    DecodeError, Limits, Rendering, decode, decode_centre, decode_rendered, dimensions,
-    dimensions_rendered,
+    DecodeError, ImageHeader, Limits, Rendering, decode, decode_centre, decode_rendered,
+    dimensions, header,
 };
 pub use framing::{
     FRAME_RADIUS, FRAME_SIDE, Frame, Framing, FramingFault, FramingSettings, Look, Measured, Plan,
     Shown, UnknownFraming,
 };
+pub use identity::{Identity, Position, PositionSource};
 pub use image::{Format, Image, Origin, SkyCentre};
 pub use morphology::{Morphology, UnknownMorphology};
+pub use name_pattern::{NamePattern, PatternFault};
 pub use prediction_set::PredictionSet;
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};
 pub use probabilities::{Average, Probabilities};

@@ -18,6 +18,9 @@
 //! Each stage has its own threads, with a bounded channel after each. A full channel stops the stage before
 //! it, so a large backlog needs no more memory than a small one.
 //!
+//! `identity` knows which object each file shows: from manifests and names. The decoders ask it, and the recorder brings rows
+//! up to date with it.
+//!
 //! Four files next to these folders are used by all of them: `file` (a file on its way), `failure` (errors
 //! and exit codes), `shutdown` (the request to end) and `threads` (threads whose panic ends the daemon).
 //!
@@ -32,6 +35,7 @@ mod file;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod identity;
 mod intake;
 mod observe;
 #[doc(hidden)]

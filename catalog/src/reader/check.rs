@@ -66,8 +66,15 @@ fn invariants() -> Vec<(&'static str, String)> {
             ),
         ),
         (
-            "is to be tried again, and is not rejected",
-            "SELECT path FROM cutout WHERE retry IS NOT NULL AND reason IS NULL".into(),
+            "has a position that is not whole",
+            "SELECT path FROM cutout
+             WHERE (ra IS NULL) <> (dec IS NULL) OR (ra IS NULL) <> (healpix IS NULL)"
+                .into(),
+        ),
+        (
+            "has a position outside of the sphere",
+            "SELECT path FROM cutout WHERE NOT (ra >= 0 AND ra < 360 AND dec BETWEEN -90 AND 90)"
+                .into(),
         ),
         (
             "has an answer whose probabilities do not sum to 1",

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use galmorph_cutout::FramingSettings;
+use galmorph_cutout::{Framing, FramingSettings};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::Reader;
@@ -41,7 +41,7 @@ pub enum StaleReason {
     /// Its size or time is another, or the kernel says that something else about it was changed after it was
     /// recorded: another file may have taken its place.
     Changed,
-    /// It was rejected, and is to be tried again.
+    /// It is to be read again: it was rejected, or more became known of its object.
     Retry,
     /// The model has not answered for it, or only as it was shown before the framing was changed.
     OtherAnswer,
@@ -87,7 +87,7 @@ impl Reader {
                          OR EXISTS (SELECT 1 FROM other_answer AS other
                                     WHERE other.digest = cutout.digest AND other.model = ?4
                                         AND other.rendering = cutout.rendering),
-                     rendering, width, height
+                     rendering, width, height, radius
                  FROM cutout WHERE path = ?1",
             )?;
             let values = params![
@@ -106,7 +106,7 @@ impl Reader {
             };
             let reason = match (unchanged, rejected) {
                 (false, _) => StaleReason::Changed,
-                (true, true) if retry => StaleReason::Retry,
+                (true, _) if retry => StaleReason::Retry,
                 (true, false) if !answered && wanted.reclassify => StaleReason::OtherAnswer,
                 (true, _) => return Ok(FileStatus::Done { rejected }),
             };
@@ -155,7 +155,7 @@ impl Reader {
     }
 }
 
-/// Whether the framing of a row is the one that is wanted for an image of its size.
+/// Whether the framing of a row is the one that is wanted for an image of its size and an object of its radius.
 fn is_shown_as(framing: &FramingSettings, row: &Row) -> rusqlite::Result<bool> {
     let rendering: Option<String> = row.get(4)?;
     let (width, height): (Option<u32>, Option<u32>) = (row.get(5)?, row.get(6)?);
@@ -165,7 +165,15 @@ fn is_shown_as(framing: &FramingSettings, row: &Row) -> rusqlite::Result<bool> {
     let plan = rendering
         .as_deref()
         .and_then(|rendering| rendering.split(SEPARATOR).next());
-    Ok(dimensions.is_some_and(|size| plan == Some(&framing.plan(size).key())))
+    let framing = framing.of_image(row.get(7)?, None);
+    // Where the scale is the file's own, only reading the file tells it. Whoever changes the radius has it read.
+    let may_be_by_radius = framing.radius.is_some()
+        && framing.pixel_scale.is_none()
+        && matches!(framing.framing, Framing::Auto | Framing::Radius);
+    Ok(dimensions.is_some_and(|size| {
+        plan == Some(&framing.plan(size).key())
+            || (may_be_by_radius && plan.is_some_and(|plan| plan.starts_with("radius ")))
+    }))
 }
 
 /// The number that a statement counts.

@@ -151,6 +151,11 @@ impl Reader {
         work().map_err(|error| fault(&self.path, "read", error))
     }
 
+    /// Whether a file of this path has a row.
+    pub fn has_row(&self, path: &Path) -> Result<bool, CatalogError> {
+        self.exists("SELECT 1 FROM cutout WHERE path = ?1", [path_text(path)])
+    }
+
     fn exists(&self, statement: &str, values: impl rusqlite::Params) -> Result<bool, CatalogError> {
         let find = || {
             let mut statement = self.connection.prepare_cached(statement)?;

@@ -13,6 +13,7 @@ fn watched(folder: &str) -> Watched {
             path: folder.into(),
             moves: false,
             framing: FramingSettings::default(),
+            identified: false,
         }],
         extensions: vec!["jpg".into()],
         exclude: vec!["@eaDir".into()],
@@ -151,6 +152,7 @@ fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
                     radius: Some(3.7),
                     pixel_scale: Some(0.262),
                 },
+                identified: true,
             }],
             follow_links: true,
             ..watched("")

@@ -1,5 +1,6 @@
 //! The one connection that writes: the daemon's.
 
+mod identity;
 mod moves;
 mod record;
 mod settle;
@@ -18,6 +19,7 @@ use crate::migration::{Ended, Supervisor};
 use crate::presence::Presence;
 use crate::{CatalogError, CatalogFault, migration, schema, shape};
 use galmorph_output::readable;
+pub use identity::{Described, Revision};
 pub use moves::{Move, Standing};
 pub use record::{Entry, SEPARATOR, Verdict, length, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
@@ -47,6 +49,8 @@ pub struct Writer {
     pub(crate) path: PathBuf,
     pub(crate) model: i64,
     presence: Presence,
+    /// The folders of which more is, or was, known than the names of the files.
+    pub(crate) identified: Vec<PathBuf>,
     /// `None` when every row shows what it should.
     pub(crate) settling: Option<Place>,
 }
@@ -104,6 +108,7 @@ impl Writer {
             path: path.to_owned(),
             model,
             presence,
+            identified: Vec::new(),
             settling: None,
         };
         writer.verify()?;
@@ -148,6 +153,11 @@ impl Writer {
     /// Where the catalog is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The watched folders of which a manifest or a pattern says more than the names of the files, or once did.
+    pub fn identified(&self) -> &[PathBuf] {
+        &self.identified
     }
 
     /// Records what became of some files, all or none.

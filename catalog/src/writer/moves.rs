@@ -110,7 +110,7 @@ impl Writer {
     }
 
     /// Does something to the row of each file, all or none.
-    fn update<T>(
+    pub(super) fn update<T>(
         &mut self,
         files: &[T],
         change: impl Fn(&Transaction, &T) -> rusqlite::Result<usize>,
@@ -138,7 +138,7 @@ impl Writer {
         })
     }
 
-    fn list<T>(
+    pub(super) fn list<T>(
         &self,
         statement: &str,
         values: impl Params,

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use blake3::Hash;
-use galmorph_cutout::{Probabilities, RejectReason, Shown};
+use galmorph_cutout::{Identity, Probabilities, RejectReason, Shown};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
+use super::identity::{IDENTITY, identity_values};
 use crate::schema::answer_columns;
 use crate::{ModelInUse, Stamp, time};
 use galmorph_output::path_text;
@@ -33,7 +34,7 @@ pub struct Entry {
     /// The stretch that made a picture of it, if it is a FITS image that the network saw.
     pub stretch: Option<String>,
     /// Which object it shows.
-    pub object_id: String,
+    pub identity: Identity,
     /// How often it was tried, this time included.
     pub attempts: u32,
     /// When it was found.
@@ -188,10 +189,9 @@ fn find_answer(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Ve
         .optional()
 }
 
-/// The columns of `cutout` that a verdict writes, besides those of the answer.
-const FILE: [&str; 12] = [
+/// The columns of `cutout` that a verdict writes, besides those of the identity and of the answer.
+const FILE: [&str; 11] = [
     "path",
-    "object_id",
     "digest",
     "bytes",
     "modified",
@@ -206,6 +206,7 @@ const FILE: [&str; 12] = [
 
 static UPSERT: LazyLock<String> = LazyLock::new(|| {
     let mut columns: Vec<String> = FILE.map(str::to_owned).into();
+    columns.extend(IDENTITY.map(str::to_owned));
     columns.extend(answer_columns());
     let places: Vec<String> = (1..=columns.len())
         .map(|number| format!("?{number}"))
@@ -267,13 +268,12 @@ fn keep_where(condition: &str) -> String {
     )
 }
 
-/// The values of [`FILE`].
+/// The values of [`FILE`] and of [`IDENTITY`].
 fn file_values(entry: &Entry) -> Vec<Value> {
     let (width, height) = entry.dimensions.unzip();
     let (reason, message) = entry.verdict.reason();
-    vec![
+    let mut values = vec![
         path_text(&entry.path).into(),
-        entry.object_id.clone().into(),
         entry.digest.map(|digest| digest.as_bytes().to_vec()).into(),
         sql_bytes(entry.stamp.bytes).into(),
         time::exact(entry.stamp.modified),
@@ -284,7 +284,9 @@ fn file_values(entry: &Entry) -> Vec<Value> {
         entry.attempts.into(),
         time::milliseconds(entry.first_seen).into(),
         time::milliseconds(Timestamp::now()).into(),
-    ]
+    ];
+    values.extend(identity_values(&entry.identity));
+    values
 }
 
 /// The values of the columns of a new answer.

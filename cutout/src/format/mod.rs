@@ -8,15 +8,17 @@
 //! Each format is one file here, which knows the format's first bytes and decodes it. To add a format,
 //! add its file, its variant of [`Format`], and its line in [`decode`].
 
+mod avm;
 mod fits;
 mod jpeg;
 mod limits;
 mod png;
+mod sky;
 
 pub use fits::Rendering;
 pub use limits::Limits;
 
-use crate::{Format, Image, RejectReason};
+use crate::{Format, Image, Position, PositionSource, RejectReason};
 
 /// Why some bytes are not an image that we classify.
 #[derive(Debug, thiserror::Error)]
@@ -120,23 +122,49 @@ pub fn decode_rendered(
 /// # Errors
 /// See [`DecodeError`].
 pub fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
-    dimensions_rendered(bytes, limits, &Rendering::default())
+    header(bytes, limits, &Rendering::default()).map(|header| header.dimensions)
 }
 
-/// The same, for an image whose bands are named by `rendering`.
+/// What the header of an image says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct ImageHeader {
+    /// Width and height in pixels.
+    pub dimensions: (u32, u32),
+    /// Where the middle of the image is on the sky, by the WCS of a FITS image or by AVM in another one.
+    pub position: Option<(Position, PositionSource)>,
+    /// The side of a pixel by the WCS, in arcseconds.
+    pub pixel_scale: Option<f64>,
+}
+
+impl ImageHeader {
+    /// That of a JPEG or PNG with this XMP packet.
+    fn of_picture(dimensions: (u32, u32), xmp: Option<&[u8]>) -> Self {
+        let packet = xmp.and_then(|packet| std::str::from_utf8(packet).ok());
+        let position = packet.and_then(|packet| avm::centre(packet, dimensions));
+        Self {
+            dimensions,
+            position: position.map(|position| (position, PositionSource::Avm)),
+            pixel_scale: None,
+        }
+    }
+}
+
+/// What the header of an image says, of which the bands are named by `rendering`. No pixel is decoded, so this says
+/// nothing about the rest of the file; the limits are those of [`decode`].
 ///
 /// # Errors
 /// See [`DecodeError`].
-pub fn dimensions_rendered(
+pub fn header(
     bytes: &[u8],
     limits: &Limits,
     rendering: &Rendering,
-) -> Result<(u32, u32), DecodeError> {
+) -> Result<ImageHeader, DecodeError> {
     limits.check_bytes(bytes.len() as u64)?;
     match Format::of(bytes).ok_or(DecodeError::NotAnImage)? {
-        Format::Fits => fits::dimensions(bytes, limits, rendering),
-        Format::Jpeg => jpeg::dimensions(bytes, limits),
-        Format::Png => png::dimensions(bytes, limits),
+        Format::Fits => fits::header(bytes, limits, rendering),
+        Format::Jpeg => jpeg::header(bytes, limits),
+        Format::Png => png::header(bytes, limits),
     }
 }
 
@@ -170,6 +198,42 @@ mod tests {
             .encode_image(image)
             .unwrap();
         bytes
+    }
+
+    /// A packet with the position of an object.
+    const XMP: &str = "<r xmlns:avm='http://www.communicatingastronomy.org/avm/1.0/'
+        avm:Spatial.CoordinateFrame='ICRS' avm:Spatial.Quality='Position'
+        avm:Spatial.ReferenceValue='10.5;-20.5'/>";
+
+    #[test]
+    fn a_position_is_found_in_the_packet_of_a_jpeg_and_of_a_png() {
+        let limits = Limits::default();
+        let position = |bytes: &[u8]| {
+            let header = header(bytes, &limits, &Rendering::default()).unwrap();
+            assert_eq!(header.dimensions, (20, 30));
+            assert_eq!(header.pixel_scale, None);
+            header.position
+        };
+        let expected = Position::new(10.5, -20.5).map(|at| (at, PositionSource::Avm));
+
+        let plain = jpeg(&gradient(20, 30));
+        assert_eq!(position(&plain), None);
+        let packet = ["http://ns.adobe.com/xap/1.0/\0", XMP].concat();
+        let length = (packet.len() as u16 + 2).to_be_bytes();
+        let segment = [&[0xFF, 0xE1], &length[..], packet.as_bytes()].concat();
+        let with = [&plain[..2], &segment, &plain[2..]].concat();
+        assert_eq!(position(&with), expected);
+        assert!(decode(&with, &limits).unwrap() == decode(&plain, &limits).unwrap());
+
+        let plain = png(gradient(20, 30));
+        assert_eq!(position(&plain), None);
+        let data = ["iTXtXML:com.adobe.xmp\0\0\0\0\0", XMP].concat();
+        let length = (data.len() as u32 - 4).to_be_bytes();
+        let sum = crc32fast::hash(data.as_bytes()).to_be_bytes();
+        let chunk = [&length[..], data.as_bytes(), &sum].concat();
+        // Behind the signature and the header.
+        let with = [&plain[..33], &chunk, &plain[33..]].concat();
+        assert_eq!(position(&with), expected);
     }
 
     fn reason(bytes: &[u8], limits: &Limits) -> &'static str {

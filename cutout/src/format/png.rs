@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
-use super::{DecodeError, Format, Limits};
+use super::{DecodeError, Format, ImageHeader, Limits};
 use crate::Image;
 use crate::image::Origin;
 
@@ -17,8 +17,14 @@ const BYTES_A_PIXEL: u64 = 8;
 /// A 16-bit sample over the 8-bit sample of the same brightness: 65535 / 255.
 const LEVELS_16_TO_8: f32 = 257.0;
 
-pub(super) fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
-    open(bytes, limits).map(|decoder| decoder.dimensions())
+pub(super) fn header(bytes: &[u8], limits: &Limits) -> Result<ImageHeader, DecodeError> {
+    let mut decoder = open(bytes, limits)?;
+    // A packet that can't be read says nothing; it is no reason to reject the image.
+    let xmp = decoder.xmp_metadata().ok().flatten();
+    Ok(ImageHeader::of_picture(
+        decoder.dimensions(),
+        xmp.as_deref(),
+    ))
 }
 
 /// Reads a file's header and checks the size that it claims. No pixel is decoded yet.

@@ -19,7 +19,7 @@ pub enum Framing {
     Paper,
     /// The whole image is the frame, whatever its number of pixels. Of an oblong one, the middle.
     Frame,
-    /// From the object's radius and the pixel scale.
+    /// From the object's radius and the pixel scale, where both are known; as [`Auto`](Self::Auto) where they aren't.
     Radius,
     /// The galaxy in the middle is found in the image, and its size is measured.
     Measured,
@@ -91,34 +91,50 @@ pub enum FramingFault {
 }
 
 impl FramingSettings {
-    /// Looks for what can't work.
+    /// Looks for lengths that are none.
     ///
     /// # Errors
-    /// See [`FramingFault`].
-    pub fn validate(&self) -> Result<(), FramingFault> {
+    /// See [`FramingFault::NotPositive`].
+    pub fn validate_lengths(&self) -> Result<(), FramingFault> {
         for (value, name) in [(self.radius, "radius"), (self.pixel_scale, "pixel_scale")] {
             if value.is_some_and(|value| !(value.is_finite() && value > 0.0)) {
                 return Err(FramingFault::NotPositive(name));
             }
         }
+        Ok(())
+    }
+
+    /// Looks for what can't work, where all that is known of the images are these settings.
+    ///
+    /// # Errors
+    /// See [`FramingFault`].
+    pub fn validate(&self) -> Result<(), FramingFault> {
+        self.validate_lengths()?;
         if self.framing == Framing::Radius && self.frame_side().is_none() {
             return Err(FramingFault::UnknownRadius);
         }
         Ok(())
     }
 
+    /// The same for one image: `radius` is its object's, and takes the place of that of all objects;
+    /// `pixel_scale` is what the file says of itself, and counts where the settings don't say it.
+    #[must_use]
+    pub fn of_image(&self, radius: Option<f64>, pixel_scale: Option<f64>) -> Self {
+        Self {
+            framing: self.framing,
+            radius: radius.or(self.radius),
+            pixel_scale: self.pixel_scale.or(pixel_scale),
+        }
+    }
+
     /// What they mean for an image of this width and height, in pixels.
-    ///
-    /// # Panics
-    /// If the settings are not [valid](Self::validate).
     pub fn plan(&self, (width, height): (u32, u32)) -> Plan {
         let by_radius = self.frame_side().map(|side| Plan::Radius { side });
         match self.framing {
             Framing::Paper => Plan::Paper,
             Framing::Frame => Plan::Frame,
             Framing::Measured => Plan::Measured,
-            Framing::Radius => by_radius.expect("valid settings have a radius if it is asked for"),
-            Framing::Auto => by_radius.unwrap_or({
+            Framing::Radius | Framing::Auto => by_radius.unwrap_or({
                 if (width, height) == (FRAME_SIDE, FRAME_SIDE) {
                     Plan::Paper
                 } else {
@@ -215,6 +231,25 @@ mod tests {
         };
         // 40 pixels of petroR90 are 50 pixels of the frame.
         assert!((side - 424.0 * 40.0 / 50.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_radius_of_the_object_and_the_scale_of_the_settings_go_first() {
+        let mut known = settings(Framing::Auto);
+        let side = |known: FramingSettings| match known.plan((424, 424)) {
+            Plan::Radius { side } => Some((side / 8.48).round()),
+            _ => None,
+        };
+        assert_eq!(side(known.of_image(Some(10.0), None)), None);
+        assert_eq!(side(known.of_image(None, Some(0.5))), None);
+        assert_eq!(side(known.of_image(Some(10.0), Some(0.5))), Some(20.0));
+        known.radius = Some(3.0);
+        known.pixel_scale = Some(0.1);
+        assert_eq!(side(known.of_image(Some(10.0), Some(0.5))), Some(100.0));
+        assert_eq!(side(known.of_image(None, None)), Some(30.0));
+        let wanted = settings(Framing::Radius);
+        assert_eq!(wanted.plan((64, 64)), Plan::Measured);
+        assert_eq!(side(wanted.of_image(Some(10.0), Some(0.5))), Some(20.0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use super::{Outcome, deep, images};
 use crate::config::{Examined, WatchArguments};
 use crate::failure::Failure;
+use crate::identity;
 use galmorph_catalog::Condition;
 use galmorph_output::{readable, visible};
 
@@ -60,6 +61,9 @@ impl Check {
                 Err(failure) => faults.add(&failure),
             }
         }
+        let (known, wrong) = identity::examine(&settings);
+        lines.extend(known);
+        faults.usage.extend(wrong);
         let mut output = io::stdout().lock();
         if quiet {
             lines.retain(|line| !line.starts_with("ok: "));

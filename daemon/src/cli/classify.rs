@@ -15,7 +15,8 @@ use super::filter::{command, program};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
-use crate::pipeline::{decode, object_id, size, with_signal};
+use crate::identity::object_id;
+use crate::pipeline::{decode, header, with_signal};
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
 use galmorph_catalog::{length, probability_columns, shortest, time};
@@ -164,8 +165,9 @@ pub(super) fn read_image(
         .and_then(|open| open.take(limits.max_bytes + 1).read_to_end(&mut bytes))
         .map_err(|error| error.to_string())?;
     let read = || {
-        let dimensions = size(&bytes, limits, rendering)?;
-        let plan = framing.plan(dimensions);
+        let header = header(&bytes, limits, rendering)?;
+        let dimensions = header.dimensions;
+        let plan = framing.of_image(None, header.pixel_scale).plan(dimensions);
         let side = plan.decoded_side(preprocessing, dimensions);
         Ok((decode(&bytes, limits, side, rendering)?, plan))
     };

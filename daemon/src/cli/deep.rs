@@ -158,7 +158,7 @@ impl Reconciliation {
         };
         tell("in a folder and not in the catalog", &self.new);
         tell("changed since they were recorded", &self.changed);
-        tell("rejected, queued for another attempt", &self.retry);
+        tell("queued to be read again", &self.retry);
         tell(
             "not classified by the model in use with the framing in use",
             &self.other_answer,

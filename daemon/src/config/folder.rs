@@ -10,12 +10,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use galmorph_catalog::WatchedFolder;
-use galmorph_cutout::{Framing, FramingSettings, Rendering, Stretch};
+use galmorph_cutout::{
+    Framing, FramingFault, FramingSettings, NamePattern, PatternFault, Rendering, Stretch,
+};
 use rustix::fs::{Access, access};
 use toml::Value;
 
-use super::check;
 use super::value::{Choice, Item, SettingValue, Shape, not};
+use super::{ManifestSettings, check};
 
 const DONE: &str = "done";
 const REJECTED: &str = "rejected";
@@ -64,6 +66,10 @@ pub(crate) struct Folder {
     pub(crate) pixel_scale: Option<f64>,
     /// How its FITS images are shown.
     pub(crate) rendering: Rendering,
+    /// How its files are named.
+    pub(crate) name: Option<NamePattern>,
+    /// The tables that say which objects its files show.
+    pub(crate) manifests: Vec<ManifestSettings>,
 }
 
 impl From<PathBuf> for Folder {
@@ -76,6 +82,8 @@ impl From<PathBuf> for Folder {
             radius: None,
             pixel_scale: None,
             rendering: Rendering::DEFAULT,
+            name: None,
+            manifests: Vec::new(),
         }
     }
 }
@@ -103,6 +111,7 @@ impl From<&Folder> for WatchedFolder {
             path: folder.path.clone(),
             moves: folder.after == After::Move,
             framing: folder.framing(),
+            identified: folder.name.is_some() || !folder.manifests.is_empty(),
         }
     }
 }
@@ -119,6 +128,17 @@ impl Folder {
             framing: self.framing.unwrap_or(framing),
             radius: self.radius,
             pixel_scale: self.pixel_scale,
+        }
+    }
+
+    /// Looks for settings that can't work, if `framing` is that of folders that say nothing of it.
+    pub(crate) fn validate(&self, framing: Framing) -> Result<(), FramingFault> {
+        let framing = self.framing_or(framing);
+        // A manifest may have the radius of each object, and a FITS image its own scale.
+        if self.manifests.is_empty() {
+            framing.validate()
+        } else {
+            framing.validate_lengths()
         }
     }
 
@@ -198,7 +218,8 @@ impl Folder {
 }
 
 /// What a folder can be given, for messages.
-const KEYS: &str = "path, after, framing, radius, pixel_scale, stretch, bands and colours";
+const KEYS: &str =
+    "path, after, framing, radius, pixel_scale, stretch, bands, colours, name and manifest";
 
 /// `"/in"`, or `{ path = "/in", after = "move", framing = "frame", stretch = "legacy" }`.
 impl SettingValue for Folder {
@@ -222,6 +243,20 @@ impl SettingValue for Folder {
                 "framing" => folder.framing = Option::from_toml(value).map_err(in_key)?,
                 "radius" => folder.radius = Option::from_toml(value).map_err(in_key)?,
                 "pixel_scale" => folder.pixel_scale = Option::from_toml(value).map_err(in_key)?,
+                "name" => {
+                    let text = String::from_toml(value).map_err(in_key)?;
+                    let pattern = text
+                        .parse()
+                        .map_err(|fault: PatternFault| fault.to_string());
+                    folder.name = Some(pattern.map_err(in_key)?);
+                }
+                "manifest" => {
+                    folder.manifests = match value {
+                        Value::Array(_) => Vec::from_toml(value),
+                        one => ManifestSettings::from_toml(one).map(|one| vec![one]),
+                    }
+                    .map_err(in_key)?;
+                }
                 "stretch" => {
                     folder.rendering.stretch = Some(Stretch::from_toml(value).map_err(in_key)?);
                 }
@@ -295,6 +330,43 @@ mod tests {
             let fault = read(&format!("path = '/in'\n{setting}")).unwrap_err();
             assert!(fault.starts_with(expected), "{fault}");
         }
+    }
+
+    #[test]
+    fn a_folder_says_which_objects_its_files_show() {
+        let read = |text: &str| Folder::from_toml(text.parse::<toml::Table>().unwrap().into());
+        let text =
+            "path = '/in'\nname = 'cutout_{ra}_{dec}'\nmanifest = ['a.csv', { path = 'b.csv' }]";
+        let folder = read(text).unwrap();
+        assert_eq!(folder.name.unwrap().to_string(), "cutout_{ra}_{dec}");
+        assert_eq!(folder.manifests.len(), 2);
+        assert_eq!(
+            read("path = '/in'\nmanifest = 'a'")
+                .unwrap()
+                .manifests
+                .len(),
+            1
+        );
+        for (setting, expected) in [
+            ("name = 'x'", "name: none of {object_id}"),
+            ("name = 'x_{ra}'", "name: {ra} and {dec} need each other"),
+            ("manifest = 3", "manifest: 3 is not a path in quotes, or"),
+            (
+                "manifest = ['a', 3]",
+                "manifest: 3 is not a path in quotes, or",
+            ),
+        ] {
+            let fault = read(&format!("path = '/in'\n{setting}")).unwrap_err();
+            assert!(fault.starts_with(expected), "{fault}");
+        }
+        // The radius that is asked for may be the manifest's.
+        let by_radius = |text: &str| {
+            let folder = read(&format!("path = '/in'\nframing = 'radius'\n{text}")).unwrap();
+            folder.validate(Framing::Auto)
+        };
+        assert!(by_radius("").is_err() && by_radius("name = '{object_id}'").is_err());
+        assert_eq!(by_radius("manifest = 'm.csv'"), Ok(()));
+        assert!(by_radius("manifest = 'm.csv'\npixel_scale = 0").is_err());
     }
 
     #[test]

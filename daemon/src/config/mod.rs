@@ -16,12 +16,13 @@
 //! | `value` | the types that a setting can have, and their faults in plain words |
 //! | `check` | the ranges |
 //! | `overrides` | the flags |
-//! | `folder`, `order`, `endpoint` | settings with a type of their own |
+//! | `folder`, `manifest`, `order`, `endpoint` | settings with a type of their own |
 //! | `resolve` | reading, checking and preparing everything that the settings name |
 
 mod check;
 mod endpoint;
 mod folder;
+mod manifest;
 mod order;
 mod overrides;
 mod resolve;
@@ -45,6 +46,9 @@ use overrides::{flag, image_flag, model_flag};
 
 pub(crate) use endpoint::Endpoint;
 pub(crate) use folder::{After, Folder};
+#[cfg(test)]
+pub(crate) use manifest::ColumnNames;
+pub(crate) use manifest::ManifestSettings;
 pub(crate) use order::Order;
 pub(crate) use overrides::{ImageOverrides, ModelOverrides, Overrides};
 pub(crate) use resolve::{Examined, Setup, WatchArguments, load_model};
@@ -53,6 +57,7 @@ pub(crate) use resolve::{Examined, Setup, WatchArguments, load_model};
 table::settings! {
     /// Folders to watch, including their sub-folders. { path = "...", after = "move" } moves files that
     /// are done, and were left alone for as long as files must settle, to its sub-folders done and rejected.
+    /// name = "cutout_{ra}_{dec}" and manifest = "..." say which objects its files show.
     folders: Vec<Folder> = Vec::new(), anything;
     /// How the part of an image is found that the network looks at: "auto", "paper", "frame", "radius" or
     /// "measured". A folder may have another: { path = "...", framing = "frame" }. It may also give the radius of

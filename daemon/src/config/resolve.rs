@@ -1,7 +1,7 @@
 //! From the command line to settings that can be used: reads the configuration, overrides it by the flags,
 //! and looks at everything that it names.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
@@ -76,7 +76,7 @@ impl WatchArguments {
             ..own
         };
         let own = config.rendered(vec![own]).remove(0);
-        if let Err(fault) = framing.validate() {
+        if let Err(fault) = own.validate(framing.framing) {
             faults.push(format!("folder '{}': {fault}", readable(folder)));
         }
         if faults.is_empty() {
@@ -177,15 +177,20 @@ pub(super) fn true_names(
     let mut found = Vec::new();
     for folder in folders {
         let name = readable(&folder.path);
-        let settings = folder.framing_or(framing);
-        if let Err(fault) = settings.validate() {
+        if let Err(fault) = folder.validate(framing) {
             faults.push(format!("folder '{name}': {fault}"));
             continue;
         }
-        let framed = Folder {
-            framing: Some(settings.framing),
+        let mut framed = Folder {
+            framing: Some(folder.framing.unwrap_or(framing)),
             ..folder.clone()
         };
+        for manifest in &mut framed.manifests {
+            // It may not be there yet, so it has no true name.
+            if let Ok(path) = path::absolute(&manifest.path) {
+                manifest.path = path;
+            }
+        }
         let true_name = folder.path.canonicalize();
         match true_name.and_then(|path| Ok((path.metadata()?, path))) {
             Ok((metadata, path)) if metadata.is_dir() => found.push(Folder { path, ..framed }),

@@ -91,7 +91,7 @@ impl Selection {
     }
 
     /// The watched folders.
-    pub(super) fn folders(&self) -> &[Folder] {
+    pub(crate) fn folders(&self) -> &[Folder] {
         &self.folders
     }
 

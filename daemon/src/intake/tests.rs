@@ -163,7 +163,7 @@ impl<I> Fixture<I> {
             rendering: None,
             shown: None,
             stretch: None,
-            object_id: "x".into(),
+            identity: galmorph_cutout::Identity::named("x".into()),
             attempts: file.origin.failures + 1,
             first_seen: file.origin.first_seen,
             verdict: Verdict::rejected(RejectReason::Broken, "by the test"),

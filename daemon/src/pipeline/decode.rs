@@ -13,20 +13,20 @@ use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
 use galmorph_cutout::{
-    DecodeError, Image, Limits, Plan, Preprocessing, RejectReason, Rendering, decode_rendered,
-    dimensions_rendered, name_and_extension,
+    DecodeError, Identity, Image, ImageHeader, Limits, Plan, Preprocessing, RejectReason,
+    Rendering, decode_rendered,
 };
 
 use super::pending::{Content, Pending};
 use super::{Judged, Prepared};
 use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
+use crate::identity::Identities;
 use crate::intake::Selection;
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, Stage, timed};
 use crate::shutdown::Shutdown;
 use galmorph_catalog::{CatalogError, Entry, Reader, SEPARATOR, Verdict};
 use galmorph_inference::catch;
-use galmorph_output::path_text;
 
 /// One thread of the pool.
 pub(super) struct Decoder<'a> {
@@ -34,6 +34,7 @@ pub(super) struct Decoder<'a> {
     pub(super) limits: Limits,
     pub(super) preprocessing: Preprocessing,
     pub(super) catalog: Reader,
+    pub(super) identities: &'a Identities,
     pub(super) model: i64,
     pub(super) pending: &'a Pending,
     pub(super) stop: Shutdown,
@@ -77,7 +78,7 @@ impl Decoder<'_> {
 
     /// Reads a file, and passes it on to the classifiers, to the recorder or back to the intake.
     fn prepare(&self, taken: TakenFile) -> Result<(), Ended> {
-        let mut entry = blank_entry(&taken);
+        let mut entry = blank_entry(&taken, self.identity(&taken.path));
         let bytes = match self.files(Stage::Read, || read(&taken, self.selection, &self.limits)) {
             Ok(bytes) => bytes,
             Err(Fault::Back(how)) => return self.give_back(taken, how),
@@ -89,14 +90,19 @@ impl Decoder<'_> {
         let digest = self.work(Stage::Decode, || blake3::hash(&bytes));
         entry.digest = Some(digest);
         let fits = self.fits_rendering(&taken.path);
-        let dimensions = match self.work(Stage::Decode, || size(&bytes, &self.limits, fits)) {
-            Ok(dimensions) => dimensions,
+        let read = || header(&bytes, &self.limits, fits);
+        let header = match self.work(Stage::Decode, read) {
+            Ok(header) => header,
             Err((reason, message)) => {
                 entry.verdict = Verdict::rejected(reason, &message);
                 return self.judge(Judged { taken, entry });
             }
         };
-        let plan = self.selection.framing_of(&taken.path).plan(dimensions);
+        let dimensions = header.dimensions;
+        entry.identity.complete(header.position);
+        let framing = self.selection.framing_of(&taken.path);
+        let framing = framing.of_image(entry.identity.radius, header.pixel_scale);
+        let plan = framing.plan(dimensions);
         let rendering = key(plan, fits);
         entry.rendering = Some(rendering.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
@@ -167,6 +173,13 @@ impl Decoder<'_> {
         folder.map_or(PLAIN, |folder| &folder.rendering)
     }
 
+    /// What is known of the object that a file shows, before it is read.
+    fn identity(&self, path: &Path) -> Identity {
+        self.identities.note_name(path);
+        let has_row = |path: &Path| self.catalog.has_row(path).unwrap_or(false);
+        self.identities.of(path, has_row)
+    }
+
     fn work<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
         let work = || timed(self.observer, stage, work);
         self.mark.during(Activity::Work, work)
@@ -187,7 +200,7 @@ impl Decoder<'_> {
 }
 
 /// The entry of a file before it is read. Its verdict is right if the catalog has the answer.
-pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
+pub(super) fn blank_entry(taken: &TakenFile, identity: Identity) -> Entry {
     Entry {
         path: taken.path.clone(),
         stamp: taken.seen.stamp,
@@ -196,18 +209,11 @@ pub(super) fn blank_entry(taken: &TakenFile) -> Entry {
         rendering: None,
         shown: None,
         stretch: None,
-        object_id: object_id(&taken.path),
+        identity,
         attempts: taken.origin.failures + 1,
         first_seen: taken.origin.first_seen,
         verdict: Verdict::Known,
     }
-}
-
-/// Surveys name a cutout after its object, so the file name without its ending is the object's id.
-pub(crate) fn object_id(path: &Path) -> String {
-    let (name, _) = name_and_extension(path);
-    let name = name.expect("the path of a file ends in its name");
-    path_text(Path::new(name))
 }
 
 fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec<u8>, Fault> {
@@ -252,13 +258,13 @@ pub(crate) fn decode(
     guarded(|| decode_rendered(bytes, limits, side, rendering))
 }
 
-/// The width and height in pixels of an image, from its header. A fault is its reason and its message.
-pub(crate) fn size(
+/// What the header of an image says. A fault is its reason and its message.
+pub(crate) fn header(
     bytes: &[u8],
     limits: &Limits,
     rendering: &Rendering,
-) -> Result<(u32, u32), (RejectReason, String)> {
-    guarded(|| dimensions_rendered(bytes, limits, rendering))
+) -> Result<ImageHeader, (RejectReason, String)> {
+    guarded(|| galmorph_cutout::header(bytes, limits, rendering))
 }
 
 /// How the image of a file is shown, as text: of one content and one model, there is one answer for each.
@@ -335,15 +341,5 @@ mod tests {
                 ..
             })
         ));
-    }
-
-    #[test]
-    fn an_object_is_named_by_its_file() {
-        assert_eq!(
-            object_id(Path::new("/a/587722981741363294.jpg")),
-            "587722981741363294"
-        );
-        assert_eq!(object_id(Path::new("/a/ngc.1300.png")), "ngc.1300");
-        assert_eq!(object_id(Path::new("/a/ngc.1300.fits.fz")), "ngc.1300");
     }
 }

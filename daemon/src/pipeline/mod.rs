@@ -44,13 +44,14 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use crate::config::WatchSettings;
 use crate::failure::{Failure, InternalFault};
 use crate::file::{DepartedFile, Errand, TakenFile};
+use crate::identity::Identities;
 use crate::intake::{Intake, IntakeChannels, IntakeOptions, IntakeReport};
 use crate::observe::watchdog::Monitor;
 use crate::observe::{LastError, Observer, Tally};
 use crate::shutdown::Shutdown;
 use crate::threads::{Worker, spawn};
 use backoff::patiently;
-pub(crate) use decode::{decode, object_id, size, with_signal};
+pub(crate) use decode::{decode, header, with_signal};
 use galmorph_catalog::{Entry, Reader, RequiredModel, Writer};
 use galmorph_inference::Model;
 use pending::Pending;
@@ -106,10 +107,20 @@ pub(crate) struct PipelineContext<'a> {
 }
 
 impl<'a> PipelineContext<'a> {
-    fn for_recorder(&self, drain: bool) -> record::RecorderContext<'a> {
+    fn for_recorder<'b>(
+        &self,
+        drain: bool,
+        identities: &'b Identities,
+    ) -> record::RecorderContext<'b>
+    where
+        'a: 'b,
+    {
         record::RecorderContext {
             exit: self.exit,
             drain,
+            identities,
+            reclassify: self.settings.reclassify,
+            settle: self.settings.settle,
             observer: self.observer,
             last_error: self.last_error,
         }
@@ -174,6 +185,7 @@ pub(crate) fn run(
 
     let selection = options.selection.clone();
     let relocator = Relocator::new(selection.clone());
+    let identities = Identities::new(selection.clone());
     let intake = Intake::new(
         options,
         reader()?,
@@ -195,6 +207,7 @@ pub(crate) fn run(
             limits: settings.limits,
             preprocessing: model.card.preprocessing.clone(),
             catalog: reader()?,
+            identities: &identities,
             model: model_id,
             pending: &pending,
             stop: stop.clone(),
@@ -215,7 +228,7 @@ pub(crate) fn run(
         monitor.register("record"),
         relocator,
         tally,
-        context.for_recorder(drain),
+        context.for_recorder(drain, &identities),
     );
     // Before the first scan, so that it finds each file where its row says.
     recorder.put_in_order()?;

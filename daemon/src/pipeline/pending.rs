@@ -75,6 +75,7 @@ mod tests {
     use super::super::decode::blank_entry;
     use super::super::{Judged, TakenFile};
     use super::*;
+    use galmorph_cutout::Identity;
 
     fn file() -> TakenFile {
         TakenFile::named("a")
@@ -86,7 +87,7 @@ mod tests {
 
     fn waits(pending: &Pending, text: &str) -> bool {
         let judged = |taken: TakenFile| Judged {
-            entry: blank_entry(&taken),
+            entry: blank_entry(&taken, Identity::named("a".into())),
             taken,
         };
         let file = file();

@@ -8,7 +8,7 @@
 //! mark from those that can't be tried again.
 //!
 //! After each commit, and when there has been no work for a moment, it brings some rows to show the answers of a
-//! model that is in use again.
+//! model that is in use again, and to say what a new manifest says of their objects.
 //!
 //! When there has been no work for a moment, it tidies up. It writes the last error into the catalog, and
 //! empties SQLite's write-ahead log, which would stay as large as it ever was. If a reader still needs the
@@ -24,6 +24,7 @@ use super::backoff::patiently;
 use super::pending::Pending;
 use super::relocate::{Relocator, departures, put_back, record_outcomes};
 use crate::file::{DepartedFile, Departure, Errand};
+use crate::identity::{Identities, Sweep};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{LastError, Observer, Stage, Tally, timed};
 use crate::shutdown::Shutdown;
@@ -45,6 +46,9 @@ pub(super) struct Recorder<'a> {
     departed: Sender<DepartedFile>,
     mark: ThreadMark,
     relocator: Relocator,
+    sweep: Sweep,
+    // Whether manifests were looked at.
+    is_identified: bool,
     context: RecorderContext<'a>,
     written_error: Option<LoggedError>,
     tally: Tally,
@@ -59,6 +63,11 @@ pub(super) struct RecorderContext<'a> {
     /// has time to wait for the catalog.
     pub(super) exit: &'a Shutdown,
     pub(super) drain: bool,
+    pub(super) identities: &'a Identities,
+    /// Whether files are read again that would be shown in another way.
+    pub(super) reclassify: bool,
+    /// How long manifests must stay unchanged before they are read.
+    pub(super) settle: Duration,
     pub(super) observer: &'a dyn Observer,
     pub(super) last_error: &'a LastError,
 }
@@ -79,6 +88,8 @@ impl<'a> Recorder<'a> {
             departed,
             mark,
             relocator,
+            sweep: Sweep::default(),
+            is_identified: false,
             context,
             written_error: None,
             tally,
@@ -87,15 +98,37 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Finishes the moves that an earlier daemon began.
+    /// Finishes the moves that an earlier daemon began, and looks for manifests that are new.
     pub(super) fn put_in_order(&mut self) -> Result<(), CatalogError> {
-        let _files = self.mark.begin(Activity::Files);
-        let RecorderContext { exit, drain, .. } = self.context;
+        let mark = self.mark.clone();
+        let _files = mark.begin(Activity::Files);
+        let RecorderContext {
+            exit,
+            drain,
+            settle,
+            ..
+        } = self.context;
         patiently(exit, drain, || {
             // Before each scan, so that an idle daemon notices, too.
             self.writer.verify()?;
             Relocator::recover(&mut self.writer)
-        })
+        })?;
+        let is_first = !std::mem::replace(&mut self.is_identified, true);
+        for folder in self.context.identities.refresh(is_first, settle, exit) {
+            if self.writer.identified().contains(&folder) {
+                self.sweep.begin(folder);
+                self.untidy = Some((Instant::now(), IDLE));
+            }
+        }
+        // A drain has one scan, which has to find what was marked.
+        while drain && !exit.requested() && patiently(exit, drain, || self.identify())? {}
+        Ok(())
+    }
+
+    /// Brings some more rows up to date with what is known of their objects. Returns whether there are more.
+    fn identify(&mut self) -> Result<bool, CatalogError> {
+        let reclassify = self.context.reclassify;
+        (self.sweep).step(&mut self.writer, self.context.identities, reclassify)
     }
 
     /// Records until `input` ends, runs `errands`, and puts files in order before each scan that `scans`
@@ -202,6 +235,7 @@ impl<'a> Recorder<'a> {
         // Under load there may be no idle moment for long.
         self.write_error()?;
         self.settle()?;
+        self.identify_if_possible()?;
         self.untidy = Some((Instant::now() + IDLE, IDLE));
         Ok(())
     }
@@ -213,11 +247,11 @@ impl<'a> Recorder<'a> {
             return Ok(());
         };
         let _catalog = self.mark.begin(Activity::Catalog);
-        if self.settle()? {
+        if self.settle()? || self.identify_if_possible()? {
             self.untidy = Some((Instant::now(), IDLE));
             return Ok(());
         }
-        let is_tidy = self.write_error()? && self.empty_log()?;
+        let is_tidy = self.write_error()? && self.empty_log()? && self.sweep.is_done();
         if !is_tidy {
             let pause = (pause * 2).min(LONGEST_PAUSE);
             self.untidy = Some((Instant::now() + pause, pause));
@@ -256,6 +290,18 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// The same as [`identify`](Self::identify), later where the catalog is locked. An error means that it is lost.
+    fn identify_if_possible(&mut self) -> Result<bool, CatalogError> {
+        match self.identify() {
+            Ok(more) => Ok(more),
+            Err(fault @ CatalogError::Lost(_)) => Err(fault),
+            Err(fault) => {
+                log::info!("{fault}");
+                Ok(false)
+            }
+        }
+    }
+
     fn empty_log(&self) -> Result<bool, CatalogError> {
         match self.writer.empty_log() {
             Ok(true) => {
@@ -286,6 +332,10 @@ impl<'a> Recorder<'a> {
         } = self.context;
         let record = || patiently(exit, drain, || self.writer.record(&entries));
         timed(observer, Stage::Record, record)?;
+        patiently(exit, drain, || {
+            let reclassify = self.context.reclassify;
+            (self.context.identities).check_recorded(&mut self.writer, reclassify, &entries)
+        })?;
         let arrivals = group.iter().map(|judged| judged.taken.origin.arrived);
         for arrived in arrivals.flatten() {
             observer.answered(arrived.elapsed());

@@ -322,7 +322,7 @@ mod tests {
     use super::*;
     use crate::file::Origin;
     use galmorph_catalog::{ModelInUse, Reader, Verdict};
-    use galmorph_cutout::RejectReason;
+    use galmorph_cutout::{Identity, RejectReason};
 
     #[test]
     fn names_are_numbered_before_their_ending() {
@@ -410,7 +410,7 @@ mod tests {
         let mut writer = Writer::open(&place("c.sqlite"), &model).unwrap();
         let mut begin = |name: &str| {
             let file = stored(&place(name), name);
-            let mut entry = blank_entry(&file);
+            let mut entry = blank_entry(&file, Identity::named("x".into()));
             entry.verdict = Verdict::rejected(RejectReason::Broken, "by the test");
             writer.record(&[entry]).unwrap();
             let to = place(&format!("{name}.moved"));

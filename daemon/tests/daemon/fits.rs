@@ -14,7 +14,7 @@ fn header(cards: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A galaxy as a cube of three bands of 32-bit floats, rows from the bottom. `cards` are added to its header.
-fn cube(seed: u32, cards: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn cube(seed: u32, cards: &[(&str, &str)]) -> Vec<u8> {
     let picture = galaxy(seed);
     let (width, height) = picture.dimensions();
     let (width, height) = (width.to_string(), height.to_string());
@@ -38,7 +38,7 @@ fn cube(seed: u32, cards: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-const LEGACY: [(&str, &str); 2] = [("SURVEY", "'DECaLS  '"), ("BANDS", "'grz     '")];
+pub(crate) const LEGACY: [(&str, &str); 2] = [("SURVEY", "'DECaLS  '"), ("BANDS", "'grz     '")];
 
 fn outcome(dir: &Dir, object: &str) -> String {
     dir.ask(&format!(

@@ -21,6 +21,7 @@ mod file_system;
 mod fits;
 mod framing;
 mod hostile_names;
+mod identity;
 mod images;
 mod internal;
 mod known;

@@ -201,11 +201,7 @@ fn a_deep_check_holds_the_catalog_against_the_folders() {
         "in a folder and not in the catalog",
         "/new.jpg",
     );
-    named(
-        &ran.stdout,
-        "rejected, queued for another attempt",
-        "/bad.jpg",
-    );
+    named(&ran.stdout, "queued to be read again", "/bad.jpg");
     assert!(ran.stdout.contains("ok: 2 files"), "{}", ran.stdout);
 
     // A folder without any of its files is hardly one that someone tidied up.

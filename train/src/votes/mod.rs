@@ -1,15 +1,14 @@
 //! From volunteers' votes to a clean, labelled sample (the paper's section 2).
 //!
 //! ```text
-//! CSV, FITS -> table -> reader (cumulative fractions) -> cuts (Table 1) -> sample -> labels + split
+//! CSV, FITS, Parquet -> table -> reader (cumulative fractions) -> cuts (Table 1) -> sample -> labels + split
 //! ```
 //!
-//! `tree` knows what a column means: it is the decision tree of Galaxy Zoo 2. `table` and `fits` know
-//! how a file is read. A TOML file, read by [`Cuts`], says which galaxy is of which class. None of them
+//! `tree` knows what a column means: it is the decision tree of Galaxy Zoo 2. `table` knows
+//! how a file is read (by `galmorph-table`). A TOML file, read by [`Cuts`], says which galaxy is of which class. None of them
 //! knows of the others.
 
 mod cuts;
-mod fits;
 mod reader;
 mod sample;
 mod split;

@@ -30,9 +30,9 @@ use std::borrow::Cow;
 
 pub use rendering::Rendering;
 
-use super::{DecodeError, Format, Limits};
-use crate::Image;
+use super::{DecodeError, Format, ImageHeader, Limits};
 use crate::image::{Origin, centre};
+use crate::{Image, Position, PositionSource};
 use bands::Bands;
 use file::FitsFile;
 use stretch::Band;
@@ -45,16 +45,27 @@ pub(super) fn is_fits(bytes: &[u8]) -> bool {
     bytes.starts_with(SIGNATURE) || gzip::begins_with(bytes, SIGNATURE)
 }
 
-/// The size of a file's image, from its headers alone.
-pub(super) fn dimensions(
+/// What the headers of a file say.
+pub(super) fn header(
     bytes: &[u8],
     limits: &Limits,
     rendering: &Rendering,
-) -> Result<(u32, u32), DecodeError> {
+) -> Result<ImageHeader, DecodeError> {
     let bytes = unpacked(bytes, limits)?;
-    let bands = Bands::of(&FitsFile::open(&bytes, limits)?, &rendering.bands)?;
-    limits.check_dimensions(bands.width, bands.height)?;
-    Ok((bands.width, bands.height))
+    let file = FitsFile::open(&bytes, limits)?;
+    let bands = Bands::of(&file, &rendering.bands)?;
+    let dimensions = (bands.width, bands.height);
+    limits.check_dimensions(dimensions.0, dimensions.1)?;
+    let first = &bands.planes[0];
+    let sky = wcs::centre(&file.images[first.image].header, first.axes, dimensions);
+    Ok(ImageHeader {
+        dimensions,
+        position: sky.and_then(|sky| {
+            let position = Position::new(sky.ra, sky.dec)?;
+            Some((position, PositionSource::Wcs))
+        }),
+        pixel_scale: sky.map(|sky| sky.pixel_scale),
+    })
 }
 
 /// Decodes a file to the part that [`Image::keep_centre`] keeps of it.

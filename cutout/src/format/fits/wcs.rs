@@ -9,6 +9,7 @@
 //! Calabretta & Greisen 2002 (A&A 395, 1077), sections 2 and 5.1.3; Shupe et al. 2005 (ASP Conf. 347, 491)
 //! for SIP.
 
+use super::super::sky::from_plane;
 use super::header::Header;
 use crate::SkyCentre;
 
@@ -174,18 +175,6 @@ fn sip(header: &Header, letter: &str, u: f64, v: f64) -> Option<f64> {
         }
     }
     Some(sum)
-}
-
-/// From the plane that touches the sphere at `ra0`, `dec0` back to the sphere. Radians in, degrees out, the
-/// right ascension from 0 to 360.
-fn from_plane(xi: f64, eta: f64, ra0: f64, dec0: f64) -> (f64, f64) {
-    let (sin, cos) = dec0.sin_cos();
-    let depth = cos - eta * sin;
-    let ra = ra0 + xi.atan2(depth);
-    let dec = (sin + eta * cos).atan2(xi.hypot(depth));
-    let ra = ra.to_degrees().rem_euclid(360.0);
-    // A tiny negative angle comes out as 360 itself.
-    (if ra == 360.0 { 0.0 } else { ra }, dec.to_degrees())
 }
 
 #[cfg(test)]

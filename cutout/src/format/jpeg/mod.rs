@@ -28,7 +28,7 @@ use self::planes::{Plane, Region};
 use self::progressive::{Coefficients, Progressive};
 use self::scan::ScanHeader;
 use self::sequential::Sequential;
-use super::{DecodeError, Format, Limits};
+use super::{DecodeError, Format, ImageHeader, Limits};
 use crate::Image;
 use crate::image::{Origin, centre};
 
@@ -41,6 +41,10 @@ const SOI: u8 = 0xD8;
 const EOI: u8 = 0xD9;
 /// Start of scan: compressed data follows its header.
 const SOS: u8 = 0xDA;
+/// Metadata of programs: EXIF, XMP.
+const APP1: u8 = 0xE1;
+/// What an XMP packet begins with in its segment.
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Quantisation tables.
 const DQT: u8 = 0xDB;
 /// Huffman tables.
@@ -102,12 +106,24 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, side: u32) -> Result<Image, 
     Ok(Image::from_bytes((kept_width, kept_height), channels, pixels).with_origin(origin))
 }
 
-/// The size that the header claims.
-pub(super) fn dimensions(bytes: &[u8], limits: &Limits) -> Result<(u32, u32), DecodeError> {
+/// What the header claims.
+pub(super) fn header(bytes: &[u8], limits: &Limits) -> Result<ImageHeader, DecodeError> {
     let frame = File::open(bytes)?.read_header()?;
     let size = (frame.width as u32, frame.height as u32);
     limits.check_dimensions(size.0, size.1)?;
-    Ok(size)
+    Ok(ImageHeader::of_picture(size, xmp(bytes)))
+}
+
+/// The XMP packet before the picture, if there is one.
+fn xmp(bytes: &[u8]) -> Option<&[u8]> {
+    let mut file = File::open(bytes).ok()?;
+    loop {
+        match file.next_segment().ok()? {
+            (APP1, segment) if segment.starts_with(XMP) => return Some(&segment[XMP.len()..]),
+            (SOS, _) => return None,
+            _ => {}
+        }
+    }
 }
 
 /// A file, and how far it was read.

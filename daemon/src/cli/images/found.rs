@@ -5,12 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use galmorph_cutout::{
-    DecodeError, Flags, Image, Limits, Look, Preprocessing, RejectReason, decode_rendered,
+    DecodeError, Flags, Image, Limits, Look, Position, PositionSource, Preprocessing, RejectReason,
+    decode_rendered, header,
 };
 use serde::Serialize;
 
 use super::advice::{Advice, advise};
 use crate::config::Folder;
+use crate::identity::object_id;
 use crate::intake::OtherFiles;
 use galmorph_inference::catch;
 use galmorph_output::path_text;
@@ -33,6 +35,8 @@ pub(super) struct Findings {
     pub(super) rejected: BTreeMap<&'static str, Example>,
     /// How the others are framed.
     pub(super) framing: BTreeMap<&'static str, usize>,
+    /// How many have a position, by what says it: the name, or the content.
+    pub(super) positions: BTreeMap<&'static str, usize>,
     pub(super) measured: Measurements,
     pub(super) flags: BTreeMap<&'static str, Example>,
     pub(super) colours: Colours,
@@ -118,6 +122,7 @@ impl Findings {
             sizes: BTreeMap::new(),
             rejected: BTreeMap::new(),
             framing: BTreeMap::new(),
+            positions: BTreeMap::new(),
             measured: Measurements::default(),
             flags: BTreeMap::new(),
             colours: Colours::default(),
@@ -151,10 +156,12 @@ impl Findings {
             Err(error) => return self.reject(error.reason(), file),
         };
         *self.sizes.entry(image.dimensions()).or_default() += 1;
-        let shown = own
-            .framing()
-            .plan(image.dimensions())
-            .show(&image, preprocessing);
+        let header = catch(|| header(&bytes, limits, &own.rendering));
+        let header = header.ok().and_then(Result::ok);
+        self.add_position(file, own, header.and_then(|header| header.position));
+        let scale = header.and_then(|header| header.pixel_scale);
+        let framing = own.framing().of_image(None, scale);
+        let shown = (framing.plan(image.dimensions())).show(&image, preprocessing);
         let name = shown.frame.framing.as_str();
         *self.framing.entry(name).or_default() += 1;
         self.add_flags(shown.flags, file);
@@ -165,6 +172,20 @@ impl Findings {
 
     fn reject(&mut self, reason: RejectReason, file: &Path) {
         count(&mut self.rejected, reason.as_str(), file);
+    }
+
+    fn add_position(
+        &mut self,
+        file: &Path,
+        own: &Folder,
+        content: Option<(Position, PositionSource)>,
+    ) {
+        let named = own.name.as_ref();
+        let named = named.and_then(|pattern| pattern.read(&object_id(file)));
+        let named = named.and_then(|identity| identity.position);
+        for (_, source) in named.into_iter().chain(content) {
+            *self.positions.entry(source.as_str()).or_default() += 1;
+        }
     }
 
     fn add_flags(&mut self, flags: Flags, file: &Path) {

@@ -29,6 +29,9 @@ impl Findings {
         }
         lines.push(row("sizes", &self.sizes_in_words()));
         lines.push(row("framing", &counts(&self.framing)));
+        if !self.positions.is_empty() {
+            lines.push(row("positions", &counts(&self.positions)));
+        }
         let measured = &self.measured;
         if let (Some(side), Some(part)) = (measured.frame_side, measured.part_of_image) {
             let text = format!(

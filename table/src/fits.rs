@@ -1,4 +1,4 @@
-//! FITS binary tables (FITS standard 4.0, section 7.3), as far as a table of votes needs them: one value
+//! FITS binary tables (FITS standard 4.0, section 7.3), as far as tables of votes and of positions need them: one value
 //! a cell.
 //!
 //! Cells are returned as text, as a faithful CSV export would have them. An id of 18 digits stays exact,
@@ -7,7 +7,7 @@
 //!
 //! The crate fitsio-pure reads the table. It is in memory as a whole: Hart et al.'s catalogue has 168 MB.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use fitsio_pure::bintable::{
     BinaryColumnData, BinaryColumnDescriptor, parse_binary_table_columns, read_binary_column,
@@ -15,6 +15,8 @@ use fitsio_pure::bintable::{
 use fitsio_pure::hdu::{Hdu, HduInfo, parse_fits};
 use fitsio_pure::header::Card;
 use fitsio_pure::value::Value;
+
+use crate::{Row, TableError};
 
 /// 2^64: enough for every type of integer, and far from where a sum would overflow.
 const LARGEST_OFFSET: f64 = 18_446_744_073_709_551_616.0;
@@ -24,26 +26,13 @@ pub(super) struct BinaryTable {
     file: Vec<u8>,
     table: Hdu,
     columns: Vec<BinaryColumnDescriptor>,
-    names: Vec<String>,
     rows: usize,
     done: usize,
     /// The columns that are read, with their numbers.
     read: Vec<(usize, Column)>,
 }
 
-/// Why a file is no binary table that can be read here. The messages continue "cannot read votes
-/// 'x.fits': ".
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FitsError {
-    /// The system can't read the file.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// The file ends too early, contradicts the standard, or uses what this reader doesn't know.
-    #[error("{0}")]
-    Invalid(String),
-}
-
-impl From<fitsio_pure::Error> for FitsError {
+impl From<fitsio_pure::Error> for TableError {
     fn from(fault: fitsio_pure::Error) -> Self {
         Self::Invalid(match fault {
             fitsio_pure::Error::UnexpectedEof => "it ends too early".into(),
@@ -52,7 +41,7 @@ impl From<fitsio_pure::Error> for FitsError {
     }
 }
 
-impl From<String> for FitsError {
+impl From<String> for TableError {
     fn from(fault: String) -> Self {
         Self::Invalid(fault)
     }
@@ -79,7 +68,7 @@ enum Scaling {
 
 impl BinaryTable {
     /// Reads a file, and finds its first binary table.
-    pub(super) fn open(mut reader: impl Read) -> Result<Self, FitsError> {
+    pub(super) fn open(mut reader: impl Read) -> Result<Self, TableError> {
         let mut file = Vec::new();
         reader.read_to_end(&mut file)?;
         let parts = parse_fits(&file)?.hdus.into_iter();
@@ -94,7 +83,7 @@ impl BinaryTable {
         });
         let (table, row, rows, fields) = tables
             .next()
-            .ok_or_else(|| FitsError::Invalid("it holds no binary table".into()))?;
+            .ok_or_else(|| TableError::Invalid("it holds no binary table".into()))?;
         let columns = parse_binary_table_columns(&table.cards, fields)?;
         let bytes =
             (columns.iter()).try_fold(0_usize, |all, column| all.checked_add(column.byte_width));
@@ -102,9 +91,7 @@ impl BinaryTable {
             let fault = format!("its rows have {row} bytes (NAXIS1), and its columns others");
             return Err(fault.into());
         }
-        let name = |column: &BinaryColumnDescriptor| column.name.clone().unwrap_or_default();
         Ok(Self {
-            names: columns.iter().map(name).collect(),
             file,
             table,
             columns,
@@ -114,20 +101,28 @@ impl BinaryTable {
         })
     }
 
-    /// The columns' names.
-    pub(super) fn names(&self) -> &[String] {
-        &self.names
+    /// What the file says of the columns.
+    pub(super) fn columns(&self) -> Vec<crate::Column> {
+        let unit = |index: usize| match value(&self.table.cards, &format!("TUNIT{}", index + 1)) {
+            Some(Value::String(unit)) => Some(unit.trim().to_owned()),
+            _ => None,
+        };
+        let column = |(index, _)| crate::Column {
+            name: self.name(index).to_owned(),
+            unit: unit(index).filter(|unit| !unit.is_empty()),
+        };
+        self.columns.iter().enumerate().map(column).collect()
     }
 
-    /// The number of the next row, counted from 1, and the text of the cells in the columns `wanted`.
-    /// `None` after the last row.
-    pub(super) fn next_row(
-        &mut self,
-        wanted: &[usize],
-    ) -> Result<Option<(u64, Vec<String>)>, FitsError> {
+    fn name(&self, index: usize) -> &str {
+        self.columns[index].name.as_deref().unwrap_or_default()
+    }
+
+    /// The next row's cells in the columns `wanted`; `None` after the last row.
+    pub(super) fn next_row(&mut self, wanted: &[usize]) -> Result<Option<Row>, TableError> {
         for index in wanted {
             if !self.read.iter().any(|(read, _)| read == index) {
-                let fault = |fault: String| format!("column '{}': {fault}", self.names[*index]);
+                let fault = |fault: String| format!("column '{}': {fault}", self.name(*index));
                 let column = self.column(*index).map_err(fault)?;
                 self.read.push((*index, column));
             }
@@ -141,7 +136,10 @@ impl BinaryTable {
             let column = self.read.iter().find(|(read, _)| read == index);
             column.map_or_else(String::new, |(_, column)| column.text(row))
         };
-        Ok(Some((self.done as u64, wanted.iter().map(cell).collect())))
+        Ok(Some(Row {
+            number: self.done as u64,
+            cells: wanted.iter().map(cell).collect(),
+        }))
     }
 
     /// Reads a column. An error says what is wrong with it.

@@ -61,7 +61,7 @@ fn file(columns: &[ColumnSpec], row_bytes: usize, rows: &[u8]) -> Vec<u8> {
     [primary(), header(&cards), padded(rows.to_vec(), 0)].concat()
 }
 
-fn open(bytes: &[u8]) -> Result<BinaryTable, FitsError> {
+fn open(bytes: &[u8]) -> Result<BinaryTable, TableError> {
     BinaryTable::open(bytes)
 }
 
@@ -73,7 +73,27 @@ fn fault(bytes: &[u8]) -> String {
 fn cell(form: &str, others: &[(&str, &str)], bytes: &[u8]) -> String {
     let bytes = file(&[("x", form, others)], bytes.len(), bytes);
     let row = open(&bytes).unwrap().next_row(&[0]).unwrap();
-    row.unwrap().1.remove(0)
+    row.unwrap().cells.remove(0)
+}
+
+fn row(number: u64, cell: &str) -> Row {
+    let cells = vec![cell.to_owned()];
+    Row { number, cells }
+}
+
+#[test]
+fn a_column_says_its_unit() {
+    let bytes = file(
+        &[("ra", "D", &[("TUNIT", "'deg'")]), ("n", "B", &[])],
+        9,
+        &[0; 9],
+    );
+    let units = open(&bytes)
+        .unwrap()
+        .columns()
+        .into_iter()
+        .map(|column| column.unit);
+    assert_eq!(units.collect::<Vec<_>>(), [Some("deg".to_owned()), None]);
 }
 
 #[test]
@@ -130,9 +150,12 @@ fn columns_are_found_behind_those_that_are_not_read() {
     }
     let bytes = file(&columns, 26, &rows);
     let mut table = open(&bytes).unwrap();
-    assert_eq!(table.names(), ["bits", "heap", "it's", "none", "id"]);
-    assert_eq!(table.next_row(&[4]).unwrap(), Some((1, vec!["5".into()])));
-    assert_eq!(table.next_row(&[4]).unwrap(), Some((2, vec!["6".into()])));
+    let names: Vec<String> = (table.columns().into_iter())
+        .map(|column| column.name)
+        .collect();
+    assert_eq!(names, ["bits", "heap", "it's", "none", "id"]);
+    assert_eq!(table.next_row(&[4]).unwrap(), Some(row(1, "5")));
+    assert_eq!(table.next_row(&[4]).unwrap(), Some(row(2, "6")));
     assert_eq!(table.next_row(&[4]).unwrap(), None);
 
     let refused = |column| {
@@ -178,7 +201,7 @@ fn images_and_compressed_images_before_the_table_are_passed_over() {
     ];
     let bytes = parts.concat();
     let mut table = open(&bytes).unwrap();
-    assert_eq!(table.next_row(&[0]).unwrap(), Some((1, vec!["7".into()])));
+    assert_eq!(table.next_row(&[0]).unwrap(), Some(row(1, "7")));
 }
 
 #[test]

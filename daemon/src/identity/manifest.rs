@@ -1,0 +1,338 @@
+//! Tables that came with the images: which object each file shows, where it is and how large.
+//!
+//! Several manifests of a folder are read as one. A fault in any of them is a fault of all: a table that is wrong in
+//! one row may be wrong in others, and a wrong position looks like a right one.
+
+use std::cmp::Ordering;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use galmorph_cutout::Position;
+use galmorph_inference::catch;
+use galmorph_output::readable;
+use galmorph_table::{Table, TableError};
+
+use crate::config::ManifestSettings;
+
+/// The names of the columns that are looked for where none is configured, the first that is there.
+const FILE: [&str; 5] = ["file", "filename", "file_name", "path", "file_loc"];
+const OBJECT_ID: [&str; 5] = ["object_id", "objid", "id_str", "source_id", "id"];
+const RA: [&str; 1] = ["ra"];
+const DEC: [&str; 1] = ["dec"];
+const RADIUS: [&str; 2] = ["radius", "petror90"];
+
+/// How the units are written that coordinates and radii have.
+const DEGREES: [&str; 3] = ["deg", "degree", "degrees"];
+const ARCSECONDS: [&str; 3] = ["arcsec", "arcsecond", "arcseconds"];
+
+/// What the manifests of a folder say, by the name of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Manifest {
+    /// In the order of their names.
+    rows: Vec<Listed>,
+    /// How many radii are there and are none: zero, negative or no numbers.
+    pub(crate) without_radius: u64,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Listed {
+    /// The name of the file, with or without its ending.
+    name: Box<str>,
+    pub(crate) object_id: Option<Box<str>>,
+    pub(crate) position: Option<Position>,
+    /// In arcsec.
+    pub(crate) radius: Option<f64>,
+    /// Which of the manifests it is in, and where.
+    manifest: u32,
+    row: u64,
+}
+
+/// What tells one state of a file from another.
+pub(crate) type FileState = (u64, i64, i64, u64);
+
+/// How a manifest now is; `None` when it is not there.
+pub(crate) fn state(path: &Path) -> io::Result<Option<FileState>> {
+    match fs::metadata(path) {
+        // A pipe would be waited for.
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is not a file")),
+        Ok(metadata) => {
+            let time = (metadata.mtime(), metadata.mtime_nsec());
+            Ok(Some((metadata.len(), time.0, time.1, metadata.ino())))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How long a manifest must still be left alone before it counts as written to its end.
+pub(crate) fn unsettled(path: &Path, settle: Duration) -> Option<Duration> {
+    let modified = fs::metadata(path).ok()?.modified().ok()?;
+    let age = SystemTime::now().duration_since(modified).ok()?;
+    settle.checked_sub(age).filter(|rest| !rest.is_zero())
+}
+
+impl Manifest {
+    /// Reads the manifests of a folder. The fault names the file, and the row if it is in one.
+    pub(crate) fn read(manifests: &[ManifestSettings]) -> Result<Self, String> {
+        let mut all = Self::default();
+        for (number, manifest) in (0..).zip(manifests) {
+            // The readers of other people's formats may give up in their own way.
+            catch(|| all.add(number, manifest))
+                .unwrap_or_else(Err)
+                .map_err(|fault| format!("manifest '{}'{fault}", readable(&manifest.path)))?;
+        }
+        let place = |listed: &Listed| (listed.manifest, listed.row);
+        all.rows.sort_unstable_by(|one, other| {
+            let by_name = one.name.cmp(&other.name);
+            by_name.then(place(one).cmp(&place(other)))
+        });
+        all.merge(manifests)?;
+        all.rows.shrink_to_fit();
+        Ok(all)
+    }
+
+    /// How many files it names.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The row of a file: under its name, or else under its name without the ending.
+    pub(crate) fn find(&self, name: &str, stem: &str) -> Option<&Listed> {
+        let find = |wanted: &str| {
+            let found = self.rows.binary_search_by(|row| (*row.name).cmp(wanted));
+            found.ok().map(|index| &self.rows[index])
+        };
+        find(name).or_else(|| find(stem))
+    }
+
+    /// Adds the rows of one manifest. A fault goes on after its name.
+    fn add(&mut self, number: u32, manifest: &ManifestSettings) -> Result<(), String> {
+        let fault = |fault: TableError| format!(": {fault}");
+        let mut table = Table::open(&manifest.path).map_err(fault)?;
+        let columns = Columns::find(&table, manifest)?;
+        while let Some(row) = table.next_row(&columns.wanted).map_err(fault)? {
+            let listed = columns.listed(&row.cells, &mut self.without_radius);
+            let (name, object_id, position, radius) =
+                listed.map_err(|fault| format!(", row {}: {fault}", row.number))?;
+            self.rows.push(Listed {
+                name,
+                object_id,
+                position,
+                radius,
+                manifest: number,
+                row: row.number,
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes one row of those of one name. In one manifest, no name may be there twice; in two, they must agree.
+    fn merge(&mut self, manifests: &[ManifestSettings]) -> Result<(), String> {
+        let name_of = |row: &Listed| readable(&manifests[row.manifest as usize].path);
+        let mut fault = None;
+        self.rows.dedup_by(|later, first| {
+            if later.name != first.name || fault.is_some() {
+                return false;
+            }
+            if later.manifest == first.manifest {
+                fault = Some(format!(
+                    "manifest '{}', row {}: '{}' is in row {} too",
+                    name_of(later),
+                    later.row,
+                    later.name,
+                    first.row
+                ));
+            } else if let Err(what) = first.take_over(later) {
+                fault = Some(format!(
+                    "manifest '{}', row {}: '{}' has another {what} in '{}', row {}",
+                    name_of(later),
+                    later.row,
+                    later.name,
+                    name_of(first),
+                    first.row
+                ));
+            }
+            true
+        });
+        fault.map_or(Ok(()), Err)
+    }
+}
+
+impl Listed {
+    /// Takes over what another row of the same file says beyond this one. The fault is what they disagree on.
+    fn take_over(&mut self, other: &mut Self) -> Result<(), &'static str> {
+        fn one<T: PartialEq>(own: &mut Option<T>, other: Option<T>) -> Result<(), ()> {
+            if own.is_none() {
+                *own = other;
+            } else if other.is_some() && *own != other {
+                return Err(());
+            }
+            Ok(())
+        }
+        one(&mut self.object_id, other.object_id.take()).map_err(|()| "object id")?;
+        one(&mut self.position, other.position).map_err(|()| "position")?;
+        one(&mut self.radius, other.radius).map_err(|()| "radius")
+    }
+}
+
+/// Where in the rows everything is.
+#[derive(Debug)]
+struct Columns {
+    /// The columns that are read.
+    wanted: Vec<usize>,
+    /// Each as a place in `wanted`; that of the file's name is 0.
+    object_id: Option<usize>,
+    position: Option<(usize, usize)>,
+    radius: Option<usize>,
+}
+
+/// Name, object id, position and radius.
+type Cells = (Box<str>, Option<Box<str>>, Option<Position>, Option<f64>);
+
+impl Columns {
+    /// A fault goes on after the manifest's name.
+    fn find(table: &Table, manifest: &ManifestSettings) -> Result<Self, String> {
+        let find = |configured: &Option<String>, known: &[&str]| {
+            let names: Vec<&str> = match configured {
+                Some(name) => vec![name],
+                None => known.to_vec(),
+            };
+            for name in &names {
+                let found = table.find(name);
+                if let Some(index) = found.map_err(|fault| format!(" has {fault}"))? {
+                    return Ok(Some(index));
+                }
+            }
+            match configured {
+                Some(name) => Err(format!(" has no column '{name}' ({})", listing(table))),
+                None => Ok(None),
+            }
+        };
+        let columns = &manifest.columns;
+        let object_id = find(&columns.object_id, &OBJECT_ID)?;
+        // Where only the object is named, so are the files.
+        let Some(file) = find(&columns.file, &FILE)?.or(object_id) else {
+            let known = [FILE, OBJECT_ID].concat().join(", ");
+            return Err(format!(
+                " has no column with the names of the files: none of {known} ({})",
+                listing(table)
+            ));
+        };
+        let position = match (find(&columns.ra, &RA)?, find(&columns.dec, &DEC)?) {
+            (Some(ra), Some(dec)) => Some((ra, dec)),
+            (None, None) => None,
+            (Some(_), None) => return Err(format!(" has no column 'dec' ({})", listing(table))),
+            (None, Some(_)) => return Err(format!(" has no column 'ra' ({})", listing(table))),
+        };
+        let radius = find(&columns.radius, &RADIUS)?;
+        if position.is_none() && radius.is_none() && object_id.is_none_or(|id| id == file) {
+            return Err(format!(
+                " has no column ra and dec, radius or object_id ({})",
+                listing(table)
+            ));
+        }
+        if let Some((ra, dec)) = position {
+            for column in [ra, dec] {
+                check_unit(table, column, &DEGREES, "degrees")?;
+            }
+        }
+        if let Some(column) = radius {
+            check_unit(table, column, &ARCSECONDS, "arcsec")?;
+        }
+        let mut wanted = vec![file];
+        let mut place = |column: usize| {
+            wanted.push(column);
+            wanted.len() - 1
+        };
+        Ok(Self {
+            object_id: object_id.map(&mut place),
+            position: position.map(|(ra, dec)| (place(ra), place(dec))),
+            radius: radius.map(&mut place),
+            wanted,
+        })
+    }
+
+    fn listed(&self, cells: &[String], without_radius: &mut u64) -> Result<Cells, String> {
+        let name = cells[0].rsplit('/').next().unwrap_or_default();
+        if name.is_empty() {
+            return Err("no name of a file".into());
+        }
+        let id = self.object_id.map(|place| &*cells[place]);
+        let id = id.filter(|id| !id.is_empty());
+        if let Some(id) = id
+            && id.contains('.')
+            && id.parse::<f64>().is_ok()
+        {
+            return Err(format!(
+                "the id '{id}' was rounded to a decimal number by another program (keep ids as text)"
+            ));
+        }
+        let position = match self.position {
+            Some((ra, dec)) => position(&cells[ra], &cells[dec])?,
+            None => None,
+        };
+        let radius = match self.radius.map(|place| &*cells[place]) {
+            None | Some("") => None,
+            Some(text) => {
+                let fault = || format!("the radius '{text}' is not a number of arcsec");
+                let radius: f64 = text.parse().map_err(|_| fault())?;
+                if radius == f64::INFINITY {
+                    return Err(fault());
+                }
+                // Surveys write -9999 and the like for one that could not be measured.
+                let is_one = radius > 0.0;
+                *without_radius += u64::from(!is_one);
+                is_one.then_some(radius)
+            }
+        };
+        Ok((name.into(), id.map(Into::into), position, radius))
+    }
+}
+
+/// The position in two cells; `None` when both are empty.
+fn position(ra: &str, dec: &str) -> Result<Option<Position>, String> {
+    if ra.is_empty() && dec.is_empty() {
+        return Ok(None);
+    }
+    let degrees = |text: &str, name: &str| {
+        let number = text.parse::<f64>();
+        number.map_err(|_| format!("{name} '{text}' is not a number of degrees"))
+    };
+    let place = Position::new(degrees(ra, "ra")?, degrees(dec, "dec")?);
+    let fault = || format!("ra {ra}, dec {dec} is no place on the sky");
+    place.ok_or_else(fault).map(Some)
+}
+
+fn check_unit(table: &Table, column: usize, known: &[&str], wanted: &str) -> Result<(), String> {
+    let column = &table.columns()[column];
+    match &column.unit {
+        Some(unit) if !known.iter().any(|known| unit.eq_ignore_ascii_case(known)) => Err(format!(
+            ": column '{}' is in '{unit}', and not in {wanted}",
+            column.name
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The columns that are there, for a message.
+fn listing(table: &Table) -> String {
+    const SHOWN: usize = 20;
+    let columns = table.columns();
+    let mut text = String::from("it has ");
+    for (place, column) in columns.iter().take(SHOWN).enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        write!(text, "{comma}{}", column.name).expect("a string takes any text");
+    }
+    if columns.len().cmp(&SHOWN) == Ordering::Greater {
+        text.push_str(", ...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
