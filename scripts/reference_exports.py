@@ -48,7 +48,11 @@ def make_catalog(path):
         )
     connection.commit()
     connection.row_factory = sqlite3.Row
-    return [dict(row) for row in connection.execute("SELECT * FROM catalog WHERE label IS NOT NULL ORDER BY path")]
+    rows = [dict(row) for row in connection.execute("SELECT * FROM catalog ORDER BY path")]
+    for row in rows:
+        # In SQL, times have a blank; everywhere else they are ISO 8601.
+        row |= {name: row[name].replace(" ", "T") + "Z" for name in ("classified_at", "first_seen")}
+    return rows
 
 
 def is_missing(value):

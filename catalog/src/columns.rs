@@ -257,8 +257,7 @@ fn since_version_7() -> [ViewColumn; 9] {
     let columns = [
         plain(
             Column::real("entropy")
-                .unit("nat")
-                .meaning("Entropy of the probabilities; 0 where one class is certain"),
+                .meaning("Entropy of the probabilities in nats; 0 where one class is certain"),
         ),
         ViewColumn::made_of(
             Column::real("margin")

@@ -65,8 +65,8 @@ fn leaves(fixture: &Fixture, filter: Filter, expected: &str) {
     assert_eq!(paths(fixture, &of_a_model), expected, "{of_a_model:?}");
 }
 
-fn at(text: &str) -> Option<Timestamp> {
-    Some(text.parse().unwrap())
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
 }
 
 #[test]
@@ -82,10 +82,13 @@ fn each_filter_leaves_what_it_says() {
     with(&|filter| filter.min_confidence = Some(0.7), "/0/2/4/5");
     with(&|filter| filter.label = Some(Morphology::Round), "/1/3/5");
     with(
-        &|filter| filter.since = at("2023-11-14T22:15:20Z"),
+        &|filter| filter.since = Some(at("2023-11-14T22:15:20Z")),
         "/2/3/4/5",
     );
-    with(&|filter| filter.until = at("2023-11-14T22:15:20Z"), "/0/1");
+    with(
+        &|filter| filter.until = Some(at("2023-11-14T22:15:20Z")),
+        "/0/1",
+    );
     with(
         &|filter| filter.object_id = Some("1".into()),
         "/0/1/2/3/4/5",
@@ -147,7 +150,7 @@ fn filters_add_up() {
     leaves(&fixture, filter.clone(), "/0/2/4");
     let spirals = Filter {
         label: Some(Morphology::Spiral),
-        since: at("2023-11-14T22:14:00Z"),
+        since: Some(at("2023-11-14T22:14:00Z")),
         no_flags: vec![Flag::Saturated],
         ..filter
     };

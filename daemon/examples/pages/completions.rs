@@ -67,7 +67,7 @@ mod tests {
              COMP_WORDS=({}) COMP_CWORD={}
              _galmorph galmorph \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"
              printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            folder.path().display(),
+            folder.path().to_str().unwrap(),
             words
                 .iter()
                 .map(|word| format!("'{word}'"))

@@ -138,7 +138,7 @@ mod tests {
     /// All that are due at a moment, in their order.
     fn due(folders: &mut NewFolders, now: Instant) -> Vec<String> {
         std::iter::from_fn(|| folders.due(now))
-            .map(|folder| folder.display().to_string())
+            .map(|folder| folder.to_str().unwrap().to_owned())
             .collect()
     }
 

@@ -178,7 +178,7 @@ mod tests {
 
     fn names(queue: &mut Queue) -> Vec<String> {
         std::iter::from_fn(|| queue.pop())
-            .map(|file| file.path.display().to_string())
+            .map(|file| file.path.to_str().unwrap().to_owned())
             .collect()
     }
 

@@ -181,7 +181,13 @@ mod tests {
         while let Some(found) = scan.next(&selection(root)) {
             match found {
                 Found::File(path, _) => {
-                    names.push(path.strip_prefix(root).unwrap().display().to_string());
+                    names.push(
+                        path.strip_prefix(root)
+                            .unwrap()
+                            .to_str()
+                            .unwrap()
+                            .to_owned(),
+                    );
                 }
                 Found::Fault(fault) => panic!("{fault}"),
             }

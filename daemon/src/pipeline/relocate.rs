@@ -433,7 +433,7 @@ mod tests {
 
         Relocator::recover(&mut writer).unwrap();
         for path in [&not_yet, &moved, &written, &followed, &gone] {
-            assert!(writer.has_row(path).unwrap(), "{}", path.display());
+            assert!(writer.has_row(path).unwrap(), "{path:?}");
         }
         assert!(writer.unfinished_moves().unwrap().is_empty());
         let reader = Reader::open(&place("c.sqlite")).unwrap();

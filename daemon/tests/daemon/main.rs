@@ -8,6 +8,10 @@
     clippy::panic,
     reason = "a test that can't go on fails"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests name their own files, and settings and catalogs have names as they are"
+)]
 
 mod backlog;
 mod bad_input;
