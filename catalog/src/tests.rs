@@ -282,6 +282,20 @@ fn the_wide_view_shows_the_last_answer_of_each_file_and_no_rejected_ones() {
 }
 
 #[test]
+fn a_file_whose_known_answer_is_gone_gets_no_row_and_others_do() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    writer
+        .record(&[
+            entry("/a", "never", Verdict::Known),
+            entry("/b", "d1", classified(ANSWER)),
+        ])
+        .unwrap();
+    let paths = "SELECT group_concat(path) FROM cutout";
+    assert_eq!(fixture.ask::<String>(paths), "/b");
+}
+
+#[test]
 fn content_that_is_rejected_now_has_no_answer_though_it_had_one() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");

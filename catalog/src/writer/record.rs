@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, par
 use super::identity::{IDENTITY, identity_values};
 use crate::schema::answer_columns;
 use crate::{ModelInUse, Stamp, time};
-use galmorph_output::path_text;
+use galmorph_output::{path_text, readable};
 
 /// A file and what became of it: a row of `cutout`.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,11 +122,17 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
             let known = find_answer(transaction, key)?;
             values.extend(known.unwrap_or_else(|| answer_values(entry, answer, key)));
         }
-        (Verdict::Known, Some(key)) => {
-            // A row without the answer that it speaks of would be wrong; whoever asks again finds no answer.
-            let known = find_answer(transaction, key)?;
-            values.extend(known.ok_or(rusqlite::Error::QueryReturnedNoRows)?);
-        }
+        (Verdict::Known, Some(key)) => match find_answer(transaction, key)? {
+            Some(known) => values.extend(known),
+            None => {
+                // Only another program can have taken it away meanwhile.
+                log::warn!(
+                    "the answer for '{}' is gone from the catalog; the next scan takes the file again",
+                    readable(&entry.path)
+                );
+                return Ok(());
+            }
+        },
         _ => values.extend(answer_columns().iter().map(|column| match &**column {
             "rendering" => entry.rendering.clone().into(),
             _ => Value::Null,
