@@ -6,7 +6,15 @@
 
 use galmorph_cutout::Morphology;
 
-use crate::schema::{CLASSIFIED_AT, probability_columns};
+/// When an answer was given, as the views show it: it compares rightly with what SQLite's `datetime` makes. There is
+/// an index over exactly this expression.
+pub(crate) const CLASSIFIED_AT: &str =
+    "strftime('%Y-%m-%d %H:%M:%f', classified / 1000.0, 'unixepoch')";
+
+/// The column of each class's probability, in the order of the ids.
+pub fn probability_columns() -> [String; Morphology::COUNT] {
+    Morphology::names().map(|name| format!("p_{name}"))
+}
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,6 +39,7 @@ pub mod time;
 mod watch;
 mod writer;
 
+pub use columns::probability_columns;
 pub use error::{CatalogError, CatalogFault};
 pub use file::{Condition, in_use, inspect, sizes};
 pub use healpix::separation;
@@ -49,7 +50,6 @@ pub use reader::{
     StaleReason,
 };
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
-pub use schema::probability_columns;
 pub use stamp::Stamp;
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{

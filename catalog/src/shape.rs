@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use crate::schema;
-use crate::writer::is_settling;
 
 /// A thing in a schema, as it is told to people.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +109,7 @@ fn compare(connection: &Connection) -> rusqlite::Result<Vec<(Part, String, bool)
     let model = Connection::open_in_memory()?;
     schema::create(&model)?;
     // The views of a catalog that has gone back to a model are others for a while.
-    if is_settling(connection).unwrap_or(false) {
+    if schema::is_settling(connection).unwrap_or(false) {
         model.execute_batch(&schema::make_views(true))?;
     }
     let found = shape(connection)?;

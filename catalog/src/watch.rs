@@ -18,7 +18,8 @@ use crate::connect::{
 };
 use crate::error::{CatalogFault, fault, opening_fault};
 use crate::reader::freshness::{RequiredModel, count};
-use crate::writer::{Place, begin_settling, is_settling};
+use crate::schema::is_settling;
+use crate::writer::{Place, begin_settling};
 use crate::{CatalogError, Reader, Writer, time};
 use galmorph_output::{path_text, readable, text_path};
 

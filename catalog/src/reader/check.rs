@@ -7,8 +7,8 @@ use galmorph_cutout::{Morphology, RejectReason};
 use rusqlite::Connection;
 
 use super::Reader;
+use crate::columns::probability_columns;
 use crate::error::fault;
-use crate::schema::probability_columns;
 use crate::{CatalogError, shape};
 use galmorph_output::{text_path, visible};
 

@@ -10,8 +10,8 @@ use galmorph_cutout::{Framing, FramingSettings};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::Reader;
+use crate::columns::CLASSIFIED_AT;
 use crate::error::fault;
-use crate::schema::CLASSIFIED_AT;
 use crate::writer::{SEPARATOR, sql_bytes, unsigned};
 use crate::{ByReason, CatalogError, Stamp, time};
 use galmorph_output::path_text;

@@ -19,12 +19,11 @@ mod earlier;
 mod tables;
 mod views;
 
-use galmorph_cutout::Morphology;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 pub(crate) use earlier::{additions, bring_to_version_5};
 pub(crate) use tables::{answer_columns, file_tables, indexes};
-pub(crate) use views::{CLASSIFIED_AT, make_views, rows_of, select};
+pub(crate) use views::{make_views, rows_of, select};
 
 /// "glmr": says that an SQLite file is a galmorph catalog.
 pub(crate) const APPLICATION_ID: i32 = 0x676C_6D72;
@@ -47,7 +46,8 @@ pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// The column of each class's probability, in the order of the ids.
-pub fn probability_columns() -> [String; Morphology::COUNT] {
-    Morphology::names().map(|name| format!("p_{name}"))
+/// Whether rows are on their way to show the answers of the model in use.
+pub(crate) fn is_settling(connection: &Connection) -> rusqlite::Result<bool> {
+    let settling = connection.query_row("SELECT settling FROM watch", [], |row| row.get(0));
+    Ok(settling.optional()?.unwrap_or(false))
 }

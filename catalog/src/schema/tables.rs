@@ -2,8 +2,8 @@
 
 use galmorph_cutout::Morphology;
 
-use super::probability_columns;
-use super::views::CLASSIFIED_AT;
+use crate::columns::CLASSIFIED_AT;
+use crate::columns::probability_columns;
 
 /// The columns of `cutout` that say something of the file and of the object that it shows.
 pub(crate) const FILE: [&str; 20] = [

@@ -5,12 +5,7 @@ use std::fmt::Write as _;
 use galmorph_cutout::Morphology;
 
 use super::tables::{FILE, answer_columns};
-use crate::columns::{ViewColumn, catalog_view, rejected_view};
-
-/// When an answer was given, as the views show it: it compares rightly with what SQLite's `datetime` makes. There is
-/// an index over exactly this expression.
-pub(crate) const CLASSIFIED_AT: &str =
-    "strftime('%Y-%m-%d %H:%M:%f', classified / 1000.0, 'unixepoch')";
+use crate::columns::{CLASSIFIED_AT, ViewColumn, catalog_view, rejected_view};
 
 /// The statements that make the views. `settling` is whether the model in use has answers that its files' rows
 /// don't show yet.

@@ -23,7 +23,7 @@ pub use identity::{Described, Revision};
 pub use moves::{Move, Standing};
 pub use record::{Entry, SEPARATOR, Verdict, length, shortest};
 pub(crate) use record::{sql_bytes, unsigned};
-pub(crate) use settle::{Place, begin as begin_settling, is_settling};
+pub(crate) use settle::{Place, begin as begin_settling};
 
 /// The time between two lines of the log on a migration.
 const PAUSE: Duration = Duration::from_secs(5);

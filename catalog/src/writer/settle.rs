@@ -5,20 +5,14 @@
 //! first. That is right, and slow. Then the answers are brought to the rows, some at a time, between other work. When
 //! all are there, the view is the fast one again.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::Writer;
 use crate::CatalogError;
-use crate::schema::{answer_columns, make_views};
+use crate::schema::{answer_columns, is_settling, make_views};
 
 /// How many answers are brought over in one transaction.
 const STEP: u32 = 256;
-
-/// Whether rows are on their way to show the answers of the model in use.
-pub(crate) fn is_settling(connection: &Connection) -> rusqlite::Result<bool> {
-    let settling = connection.query_row("SELECT settling FROM watch", [], |row| row.get(0));
-    Ok(settling.optional()?.unwrap_or(false))
-}
 
 /// Begins to settle if there are answers of a model that no row shows, and makes the views that go with it. To be called
 /// in the transaction in which the model in use changes.
