@@ -62,6 +62,8 @@ fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
         rendering: Some("paper".into()),
         shown: None,
         stretch: None,
+        novelty: None,
+        prediction_set: None,
         identity: Identity::named("1".into()),
         attempts: 1,
         first_seen: Timestamp::now(),

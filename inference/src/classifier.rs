@@ -10,7 +10,8 @@
 use std::sync::Arc;
 
 use galmorph_cutout::{
-    Average, EarlyStop, ModelCard, Morphology, Probabilities, RejectReason, Scaling,
+    Average, ByClass, EarlyStop, ModelCard, Morphology, PredictionSet, Probabilities, RejectReason,
+    Scaling,
 };
 use tract_onnx::prelude::*;
 
@@ -30,6 +31,8 @@ pub struct Classifier {
     shape: [usize; 4],
     scaling: Scaling,
     early_stop: EarlyStop,
+    // The least probability of each class in a prediction set.
+    least: Option<ByClass<f64>>,
     // The order in which an image's views are looked at.
     order: Vec<usize>,
 }
@@ -53,6 +56,8 @@ pub struct Answer {
     /// How unlike the training images it is, averaged over its views: what
     /// [`Novelty`](galmorph_cutout::Novelty) of the model's card is about. `None` if the model doesn't say.
     pub novelty: Option<f32>,
+    /// The classes that are not ruled out at the coverage in use. `None` if the model has no thresholds for it.
+    pub set: Option<PredictionSet>,
 }
 
 /// An image's answer, or why there is none.
@@ -79,7 +84,8 @@ impl Refusal {
 }
 
 impl Classifier {
-    pub(crate) fn new(plan: Plan, card: &ModelCard) -> Self {
+    /// `least` is the least probability of each class in a prediction set; `None` for no sets.
+    pub(crate) fn new(plan: Plan, card: &ModelCard, least: Option<ByClass<f64>>) -> Self {
         let [channels, height, width] = card.preprocessing.view_shape();
         let views = card.preprocessing.view_count();
         Self {
@@ -89,6 +95,7 @@ impl Classifier {
             shape: [views, channels, height, width],
             scaling: card.scaling(),
             early_stop: card.early_stop,
+            least,
             order: card.early_stop.order(views),
         }
     }
@@ -182,8 +189,8 @@ struct Image<'a> {
 }
 
 impl Image<'_> {
-    /// The answer from the views so far, with or without their novelty.
-    fn answer(&self, has_novelty: bool) -> Outcome {
+    /// The answer from the views so far, with or without their novelty and a set.
+    fn answer(&self, has_novelty: bool, least: Option<&ByClass<f64>>) -> Outcome {
         let probabilities = self.average.answer().ok_or(Refusal::NoAnswer)?;
         let novelty = (self.novelty / self.average.seen() as f64) as f32;
         if !novelty.is_finite() {
@@ -192,6 +199,7 @@ impl Image<'_> {
         Ok(Answer {
             probabilities,
             novelty: has_novelty.then_some(novelty),
+            set: least.map(|least| PredictionSet::new(&probabilities, least)),
         })
     }
 }
@@ -267,7 +275,10 @@ impl<'a> Group<'a> {
     /// Takes in the network's answers. What was computed and not needed is not looked at.
     fn learn(&mut self, choices: &[Choice], outputs: &Outputs) {
         let Classifier {
-            early_stop, order, ..
+            early_stop,
+            least,
+            order,
+            ..
         } = &*self.classifier;
         for (number, ((image, _), row)) in choices.iter().zip(&outputs.rows).enumerate() {
             let image = &mut self.images[*image];
@@ -276,7 +287,7 @@ impl<'a> Group<'a> {
                 let novelty = outputs.novelty.as_ref().map(|novelty| novelty[number]);
                 image.novelty += f64::from(novelty.unwrap_or_default());
                 if early_stop.is_enough(&image.average, order.len()) {
-                    image.outcome = Some(image.answer(novelty.is_some()));
+                    image.outcome = Some(image.answer(novelty.is_some(), least.as_ref()));
                 }
             }
         }
@@ -380,6 +391,7 @@ mod tests {
             .iter()
             .map(|average| Answer {
                 probabilities: average.answer().unwrap(),
+                set: None,
                 novelty: None,
             })
             .collect();

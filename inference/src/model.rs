@@ -12,7 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use blake3::Hash;
-use galmorph_cutout::{CardError, EarlyStop, ModelCard, Morphology, PreprocessingError};
+use galmorph_cutout::{
+    ByClass, CardError, EarlyStop, Guarantee, ModelCard, Morphology, PreprocessingError,
+};
 use galmorph_engine::{DType, Kernel};
 use galmorph_output::readable;
 use serde::Serialize;
@@ -108,7 +110,13 @@ pub struct Options<'a> {
     pub early_stop: Option<EarlyStop>,
     /// What numbers are multiplied.
     pub precision: Precision,
+    /// How often the true class is to be in an image's prediction set, above 0 and below 1: one of the coverages in
+    /// the card. Without one, it is 0.95 if the card has that.
+    pub coverage: Option<f64>,
 }
+
+/// The coverage of prediction sets where none is asked for.
+const COVERAGE: f64 = 0.95;
 
 /// A network that is ready to run, and what is known of it.
 #[derive(Debug)]
@@ -120,6 +128,7 @@ pub struct Model {
     /// What computes its convolutions.
     pub kernel: Kernel,
     name: String,
+    least: Option<ByClass<f64>>,
     plan: Plan,
 }
 
@@ -187,6 +196,7 @@ impl Model {
             .ok_or(Fault::NotOnnx)?;
         let card = card_in_use(&proto, options)?;
         let name = name_in_use(&card, &card_in_use(&proto, Options::default())?);
+        let least = thresholds(&card, name == card.name, options.coverage)?;
         check_interface(&proto, &card)?;
         check_weights(&proto)?;
         let digest = blake3::hash(bytes.as_ref());
@@ -198,6 +208,7 @@ impl Model {
             digest,
             kernel,
             name,
+            least,
             plan,
         };
         model.try_out()?;
@@ -236,7 +247,7 @@ impl Model {
 
     /// One who runs the network: a thread's own, since a run needs scratch space.
     pub fn classifier(&self) -> Classifier {
-        Classifier::new(Arc::clone(&self.plan), &self.card)
+        Classifier::new(Arc::clone(&self.plan), &self.card, self.least)
     }
 
     /// A network that can't answer for a black image can't answer at all. It also makes the first real
@@ -274,6 +285,32 @@ fn card_in_use(proto: &ModelProto, options: Options<'_>) -> Result<ModelCard, Fa
         card.early_stop = EarlyStop::Never;
     }
     Ok(card)
+}
+
+/// The least probability of each class in a prediction set. They hold for the settings that they were fitted with, so
+/// under others there are none.
+fn thresholds(
+    card: &ModelCard,
+    has_own_settings: bool,
+    coverage: Option<f64>,
+) -> Result<Option<ByClass<f64>>, Fault> {
+    let conformal = card.conformal.as_ref().filter(|_| has_own_settings);
+    match (conformal, coverage) {
+        (Some(conformal), Some(coverage)) => conformal
+            .thresholds(coverage, Guarantee::ByClass)
+            .map(Some)
+            .map_err(|unknown| Fault::Contract(unknown.to_string())),
+        (Some(conformal), None) => Ok(conformal.thresholds(COVERAGE, Guarantee::ByClass).ok()),
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            let what = if has_own_settings {
+                "the model has no thresholds for prediction sets"
+            } else {
+                "the model's thresholds for prediction sets hold for its own scales and early stop alone"
+            };
+            Err(Fault::Contract(format!("{what}: leave out the coverage")))
+        }
+    }
 }
 
 fn name_in_use(card: &ModelCard, of_the_file: &ModelCard) -> String {

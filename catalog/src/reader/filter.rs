@@ -37,6 +37,12 @@ pub struct Filter {
     pub cone: Option<Cone>,
     /// Only objects whose position is known.
     pub with_position: bool,
+    /// Only answers in which each of these classes is at least so probable.
+    pub least: Vec<(Morphology, f64)>,
+    /// Only answers whose prediction set has exactly these classes.
+    pub set: Vec<Morphology>,
+    /// Only images that are at least so novel.
+    pub novelty: Option<f64>,
     /// Only images with all of these flags.
     pub flags: Vec<Flag>,
     /// Only images with none of these.
@@ -249,6 +255,32 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
     );
     let mut parts: Vec<&str> = Vec::new();
     let mut values: Vec<SqlValue> = Vec::new();
+    for (class, least) in &filter.least {
+        if *least > 0.5 {
+            // Then it is the label, and an index finds it.
+            let sql = "{}label = ? AND {}confidence >= ?";
+            let values = [class.name().to_owned().into(), (*least).into()];
+            conditions.push(Condition::new(sql, values));
+        } else {
+            let sql = format!("p_{} >= ?", class.name());
+            conditions.push(Condition::new(sql, [(*least).into()]));
+        }
+    }
+    if !filter.set.is_empty() {
+        // Classes are separated by bars, in an order of their own.
+        let bars = filter.set.len() - 1;
+        let mut sql =
+            format!("length(prediction_set) - length(replace(prediction_set, '|', '')) = {bars}");
+        let mut values = Vec::new();
+        for class in &filter.set {
+            sql.push_str(" AND instr('|' || prediction_set || '|', ?) > 0");
+            values.push(format!("|{}|", class.name()).into());
+        }
+        conditions.push(Condition::new(sql, values));
+    }
+    if let Some(novelty) = filter.novelty {
+        conditions.push(Condition::new("novelty >= ?", [novelty.into()]));
+    }
     if let Some(label) = filter.label {
         parts.push("{}label = ?");
         values.push(label.name().to_owned().into());

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use galmorph_output::path_text;
+use rusqlite::OptionalExtension as _;
 use rusqlite::types::Value as SqlValue;
 
 use super::{Query, Reader};
@@ -67,6 +68,19 @@ impl Reader {
                 (self.connection).prepare("SELECT name FROM pragma_table_info(?1)")?;
             let names = statement.query_map([view], |row| row.get(0))?;
             names.collect::<rusqlite::Result<_>>()
+        };
+        work().map_err(|error| fault(&self.path, "read", error))
+    }
+
+    /// The card of a model, as JSON: of the one of this name, or of the one in use. `None` if there is no such model.
+    pub fn card(&self, model: Option<&str>) -> Result<Option<String>, CatalogError> {
+        let work = || {
+            let statement = "SELECT card FROM model
+                 WHERE iif(?1 IS NULL, id = (SELECT watch.model FROM watch), name = ?1)
+                 ORDER BY id = (SELECT watch.model FROM watch) DESC, id DESC LIMIT 1";
+            (self.connection)
+                .query_row(statement, [model], |row| row.get(0))
+                .optional()
         };
         work().map_err(|error| fault(&self.path, "read", error))
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use blake3::Hash;
-use galmorph_cutout::{Identity, Probabilities, RejectReason, Shown};
+use galmorph_cutout::{Identity, PredictionSet, Probabilities, RejectReason, Shown};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
@@ -33,6 +33,10 @@ pub struct Entry {
     pub shown: Option<Shown>,
     /// The stretch that made a picture of it, if it is a FITS image that the network saw.
     pub stretch: Option<String>,
+    /// How unlike the training images it is, if the model says so.
+    pub novelty: Option<f32>,
+    /// The classes that are not ruled out, if the model says so.
+    pub prediction_set: Option<PredictionSet>,
     /// Which object it shows.
     pub identity: Identity,
     /// How often it was tried, this time included.
@@ -318,9 +322,8 @@ fn answer_values(entry: &Entry, answer: &Probabilities, key: &Key) -> Vec<Value>
         shown.map(|shown| shown.flags.to_string()).into(),
         entry.stretch.clone().into(),
         env!("CARGO_PKG_VERSION").to_owned().into(),
-        // The models so far say neither how new an image is to them nor which classes they rule out.
-        Value::Null,
-        Value::Null,
+        entry.novelty.map(shortest).into(),
+        entry.prediction_set.map(|set| set.to_string()).into(),
     ]);
     values
 }

@@ -148,6 +148,14 @@ pub(super) fn flag() -> OneOf<Flag> {
     }
 }
 
+/// A class and a purity, as in `spiral=0.98`.
+pub(super) fn purity(text: &str) -> Result<(Morphology, f64), String> {
+    let (class, fraction) = text
+        .split_once('=')
+        .ok_or("must be a class and a purity, such as spiral=0.98")?;
+    Ok(((label().parse)(class)?, probability(fraction)?))
+}
+
 /// A probability.
 pub(super) fn probability(text: &str) -> Result<f64, String> {
     let value: f64 = text

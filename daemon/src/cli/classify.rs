@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use galmorph_cutout::{
-    FramingSettings, Image, Limits, Morphology, Plan, Preprocessing, Probabilities, RejectReason,
-    Rendering, Shown,
+    FramingSettings, Image, Limits, Morphology, Plan, Preprocessing, RejectReason, Rendering, Shown,
 };
 
 use super::args::FramingArguments;
@@ -20,8 +19,7 @@ use crate::pipeline::{decode, header, with_signal};
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
 use galmorph_catalog::{length, probability_columns, shortest, time};
-use galmorph_inference::Classifier;
-use galmorph_inference::Model;
+use galmorph_inference::{Answer, Classifier, Model};
 use galmorph_output::{path_text, readable, visible};
 
 #[derive(Debug, Args)]
@@ -61,7 +59,7 @@ impl Classify {
                 match answer(file, &framing, &rendering, &model, &mut classifier) {
                     // The header is written with the first row, so that no row means no header.
                     Ok((answer, shown)) => {
-                        rows.row(&row(file, &answer, &shown, &model.card.name))?;
+                        rows.row(&row(file, &answer, &shown, model.name()))?;
                     }
                     Err(fault) => {
                         report(file, &fault);
@@ -89,6 +87,8 @@ fn columns() -> Columns<'static> {
         Column::real("frame_y"),
         Column::real("frame_side"),
         Column::text("flags"),
+        Column::real("novelty"),
+        Column::text("prediction_set"),
     ]);
     let whole = all.len();
     all.extend(["object_id", RUNNER_UP].map(Column::text));
@@ -99,7 +99,12 @@ fn columns() -> Columns<'static> {
     }
 }
 
-fn row(file: &Path, answer: &Probabilities, shown: &Shown, model: &str) -> Vec<Value> {
+fn row(file: &Path, answer: &Answer, shown: &Shown, model: &str) -> Vec<Value> {
+    let Answer {
+        probabilities: answer,
+        novelty,
+        set,
+    } = answer;
     let label = answer.label();
     let mut row = vec![
         Value::Text(path_text(file)),
@@ -116,6 +121,8 @@ fn row(file: &Path, answer: &Probabilities, shown: &Shown, model: &str) -> Vec<V
         Value::Real(length(frame.y)),
         Value::Real(length(frame.side)),
         Value::Text(flags.to_string()),
+        novelty.map_or(Value::Nothing, |novelty| Value::Real(shortest(novelty))),
+        set.map_or(Value::Nothing, |set| Value::Text(set.to_string())),
     ]);
     row.push(Value::Text(object_id(file)));
     let classes = Morphology::names().into_iter().zip(probabilities);
@@ -129,7 +136,7 @@ fn answer(
     rendering: &Rendering,
     model: &Model,
     classifier: &mut Classifier,
-) -> Result<(Probabilities, Shown), String> {
+) -> Result<(Answer, Shown), String> {
     let preprocessing = &model.card.preprocessing;
     let (image, plan) = read_image(file, framing, rendering, preprocessing)?;
     let image = with_signal(image).map_err(|(_, message)| message)?;
@@ -137,7 +144,7 @@ fn answer(
     let views = preprocessing.framed_views(&image, &shown.frame);
     let answer = classifier.classify(&views);
     answer
-        .map(|answer| (answer.probabilities, shown))
+        .map(|answer| (answer, shown))
         .map_err(|refusal| refusal.to_string())
 }
 

@@ -7,10 +7,10 @@ use clap::{Args, ValueHint};
 use galmorph_catalog::columns::{classified_columns, rejected_columns};
 use galmorph_catalog::export::Provenance;
 use galmorph_catalog::{Cone, Filter, Order, Query, Reader};
-use galmorph_cutout::{Flag, Morphology};
+use galmorph_cutout::{Flag, ModelCard, Morphology};
 use jiff::Timestamp;
 
-use super::args::{flag, label, probability, unknown};
+use super::args::{flag, label, probability, purity, unknown};
 use super::sky::cone;
 use super::when::time;
 use crate::failure::Failure;
@@ -31,6 +31,18 @@ pub(super) struct FilterArguments {
     /// Only predictions whose confidence is at most PROBABILITY (0 to 1)
     #[arg(long, value_name = "PROBABILITY", value_parser = probability, value_hint = ValueHint::Other)]
     max_confidence: Option<f64>,
+
+    /// A sample of CLASS with this purity, by the model's own measurements on galaxies that it was not trained on
+    #[arg(long, value_name = "CLASS=FRACTION", value_parser = purity, value_hint = ValueHint::Other)]
+    purity: Option<(Morphology, f64)>,
+
+    /// Only predictions whose set has exactly these classes, in any order
+    #[arg(long, value_name = "CLASSES", value_delimiter = ',', value_parser = label())]
+    set: Vec<Morphology>,
+
+    /// Only images at least so unlike those that the model was trained on: a number, or "limit" for the model's own
+    #[arg(long, value_name = "NOVELTY", value_hint = ValueHint::Other)]
+    novelty: Option<String>,
 
     /// Only predictions made from TIME on, in UTC: 2026-11-27, 2026-11-27T03:04:05Z, today, yesterday, or so long
     /// ago: 90m, 12h, 7d
@@ -86,7 +98,8 @@ pub(super) struct FilterArguments {
     /// The rejected files and why, in place of the predictions. A file stays rejected, under another model or
     /// other limits too, until it changes or galmorph retry queues it
     #[arg(long, conflicts_with_all = ["label", "min_confidence", "max_confidence", "since", "until", "id", "cone", "with_position",
-                                      "flag", "no_flag", "reviewed", "model"])]
+                                      "flag", "no_flag", "reviewed", "model", "purity", "set",
+                                      "novelty"])]
     pub(super) rejected: bool,
 }
 
@@ -95,6 +108,8 @@ impl FilterArguments {
     pub(super) fn is_default(&self) -> bool {
         self.filter()
             .is_ok_and(|filter| filter == Filter::default())
+            && self.purity.is_none()
+            && self.novelty.is_none()
             && !self.rejected
     }
 
@@ -114,7 +129,47 @@ impl FilterArguments {
             model: self.model.clone(),
             order: self.order()?,
             limit: self.limit,
+            set: self.set.clone(),
+            // These two need the model's card.
+            least: Vec::new(),
+            novelty: None,
         })
+    }
+
+    /// What the card of the model says of the rows that are wanted.
+    fn complete(&self, filter: &mut Filter, catalog: &Reader) -> Result<(), Failure> {
+        if self.purity.is_none() && self.novelty.is_none() && self.set.is_empty() {
+            return Ok(());
+        }
+        let card = catalog.card(self.model.as_deref())?;
+        let card: Option<ModelCard> = card.and_then(|card| serde_json::from_str(&card).ok());
+        let lacks = |what: &str| Failure::Usage(format!("the model in use says nothing of {what}"));
+        if let Some((class, wanted)) = self.purity {
+            let purity = card.as_ref().and_then(|card| card.purity.as_ref());
+            let purity = purity.ok_or_else(|| lacks("the purity of samples (--purity)"))?;
+            let level = purity.level(class, wanted).ok_or_else(|| {
+                Failure::Usage(format!(
+                    "the model reaches no purity of {wanted} for {class}"
+                ))
+            })?;
+            filter.least.push((class, level.threshold));
+        }
+        if !self.set.is_empty() && card.as_ref().is_none_or(|card| card.conformal.is_none()) {
+            return Err(lacks("sets of classes (--set)"));
+        }
+        if let Some(text) = &self.novelty {
+            let novelty = card.as_ref().and_then(|card| card.novelty.as_ref());
+            let novelty = novelty.ok_or_else(|| lacks("how novel images are (--novelty)"))?;
+            let least = match &**text {
+                "limit" => Some(novelty.threshold),
+                number => number.parse().ok(),
+            };
+            filter.novelty = Some(
+                least
+                    .ok_or_else(|| Failure::Usage("--novelty must be a number or limit".into()))?,
+            );
+        }
+        Ok(())
     }
 
     fn order(&self) -> Result<Option<Order>, Failure> {
@@ -142,7 +197,7 @@ impl FilterArguments {
 
     /// Opens a catalog, and gives the query for these rows.
     pub(super) fn open(&self, path: &Path) -> Result<(Reader, Query), Failure> {
-        let filter = self.filter()?;
+        let mut filter = self.filter()?;
         let of_any_version = Filter {
             label: filter.label,
             min_confidence: filter.min_confidence,
@@ -151,7 +206,8 @@ impl FilterArguments {
             ..Filter::default()
         };
         // Earlier versions lack columns, and write times in another way.
-        let catalog = if filter == of_any_version {
+        let needs_card = self.purity.is_some() || self.novelty.is_some();
+        let catalog = if filter == of_any_version && !needs_card {
             Reader::open(path)?
         } else {
             Reader::open_current(path)?
@@ -159,6 +215,7 @@ impl FilterArguments {
         if let Some(name) = &filter.model {
             require_model(&catalog, name)?;
         }
+        self.complete(&mut filter, &catalog)?;
         let query = if self.rejected {
             Query::rejected(&catalog, filter.order.as_ref(), filter.limit)?
         } else {

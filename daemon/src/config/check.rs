@@ -42,6 +42,20 @@ pub(super) fn at_least_a_moment(value: &f64) -> Result<(), String> {
     between(0.01, LONGEST)(value)
 }
 
+/// A fraction that is neither nothing nor everything.
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "every check takes a reference"
+)]
+pub(super) fn a_part(value: &Option<f64>) -> Result<(), String> {
+    match value {
+        Some(value) if !(*value > 0.0 && *value < 1.0) => {
+            Err(format!("{value} is not above 0 and below 1"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Checks test scales as the preprocessing would.
 #[allow(clippy::ptr_arg, reason = "a check takes a setting as it is stored")]
 pub(super) fn scales(scales: &Vec<u32>) -> Result<(), String> {

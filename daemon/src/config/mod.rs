@@ -40,7 +40,8 @@ use galmorph_inference::{Model, Options, Precision};
 
 use crate::failure::Failure;
 use check::{
-    anything, at_least_a_moment, bands, between, colours, extensions, names, scales, seconds,
+    a_part, anything, at_least_a_moment, bands, between, colours, extensions, names, scales,
+    seconds,
 };
 use overrides::{flag, image_flag, model_flag};
 
@@ -78,6 +79,9 @@ table::settings! {
     /// the label; or a confidence above 0.5 and below 1, when the average so far has it, or the label is
     /// settled. Default: the model's own, "never" for those that ship.
     early_stop: Option<EarlyStop> = None, anything, model_flag("--early-stop WHEN");
+    /// How often the true class is to be in the set of classes that the column prediction_set gives: a number above 0
+    /// and below 1 for which the model has thresholds. Default: 0.95, if the model has them.
+    coverage: Option<f64> = None, a_part, model_flag("--coverage FRACTION");
     /// Threads that run the network; 0 for one per core.
     workers: usize = 0, between(0, 1024), flag("--workers COUNT");
     /// Images that are handed to a worker and recorded together.
@@ -191,6 +195,8 @@ pub(crate) struct ModelSettings {
     /// When to skip test scales; `None` when the model says it.
     early_stop: Option<EarlyStop>,
     precision: Precision,
+    /// The coverage of prediction sets; `None` for the usual one.
+    coverage: Option<f64>,
 }
 
 impl Config {
@@ -257,6 +263,7 @@ impl Config {
             scales: self.scales.clone(),
             early_stop: self.early_stop,
             precision: self.precision,
+            coverage: self.coverage,
         }
     }
 }
@@ -281,6 +288,7 @@ impl ModelSettings {
             scales: &self.scales,
             early_stop: self.early_stop,
             precision: self.precision,
+            coverage: self.coverage,
         };
         load_model(self.path.as_deref(), options)
     }

@@ -163,6 +163,8 @@ impl<I> Fixture<I> {
             rendering: None,
             shown: None,
             stretch: None,
+            novelty: None,
+            prediction_set: None,
             identity: galmorph_cutout::Identity::named("x".into()),
             attempts: file.origin.failures + 1,
             first_seen: file.origin.first_seen,

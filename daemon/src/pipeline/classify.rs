@@ -36,7 +36,11 @@ fn judged((image, outcome): (Prepared, Outcome)) -> Judged {
         taken, mut entry, ..
     } = image;
     entry.verdict = match outcome {
-        Ok(answer) => Verdict::Classified(answer.probabilities),
+        Ok(answer) => {
+            entry.novelty = answer.novelty;
+            entry.prediction_set = answer.set;
+            Verdict::Classified(answer.probabilities)
+        }
         Err(refusal) => Verdict::rejected(refusal.reason(), &refusal.to_string()),
     };
     Judged { taken, entry }

@@ -209,6 +209,8 @@ pub(super) fn blank_entry(taken: &TakenFile, identity: Identity) -> Entry {
         rendering: None,
         shown: None,
         stretch: None,
+        novelty: None,
+        prediction_set: None,
         identity,
         attempts: taken.origin.failures + 1,
         first_seen: taken.origin.first_seen,

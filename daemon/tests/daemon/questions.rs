@@ -1,6 +1,7 @@
 //! What `query` can be asked, and how a question that can't be asked is refused.
 
 use crate::support::{Dir, Ran, jpeg};
+use crate::tiny;
 
 fn with_catalog() -> Dir {
     let dir = Dir::new();
@@ -145,4 +146,103 @@ fn settings_of_one_model_are_told_apart_by_name() {
     assert_eq!(names(), "zhu2019-small");
     assert_eq!(dir.ask::<i64>("SELECT settling FROM watch"), 0);
     dir.run(&["check", "inbox", "--deep"]).exits(0);
+}
+
+const PROBABILITIES: &str = "max(p_round, p_in_between, p_cigar, p_edge_on, p_spiral)";
+
+/// A model that says how far its answers can be trusted has that in each row, and rows are chosen by it.
+#[test]
+fn a_model_s_own_measure_of_its_answers_is_recorded_and_chosen_by() {
+    let dir = Dir::new();
+    tiny::write_one_with_trust(&dir.path("trust.onnx"));
+    for seed in 0..40 {
+        dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
+    }
+    let drain = |more: &[&str]| {
+        let words = ["watch", "inbox", "--drain", "--model", "trust.onnx"]
+            .iter()
+            .chain(more);
+        Ran::from(dir.galmorph(words).output().unwrap())
+    };
+    let ran = drain(&["--coverage", "0.99"]).exits(3);
+    ran.says_in_one_line(&["no thresholds for a coverage of 0.99", "0.9, 0.95"]);
+    drain(&["--coverage", "1.5"])
+        .exits(2)
+        .says_in_one_line(&["1.5 is not above 0 and below 1"]);
+    drain(&[]).exits(0);
+    assert_eq!(
+        dir.count("catalog WHERE prediction_set IS NULL OR novelty IS NULL"),
+        0
+    );
+    assert_eq!(
+        dir.count(&format!(
+            "catalog WHERE abs(novelty - {PROBABILITIES}) > 1e-6"
+        )),
+        0
+    );
+    // The label is the first of its set, and a set has every class that reaches 0.15.
+    let reach = ["round", "in_between", "cigar", "edge_on", "spiral"]
+        .map(|class| format!("(p_{class} >= 0.15 OR label = '{class}')"))
+        .join(" + ");
+    let size = "1 + length(prediction_set) - length(replace(prediction_set, '|', ''))";
+    let wrong = format!(
+        "catalog WHERE {reach} <> {size} OR instr(prediction_set || '|', label || '|') <> 1"
+    );
+    assert_eq!(dir.count(&wrong), 0);
+
+    let set: String = dir.ask("SELECT prediction_set FROM catalog ORDER BY path LIMIT 1");
+    let reversed: Vec<&str> = set.split('|').rev().collect();
+    let found = objects(&dir, &["--set", &reversed.join(","), "--sort", "path"]);
+    assert!(
+        found.split(' ').any(|object| object == "0"),
+        "{set}: {found}"
+    );
+    let novel = dir.count("catalog WHERE novelty >= 0.5");
+    let found = objects(&dir, &["--novelty", "limit"]);
+    assert_eq!(
+        found.split_whitespace().count(),
+        usize::try_from(novel).unwrap()
+    );
+    let class: String = dir.ask("SELECT label FROM catalog ORDER BY confidence DESC LIMIT 1");
+    let pure = dir.count(&format!("catalog WHERE p_{class} >= 0.4"));
+    let found = objects(&dir, &["--purity", &format!("{class}=0.9")]);
+    assert_eq!(
+        found.split_whitespace().count(),
+        usize::try_from(pure).unwrap()
+    );
+    query(&dir, &["--purity", &format!("{class}=0.99")])
+        .exits(2)
+        .says_in_one_line(&["reaches no purity of 0.99"]);
+
+    // Another coverage is for what comes from then on.
+    dir.old_file("new.jpg", &jpeg(99));
+    drain(&["--coverage", "0.9"]).exits(0);
+    assert_eq!(dir.count("model"), 1);
+    let ran = dir
+        .run(&[
+            "classify",
+            "inbox/0.jpg",
+            "--model",
+            "trust.onnx",
+            "--format",
+            "csv",
+        ])
+        .exits(0);
+    assert!(ran.stdout.contains(&set), "{}", ran.stdout);
+}
+
+#[test]
+fn what_the_model_does_not_say_cannot_be_asked_for() {
+    let dir = with_catalog();
+    for (flags, what) in [
+        (["--purity", "spiral=0.98"], "says nothing of the purity"),
+        (["--set", "spiral"], "says nothing of sets"),
+        (["--novelty", "0.3"], "says nothing of how novel"),
+    ] {
+        query(&dir, &flags).exits(2).says_in_one_line(&[what]);
+    }
+    let ran = dir
+        .run(&["watch", "inbox", "--drain", "--coverage", "0.9"])
+        .exits(3);
+    ran.says_in_one_line(&["no thresholds for prediction sets"]);
 }

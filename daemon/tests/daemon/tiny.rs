@@ -22,6 +22,49 @@ pub(crate) fn write(path: &Path) {
     fs::write(path, model().encode_to_vec()).unwrap();
 }
 
+/// Writes one whose card says how far its answers can be trusted. Its novelty is the largest probability.
+pub(crate) fn write_one_with_trust(path: &Path) {
+    let mut model = model();
+    let graph = model.graph.as_mut().unwrap();
+    let axes = AttributeProto {
+        name: "axes".into(),
+        r#type: AttributeType::Ints as i32,
+        ints: vec![1],
+        ..AttributeProto::default()
+    };
+    let flat = AttributeProto {
+        name: "keepdims".into(),
+        r#type: AttributeType::Int as i32,
+        ..AttributeProto::default()
+    };
+    let novelty = node("ReduceMax", &["probabilities"], "novelty", vec![axes, flat]);
+    graph.node.push(novelty);
+    graph.output.push(value("novelty", &[]));
+    let mut card: serde_json::Value = serde_json::from_str(&card().to_json().unwrap()).unwrap();
+    let all = |value: f64| Morphology::names().map(|name| (name.to_owned(), value.into()));
+    let all = |value: f64| serde_json::Map::<String, serde_json::Value>::from_iter(all(value));
+    let level = |coverage: f64, least: f64| serde_json::json!({ "coverage": coverage, "overall": least, "by_class": all(least) });
+    let purity = serde_json::json!([{
+        "wanted": 0.9,
+        "threshold": 0.4,
+        "purity": { "value": 0.92, "low": 0.9, "high": 0.94 },
+        "completeness": { "value": 0.5, "low": 0.4, "high": 0.6 },
+    }]);
+    let purity = Morphology::names().map(|name| (name.to_owned(), purity.clone()));
+    card["format"] = 2.into();
+    card["conformal"] = serde_json::json!({
+        "galaxies": all(100.0).into_iter().map(|(name, _)| (name, 100.into())).collect::<serde_json::Map<_, serde_json::Value>>(),
+        "levels": [level(0.9, 0.3), level(0.95, 0.15)],
+    });
+    card["purity"] = serde_json::json!({ "clean": serde_json::Map::from_iter(purity) });
+    card["novelty"] = serde_json::json!({
+        "threshold": 0.5,
+        "quantiles": [{ "fraction": 0.5, "novelty": 0.25 }],
+    });
+    model.metadata_props[0].value = card.to_string();
+    fs::write(path, model.encode_to_vec()).unwrap();
+}
+
 /// Writes one that divides by zero when the brightest value of a view is between 5 and 6, in an operator
 /// of tract's that panics then.
 pub(crate) fn write_one_that_panics(path: &Path) {
