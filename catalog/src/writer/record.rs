@@ -126,17 +126,17 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
             let known = find_answer(transaction, key)?;
             values.extend(known.unwrap_or_else(|| answer_values(entry, answer, key)));
         }
-        (Verdict::Known, Some(key)) => match find_answer(transaction, key)? {
-            Some(known) => values.extend(known),
-            None => {
+        (Verdict::Known, Some(key)) => {
+            let Some(known) = find_answer(transaction, key)? else {
                 // Only another program can have taken it away meanwhile.
                 log::warn!(
                     "the answer for '{}' is gone from the catalog; the next scan takes the file again",
                     readable(&entry.path)
                 );
                 return Ok(());
-            }
-        },
+            };
+            values.extend(known);
+        }
         _ => values.extend(answer_columns().iter().map(|column| match &**column {
             "rendering" => entry.rendering.clone().into(),
             _ => Value::Null,

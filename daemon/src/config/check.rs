@@ -43,10 +43,7 @@ pub(super) fn at_least_a_moment(value: &f64) -> Result<(), String> {
 }
 
 /// A fraction that is neither nothing nor everything.
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "every check takes a reference"
-)]
+#[allow(clippy::ref_option, reason = "a check takes a setting as it is stored")]
 pub(super) fn a_part(value: &Option<f64>) -> Result<(), String> {
     match value {
         Some(value) if !(*value > 0.0 && *value < 1.0) => {

@@ -79,8 +79,8 @@ table::settings! {
     /// the label; or a confidence above 0.5 and below 1, when the average so far has it, or the label is
     /// settled. Default: the model's own, "never" for those that ship.
     early_stop: Option<EarlyStop> = None, anything, model_flag("--early-stop WHEN");
-    /// How often the true class is to be in the set of classes that the column prediction_set gives: a number above 0
-    /// and below 1 for which the model has thresholds. Default: 0.95, if the model has them.
+    /// How often the true class is to be in an image's prediction set: a number above 0 and below 1 for which the
+    /// model has thresholds. Default: 0.95, if the model has them.
     coverage: Option<f64> = None, a_part, model_flag("--coverage FRACTION");
     /// Threads that run the network; 0 for one per core.
     workers: usize = 0, between(0, 1024), flag("--workers COUNT");
