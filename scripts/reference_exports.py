@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pyarrow.parquet
+from astropy import units
+from astropy.coordinates import SkyCoord, match_coordinates_sky
 from astropy.io import fits
 from astropy.io.votable import parse, validate
 from astropy.io.votable.ucd import check_ucd
@@ -170,6 +172,45 @@ def check(name, path, rows):
     return {"fits": check_fits, "parquet": check_parquet}[name](name, path, rows)
 
 
+def check_match(scratch):
+    """Other positions in a catalog of 160 files, and the nearest ones by astropy."""
+    made = np.random.default_rng(1)
+    folder = Path(scratch, "match")
+    folder.mkdir()
+    samples = sorted(ROOT.glob("data/cutouts/*.jpg"))
+    count = 160
+    for number in range(count):
+        shutil.copy(samples[number % len(samples)], folder / f"{number}.jpg")
+    # Around a pole, and on both sides of 0 h.
+    ra = np.concatenate([made.uniform(0, 360, count // 2), made.uniform(-0.01, 0.01, count // 2) % 360])
+    dec = np.concatenate([made.uniform(89.99, 90, count // 2), made.uniform(-0.01, 0.01, count // 2)])
+    Table([np.arange(count), ra, dec], names=["file", "ra", "dec"]).write(Path(scratch, "places.csv"))
+    settings = Path(scratch, "match.toml")
+    catalog = Path(scratch, "match.sqlite")
+    settings.write_text(
+        f"catalog = '{catalog}'\nsettle_seconds = 0\n"
+        f"folders = [{{ path = '{folder}', manifest = '{scratch}/places.csv' }}]\n"
+    )
+    galmorph("--quiet", "watch", "--drain", "--config", settings)
+    around = made.integers(count, size=2000)
+    other = SkyCoord(ra[around], dec[around], unit="deg").directional_offset_by(
+        made.uniform(0, 360, 2000) * units.deg, made.uniform(0, 20, 2000) * units.arcsec
+    )
+    table = Table([np.arange(2000), other.ra.deg, other.dec.deg], names=["id", "ra", "dec"])
+    table.write(Path(scratch, "others.csv"))
+    found = Path(scratch, "matches.csv")
+    galmorph("--quiet", "export", found, "--match", f"{scratch}/others.csv", "--radius", "8", "--catalog", catalog)
+    nearest, distance, _ = match_coordinates_sky(other, SkyCoord(ra, dec, unit="deg"))
+    distance = distance.arcsec
+    expected = {at: (nearest[at], distance[at]) for at in range(2000) if distance[at] <= 8}
+    with found.open(newline="") as file:
+        ours = {int(row["match_id"]): (int(row["object_id"]), float(row["separation"])) for row in csv.DictReader(file)}
+    good = ours.keys() == expected.keys() and 100 < len(ours) < 1900
+    good &= all(ours[at][0] == who and abs(ours[at][1] - far) < 1e-6 for at, (who, far) in expected.items())
+    print(f"{'ok  ' if good else 'FAIL'} match: {len(ours)} of 2000 positions have a match within 8 arcsec, as astropy finds them")
+    return good
+
+
 def main():
     good = True
     with tempfile.TemporaryDirectory() as scratch:
@@ -192,6 +233,7 @@ def main():
             length = len(pandas.read_parquet(path) if name == "parquet" else Table.read(path, format=name))
             print(f"{'ok  ' if length == 0 else 'FAIL'} {name} without rows")
             good &= length == 0
+        good &= check_match(scratch)
     return good
 
 

@@ -46,7 +46,7 @@ pub use healpix::separation;
 pub use migration::Supervisor;
 pub use names::files_of;
 pub use reader::{
-    BackupError, Cone, FileStatus, Filter, Order, Query, Reader, RequiredModel, SqlError,
+    BackupError, Cone, FileStatus, Filter, Nearest, Order, Query, Reader, RequiredModel, SqlError,
     StaleReason,
 };
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};

@@ -2,7 +2,7 @@
 //!
 //! SQLite knows nothing of how many rows a condition leaves. So it is asked: a condition that leaves few rows
 //! finds them by its index, and they are sorted. Where all leave many, the index of the order is followed, and the rows that
-//! don't fit are skipped.
+//! don't fit are skipped. A plus before a column keeps SQLite from the index of that column, in conditions and in orders.
 
 use galmorph_cutout::{Flag, Morphology};
 use jiff::Timestamp;
@@ -82,8 +82,8 @@ pub struct Order {
 #[derive(Debug)]
 pub struct Query {
     pub(super) columns: Vec<Column>,
-    pub(super) sql: String,
-    pub(super) values: Vec<SqlValue>,
+    pub(crate) sql: String,
+    pub(crate) values: Vec<SqlValue>,
 }
 
 /// A condition on rows, and what stands for the values in it.
@@ -109,17 +109,27 @@ impl Condition {
     }
 }
 
-impl Query {
-    /// The classified cutouts, as the `catalog` view of this catalog shows them. A column that the view of an
-    /// earlier version doesn't have is NULL, and can't be filtered by.
-    pub fn classified(reader: &Reader, filter: &Filter) -> Result<Self, CatalogError> {
+/// The rows of the view, and what is asked of them.
+pub(super) struct Selection {
+    columns: Vec<Column>,
+    selected: Vec<String>,
+    /// A view, or a subquery.
+    rows: String,
+    /// What stands in `rows`.
+    values: Vec<SqlValue>,
+    conditions: Vec<Condition>,
+}
+
+impl Selection {
+    /// A column that the view of an earlier version doesn't have is NULL, and can't be filtered by.
+    pub(super) fn new(reader: &Reader, filter: &Filter) -> Result<Self, CatalogError> {
         let columns = classified_columns();
         let known = reader.view_columns("catalog")?;
         let selected = columns.iter().map(|column| match &column.name {
             name if known.contains(name) => name.clone(),
             name => format!("NULL AS {name}"),
         });
-        let selected: Vec<String> = selected.collect();
+        let selected = selected.collect();
         let mut values = Vec::new();
         let rows = match &filter.model {
             None => "catalog".to_owned(),
@@ -129,23 +139,55 @@ impl Query {
                 format!("({})", select(&catalog_view(), &rows, "label IS NOT NULL"))
             }
         };
+        Ok(Self {
+            columns,
+            selected,
+            rows,
+            values,
+            conditions: conditions_of(filter),
+        })
+    }
+
+    /// Those in a circle, the nearest to its centre first. The last six values are `values_of` the circle, and its centre.
+    pub(super) fn nearest(mut self, cone: Cone) -> Query {
+        self.conditions.push(in_cone(cone));
+        let last = self.conditions.len() - 1;
+        let mut query = self.query(Some(last));
+        query
+            .sql
+            .push_str(" ORDER BY separation(ra, dec, ?, ?), +path");
+        query.values.extend([cone.ra, cone.dec].map(SqlValue::from));
+        query
+    }
+
+    /// `driver` is the condition that finds the rows by its index.
+    fn query(self, driver: Option<usize>) -> Query {
+        let mut values = self.values;
         // Before version 7, the view had rejected files.
         let mut conditions = vec!["label IS NOT NULL".to_owned()];
-        let own = conditions_of(filter);
-        let driver = reader.driver(&own, &rows, &values)?;
-        for (at, condition) in own.into_iter().enumerate() {
+        for (at, condition) in self.conditions.into_iter().enumerate() {
             conditions.push(condition.with(driver == Some(at)));
             values.extend(condition.values);
         }
-        let query = Self {
+        Query {
             sql: format!(
-                "SELECT {} FROM {rows} AS shown WHERE {}",
-                selected.join(", "),
+                "SELECT {} FROM {} AS shown WHERE {}",
+                self.selected.join(", "),
+                self.rows,
                 conditions.join(" AND ")
             ),
-            columns,
+            columns: self.columns,
             values,
-        };
+        }
+    }
+}
+
+impl Query {
+    /// The classified cutouts, as the `catalog` view of this catalog shows them.
+    pub fn classified(reader: &Reader, filter: &Filter) -> Result<Self, CatalogError> {
+        let selection = Selection::new(reader, filter)?;
+        let driver = reader.driver(&selection)?;
+        let query = selection.query(driver);
         // What lies in a span of time lies together in the order of times alone.
         let by_time = || Order {
             column: "classified_at".into(),
@@ -153,7 +195,7 @@ impl Query {
         };
         let has_times = filter.since.is_some() || filter.until.is_some();
         let order = filter.order.clone().or_else(|| has_times.then(by_time));
-        Ok(query.in_order(order.as_ref(), filter.limit))
+        Ok(query.in_order(order.as_ref(), driver.is_none(), filter.limit))
     }
 
     /// The rejected files and why.
@@ -179,7 +221,7 @@ impl Query {
             columns,
             values: Vec::new(),
         };
-        Ok(query.in_order(order, limit))
+        Ok(query.in_order(order, true, limit))
     }
 
     /// The columns of its rows.
@@ -187,15 +229,17 @@ impl Query {
         &self.columns
     }
 
-    fn in_order(mut self, order: Option<&Order>, limit: Option<u64>) -> Self {
+    /// `uses_index` is whether the index of the order may be followed.
+    fn in_order(mut self, order: Option<&Order>, uses_index: bool, limit: Option<u64>) -> Self {
+        let plus = if uses_index { "" } else { "+" };
         let order = match order {
             Some(order) if order.column != "path" => {
                 let direction = if order.descending { "DESC" } else { "ASC" };
                 // Of equals, the one with the lower path goes first.
-                format!("{} {direction}, path", order.column)
+                format!("{plus}{} {direction}, {plus}path", order.column)
             }
-            Some(order) if order.descending => "path DESC".to_owned(),
-            _ => "path".to_owned(),
+            Some(order) if order.descending => format!("{plus}path DESC"),
+            _ => format!("{plus}path"),
         };
         self.sql.push_str(" ORDER BY ");
         self.sql.push_str(&order);
@@ -216,15 +260,7 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
         conditions.push(Condition::new("{}object_id = ?", [id.clone().into()]));
     }
     if let Some(cone) = filter.cone {
-        let ranges = circle((cone.ra, cone.dec), cone.radius);
-        let some: Vec<&str> = ranges.iter().map(|_| "{}healpix BETWEEN ? AND ?").collect();
-        let values = ranges
-            .iter()
-            .flat_map(|range| [*range.start(), *range.end()]);
-        let mut values: Vec<SqlValue> = values.map(SqlValue::from).collect();
-        values.extend([cone.ra, cone.dec, cone.radius].map(SqlValue::from));
-        let sql = format!("({}) AND separation(ra, dec, ?, ?) <= ?", some.join(" OR "));
-        conditions.push(Condition::new(sql, values));
+        conditions.push(in_cone(cone));
     }
     if filter.with_position {
         conditions.push(Condition::new("{}healpix IS NOT NULL", []));
@@ -315,19 +351,33 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
     conditions
 }
 
+fn in_cone(cone: Cone) -> Condition {
+    // A table of the ranges: for more than a few of them with OR between, SQLite would read every row.
+    let sql = "{}path IN (SELECT file.path FROM json_each(?) AS range CROSS JOIN cutout AS file
+             ON file.healpix BETWEEN range.value ->> 0 AND range.value ->> 1
+                 AND separation(file.ra, file.dec, ?, ?) <= ?)";
+    Condition::new(sql, values_of(cone))
+}
+
+/// The values that the condition of a cone has.
+pub(super) fn values_of(cone: Cone) -> [SqlValue; 4] {
+    let ranges: Vec<String> = circle((cone.ra, cone.dec), cone.radius)
+        .iter()
+        .map(|range| format!("[{},{}]", range.start(), range.end()))
+        .collect();
+    let [ra, dec, radius] = [cone.ra, cone.dec, cone.radius].map(SqlValue::from);
+    [format!("[{}]", ranges.join(",")).into(), ra, dec, radius]
+}
+
 fn between_commas(flag: Flag) -> SqlValue {
     format!(",{},", flag.as_str()).into()
 }
 
 impl Reader {
     /// Which of the conditions finds its rows by its index: the first one that leaves few.
-    fn driver(
-        &self,
-        conditions: &[Condition],
-        rows: &str,
-        before: &[SqlValue],
-    ) -> Result<Option<usize>, CatalogError> {
-        for (at, condition) in conditions.iter().enumerate() {
+    fn driver(&self, selection: &Selection) -> Result<Option<usize>, CatalogError> {
+        let (rows, before) = (&selection.rows, &selection.values);
+        for (at, condition) in selection.conditions.iter().enumerate() {
             if !condition.sql.contains("{}") {
                 continue;
             }

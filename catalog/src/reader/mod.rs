@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod filter;
 pub(crate) mod freshness;
+mod nearest;
 mod query;
 mod sql;
 
@@ -24,6 +25,7 @@ pub use backup::BackupError;
 pub use filter::{Cone, Filter, Order, Query};
 pub use freshness::{FileStatus, RequiredModel, StaleReason};
 use galmorph_output::{path_text, readable, text_path};
+pub use nearest::Nearest;
 pub use sql::SqlError;
 
 /// A function of its arguments alone.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use galmorph_output::path_text;
-use rusqlite::OptionalExtension as _;
 use rusqlite::types::Value as SqlValue;
+use rusqlite::{OptionalExtension as _, Row};
 
 use super::{Query, Reader};
-use crate::columns::Kind;
+use crate::columns::{Column, Kind};
 use crate::error::fault;
 use crate::export::{ModelOrigin, Provenance, Value};
 use crate::{CatalogError, time};
@@ -26,11 +26,7 @@ impl Reader {
             .query(rusqlite::params_from_iter(&query.values))
             .map_err(fault)?;
         while let Some(found) = rows.next().map_err(fault)? {
-            let values = (query.columns.iter().enumerate())
-                .map(|(at, column)| found.get(at).map(|found| value(found, column.kind)))
-                .collect::<rusqlite::Result<_>>()
-                .map_err(fault)?;
-            row(values)?;
+            row(values(found, &query.columns).map_err(fault)?)?;
         }
         Ok(())
     }
@@ -95,6 +91,13 @@ impl Reader {
         };
         work().map_err(|error| fault(&self.path, "read", error))
     }
+}
+
+/// The values of a row in its columns.
+pub(super) fn values(row: &Row, columns: &[Column]) -> rusqlite::Result<Vec<Value>> {
+    (columns.iter().enumerate())
+        .map(|(at, column)| row.get(at).map(|found| value(found, column.kind)))
+        .collect()
 }
 
 fn value(value: SqlValue, kind: Kind) -> Value {

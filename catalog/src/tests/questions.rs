@@ -276,6 +276,90 @@ fn an_index_serves_every_common_question() {
     }
 }
 
+/// A filter that leaves few rows finds them by its index, in whatever order they are wanted.
+#[test]
+fn few_rows_are_found_by_an_index_and_sorted() {
+    let fixture = sky();
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let any = Filter::default;
+    for (filter, index) in [
+        (
+            Filter {
+                object_id: Some("1".into()),
+                ..any()
+            },
+            "cutout_object",
+        ),
+        (
+            Filter {
+                cone: Some(Cone {
+                    ra: 150.1,
+                    dec: 2.2,
+                    radius: 1.0,
+                }),
+                ..any()
+            },
+            "cutout_healpix",
+        ),
+        (
+            Filter {
+                since: Some(at("2023-11-14T22:14:00Z")),
+                ..any()
+            },
+            "cutout_time",
+        ),
+        (
+            Filter {
+                label: Some(Morphology::Spiral),
+                ..any()
+            },
+            "cutout_label",
+        ),
+        (
+            Filter {
+                max_confidence: Some(0.3),
+                ..any()
+            },
+            "cutout_confidence",
+        ),
+        (
+            Filter {
+                flags: vec![Flag::Saturated],
+                ..any()
+            },
+            "cutout_flags",
+        ),
+    ] {
+        for column in ["path", "confidence", "classified_at", "margin"] {
+            let filter = Filter {
+                order: Some(Order {
+                    column: column.into(),
+                    descending: true,
+                }),
+                ..filter.clone()
+            };
+            let query = Query::classified(&reader, &filter).unwrap();
+            let mut statement = (reader.connection)
+                .prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql))
+                .unwrap();
+            let steps = statement
+                .query_map(rusqlite::params_from_iter(&query.values), |row| {
+                    row.get::<_, String>(3)
+                })
+                .unwrap();
+            let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+            let index = format!("INDEX {index} (");
+            assert!(
+                plan.iter().any(|step| step.contains(&index)),
+                "{filter:?}: {plan:?}"
+            );
+            let reads_all =
+                |step: &String| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE");
+            assert!(!plan.iter().any(reads_all), "{filter:?}: {plan:?}");
+        }
+    }
+}
+
 #[test]
 fn a_question_in_sql_reads_and_does_nothing_else() {
     let fixture = sky();

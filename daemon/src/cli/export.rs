@@ -46,10 +46,10 @@ impl Export {
     pub(super) fn run(&self, quiet: bool) -> Result<Outcome, Failure> {
         let format = self.format()?;
         let path = self.catalog.path()?;
-        let (catalog, query) = self.filter.open(&path)?;
+        let question = self.filter.open(&path)?;
         let columns = Columns {
-            all: query.columns().to_vec(),
-            whole: query.columns().len(),
+            all: question.columns.clone(),
+            whole: question.columns.len(),
             on_a_terminal: &[],
         };
         let chosen = columns.choose(&self.columns, false)?;
@@ -58,7 +58,7 @@ impl Export {
         let output = Output::at(&self.file, self.force, &inputs)?;
 
         let mut file = output.begin(".galmorph-export-")?;
-        let exporter = format.exporter(BufWriter::new(&mut file), &provenance(&catalog)?);
+        let exporter = format.exporter(BufWriter::new(&mut file), &provenance(&question.catalog)?);
         let mut rows = Rows::new(exporter, &columns, chosen);
         // What can't be written is the output's fault, not standard output's.
         let fault = |failure: Failure| match failure {
@@ -66,14 +66,18 @@ impl Export {
             other => other,
         };
         rows.header().map_err(fault)?;
-        catalog.run(&query, |values| rows.row(&values).map_err(fault))?;
+        let matches = question.answer(|values| rows.row(&values).map_err(fault))?;
         let count = rows.finish().map_err(|error| output.refusal(&error))?;
         let is_file = output.target().is_some();
         let bytes = output.keep(file)?;
         if !quiet && is_file {
             let file = readable(&self.file);
-            writeln!(io::stdout(), "wrote '{file}': {count} rows, {bytes} bytes")
-                .map_err(Failure::Output)?;
+            let matches = matches.map_or_else(String::new, |matches| format!("; {matches}"));
+            writeln!(
+                io::stdout(),
+                "wrote '{file}': {count} rows, {bytes} bytes{matches}"
+            )
+            .map_err(Failure::Output)?;
         }
         Ok(Outcome::Fine)
     }

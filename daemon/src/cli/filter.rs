@@ -4,13 +4,14 @@ use std::env;
 use std::path::Path;
 
 use clap::{Args, ValueHint};
-use galmorph_catalog::columns::{classified_columns, rejected_columns};
-use galmorph_catalog::export::Provenance;
+use galmorph_catalog::columns::{Column, classified_columns, rejected_columns};
+use galmorph_catalog::export::{Provenance, Value};
 use galmorph_catalog::{Cone, Filter, Order, Query, Reader};
 use galmorph_cutout::{Flag, ModelCard, Morphology};
 use jiff::Timestamp;
 
 use super::args::{flag, label, probability, purity, unknown};
+use super::matching::{MatchArguments, Matching};
 use super::sky::cone;
 use super::when::time;
 use crate::failure::Failure;
@@ -101,6 +102,52 @@ pub(super) struct FilterArguments {
                                       "flag", "no_flag", "reviewed", "model", "purity", "set",
                                       "novelty"])]
     pub(super) rejected: bool,
+
+    #[command(flatten)]
+    matching: MatchArguments,
+}
+
+/// A catalog, and what it is asked.
+pub(super) struct Question {
+    pub(super) catalog: Reader,
+    pub(super) columns: Vec<Column>,
+    rows: Rows,
+}
+
+enum Rows {
+    Of(Query),
+    Matched(Box<Matching>, Box<Filter>),
+}
+
+impl Question {
+    pub(super) fn new(catalog: Reader, query: Query) -> Self {
+        Self {
+            catalog,
+            columns: query.columns().to_vec(),
+            rows: Rows::Of(query),
+        }
+    }
+
+    pub(super) fn is_match(&self) -> bool {
+        matches!(self.rows, Rows::Matched(..))
+    }
+
+    /// Gives each row to `row` as it is read. A line that is returned says how many rows have a match.
+    pub(super) fn answer(
+        self,
+        mut row: impl FnMut(Vec<Value>) -> Result<(), Failure>,
+    ) -> Result<Option<String>, Failure> {
+        match self.rows {
+            Rows::Of(query) => {
+                self.catalog.run(&query, row)?;
+                Ok(None)
+            }
+            Rows::Matched(matching, filter) => {
+                let counts = matching.run(&self.catalog, &filter, &mut row)?;
+                Ok(Some(counts.to_string()))
+            }
+        }
+    }
 }
 
 impl FilterArguments {
@@ -111,6 +158,7 @@ impl FilterArguments {
             && self.purity.is_none()
             && self.novelty.is_none()
             && !self.rejected
+            && !self.matching.is_given()
     }
 
     fn filter(&self) -> Result<Filter, Failure> {
@@ -142,7 +190,13 @@ impl FilterArguments {
             return Ok(());
         }
         let card = catalog.card(self.model.as_deref())?;
-        let card: Option<ModelCard> = card.and_then(|card| serde_json::from_str(&card).ok());
+        let card: Option<ModelCard> = card
+            .map(|card| serde_json::from_str(&card))
+            .transpose()
+            .map_err(|error| {
+                let fault = format!("the model's card in the catalog can't be read: {error}");
+                Failure::Usage(fault)
+            })?;
         let lacks = |what: &str| Failure::Usage(format!("the model in use says nothing of {what}"));
         if let Some((class, wanted)) = self.purity {
             let purity = card.as_ref().and_then(|card| card.purity.as_ref());
@@ -195,9 +249,10 @@ impl FilterArguments {
         }))
     }
 
-    /// Opens a catalog, and gives the query for these rows.
-    pub(super) fn open(&self, path: &Path) -> Result<(Reader, Query), Failure> {
+    /// Opens a catalog to ask it for these rows.
+    pub(super) fn open(&self, path: &Path) -> Result<Question, Failure> {
         let mut filter = self.filter()?;
+        let matching = self.matching.open()?;
         let of_any_version = Filter {
             label: filter.label,
             min_confidence: filter.min_confidence,
@@ -207,7 +262,7 @@ impl FilterArguments {
         };
         // Earlier versions lack columns, and write times in another way.
         let needs_card = self.purity.is_some() || self.novelty.is_some();
-        let catalog = if filter == of_any_version && !needs_card {
+        let catalog = if filter == of_any_version && !needs_card && matching.is_none() {
             Reader::open(path)?
         } else {
             Reader::open_current(path)?
@@ -216,12 +271,19 @@ impl FilterArguments {
             require_model(&catalog, name)?;
         }
         self.complete(&mut filter, &catalog)?;
+        if let Some(matching) = matching {
+            return Ok(Question {
+                catalog,
+                columns: Matching::columns(),
+                rows: Rows::Matched(Box::new(matching), Box::new(filter)),
+            });
+        }
         let query = if self.rejected {
             Query::rejected(&catalog, filter.order.as_ref(), filter.limit)?
         } else {
             Query::classified(&catalog, &filter)?
         };
-        Ok((catalog, query))
+        Ok(Question::new(catalog, query))
     }
 }
 

@@ -15,6 +15,7 @@ mod export;
 mod filter;
 mod hint;
 mod images;
+mod matching;
 mod npy;
 mod query;
 mod retry;
@@ -159,7 +160,7 @@ impl Command {
         match self {
             Self::Watch(watch) => watch.run(screen, last_error, quiet),
             Self::Classify(classify) => classify.run(),
-            Self::Query(query) => query.run(),
+            Self::Query(query) => query.run(quiet),
             Self::Export(export) => export.run(quiet),
             Self::Status(status) => status.run(),
             Self::Retry(retry) => retry.run(quiet),

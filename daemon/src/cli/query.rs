@@ -5,7 +5,8 @@ use galmorph_cutout::Morphology;
 
 use super::Outcome;
 use super::args::CatalogArguments;
-use super::filter::{FilterArguments, provenance};
+use super::filter::{FilterArguments, Question, provenance};
+use super::matching;
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use crate::failure::Failure;
 use galmorph_catalog::columns::Column;
@@ -42,16 +43,16 @@ pub(super) struct QueryArguments {
 }
 
 impl QueryArguments {
-    pub(super) fn run(self) -> Result<Outcome, Failure> {
+    pub(super) fn run(self, quiet: bool) -> Result<Outcome, Failure> {
         let path = self.catalog.path()?;
-        let (catalog, query) = match &self.sql {
+        let question = match &self.sql {
             Some(sql) if self.filter.is_default() => {
                 let catalog = Reader::open(&path)?;
                 let query = Query::of_sql(&catalog, sql).map_err(|error| match error {
                     SqlError::Catalog(error) => Failure::from(error),
                     question @ SqlError::Question(_) => Failure::Usage(question.to_string()),
                 })?;
-                (catalog, query)
+                Question::new(catalog, query)
             }
             Some(_) => {
                 let fault = "--sql says which rows: leave out the other flags that do";
@@ -59,9 +60,17 @@ impl QueryArguments {
             }
             None => self.filter.open(&path)?,
         };
+        let known = question.columns.clone();
         let all: Vec<&str>;
         let on_a_terminal = if self.sql.is_some() {
-            all = query.columns().iter().map(|column| &*column.name).collect();
+            all = known.iter().map(|column| &*column.name).collect();
+            &all
+        } else if question.is_match() {
+            all = matching::ON_A_TERMINAL
+                .iter()
+                .chain(CLASSIFIED)
+                .copied()
+                .collect();
             &all
         } else if self.filter.rejected {
             REJECTED
@@ -69,23 +78,26 @@ impl QueryArguments {
             CLASSIFIED
         };
         let mut columns = Columns {
-            all: query.columns().to_vec(),
-            whole: query.columns().len(),
+            all: known.clone(),
+            whole: known.len(),
             on_a_terminal,
         };
         let answer = Answer::of(&columns);
         if answer.is_some() {
             columns.all.push(Column::text(RUNNER_UP));
         }
-        let provenance = provenance(&catalog)?;
+        let provenance = provenance(&question.catalog)?;
         self.rows.write(&columns, &provenance, |rows| {
             rows.header()?;
             let answer = answer.filter(|_| rows.has(RUNNER_UP));
-            catalog.run(&query, |mut values| {
+            let matches = question.answer(|mut values| {
                 let second = answer.map_or(Value::Nothing, |answer| answer.runner_up(&values));
                 values.push(second);
                 rows.row(&values)
             })?;
+            if let Some(matches) = matches.filter(|_| !quiet) {
+                eprintln!("galmorph: {matches}");
+            }
             Ok(Outcome::Fine)
         })
     }

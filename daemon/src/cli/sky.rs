@@ -45,6 +45,15 @@ fn declination(text: &str) -> Result<f64, String> {
         })
 }
 
+/// Reads how far a match may be away: arcsec, or with its unit. In degrees.
+pub(super) fn separation(text: &str) -> Result<f64, String> {
+    let is_plain = text.parse::<f64>().is_ok();
+    let angle = angle(text).map(|angle| if is_plain { angle / 3600.0 } else { angle });
+    angle
+        .filter(|angle| *angle > 0.0 && *angle <= 180.0)
+        .ok_or_else(|| "must be an angle above 0: arcsec, or 0.1', or 0.001deg".to_owned())
+}
+
 /// An angle in degrees: `0.1`, `0.1deg`, `5'`, `5arcmin`, `30"` or `30arcsec`.
 pub(super) fn angle(text: &str) -> Option<f64> {
     for (unit, degrees) in [
@@ -102,6 +111,18 @@ fn sexagesimal(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_separation_is_in_arcsec() {
+        let close = |text: &str, degrees: f64| (separation(text).unwrap() - degrees).abs() < 1e-12;
+        assert!(close("2", 2.0 / 3600.0));
+        assert!(close("2\"", 2.0 / 3600.0));
+        assert!(close("0.5'", 0.5 / 60.0));
+        assert!(close("0.001deg", 0.001));
+        for text in ["0", "-1", "nan", "inf", "", "x", "181deg"] {
+            assert!(separation(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_cone_is_read_in_degrees_and_in_sexagesimal() {

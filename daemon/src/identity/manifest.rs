@@ -3,8 +3,6 @@
 //! Several manifests of a folder are read as one. A fault in any of them is a fault of all: a table that is wrong in
 //! one row may be wrong in others, and a wrong position looks like a right one.
 
-use std::cmp::Ordering;
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,17 +14,16 @@ use galmorph_inference::catch;
 use galmorph_output::readable;
 use galmorph_table::{Table, TableError};
 
+use super::sky::{OBJECT_ID, check_degrees, check_unit, column, listing, no_column, position};
 use crate::config::ManifestSettings;
 
 /// The names of the columns that are looked for where none is configured, the first that is there.
 const FILE: [&str; 5] = ["file", "filename", "file_name", "path", "file_loc"];
-const OBJECT_ID: [&str; 5] = ["object_id", "objid", "id_str", "source_id", "id"];
-const RA: [&str; 1] = ["ra"];
-const DEC: [&str; 1] = ["dec"];
+const RA: &str = "ra";
+const DEC: &str = "dec";
 const RADIUS: [&str; 2] = ["radius", "petror90"];
 
-/// How the units are written that coordinates and radii have.
-const DEGREES: [&str; 3] = ["deg", "degree", "degrees"];
+/// How the unit of radii is written.
 const ARCSECONDS: [&str; 3] = ["arcsec", "arcsecond", "arcseconds"];
 
 /// What the manifests of a folder say, by the name of the file.
@@ -197,21 +194,11 @@ type Cells = (Box<str>, Option<Box<str>>, Option<Position>, Option<f64>);
 impl Columns {
     /// A fault goes on after the manifest's name.
     fn find(table: &Table, manifest: &ManifestSettings) -> Result<Self, String> {
-        let find = |configured: &Option<String>, known: &[&str]| {
-            let names: Vec<&str> = match configured {
-                Some(name) => vec![name],
-                None => known.to_vec(),
-            };
-            for name in &names {
-                let found = table.find(name);
-                if let Some(index) = found.map_err(|fault| format!(" has {fault}"))? {
-                    return Ok(Some(index));
-                }
-            }
-            match configured {
-                Some(name) => Err(format!(" has no column '{name}' ({})", listing(table))),
-                None => Ok(None),
-            }
+        let find = |configured: &Option<String>, known: &[&str]| match configured {
+            Some(name) => column(table, &[name])?
+                .ok_or_else(|| no_column(table, name))
+                .map(Some),
+            None => column(table, known),
         };
         let columns = &manifest.columns;
         let object_id = find(&columns.object_id, &OBJECT_ID)?;
@@ -223,11 +210,11 @@ impl Columns {
                 listing(table)
             ));
         };
-        let position = match (find(&columns.ra, &RA)?, find(&columns.dec, &DEC)?) {
+        let position = match (find(&columns.ra, &[RA])?, find(&columns.dec, &[DEC])?) {
             (Some(ra), Some(dec)) => Some((ra, dec)),
             (None, None) => None,
-            (Some(_), None) => return Err(format!(" has no column 'dec' ({})", listing(table))),
-            (None, Some(_)) => return Err(format!(" has no column 'ra' ({})", listing(table))),
+            (Some(_), None) => return Err(no_column(table, DEC)),
+            (None, Some(_)) => return Err(no_column(table, RA)),
         };
         let radius = find(&columns.radius, &RADIUS)?;
         if position.is_none() && radius.is_none() && object_id.is_none_or(|id| id == file) {
@@ -238,7 +225,7 @@ impl Columns {
         }
         if let Some((ra, dec)) = position {
             for column in [ra, dec] {
-                check_unit(table, column, &DEGREES, "degrees")?;
+                check_degrees(table, column)?;
             }
         }
         if let Some(column) = radius {
@@ -292,46 +279,6 @@ impl Columns {
         };
         Ok((name.into(), id.map(Into::into), position, radius))
     }
-}
-
-/// The position in two cells; `None` when both are empty.
-fn position(ra: &str, dec: &str) -> Result<Option<Position>, String> {
-    if ra.is_empty() && dec.is_empty() {
-        return Ok(None);
-    }
-    let degrees = |text: &str, name: &str| {
-        let number = text.parse::<f64>();
-        number.map_err(|_| format!("{name} '{text}' is not a number of degrees"))
-    };
-    let place = Position::new(degrees(ra, "ra")?, degrees(dec, "dec")?);
-    let fault = || format!("ra {ra}, dec {dec} is no place on the sky");
-    place.ok_or_else(fault).map(Some)
-}
-
-fn check_unit(table: &Table, column: usize, known: &[&str], wanted: &str) -> Result<(), String> {
-    let column = &table.columns()[column];
-    match &column.unit {
-        Some(unit) if !known.iter().any(|known| unit.eq_ignore_ascii_case(known)) => Err(format!(
-            ": column '{}' is in '{unit}', and not in {wanted}",
-            column.name
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// The columns that are there, for a message.
-fn listing(table: &Table) -> String {
-    const SHOWN: usize = 20;
-    let columns = table.columns();
-    let mut text = String::from("it has ");
-    for (place, column) in columns.iter().take(SHOWN).enumerate() {
-        let comma = if place == 0 { "" } else { ", " };
-        write!(text, "{comma}{}", column.name).expect("a string takes any text");
-    }
-    if columns.len().cmp(&SHOWN) == Ordering::Greater {
-        text.push_str(", ...");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@
 //! | file | |
 //! |---|---|
 //! | `manifest` | reads tables |
+//! | `sky` | positions in tables |
 //! | `sweep` | what becomes of the rows |
 //! | `examine` | what `galmorph check` says of it |
 
 mod examine;
 mod manifest;
+pub(crate) mod sky;
 mod sweep;
 
 use std::path::{Path, PathBuf};

@@ -30,6 +30,7 @@ mod images;
 mod internal;
 mod known;
 mod live;
+mod matching;
 mod metrics;
 mod mounts;
 mod moves;
