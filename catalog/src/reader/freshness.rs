@@ -146,11 +146,13 @@ impl Reader {
         Ok(count as f64 / period.as_secs_f64())
     }
 
-    /// The name and the digest of a model.
-    pub fn model(&self, id: i64) -> Result<(String, String), CatalogError> {
-        let statement = "SELECT name, digest FROM model WHERE id = ?1";
+    /// The name of a model, the digest of its file, and the arithmetic of its network, where that is known.
+    pub fn model(&self, id: i64) -> Result<(String, String, Option<String>), CatalogError> {
+        let statement = "SELECT name, digest, arithmetic FROM model WHERE id = ?1";
         self.connection
-            .query_row(statement, [id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row(statement, [id], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .map_err(|error| fault(&self.path, "read", error))
     }
 }

@@ -69,6 +69,7 @@ struct Status {
 struct Model {
     name: String,
     digest: String,
+    arithmetic: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,14 +140,18 @@ impl Status {
             };
             let rows = catalog.rows()?;
             let waiting = Waiting::look(&catalog, path, &watch)?;
-            let (name, digest) = catalog.model(watch.model)?;
+            let (name, digest, arithmetic) = catalog.model(watch.model)?;
             let rate = |minutes| catalog.rate(Duration::from_mins(minutes));
             let (database_bytes, wal_bytes) = sizes(path)?;
             Ok(Self {
                 format: FORMAT,
                 catalog: path_text(&path.canonicalize().unwrap_or_else(|_| path.to_owned())),
                 running,
-                model: Model { name, digest },
+                model: Model {
+                    name,
+                    digest,
+                    arithmetic,
+                },
                 files: Files {
                     seen: rows.classified + rows.rejected + waiting.new,
                     classified: rows.classified - waiting.classified,
@@ -185,7 +190,9 @@ impl Status {
             None => "unknown (the lock file can't be read)",
         };
         lines.push(("galmorph watch", running.into()));
-        lines.push(("model", self.model.name.clone()));
+        let arithmetic = self.model.arithmetic.as_ref();
+        let arithmetic = arithmetic.map_or_else(String::new, |name| format!(" ({name})"));
+        lines.push(("model", format!("{}{arithmetic}", self.model.name)));
         lines.push((
             "catalog",
             format!(

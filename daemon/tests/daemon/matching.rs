@@ -117,7 +117,10 @@ fn a_match_can_be_exported() {
     let ran = Ran::from(dir.galmorph(words).output().unwrap()).exits(0);
     assert!(ran.stdout.contains("1 rows") && ran.stdout.contains("1 of 2 rows have a match"));
     let text = fs::read_to_string(dir.path("out.ecsv")).unwrap();
-    assert!(text.contains("name: \"separation\", unit: arcsec"), "{text}");
+    assert!(
+        text.contains("name: \"separation\", unit: arcsec"),
+        "{text}"
+    );
 }
 
 #[test]

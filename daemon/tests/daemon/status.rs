@@ -46,7 +46,7 @@ fn the_status_has_exactly_the_fields_that_others_read() {
             "last_error",
         ],
     );
-    expect(&status["model"], &["name", "digest"]);
+    expect(&status["model"], &["name", "digest", "arithmetic"]);
     expect(&status["folders"][0], &["path", "waiting", "fault"]);
     expect(
         &status["files"],
@@ -60,6 +60,10 @@ fn the_status_has_exactly_the_fields_that_others_read() {
     assert_eq!(
         status["model"]["name"],
         dir.ask::<String>("SELECT name FROM model")
+    );
+    assert_eq!(
+        status["model"]["arithmetic"],
+        dir.ask::<String>("SELECT arithmetic FROM catalog LIMIT 1")
     );
     assert_eq!(
         status["folders"][0]["path"],
