@@ -32,6 +32,7 @@ mod known;
 mod live;
 mod matching;
 mod metrics;
+mod migration;
 mod mounts;
 mod moves;
 mod odd_files;

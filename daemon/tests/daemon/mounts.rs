@@ -11,11 +11,11 @@ use crate::file_system::{SOON, configure, daemon, drain};
 use crate::support::{Dir, file_counts, jpeg, wait_until};
 
 /// A file system of its own in memory, gone when it is dropped.
-struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
     /// None, and a line that says so, where we may not mount.
-    fn on(folder: &Path, size: &str) -> Option<Self> {
+    pub(crate) fn on(folder: &Path, size: &str) -> Option<Self> {
         let size = format!("size={size}");
         let arguments = ["-t", "tmpfs", "-o", &size, "galmorph-test"];
         if !mount(&arguments, folder) {
@@ -39,7 +39,7 @@ impl Drop for Mount {
     }
 }
 
-fn mount(options: &[&str], folder: &Path) -> bool {
+pub(crate) fn mount(options: &[&str], folder: &Path) -> bool {
     let mut command = Command::new("mount");
     command.args(options).arg(folder);
     let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
