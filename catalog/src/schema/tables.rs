@@ -152,6 +152,13 @@ pub(crate) fn indexes(suffix: &str) -> Vec<(&'static str, String)> {
             "(label, confidence, model)",
             "label IS NOT NULL",
         ),
+        // SQLite goes by the class where both class and time are asked for.
+        (
+            "cutout_label_time",
+            "",
+            &*format!("(label, {CLASSIFIED_AT})"),
+            "label IS NOT NULL",
+        ),
         ("cutout_confidence", "", "(confidence)", "label IS NOT NULL"),
         (
             "cutout_time",

@@ -241,6 +241,14 @@ fn an_index_serves_every_common_question() {
             "INDEX cutout_label (label=?)",
         ),
         (
+            "SELECT * FROM catalog WHERE label = 'spiral' ORDER BY classified_at DESC LIMIT 5",
+            "INDEX cutout_label_time (label=?)",
+        ),
+        (
+            "SELECT * FROM catalog WHERE label = 'spiral' AND classified_at > datetime('now', '-1 day')",
+            "INDEX cutout_label_time (label=? AND <expr>>?)",
+        ),
+        (
             "SELECT * FROM catalog WHERE object_id = '1'",
             "INDEX cutout_object (object_id=?)",
         ),
@@ -348,7 +356,7 @@ fn few_rows_are_found_by_an_index_and_sorted() {
                 })
                 .unwrap();
             let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
-            let index = format!("INDEX {index} (");
+            let index = format!("INDEX {index}");
             assert!(
                 plan.iter().any(|step| step.contains(&index)),
                 "{filter:?}: {plan:?}"

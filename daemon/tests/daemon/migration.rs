@@ -123,7 +123,11 @@ fn a_catalog_on_a_disk_that_is_read_only_is_left_as_it_is_and_can_be_asked() {
     assert!(mount(&["-o", "remount,ro"], &place.path("disk")));
     let words = ["watch", "inbox", "--drain", "--config", "galmorph.toml"];
     let ran = Ran::from(dir.galmorph(words).output().unwrap()).exits(3);
-    assert!(ran.stderr.contains("Read-only file system"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("Read-only file system"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(ran.stderr.trim_end().lines().count(), 1, "{}", ran.stderr);
     assert_eq!(fs::read(dir.path("galmorph.sqlite")).unwrap(), catalog);
     let ran = dir
