@@ -46,12 +46,12 @@ pub use healpix::separation;
 pub use migration::Supervisor;
 pub use names::files_of;
 pub use reader::{
-    BackupError, Cone, FileStatus, Filter, Nearest, Order, Query, Reader, RequiredModel, SqlError,
-    StaleReason,
+    BackupError, Cone, FileState, FileStatus, Filter, Nearest, Order, Query, Reader, RequiredModel,
+    RequiredPicture, SqlError, StaleReason,
 };
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
 pub use stamp::Stamp;
-pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
+pub use watch::{LoggedError, RejectedBefore, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{
     Described, Entry, ModelInUse, Move, Revision, SEPARATOR, Standing, Verdict, Writer, length,
     shortest,

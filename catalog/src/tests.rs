@@ -3,6 +3,7 @@ mod migration;
 mod operations;
 mod presence;
 mod questions;
+mod settings;
 
 use super::*;
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hash;
 use galmorph_cutout::{
-    Framing, FramingSettings, Identity, Morphology, Probabilities, RejectReason,
+    Framing, FramingSettings, Identity, Morphology, Probabilities, RejectReason, Rendering,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -30,6 +31,23 @@ const AUTO: FramingSettings = FramingSettings {
     radius: None,
     pixel_scale: None,
 };
+
+fn state(stamp: Stamp) -> FileState {
+    FileState {
+        stamp,
+        changed: LONG_AGO,
+        is_whole: true,
+    }
+}
+
+/// An image of a folder that says nothing of FITS.
+fn shown(framing: &FramingSettings) -> RequiredPicture<'_> {
+    const PLAIN: &Rendering = &Rendering::DEFAULT;
+    RequiredPicture {
+        framing,
+        rendering: PLAIN,
+    }
+}
 
 const ANSWER: [f32; 5] = [0.1, 0.3, 0.05, 0.25, 0.3];
 
@@ -56,6 +74,7 @@ fn stamp() -> Stamp {
 fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
     Entry {
         path: path.into(),
+        parts: Vec::new(),
         stamp: stamp(),
         digest: Some(hash(digest)),
         dimensions: Some((424, 424)),
@@ -161,10 +180,9 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
         let stamp = Stamp { bytes, modified };
         let standing = reader.file_status(
             Path::new(path),
-            stamp,
-            LONG_AGO,
+            &state(stamp),
             required_model(model),
-            &AUTO,
+            shown(&AUTO),
         );
         matches!(standing.unwrap(), FileStatus::Done { .. })
     };
@@ -182,7 +200,7 @@ fn a_file_is_done_when_its_size_time_and_model_are_those_recorded() {
         reclassify: false,
         ..required_model(writer.model() + 1)
     };
-    let standing = reader.file_status(Path::new("/a"), stamp(), LONG_AGO, any_model, &AUTO);
+    let standing = reader.file_status(Path::new("/a"), &state(stamp()), any_model, shown(&AUTO));
     assert_eq!(standing.unwrap(), FileStatus::Done { rejected: false });
     assert!(!done("/c", 12, time, writer.model()));
     assert_eq!(

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use galmorph_cutout::{FramingSettings, Limits, RejectReason};
+use galmorph_cutout::{FramingSettings, Limits, RejectReason, Rendering};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, named_params, params};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct Watched {
 }
 
 /// A folder that is watched.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct WatchedFolder {
     /// Where it is.
     pub path: PathBuf,
@@ -49,6 +49,20 @@ pub struct WatchedFolder {
     pub framing: FramingSettings,
     /// Whether a manifest or a pattern says more of its objects than the names of the files, or once did.
     pub identified: bool,
+    /// How its FITS images are shown, and the names of their bands.
+    pub rendering: Rendering,
+    /// How files are named that have one band each.
+    pub band_files: Option<String>,
+}
+
+/// How many files are rejected for a reason that depends on settings which were changed since. A rejection stands
+/// until `galmorph retry` asks for another try.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RejectedBefore {
+    /// Under other limits.
+    pub other_limits: u64,
+    /// With other bands, colours or stretches.
+    pub other_rendering: u64,
 }
 
 impl Watched {
@@ -63,12 +77,17 @@ impl Watched {
 }
 
 /// What is kept of a folder as JSON.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct FolderRow {
     #[serde(flatten)]
     framing: FramingSettings,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     identified: bool,
+    // A catalog of an earlier version does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rendering: Option<Rendering>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    band_files: Option<String>,
 }
 
 /// A warning or an error that the daemon logged.
@@ -105,13 +124,12 @@ impl Writer {
     /// Records what is watched. A start that changes nothing only reads, so that it needn't wait for
     /// a lock on the catalog.
     ///
-    /// Returns how many files are rejected under limits that were changed since: a rejection stands
-    /// until `galmorph retry` asks for another try.
+    /// Returns how many files are rejected under settings that were changed since.
     pub fn record_watch(
         &mut self,
         watched: &Watched,
         limits: &Limits,
-    ) -> Result<u64, CatalogError> {
+    ) -> Result<RejectedBefore, CatalogError> {
         let (rejected, settling, identified) = self.write("write to", |connection| {
             let before = WatchRow::read(connection)?;
             let mut watched = watched.clone();
@@ -119,18 +137,17 @@ impl Writer {
                 watched.remember(&before);
             }
             let after = WatchRow::new(self.model, &watched, limits);
-            let rejected_under_other_limits = match &before {
-                Some(before) if before.limits != after.limits => {
-                    let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
-                    let reasons: Vec<&str> = reasons.map(|reason| reason.as_str()).collect();
-                    let statement =
-                        "SELECT count(*) FROM cutout WHERE reason IS NOT NULL AND retry IS NULL
-                             AND reason IN (SELECT value FROM json_each(?1))";
-                    let reasons = serde_json::json!(reasons).to_string();
-                    count(connection, statement, [reasons])?
+            let mut rejected = RejectedBefore::default();
+            if let Some(before) = &before {
+                if before.limits != after.limits {
+                    rejected.other_limits =
+                        count_rejected(connection, RejectReason::depends_on_limits)?;
                 }
-                _ => 0,
-            };
+                if after.is_rendered_otherwise(before) {
+                    rejected.other_rendering =
+                        count_rejected(connection, RejectReason::depends_on_rendering)?;
+                }
+            }
             if before.as_ref() != Some(&after) {
                 let transaction = connection.unchecked_transaction()?;
                 after.write(&transaction)?;
@@ -142,11 +159,7 @@ impl Writer {
             let identified = watched.folders.into_iter();
             let identified = identified.filter(|folder| folder.identified);
             let identified: Vec<PathBuf> = identified.map(|folder| folder.path).collect();
-            Ok((
-                rejected_under_other_limits,
-                is_settling(connection)?,
-                identified,
-            ))
+            Ok((rejected, is_settling(connection)?, identified))
         })?;
         self.identified = identified;
         self.settling = settling.then(Place::default);
@@ -175,6 +188,22 @@ impl Writer {
         self.connection.busy_timeout(BUSY_TIMEOUT)?;
         busy.map(|busy| !busy)
     }
+}
+
+/// How many files are rejected for one of some reasons, and are not to be tried again.
+fn count_rejected(
+    connection: &Connection,
+    depends: fn(RejectReason) -> bool,
+) -> rusqlite::Result<u64> {
+    let reasons = RejectReason::ALL.iter().copied().filter(|r| depends(*r));
+    let reasons: Vec<&str> = reasons.map(RejectReason::as_str).collect();
+    let statement = "SELECT count(*) FROM cutout WHERE reason IS NOT NULL AND retry IS NULL
+             AND reason IN (SELECT value FROM json_each(?1))";
+    count(
+        connection,
+        statement,
+        [serde_json::json!(reasons).to_string()],
+    )
 }
 
 fn note(connection: &Connection, error: &LoggedError) -> rusqlite::Result<()> {
@@ -265,6 +294,8 @@ impl WatchRow {
                 let row = FolderRow {
                     framing: folder.framing,
                     identified: folder.identified,
+                    rendering: Some(folder.rendering.clone()),
+                    band_files: folder.band_files.clone(),
                 };
                 (path_text(&folder.path), row)
             })
@@ -286,6 +317,22 @@ impl WatchRow {
             follow_links: watched.follow_links,
             framing: serde_json::json!(framing).to_string(),
         }
+    }
+
+    /// Whether FITS images of a folder are shown otherwise than they were.
+    fn is_rendered_otherwise(&self, before: &Self) -> bool {
+        let folders = |row: &Self| {
+            let folders = serde_json::from_str::<BTreeMap<String, FolderRow>>(&row.framing);
+            folders.unwrap_or_default()
+        };
+        let earlier = folders(before);
+        folders(self).iter().any(|(name, now)| {
+            let before = earlier.get(name);
+            before.is_some_and(|before| {
+                before.rendering.is_some()
+                    && (&before.rendering, &before.band_files) != (&now.rendering, &now.band_files)
+            })
+        })
     }
 
     fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
@@ -342,12 +389,14 @@ impl WatchRow {
         let moving = list(&self.moving)?;
         let framing: BTreeMap<String, FolderRow> = serde_json::from_str(&self.framing)?;
         let folder = |name: String| {
-            let row = framing.get(&name).copied().unwrap_or_default();
+            let row = framing.get(&name).cloned().unwrap_or_default();
             WatchedFolder {
                 path: text_path(&name),
                 moves: moving.contains(&name),
                 framing: row.framing,
                 identified: row.identified,
+                rendering: row.rendering.unwrap_or_default(),
+                band_files: row.band_files,
             }
         };
         Ok(Watched {

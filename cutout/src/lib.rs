@@ -12,6 +12,7 @@
 //! classification with deep convolutional neural networks*, Astrophysics and Space Science 364, 55.
 
 mod antialias;
+mod band_files;
 mod blank;
 mod by_class;
 mod card;
@@ -41,6 +42,7 @@ mod view;
 /// An 8-bit picture, as the `image` crate has it: what images are drawn as and shown as.
 pub use ::image::RgbImage;
 pub use antialias::Outside;
+pub use band_files::{BandFiles, BandFilesFault, BandSet};
 pub use by_class::ByClass;
 pub use card::{
     CalibrationError, CardError, Conformal, Coverage, Guarantee, Measurement, ModelCard, Novelty,
@@ -52,8 +54,8 @@ pub use estimate::Estimate;
 pub use file_name::{FITS_EXTENSIONS, name_and_extension};
 pub use flags::{Flag, Flags, UnknownFlag};
 pub use format::{
-    DecodeError, ImageHeader, Limits, Rendering, decode, decode_centre, decode_rendered,
-    dimensions, header,
+    BandBytes, DecodeError, ImageHeader, Limits, Rendering, decode, decode_bands, decode_centre,
+    decode_rendered, dimensions, header, header_of_bands,
 };
 pub use framing::{
     FRAME_RADIUS, FRAME_SIDE, Frame, Framing, FramingFault, FramingSettings, Look, Measured, Plan,

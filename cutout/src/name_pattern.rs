@@ -32,10 +32,12 @@ enum Field {
     Dec,
     /// A position as in the names of objects, behind the `J`: `012345.67+012345.6`.
     Iau,
+    /// The band that the file has, of several files of one image.
+    Band,
 }
 
 impl Field {
-    const ALL: [Self; 4] = [Self::ObjectId, Self::Ra, Self::Dec, Self::Iau];
+    const ALL: [Self; 5] = [Self::ObjectId, Self::Ra, Self::Dec, Self::Iau, Self::Band];
 
     const fn name(self) -> &'static str {
         match self {
@@ -43,6 +45,7 @@ impl Field {
             Self::Ra => "ra",
             Self::Dec => "dec",
             Self::Iau => "iau",
+            Self::Band => "band",
         }
     }
 }
@@ -74,12 +77,41 @@ pub enum PatternFault {
     /// The position of a name without a J is of another epoch.
     #[error("{{iau}} must stand behind a J")]
     NoJ,
+    /// A band in the name of a file that has the whole image.
+    #[error("{{band}} is for files that have one band each (band_files)")]
+    Band,
+    /// The names of files that have one band each, and don't say which.
+    #[error("no {{band}} in it")]
+    NoBand,
 }
 
 impl FromStr for NamePattern {
     type Err = PatternFault;
 
     fn from_str(text: &str) -> Result<Self, PatternFault> {
+        let pattern = Self::parse(text)?;
+        if pattern.has(Field::Band) {
+            return Err(PatternFault::Band);
+        }
+        Ok(pattern)
+    }
+}
+
+impl NamePattern {
+    /// The names of files that have one band each.
+    pub(crate) fn with_band(text: &str) -> Result<Self, PatternFault> {
+        let pattern = Self::parse(text)?;
+        if !pattern.has(Field::Band) {
+            return Err(PatternFault::NoBand);
+        }
+        Ok(pattern)
+    }
+
+    fn has(&self, field: Field) -> bool {
+        self.parts.contains(&Part::Field(field))
+    }
+
+    fn parse(text: &str) -> Result<Self, PatternFault> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while !rest.is_empty() {
             let Some(inner) = rest.strip_prefix('{') else {
@@ -113,7 +145,8 @@ fn validate(parts: &[Part]) -> Result<(), PatternFault> {
     if let Some(twice) = Field::ALL.into_iter().find(|field| count(*field) > 1) {
         return Err(PatternFault::Twice(twice.name()));
     }
-    if !Field::ALL.into_iter().any(has) {
+    let mut of_the_object = Field::ALL.into_iter().filter(|field| *field != Field::Band);
+    if !of_the_object.any(has) {
         return Err(PatternFault::Nothing);
     }
     if has(Field::Ra) != has(Field::Dec) {
@@ -148,35 +181,70 @@ impl NamePattern {
     /// What the name of a file, without its ending, says of the object; `None` if it is not made like this. Where
     /// the pattern has no id, the name is the object's; an IAU name is one.
     pub fn read(&self, stem: &str) -> Option<Identity> {
-        let mut found = Vec::new();
-        collect(&self.parts, stem, &mut Vec::new(), &mut found);
-        // A name that can be read in two ways is not read.
-        let [fields] = &*found else {
-            return None;
-        };
-        let text = |wanted| {
-            let mut fields = fields.iter();
-            fields
-                .find(|(field, _)| *field == wanted)
-                .map(|(_, text)| *text)
-        };
-        let iau = text(Field::Iau);
-        let position = match (text(Field::Ra).zip(text(Field::Dec)), iau) {
-            (Some((ra, dec)), _) => Some(Position::new(ra.parse().ok()?, dec.parse().ok()?)?),
-            (None, Some(iau)) => Some(iau_position(iau)?),
-            (None, None) => None,
-        };
-        let object_id = match (text(Field::ObjectId), iau) {
-            (Some(id), _) => id.to_owned(),
-            (None, Some(iau)) => format!("J{iau}"),
-            (None, None) => stem.to_owned(),
-        };
-        Some(Identity {
-            object_id,
-            position: position.map(|position| (position, PositionSource::Name)),
-            radius: None,
+        let fields = self.fields(stem, &[])?;
+        identity(&fields, stem)
+    }
+
+    /// What the name of a file that has one of these bands says of the object, and which band it has: the place of the
+    /// band's name in `bands`, and the name as it is before and after that.
+    pub(crate) fn read_band<'a>(&self, name: &'a str, bands: &[String]) -> Option<NameOfBand<'a>> {
+        let fields = self.fields(name, bands)?;
+        let band = fields.iter().find(|(field, _)| *field == Field::Band);
+        let (_, band) = band.expect("a pattern of files with one band each has the band in it");
+        let start = band.as_ptr() as usize - name.as_ptr() as usize;
+        Some(NameOfBand {
+            band: bands.iter().position(|known| known == band)?,
+            before: &name[..start],
+            after: &name[start + band.len()..],
+            identity: identity(&fields, "")?,
         })
     }
+
+    /// The parts of a name that are read; `None` if it is not made like this, or in two ways.
+    fn fields<'a>(&self, name: &'a str, bands: &[String]) -> Option<Fields<'a>> {
+        let mut found = Vec::new();
+        collect(&self.parts, name, bands, &mut Vec::new(), &mut found);
+        // A name that can be read in two ways is not read.
+        let (Some(fields), None) = (found.pop(), found.pop()) else {
+            return None;
+        };
+        Some(fields)
+    }
+}
+
+/// What the parts of a name say of the object. Without an id or an IAU name, it is called `name`.
+fn identity(fields: &Fields, name: &str) -> Option<Identity> {
+    let text = |wanted| {
+        let mut fields = fields.iter();
+        fields
+            .find(|(field, _)| *field == wanted)
+            .map(|(_, text)| *text)
+    };
+    let iau = text(Field::Iau);
+    let position = match (text(Field::Ra).zip(text(Field::Dec)), iau) {
+        (Some((ra, dec)), _) => Some(Position::new(ra.parse().ok()?, dec.parse().ok()?)?),
+        (None, Some(iau)) => Some(iau_position(iau)?),
+        (None, None) => None,
+    };
+    let object_id = match (text(Field::ObjectId), iau) {
+        (Some(id), _) => id.to_owned(),
+        (None, Some(iau)) => format!("J{iau}"),
+        (None, None) => name.to_owned(),
+    };
+    Some(Identity {
+        object_id,
+        position: position.map(|position| (position, PositionSource::Name)),
+        radius: None,
+    })
+}
+
+/// The name of a file that has one band.
+pub(crate) struct NameOfBand<'a> {
+    pub(crate) band: usize,
+    pub(crate) before: &'a str,
+    pub(crate) after: &'a str,
+    /// Its id is empty where the name has none.
+    pub(crate) identity: Identity,
 }
 
 /// The parts of a name that are read.
@@ -186,6 +254,7 @@ type Fields<'a> = Vec<(Field, &'a str)>;
 fn collect<'a>(
     parts: &[Part],
     text: &'a str,
+    bands: &[String],
     fields: &mut Fields<'a>,
     found: &mut Vec<Fields<'a>>,
 ) {
@@ -198,16 +267,16 @@ fn collect<'a>(
     match part {
         Part::Literal(literal) => {
             if let Some(rest) = text.strip_prefix(&**literal) {
-                collect(others, rest, fields, found);
+                collect(others, rest, bands, fields, found);
             }
         }
         Part::Field(field) => {
             let characters = text.char_indices();
             for end in characters.map(|(at, character)| at + character.len_utf8()) {
                 let (value, rest) = text.split_at(end);
-                if found.len() < 2 && can_be(*field, value) {
+                if found.len() < 2 && can_be(*field, value, bands) {
                     fields.push((*field, value));
-                    collect(others, rest, fields, found);
+                    collect(others, rest, bands, fields, found);
                     fields.pop();
                 }
             }
@@ -215,11 +284,12 @@ fn collect<'a>(
     }
 }
 
-fn can_be(field: Field, text: &str) -> bool {
+fn can_be(field: Field, text: &str, bands: &[String]) -> bool {
     match field {
         Field::ObjectId => true,
         Field::Ra | Field::Dec => is_decimal(text.strip_prefix(['+', '-']).unwrap_or(text)),
         Field::Iau => iau_position(text).is_some(),
+        Field::Band => bands.iter().any(|band| band == text),
     }
 }
 

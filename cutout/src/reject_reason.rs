@@ -62,6 +62,13 @@ reject_reasons! {
     NoAnswer, "no_answer", false, "The network's output for the image is not finite.";
 }
 
+impl RejectReason {
+    /// Whether it depends on how FITS images are to be shown: their bands, colours and stretch.
+    pub const fn depends_on_rendering(self) -> bool {
+        matches!(self, Self::MissingBands | Self::Unsupported)
+    }
+}
+
 impl fmt::Display for RejectReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.as_str())

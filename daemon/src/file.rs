@@ -6,8 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, Stamp};
-use galmorph_cutout::FramingSettings;
+use galmorph_catalog::{
+    CatalogError, FileState, FileStatus, Reader, RequiredModel, RequiredPicture, Stamp,
+};
 use galmorph_output::readable;
 use jiff::Timestamp;
 
@@ -31,6 +32,7 @@ impl TakenFile {
             seen: Seen {
                 stamp: Stamp::default(),
                 changed: SystemTime::UNIX_EPOCH,
+                is_whole: true,
                 inode: (0, 0),
             },
             origin: Origin::now(),
@@ -60,13 +62,15 @@ impl Origin {
     }
 }
 
-/// A file as it was when it was looked at.
+/// A file as it was when it was looked at; or the files of one image, that have a band each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Its size and modification time.
+    /// Its size and modification time. Of several files, their size together and the latest time.
     pub(crate) stamp: Stamp,
     /// When anything about it was changed last, by the kernel's clock.
     pub(crate) changed: SystemTime,
+    /// False when some files of several are missing or empty.
+    pub(crate) is_whole: bool,
     // The numbers of its device and of its inode: another file under the name has others.
     inode: (u64, u64),
 }
@@ -76,8 +80,45 @@ impl Seen {
         Self {
             stamp: Stamp::of(metadata),
             changed: changed_at(metadata),
+            is_whole: true,
             inode: (metadata.dev(), metadata.ino()),
         }
+    }
+
+    /// Of the files of one image, in the order of their bands; `None` where one is missing. `None` of no file at all.
+    pub(crate) fn of_all(files: &[Option<Metadata>]) -> Option<Self> {
+        let mut all: Option<Self> = None;
+        for (place, file) in files.iter().enumerate() {
+            let Some(file) = file else {
+                continue;
+            };
+            let mut one = Self::of(file);
+            // The same files in another order are others.
+            one.inode.1 = one.inode.1.wrapping_add(place as u64);
+            all = Some(all.map_or(one, |all| Self {
+                stamp: Stamp {
+                    bytes: all.stamp.bytes + one.stamp.bytes,
+                    modified: all.stamp.modified.max(one.stamp.modified),
+                },
+                changed: all.changed.max(one.changed),
+                is_whole: true,
+                inode: (mix(all.inode.0, one.inode.0), mix(all.inode.1, one.inode.1)),
+            }));
+        }
+        let is_there = |file: &Option<Metadata>| file.as_ref().is_some_and(|file| file.len() > 0);
+        let is_whole = files.iter().all(is_there);
+        all.map(|all| Self { is_whole, ..all })
+    }
+
+    /// How long ago it was modified; `None` when that lies in the future.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let modified = SystemTime::from(self.stamp.modified);
+        SystemTime::now().duration_since(modified).ok()
+    }
+
+    /// How long nothing about it was changed; `None` when the last change lies in the future.
+    pub(crate) fn left_alone(&self) -> Option<Duration> {
+        SystemTime::now().duration_since(self.changed).ok()
     }
 
     /// Whether it is the same file, with the same content as far as its size and time tell. Who may read it
@@ -89,10 +130,13 @@ impl Seen {
     /// Whether nothing about it was changed for this long. A time in the future is another machine's, and
     /// says nothing.
     pub(crate) fn is_left_alone_for(&self, settle: Duration) -> bool {
-        SystemTime::now()
-            .duration_since(self.changed)
-            .is_ok_and(|age| age >= settle)
+        self.left_alone().is_some_and(|age| age >= settle)
     }
+}
+
+/// One number of several. It differs if one of them does, as good as always.
+const fn mix(all: u64, one: u64) -> u64 {
+    all.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) ^ one
 }
 
 /// What the intake asks the recorder for.
@@ -126,7 +170,7 @@ pub(crate) type DepartedFile = (PathBuf, Departure);
 
 /// Since when a file has been where it is and as it is: the kernel's own time of the last change. Moving a
 /// file and setting its modification time change it as well.
-pub(crate) fn changed_at(metadata: &Metadata) -> SystemTime {
+fn changed_at(metadata: &Metadata) -> SystemTime {
     let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let part = u64::try_from(nanoseconds).expect("the part of a second is not negative");
@@ -140,16 +184,20 @@ pub(crate) fn changed_at(metadata: &Metadata) -> SystemTime {
         .expect("a SystemTime holds every time of the kernel")
 }
 
-/// How a file stands with the catalog that has these metadata, and whose image is framed like this.
+/// How a file stands with the catalog that is like this, and whose image is shown like this.
 pub(crate) fn file_status(
     catalog: &Reader,
     path: &Path,
-    metadata: &Metadata,
+    seen: &Seen,
     wanted: RequiredModel,
-    framing: &FramingSettings,
+    picture: RequiredPicture,
 ) -> Result<FileStatus, CatalogError> {
-    let (stamp, changed) = (Stamp::of(metadata), changed_at(metadata));
-    catalog.file_status(path, stamp, changed, wanted, framing)
+    let now = FileState {
+        stamp: seen.stamp,
+        changed: seen.changed,
+        is_whole: seen.is_whole,
+    };
+    catalog.file_status(path, &now, wanted, picture)
 }
 
 /// What an error of the file system means for a file. All but absence may pass: a mount that hangs, a

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use galmorph_cutout::{Framing, FramingSettings};
+use galmorph_cutout::{Framing, FramingSettings, Rendering};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::Reader;
@@ -43,8 +43,29 @@ pub enum StaleReason {
     Changed,
     /// It is to be read again: it was rejected, or more became known of its object.
     Retry,
-    /// The model has not answered for it, or only as it was shown before the framing was changed.
+    /// The model has not answered for it, or only as it was shown before the framing or the stretch was changed.
     OtherAnswer,
+}
+
+/// A file as it now is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileState {
+    /// Its size and modification time.
+    pub stamp: Stamp,
+    /// The kernel's own time of its last change (ctime), which no program can set back. One in the future is the time
+    /// of another machine's clock, and says nothing yet.
+    pub changed: SystemTime,
+    /// Whether all of it is there. Of an image whose bands lie in files of their own, some may be missing.
+    pub is_whole: bool,
+}
+
+/// How an image is to be shown to the network.
+#[derive(Debug, Clone, Copy)]
+pub struct RequiredPicture<'a> {
+    /// Which part of it.
+    pub framing: &'a FramingSettings,
+    /// What makes a picture of a FITS image.
+    pub rendering: &'a Rendering,
 }
 
 /// Whose answer makes a file done.
@@ -52,7 +73,7 @@ pub enum StaleReason {
 pub struct RequiredModel {
     /// The model in use.
     pub model: i64,
-    /// Whether the answer of another model, or to another framing, is not enough.
+    /// Whether the answer of another model, or to another framing or stretch, is not enough.
     pub reclassify: bool,
 }
 
@@ -68,17 +89,18 @@ pub struct Rows {
 }
 
 impl Reader {
-    /// How a file stands that now has this size and time, and whose image is to be framed like this. `changed` is the kernel's own time of its last
-    /// change (ctime), which no program can set back. One in the future is the time of another machine's
-    /// clock, and says nothing yet.
+    /// How a file stands that now is like this, and whose image is to be shown like this.
+    ///
+    /// Files that are gone keep their rows, and so does an image of which some files are gone: if nothing is new
+    /// about the others, it is done.
     pub fn file_status(
         &self,
         path: &Path,
-        stamp: Stamp,
-        changed: SystemTime,
+        now: &FileState,
         wanted: RequiredModel,
-        framing: &FramingSettings,
+        picture: RequiredPicture,
     ) -> Result<FileStatus, CatalogError> {
+        let FileState { stamp, changed, .. } = *now;
         let find = || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT reason IS NOT NULL, bytes = ?2 AND modified = ?3 AND (?5 IS NULL OR ?5 <= updated),
@@ -87,7 +109,8 @@ impl Reader {
                          OR EXISTS (SELECT 1 FROM other_answer AS other
                                     WHERE other.digest = cutout.digest AND other.model = ?4
                                         AND other.rendering = cutout.rendering),
-                     rendering, width, height, radius
+                     rendering, width, height, radius, stretch IS NOT NULL,
+                     ?6 = 0 AND ?2 < bytes AND ?5 <= updated
                  FROM cutout WHERE path = ?1",
             )?;
             let values = params![
@@ -95,15 +118,22 @@ impl Reader {
                 sql_bytes(stamp.bytes),
                 time::exact(stamp.modified),
                 wanted.model,
-                (changed <= SystemTime::now()).then(|| time::milliseconds(time::nearest(changed)))
+                (changed <= SystemTime::now()).then(|| time::milliseconds(time::nearest(changed))),
+                now.is_whole
             ];
             let found = statement.query_row(values, |row| {
-                let answered = row.get(3)? && is_shown_as(framing, row)?;
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, answered))
+                let answered = row.get(3)? && is_shown_as(picture, row)?;
+                let (retry, has_lost_files): (bool, Option<bool>) = (row.get(2)?, row.get(9)?);
+                let has_lost_files = has_lost_files.unwrap_or(false);
+                Ok((row.get(0)?, row.get(1)?, retry, answered, has_lost_files))
             });
-            let Some((rejected, unchanged, retry, answered)) = found.optional()? else {
+            let Some((rejected, unchanged, retry, answered, has_lost_files)) = found.optional()?
+            else {
                 return Ok(FileStatus::New);
             };
+            if has_lost_files && !retry {
+                return Ok(FileStatus::Done { rejected });
+            }
             let reason = match (unchanged, rejected) {
                 (false, _) => StaleReason::Changed,
                 (true, _) if retry => StaleReason::Retry,
@@ -157,17 +187,23 @@ impl Reader {
     }
 }
 
-/// Whether the framing of a row is the one that is wanted for an image of its size and an object of its radius.
-fn is_shown_as(framing: &FramingSettings, row: &Row) -> rusqlite::Result<bool> {
+/// Whether a row is of an answer to the picture that is wanted, for an image of its size and an object of its radius.
+fn is_shown_as(wanted: RequiredPicture, row: &Row) -> rusqlite::Result<bool> {
     let rendering: Option<String> = row.get(4)?;
     let (width, height): (Option<u32>, Option<u32>) = (row.get(5)?, row.get(6)?);
     // Every row of an answer has them, unless another program wrote it: then it is read again.
     let dimensions = width.zip(height);
-    // A change of the stretch alone has nothing done again.
-    let plan = rendering
-        .as_deref()
-        .and_then(|rendering| rendering.split(SEPARATOR).next());
-    let framing = framing.of_image(row.get(7)?, None);
+    let rendering = rendering.as_deref();
+    let (plan, stretched) = match rendering.and_then(|text| text.split_once(SEPARATOR)) {
+        Some((plan, stretched)) => (Some(plan), Some(stretched)),
+        None => (rendering, None),
+    };
+    // Other images than FITS have none.
+    let is_fits: bool = row.get(8)?;
+    if is_fits && stretched != wanted.rendering.key().as_deref() {
+        return Ok(false);
+    }
+    let framing = wanted.framing.of_image(row.get(7)?, None);
     // Where the scale is the file's own, only reading the file tells it. Whoever changes the radius has it read.
     let may_be_by_radius = framing.radius.is_some()
         && framing.pixel_scale.is_none()

@@ -23,7 +23,7 @@ use crate::file::{open_immutable, sizes};
 use crate::healpix::separation;
 pub use backup::BackupError;
 pub use filter::{Cone, Filter, Order, Query};
-pub use freshness::{FileStatus, RequiredModel, StaleReason};
+pub use freshness::{FileState, FileStatus, RequiredModel, RequiredPicture, StaleReason};
 use galmorph_output::{path_text, readable, text_path};
 pub use nearest::Nearest;
 pub use sql::SqlError;

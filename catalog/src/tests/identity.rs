@@ -126,7 +126,7 @@ fn a_row_that_is_framed_by_a_radius_is_done_by_its_own_radius() {
             pixel_scale,
             ..AUTO
         };
-        let status = reader.file_status(Path::new("/a"), stamp(), LONG_AGO, wanted, &framing);
+        let status = reader.file_status(Path::new("/a"), &state(stamp()), wanted, shown(&framing));
         matches!(status.unwrap(), FileStatus::Done { .. })
     };
     // 10 arcsec at 0.5 arcsec a pixel: 20 pixels, of which the frame has 8.48.
@@ -157,7 +157,7 @@ fn a_file_whose_object_became_better_known_is_read_again_once() {
             model: 1,
             reclassify,
         };
-        let status = reader.file_status(Path::new("/a"), stamp(), LONG_AGO, wanted, &AUTO);
+        let status = reader.file_status(Path::new("/a"), &state(stamp()), wanted, shown(&AUTO));
         status.unwrap()
     };
     assert!(matches!(status(true), FileStatus::Done { .. }));
@@ -187,6 +187,7 @@ fn a_folder_stays_identified_until_it_is_watched_no_longer() {
                 moves: false,
                 framing: AUTO,
                 identified,
+                ..WatchedFolder::default()
             }],
             ..Watched::default()
         };

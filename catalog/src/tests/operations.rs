@@ -5,7 +5,7 @@ use super::*;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, SystemTime};
 
-use crate::{LoggedError, WatchedFolder};
+use crate::{LoggedError, RejectedBefore, WatchedFolder};
 
 fn watched(folder: &str) -> Watched {
     Watched {
@@ -14,6 +14,7 @@ fn watched(folder: &str) -> Watched {
             moves: false,
             framing: FramingSettings::default(),
             identified: false,
+            ..WatchedFolder::default()
         }],
         extensions: vec!["jpg".into()],
         exclude: vec!["@eaDir".into()],
@@ -153,11 +154,20 @@ fn what_is_watched_is_one_row_that_a_start_without_change_only_reads() {
                     pixel_scale: Some(0.262),
                 },
                 identified: true,
+                rendering: Rendering {
+                    stretch: Some("lupton q=10".parse().unwrap()),
+                    bands: ["g", "r"].map(String::from).to_vec(),
+                    ..Rendering::default()
+                },
+                band_files: Some("{object_id}_{band}.fits".into()),
             }],
             follow_links: true,
             ..watched("")
         };
-        assert_eq!(writer.record_watch(&watched, &limits).unwrap(), 0);
+        assert_eq!(
+            writer.record_watch(&watched, &limits).unwrap(),
+            RejectedBefore::default()
+        );
         let expected = Watch {
             model: writer.model(),
             watched,
@@ -201,7 +211,11 @@ fn a_start_under_other_limits_counts_what_was_rejected_under_the_old_ones_once()
             entry("/c", "d3", rejected(RejectReason::Broken)),
         ])
         .unwrap();
-    let mut count = |limits| writer.record_watch(&watched("/a"), limits).unwrap();
+    let mut count = |limits| {
+        let rejected = writer.record_watch(&watched("/a"), limits).unwrap();
+        assert_eq!(rejected.other_rendering, 0);
+        rejected.other_limits
+    };
     assert_eq!([count(&limits), count(&wider), count(&wider)], [0, 2, 0]);
 }
 
@@ -225,10 +239,9 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
         reader
             .file_status(
                 path,
-                stamp(),
-                LONG_AGO,
+                &state(stamp()),
                 required_model(writer.model()),
-                &AUTO,
+                shown(&AUTO),
             )
             .unwrap()
     };
@@ -271,10 +284,9 @@ fn a_mark_makes_a_rejected_file_stand_again_until_its_next_verdict() {
     writer.record(&[broken()]).unwrap();
     let stands = reader.file_status(
         Path::new("/in/b"),
-        stamp(),
-        LONG_AGO,
+        &state(stamp()),
         required_model(writer.model()),
-        &AUTO,
+        shown(&AUTO),
     );
     assert_eq!(stands.unwrap(), FileStatus::Done { rejected: true });
 }

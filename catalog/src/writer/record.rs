@@ -17,8 +17,10 @@ use galmorph_output::{path_text, readable};
 /// A file and what became of it: a row of `cutout`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The file's path.
+    /// The file's path. Of an image whose bands lie in files of their own, that of the first band's file.
     pub path: PathBuf,
+    /// The files of its other bands, where they may be. A row of their own that they once had ends.
+    pub parts: Vec<PathBuf>,
     /// Its size and time when it was read.
     pub stamp: Stamp,
     /// The digest of its content; `None` for a file that was too large to read.
@@ -145,6 +147,13 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
     transaction
         .prepare_cached(&UPSERT)?
         .execute(params_from_iter(values))?;
+    for part in &entry.parts {
+        let part = path_text(part);
+        keep_answer(transaction, &part, None)?;
+        transaction
+            .prepare_cached("DELETE FROM cutout WHERE path = ?1")?
+            .execute([part])?;
+    }
     match key {
         Some(key) => share_answer(transaction, &path, &key),
         None => Ok(()),

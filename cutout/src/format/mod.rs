@@ -54,6 +54,20 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// The same fault of the file that has this band.
+    fn of_band(self, band: &str) -> Self {
+        let of = |fault: String| format!("the file of band {band}: {fault}");
+        match self {
+            Self::NotAnImage => Self::NoImage(of("not a FITS file".into())),
+            Self::NoImage(fault) => Self::NoImage(of(fault)),
+            Self::Broken(fault) => Self::Broken(of(fault)),
+            Self::Unsupported(fault) => Self::Unsupported(of(fault)),
+            Self::MissingBands(fault) => Self::MissingBands(of(fault)),
+            Self::TooLarge(fault) => Self::TooLarge(of(fault)),
+            small @ Self::TooSmall { .. } => small,
+        }
+    }
+
     /// The reason for which the file is rejected.
     pub const fn reason(&self) -> RejectReason {
         match self {
@@ -116,6 +130,30 @@ pub fn decode_rendered(
     }
 }
 
+/// A FITS file that has one band of an image.
+#[derive(Debug, Clone, Copy)]
+pub struct BandBytes<'a> {
+    /// The name of the band. What telescopes put around it is taken away, as from a band that a file names.
+    pub band: &'a str,
+    /// The whole file.
+    pub bytes: &'a [u8],
+}
+
+/// The same of an image whose bands lie in files of their own, at least one. They must be FITS files of the same size,
+/// of the same unit as far as they have one, and of the same place on the sky to a pixel as far as they say it.
+/// [`Rendering::bands`] is not needed. The limits hold for all files together.
+///
+/// # Errors
+/// Those of [`decode`]; the message names the band.
+pub fn decode_bands(
+    files: &[BandBytes],
+    limits: &Limits,
+    side: u32,
+    rendering: &Rendering,
+) -> Result<Image, DecodeError> {
+    fits::decode_bands(files, limits, side, rendering)
+}
+
 /// The width and the height of an image in pixels, from its header alone. No pixel is decoded, so this says
 /// nothing about the rest of the file; the limits are those of [`decode`].
 ///
@@ -166,6 +204,14 @@ pub fn header(
         Format::Jpeg => jpeg::header(bytes, limits),
         Format::Png => png::header(bytes, limits),
     }
+}
+
+/// The same of an image whose bands lie in files of their own.
+///
+/// # Errors
+/// Those of [`decode_bands`].
+pub fn header_of_bands(files: &[BandBytes], limits: &Limits) -> Result<ImageHeader, DecodeError> {
+    fits::header_of_bands(files, limits)
 }
 
 #[cfg(test)]

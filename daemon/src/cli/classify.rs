@@ -1,21 +1,17 @@
 //! `galmorph classify`: single files, without a catalog.
 
-use std::fs::{self, File};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::{
-    FramingSettings, Image, Limits, Morphology, Plan, Preprocessing, RejectReason, Rendering, Shown,
-};
+use galmorph_cutout::{FramingSettings, Morphology, Shown};
 
 use super::args::FramingArguments;
 use super::filter::{command, program};
+use super::image::{ImageFiles, Showing};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
-use crate::identity::object_id;
-use crate::pipeline::{decode, header, with_signal};
+use crate::pipeline::with_signal;
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
 use galmorph_catalog::{length, probability_columns, shortest, time};
@@ -24,7 +20,8 @@ use galmorph_output::{path_text, readable, visible};
 
 #[derive(Debug, Args)]
 pub(super) struct Classify {
-    /// Image files (JPEG, PNG or FITS)
+    /// Image files (JPEG, PNG or FITS). With --band-files, a file stands for its image: the files of the other bands
+    /// beside it are read, too
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
 
@@ -41,7 +38,7 @@ pub(super) struct Classify {
 impl Classify {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let framing = self.framing.resolve()?;
-        let (model, rendering) = self.model.load()?;
+        let (model, showing) = self.model.load()?;
         let mut classifier = model.classifier();
         let provenance = Provenance {
             program: program(),
@@ -55,14 +52,14 @@ impl Classify {
         };
         self.rows.write(&columns(), &provenance, |rows| {
             let mut outcome = Outcome::Fine;
-            for file in &self.files {
-                match answer(file, &framing, &rendering, &model, &mut classifier) {
+            for image in showing.images(&self.files) {
+                match answer(&image, &framing, &showing, &model, &mut classifier) {
                     // The header is written with the first row, so that no row means no header.
                     Ok((answer, shown)) => {
-                        rows.row(&row(file, &answer, &shown, model.name()))?;
+                        rows.row(&row(&image, &answer, &shown, model.name()))?;
                     }
                     Err(fault) => {
-                        report(file, &fault);
+                        report(&image.path, &fault);
                         outcome = Outcome::SomeRejected;
                     }
                 }
@@ -99,7 +96,7 @@ fn columns() -> Columns<'static> {
     }
 }
 
-fn row(file: &Path, answer: &Answer, shown: &Shown, model: &str) -> Vec<Value> {
+fn row(image: &ImageFiles, answer: &Answer, shown: &Shown, model: &str) -> Vec<Value> {
     let Answer {
         probabilities: answer,
         novelty,
@@ -107,7 +104,7 @@ fn row(file: &Path, answer: &Answer, shown: &Shown, model: &str) -> Vec<Value> {
     } = answer;
     let label = answer.label();
     let mut row = vec![
-        Value::Text(path_text(file)),
+        Value::Text(path_text(&image.path)),
         Value::Text(label.to_string()),
         Value::Real(shortest(answer.confidence())),
     ];
@@ -124,21 +121,21 @@ fn row(file: &Path, answer: &Answer, shown: &Shown, model: &str) -> Vec<Value> {
         novelty.map_or(Value::Nothing, |novelty| Value::Real(shortest(novelty))),
         set.map_or(Value::Nothing, |set| Value::Text(set.to_string())),
     ]);
-    row.push(Value::Text(object_id(file)));
+    row.push(Value::Text(image.identity().object_id));
     let classes = Morphology::names().into_iter().zip(probabilities);
     row.push(Value::Text(runner_up(label.name(), classes)));
     row
 }
 
 fn answer(
-    file: &Path,
+    image: &ImageFiles,
     framing: &FramingSettings,
-    rendering: &Rendering,
+    showing: &Showing,
     model: &Model,
     classifier: &mut Classifier,
 ) -> Result<(Answer, Shown), String> {
     let preprocessing = &model.card.preprocessing;
-    let (image, plan) = read_image(file, framing, rendering, preprocessing)?;
+    let (image, plan) = image.decode(framing, &showing.rendering, preprocessing)?;
     let image = with_signal(image).map_err(|(_, message)| message)?;
     let shown = plan.show(&image, preprocessing);
     let views = preprocessing.framed_views(&image, &shown.frame);
@@ -153,30 +150,4 @@ pub(super) fn report(file: &Path, fault: &str) {
     let words: Vec<&str> = fault.split_whitespace().collect();
     let fault = words.join(" ");
     eprintln!("galmorph: '{}': {}", readable(file), visible(&fault));
-}
-
-/// Reads a file and decodes as much of its middle as is needed to frame it so, or says why not.
-pub(super) fn read_image(
-    file: &Path,
-    framing: &FramingSettings,
-    rendering: &Rendering,
-    preprocessing: &Preprocessing,
-) -> Result<(Image, Plan), String> {
-    let limits = &Limits::default();
-    if fs::metadata(file).is_ok_and(|metadata| metadata.is_dir()) {
-        return Err("a folder (galmorph watch --drain takes folders)".into());
-    }
-    let mut bytes = Vec::new();
-    // One byte over the limit is enough for the decoder to refuse it.
-    File::open(file)
-        .and_then(|open| open.take(limits.max_bytes + 1).read_to_end(&mut bytes))
-        .map_err(|error| error.to_string())?;
-    let read = || {
-        let header = header(&bytes, limits, rendering)?;
-        let dimensions = header.dimensions;
-        let plan = framing.of_image(None, header.pixel_scale).plan(dimensions);
-        let side = plan.decoded_side(preprocessing, dimensions);
-        Ok((decode(&bytes, limits, side, rendering)?, plan))
-    };
-    read().map_err(|(_, message): (RejectReason, String)| message)
 }

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use super::Outcome;
 use crate::config::WatchSettings;
 use crate::failure::Failure;
-use crate::file::file_status;
 use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
 use galmorph_catalog::{FileStatus, Reader, StaleReason, Watch};
 use galmorph_output::readable;
@@ -86,12 +85,11 @@ impl Reconciliation {
         let mut found = Self::default();
         let mut outcome = Ok(());
         let mut compare = |_: &Path, file| {
-            let (path, metadata) = match file {
-                Found::File(path, metadata) => (path, metadata),
+            let (path, seen) = match file {
+                Found::File(path, seen) => (path, seen),
                 Found::Fault(fault) => return found.faults.push(fault),
             };
-            let framing = selection.framing_of(&path);
-            match file_status(catalog, &path, &metadata, watch.required_model(), &framing) {
+            match selection.status(catalog, &path, &seen, watch.required_model()) {
                 Ok(FileStatus::Done { .. }) => found.agree += 1,
                 Ok(FileStatus::New) => found.new.add(&path),
                 Ok(FileStatus::Stale { reason, .. }) => match reason {
@@ -112,7 +110,7 @@ impl Reconciliation {
                 return;
             }
             let is_there = match selection.look(path) {
-                Ok(metadata) => metadata.is_some(),
+                Ok(seen) => seen.is_some(),
                 Err(error) if is_absence(&error) => false,
                 // A mount that hangs, a folder that is forbidden: whether it is there is not known.
                 Err(_) => return found.unreadable.add(path),
@@ -160,7 +158,7 @@ impl Reconciliation {
         tell("changed since they were recorded", &self.changed);
         tell("queued to be read again", &self.retry);
         tell(
-            "not classified by the model in use with the framing in use",
+            "not classified by the model in use with the framing and the stretch in use",
             &self.other_answer,
         );
         tell("in the catalog and gone", &self.gone);

@@ -14,6 +14,7 @@ mod deep;
 mod export;
 mod filter;
 mod hint;
+mod image;
 mod images;
 mod matching;
 mod npy;
@@ -36,8 +37,8 @@ use crate::config::{Config, ModelOverrides, Overrides};
 use crate::failure::EXIT_CODES;
 pub use crate::failure::{Failure, InternalFault};
 use crate::observe::{LastError, start_log};
-use galmorph_cutout::Rendering;
 use galmorph_inference::{Model, catch};
+use image::Showing;
 
 const VERBOSE: &str =
     "Log more (-vv: every detail); overrides the environment variable GALMORPH_LOG";
@@ -91,9 +92,10 @@ struct ModelArguments {
 
 impl ModelArguments {
     /// The model, and how images are shown.
-    fn load(&self) -> Result<(Model, Rendering), Failure> {
+    fn load(&self) -> Result<(Model, Showing), Failure> {
         let config = overridden(&self.overrides)?;
-        Ok((config.model_settings().load()?, config.rendering()))
+        let showing = Showing::of(&config)?;
+        Ok((config.model_settings().load()?, showing))
     }
 }
 

@@ -54,8 +54,13 @@ impl Retry {
             let Some(folder) = selection.folder_of(path) else {
                 return Vec::new();
             };
-            let places = [true, false].map(|is_rejected| folder.destination(path, is_rejected));
-            places.into_iter().flatten().collect()
+            // One file of a set stands for the set.
+            let image = selection.image_of(path);
+            let places = [true, false].map(|is_rejected| folder.destination(&image, is_rejected));
+            let own = (image != path).then_some(image);
+            own.into_iter()
+                .chain(places.into_iter().flatten())
+                .collect()
         };
         let find = |path: &PathBuf| {
             let path = true_name(path).map_err(|error| {

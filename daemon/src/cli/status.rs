@@ -15,7 +15,6 @@ use serde::Serialize;
 use super::Outcome;
 use super::args::CatalogArguments;
 use crate::failure::Failure;
-use crate::file::{changed_at, file_status};
 use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
 use galmorph_catalog::time;
 use galmorph_catalog::{FileStatus, Reader, Watch, in_use, sizes};
@@ -283,15 +282,14 @@ impl Waiting {
         let selection = Selection::of_watched(&watch.watched, path);
         let mut count_one = |folder: &Path, found| {
             let (count, first_fault) = by_folder.entry(folder.to_owned()).or_default();
-            let (path, metadata) = match found {
-                Found::File(path, metadata) => (path, metadata),
+            let (path, seen) = match found {
+                Found::File(path, seen) => (path, seen),
                 Found::Fault(fault) => {
                     first_fault.get_or_insert(fault);
                     return;
                 }
             };
-            let framing = selection.framing_of(&path);
-            match file_status(catalog, &path, &metadata, watch.required_model(), &framing) {
+            match selection.status(catalog, &path, &seen, watch.required_model()) {
                 Ok(FileStatus::Done { .. }) => return,
                 Ok(FileStatus::New) => waiting.new += 1,
                 Ok(FileStatus::Stale { rejected: true, .. }) => waiting.rejected += 1,
@@ -302,7 +300,7 @@ impl Waiting {
                 }
             }
             *count += 1;
-            let since = changed_at(&metadata);
+            let since = seen.changed;
             if waiting
                 .oldest
                 .as_ref()

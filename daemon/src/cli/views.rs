@@ -9,7 +9,8 @@ use image::ImageFormat;
 use tempfile::NamedTempFile;
 
 use super::args::FramingArguments;
-use super::classify::{read_image, report};
+use super::classify::report;
+use super::image::{ImageFiles, Showing};
 use super::{Outcome, npy, overridden};
 use crate::config::{ImageOverrides, load_model};
 use crate::failure::Failure;
@@ -18,7 +19,7 @@ use galmorph_output::Output;
 
 #[derive(Debug, Args)]
 pub(super) struct Views {
-    /// Image file (JPEG, PNG or FITS)
+    /// Image file (JPEG, PNG or FITS). With --band-files, the files of the other bands beside it are read, too
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
@@ -68,7 +69,8 @@ impl Views {
             let fault = "--npy and --png name the same output";
             return Err(Failure::Usage(fault.into()));
         }
-        let rendering = overridden(&self.overrides)?.rendering();
+        let showing = Showing::of(&overridden(&self.overrides)?)?;
+        let files = ImageFiles::of(&self.file, showing.band_files.as_ref());
         let preprocessing = match &self.model {
             Some(model) => {
                 load_model(Some(model), Options::default())?
@@ -77,10 +79,11 @@ impl Views {
             }
             None => Preprocessing::default(),
         };
-        let (image, plan) = match read_image(&self.file, &framing, &rendering, &preprocessing) {
+        let decoded = files.decode(&framing, &showing.rendering, &preprocessing);
+        let (image, plan) = match decoded {
             Ok(read) => read,
             Err(fault) => {
-                report(&self.file, &fault);
+                report(&files.path, &fault);
                 return Ok(Outcome::SomeRejected);
             }
         };

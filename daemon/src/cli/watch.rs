@@ -163,15 +163,26 @@ fn open_catalog(setup: &Setup, exit: &Shutdown) -> Result<Writer, CatalogError> 
         },
     )?;
     let rejected = writer.record_watch(&settings.watched(), &settings.limits)?;
-    if rejected > 0 {
-        let reasons = RejectReason::ALL.iter().filter(|r| r.depends_on_limits());
+    let warn = |count: u64, settings_then: &str, depends: fn(RejectReason) -> bool| {
+        if count == 0 {
+            return;
+        }
+        let reasons = RejectReason::ALL.iter().filter(|reason| depends(**reason));
         let options: Vec<String> = reasons.map(|r| format!("--reason {r}")).collect();
         let retry = format!("retry {}", options.join(" "));
         log::warn!(
-            "{rejected} files are rejected under other limits than the present ones (to try them again: {})",
+            "{count} files are rejected under other {settings_then} than the present ones (to try them again: {})",
             hint::command(&retry, &settings.catalog)
         );
-    }
+    };
+    let limits = rejected.other_limits;
+    warn(limits, "limits", RejectReason::depends_on_limits);
+    let rendering = rejected.other_rendering;
+    warn(
+        rendering,
+        "bands, colours or stretches",
+        RejectReason::depends_on_rendering,
+    );
     log::info!(
         model = model.card.name;
         "model '{}' ({}, {}), {}, catalog '{}', {} workers",

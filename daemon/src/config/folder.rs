@@ -11,13 +11,14 @@ use std::path::{Component, Path, PathBuf};
 
 use galmorph_catalog::WatchedFolder;
 use galmorph_cutout::{
-    Framing, FramingFault, FramingSettings, NamePattern, PatternFault, Rendering, Stretch,
+    BandFiles, Framing, FramingFault, FramingSettings, NamePattern, PatternFault, Rendering,
+    Stretch,
 };
 use rustix::fs::{Access, access};
 use toml::Value;
 
 use super::value::{Choice, Item, SettingValue, Shape, not};
-use super::{ManifestSettings, check};
+use super::{BandPattern, ManifestSettings, check};
 
 const DONE: &str = "done";
 const REJECTED: &str = "rejected";
@@ -66,6 +67,10 @@ pub(crate) struct Folder {
     pub(crate) pixel_scale: Option<f64>,
     /// How its FITS images are shown.
     pub(crate) rendering: Rendering,
+    /// How its files are named that have one band each, where the setting of all folders does not hold.
+    pub(crate) band_pattern: Option<BandPattern>,
+    /// The same with the bands, when it is ready for use.
+    pub(crate) band_files: Option<BandFiles>,
     /// How its files are named.
     pub(crate) name: Option<NamePattern>,
     /// The tables that say which objects its files show.
@@ -82,6 +87,8 @@ impl From<PathBuf> for Folder {
             radius: None,
             pixel_scale: None,
             rendering: Rendering::DEFAULT,
+            band_pattern: None,
+            band_files: None,
             name: None,
             manifests: Vec::new(),
         }
@@ -100,6 +107,9 @@ impl From<WatchedFolder> for Folder {
             framing: Some(watched.framing.framing),
             radius: watched.framing.radius,
             pixel_scale: watched.framing.pixel_scale,
+            band_files: (watched.band_files)
+                .and_then(|pattern| BandFiles::new(&pattern, &watched.rendering.bands).ok()),
+            rendering: watched.rendering,
             ..watched.path.into()
         }
     }
@@ -111,7 +121,11 @@ impl From<&Folder> for WatchedFolder {
             path: folder.path.clone(),
             moves: folder.after == After::Move,
             framing: folder.framing(),
-            identified: folder.name.is_some() || !folder.manifests.is_empty(),
+            identified: folder.name.is_some()
+                || folder.band_files.is_some()
+                || !folder.manifests.is_empty(),
+            rendering: folder.rendering.clone(),
+            band_files: folder.band_files.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -218,8 +232,7 @@ impl Folder {
 }
 
 /// What a folder can be given, for messages.
-const KEYS: &str =
-    "path, after, framing, radius, pixel_scale, stretch, bands, colours, name and manifest";
+const KEYS: &str = "path, after, framing, radius, pixel_scale, stretch, bands, colours, band_files, name and manifest";
 
 /// `"/in"`, or `{ path = "/in", after = "move", framing = "frame", stretch = "legacy" }`.
 impl SettingValue for Folder {
@@ -264,6 +277,9 @@ impl SettingValue for Folder {
                     let bands = Vec::from_toml(value).map_err(in_key)?;
                     check::bands(&bands).map_err(in_key)?;
                     folder.rendering.bands = bands;
+                }
+                "band_files" => {
+                    folder.band_pattern = Some(BandPattern::from_toml(value).map_err(in_key)?);
                 }
                 "colours" => {
                     let colours = Vec::from_toml(value).map_err(in_key)?;
@@ -318,10 +334,20 @@ mod tests {
         let rendering = folder.unwrap().rendering;
         assert_eq!(rendering.stretch, Some("lupton q=10".parse().unwrap()));
         assert_eq!(rendering.bands.len() + rendering.colours.len(), 6);
+        let sets = read("path = '/in'\nband_files = '{object_id}_{band}.fits'").unwrap();
+        assert!(sets.band_pattern.is_some());
         for (setting, expected) in [
             ("stretch = 'luptn'", "stretch: unknown stretch 'luptn'"),
             ("stretch = 3", "stretch: 3 is not a stretch in quotes"),
             ("bands = ['g', '']", "bands: '' is not the name of a band"),
+            (
+                "band_files = '{object_id}.fits'",
+                "band_files: no {band} in it",
+            ),
+            (
+                "band_files = 'a/{object_id}_{band}.fits'",
+                "band_files: 'a/{object_id}_{band}.fits' is not the name of a file",
+            ),
             (
                 "colours = ['z', 'r']",
                 "colours: 2 bands are not one (grey) or three",

@@ -16,9 +16,10 @@
 //! | `value` | the types that a setting can have, and their faults in plain words |
 //! | `check` | the ranges |
 //! | `overrides` | the flags |
-//! | `folder`, `manifest`, `order`, `endpoint` | settings with a type of their own |
+//! | `folder`, `band_files`, `manifest`, `order`, `endpoint` | settings with a type of their own |
 //! | `resolve` | reading, checking and preparing everything that the settings name |
 
+mod band_files;
 mod check;
 mod endpoint;
 mod folder;
@@ -35,8 +36,11 @@ use std::time::Duration;
 use std::{env, thread};
 
 use galmorph_catalog::Watched;
-use galmorph_cutout::{EarlyStop, FITS_EXTENSIONS, Framing, Limits, Rendering, Stretch};
+use galmorph_cutout::{
+    BandFiles, EarlyStop, FITS_EXTENSIONS, Framing, Limits, Rendering, Stretch, name_and_extension,
+};
 use galmorph_inference::{Model, Options, Precision};
+use galmorph_output::readable;
 
 use crate::failure::Failure;
 use check::{
@@ -45,6 +49,7 @@ use check::{
 };
 use overrides::{flag, image_flag, model_flag};
 
+pub(crate) use band_files::BandPattern;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use folder::{After, Folder};
 #[cfg(test)]
@@ -96,8 +101,8 @@ table::settings! {
     rescan_interval_seconds: f64 = 60.0, at_least_a_moment;
     /// Which files of a backlog go first: "newest" or "oldest", by the time they arrived in the folder.
     order: Order = Order::Newest, anything;
-    /// Also reclassify files that only another model has classified, or the model with another framing,
-    /// after all other work.
+    /// Also reclassify files that only another model has classified, or the model with another framing or
+    /// stretch, after all other work.
     reclassify: bool = true, anything;
     /// Rely on scans alone: for network file systems, where inotify does not report changes made by other
     /// machines.
@@ -111,10 +116,17 @@ table::settings! {
     /// alone or with its numbers as in "lupton stretch=5 q=8 minimum=0 weights=1,1,1", "asinh", "zscale" or "linear".
     /// Default: by what the file says of itself.
     stretch: Option<Stretch> = None, anything, image_flag("--stretch STRETCH");
-    /// The names of the bands in FITS images, in the order of the file. Default: the file's own.
+    /// The names of the bands in FITS images, in the order of the file. Default: the file's own. Of bands that are
+    /// files, as the names of the files have them.
     bands: Vec<String> = Vec::new(), bands, image_flag("--bands NAMES");
     /// Which bands of FITS images are shown as red, green and blue; one for grey. Default: by wavelength.
     colours: Vec<String> = Vec::new(), colours, image_flag("--colours NAMES");
+    /// How FITS files are named that have one band each: "cutout_{ra}_{dec}_{band}.fits". Those whose names differ in
+    /// the band alone are one image. It needs the bands.
+    band_files: Option<BandPattern> = None, anything, image_flag("--band-files PATTERN");
+    /// How long an image of which files are missing waits for them, in seconds since anything about its files was
+    /// changed. Then it is taken with the bands that are there, and again when another one comes.
+    band_wait_seconds: f64 = 60.0, seconds;
     /// Files and folders that are left alone, with all that is in them, by their name in upper or lower
     /// case; a * stands for any characters.
     exclude: Vec<String> = EXCLUDED.map(String::from).to_vec(), names;
@@ -171,11 +183,13 @@ pub(crate) struct WatchSettings {
     pub(crate) max_delay: Duration,
     /// How long a file must stay unchanged before it is read.
     pub(crate) settle: Duration,
+    /// How long an image waits for files of it that are missing.
+    pub(crate) band_wait: Duration,
     /// The pause between two full scans, at least.
     pub(crate) rescan_interval: Duration,
     /// Which files of a backlog go first.
     pub(crate) order: Order,
-    /// Whether files are taken that only another model has classified, or the same with another framing.
+    /// Whether files are taken that only another model has classified, or the same with another framing or stretch.
     pub(crate) reclassify: bool,
     /// Whether there are scans only, and no notifications.
     pub(crate) poll: bool,
@@ -202,13 +216,15 @@ pub(crate) struct ModelSettings {
 impl Config {
     /// Makes the settings ready for use. A folder that can't be watched is left out, and named in `faults`.
     pub(crate) fn resolve(self, faults: &mut Vec<String>) -> WatchSettings {
+        let folders = resolve::true_names(&self.folders, self.framing, faults);
         WatchSettings {
-            folders: self.rendered(resolve::true_names(&self.folders, self.framing, faults)),
+            folders: self.rendered(folders, faults),
             catalog: catalog_path(None, &self),
             workers: worker_count(self.workers),
             batch: self.batch,
             max_delay: Duration::from_secs_f64(self.max_delay_seconds),
             settle: Duration::from_secs_f64(self.settle_seconds),
+            band_wait: Duration::from_secs_f64(self.band_wait_seconds),
             rescan_interval: Duration::from_secs_f64(self.rescan_interval_seconds),
             order: self.order,
             reclassify: self.reclassify,
@@ -232,8 +248,9 @@ impl Config {
     }
 
     /// The folders, each with what it does not say itself of how its images are shown.
-    fn rendered(&self, mut folders: Vec<Folder>) -> Vec<Folder> {
+    fn rendered(&self, mut folders: Vec<Folder>, faults: &mut Vec<String>) -> Vec<Folder> {
         for folder in &mut folders {
+            let pattern = folder.band_pattern.clone().or(self.band_files.clone());
             let own = &mut folder.rendering;
             own.stretch = own.stretch.or(self.stretch);
             if own.bands.is_empty() {
@@ -242,8 +259,32 @@ impl Config {
             if own.colours.is_empty() {
                 own.colours.clone_from(&self.colours);
             }
+            if let Some(pattern) = pattern {
+                let files = self.band_files_of(&pattern, folder);
+                let name = readable(&folder.path);
+                let named = |fault: String| format!("folder '{name}': band_files: {fault}");
+                folder.band_files = files.map_err(|fault| faults.push(named(fault))).ok();
+            }
         }
         folders
+    }
+
+    /// The sets of files in a folder, if its settings fit together.
+    fn band_files_of(&self, pattern: &BandPattern, folder: &Folder) -> Result<BandFiles, String> {
+        if folder.name.is_some() {
+            return Err("it reads the names, too: leave out name".into());
+        }
+        let pattern_name = Path::new(pattern.as_str());
+        let extension = name_and_extension(pattern_name).1.unwrap_or_default();
+        let mut taken = self.extensions.iter();
+        if !taken.any(|taken| extension.eq_ignore_ascii_case(taken)) {
+            return Err(format!(
+                "files named '{}' are not taken (extensions = {:?})",
+                pattern.as_str(),
+                self.extensions
+            ));
+        }
+        pattern.of_bands(&folder.rendering.bands)
     }
 
     /// What an image may cost.

@@ -75,7 +75,7 @@ impl WatchArguments {
             framing: Some(framing.framing),
             ..own
         };
-        let own = config.rendered(vec![own]).remove(0);
+        let own = config.rendered(vec![own], &mut faults).remove(0);
         if let Err(fault) = own.validate(framing.framing) {
             faults.push(format!("folder '{}': {fault}", readable(folder)));
         }

@@ -100,7 +100,7 @@ fn a_value_of_the_wrong_type_is_told_in_plain_words() {
         ),
         (
             "folders = [{ path = '/in', then = 'move' }]",
-            "folders: a folder has no 'then' (path, after, framing, radius, pixel_scale, stretch, bands, colours, name and manifest)",
+            "folders: a folder has no 'then' (path, after, framing, radius, pixel_scale, stretch, bands, colours, band_files, name and manifest)",
         ),
         (
             "folders = [{ after = 'move' }]",

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use galmorph_cutout::name_and_extension;
 use galmorph_output::readable;
 
 use super::manifest::{Manifest, state};
-use super::object_id;
+use super::{listed, object_id};
 use crate::config::{Folder, WatchSettings};
 use crate::intake::{Found, Selection, survey};
 
@@ -49,21 +48,35 @@ impl Fit {
 /// Looks at what the settings say of objects, and at the files. Returns what is well, and what is wrong.
 pub(crate) fn examine(settings: &WatchSettings) -> (Vec<String>, Vec<String>) {
     let (mut sound, mut faults) = (Vec::new(), Vec::new());
-    let known = |folder: &&Folder| folder.name.is_some() || !folder.manifests.is_empty();
+    let known = |folder: &&Folder| {
+        folder.name.is_some() || folder.band_files.is_some() || !folder.manifests.is_empty()
+    };
     let selection = Selection::of(settings);
     for folder in settings.folders.iter().filter(known) {
         let manifest = read(folder, &mut sound, &mut faults);
         let (mut by_name, mut by_manifest) = (Fit::default(), Fit::default());
+        let (mut in_sets, mut whole) = (Fit::default(), Fit::default());
         survey(&selection, |within, found| {
-            let Found::File(path, _) = found else { return };
+            let Found::File(path, seen) = found else {
+                return;
+            };
             if within != folder.path || !belongs(&selection, &path, folder) {
                 return;
             }
             if let Some(pattern) = &folder.name {
                 by_name.add(&path, pattern.read(&object_id(&path)).is_some());
             }
+            let set = selection.set_of(&path);
+            if folder.band_files.is_some() {
+                in_sets.add(&path, set.is_some());
+            }
+            if set.is_some() {
+                whole.add(&path, seen.is_whole);
+            }
             if let Some(manifest) = &manifest {
-                by_manifest.add(&path, is_listed(manifest, &path));
+                let files = selection.files_of(&path);
+                let id = set.map_or_else(|| object_id(&path), |set| set.identity.object_id);
+                by_manifest.add(&path, listed(manifest, &files, &id).is_some());
             }
         });
         let place = readable(&folder.path);
@@ -78,6 +91,17 @@ pub(crate) fn examine(settings: &WatchSettings) -> (Vec<String>, Vec<String>) {
         if let Some(pattern) = &folder.name {
             let source = format!("name '{pattern}'");
             tell(source, &by_name, "are named like this");
+        }
+        if let Some(files) = &folder.band_files {
+            let source = format!("band_files '{files}'");
+            tell(
+                source.clone(),
+                &in_sets,
+                "are named like this, counted by image",
+            );
+            if whole.fitting + whole.others > 0 {
+                tell(source, &whole, "have all bands");
+            }
         }
         if manifest.is_some() {
             tell("manifest".into(), &by_manifest, "are in it");
@@ -118,11 +142,4 @@ fn read(folder: &Folder, sound: &mut Vec<String>, faults: &mut Vec<String>) -> O
 fn belongs(selection: &Selection, path: &Path, folder: &Folder) -> bool {
     let inner = selection.folder_of(path);
     inner.is_some_and(|inner| inner.path == folder.path)
-}
-
-fn is_listed(manifest: &Manifest, path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let stem = name_and_extension(path).0.and_then(|stem| stem.to_str());
-    name.zip(stem)
-        .is_some_and(|(name, stem)| manifest.find(name, stem).is_some())
 }

@@ -29,7 +29,7 @@ use crate::config::{Folder, ManifestSettings};
 use crate::intake::Selection;
 use crate::shutdown::Shutdown;
 pub(crate) use examine::examine;
-use manifest::{FileState, Manifest, state, unsettled};
+use manifest::{FileState, Listed, Manifest, state, unsettled};
 pub(crate) use sweep::Sweep;
 
 /// How long a start waits at most for a manifest that is being written.
@@ -79,18 +79,24 @@ impl Identities {
     /// What is known of the object that a file shows, besides what its content says. `has_row` says whether the catalog has
     /// a file of a name.
     pub(crate) fn of(&self, path: &Path, has_row: impl Fn(&Path) -> bool) -> Identity {
-        let named = self.original(path, has_row);
-        let stem = object_id(&named);
+        let set = self.selection.set_of(path);
+        let (named, of_set) = match set {
+            // Its names are those from before they got a number.
+            Some(set) => {
+                let named = set.names.iter().map(|name| path.with_file_name(name));
+                (named.collect(), Some(set.identity))
+            }
+            None => (vec![self.original(path, has_row)], None),
+        };
+        let stem = object_id(&named[0]);
         let Some(sources) = self.sources_of(path) else {
             return Identity::named(stem);
         };
-        let of_name = (sources.pattern.as_ref()).and_then(|pattern| pattern.read(&stem));
+        let pattern = sources.pattern.as_ref();
+        let of_name = of_set.or_else(|| pattern.and_then(|pattern| pattern.read(&stem)));
         let mut identity = of_name.unwrap_or_else(|| Identity::named(stem));
-        let loaded = sources.loaded();
-        let file = named.file_name().and_then(|name| name.to_str());
-        let stem = name_and_extension(&named).0.and_then(|stem| stem.to_str());
-        if let Some((manifest, (file, stem))) = loaded.manifest.zip(file.zip(stem))
-            && let Some(listed) = manifest.find(file, stem)
+        if let Some(manifest) = sources.loaded().manifest
+            && let Some(listed) = listed(&manifest, &named, &identity.object_id)
         {
             if let Some(id) = &listed.object_id {
                 identity.object_id = id.to_string();
@@ -107,16 +113,27 @@ impl Identities {
         let Some(sources) = self.sources_of(path) else {
             return;
         };
-        let Some(pattern) = &sources.pattern else {
-            return;
+        let sets = (self.selection.folder_of(path)).and_then(|folder| folder.band_files.as_ref());
+        let (is_named, pattern, outcome) = match (sets, &sources.pattern) {
+            (Some(sets), _) => (
+                self.selection.set_of(path).is_some(),
+                sets.to_string(),
+                "are images by themselves",
+            ),
+            (None, Some(pattern)) => (
+                pattern.read(&object_id(path)).is_some(),
+                pattern.to_string(),
+                "get no position from their names",
+            ),
+            (None, None) => return,
         };
-        if self.selection.is_relocated(path) || pattern.read(&object_id(path)).is_some() {
+        if is_named || self.selection.is_relocated(path) {
             return;
         }
         let count = sources.unmatched.fetch_add(1, Ordering::Relaxed) + 1;
         if 10_u64.pow(count.ilog10()) == count {
             log::warn!(
-                "{count} files of '{}' are not named like '{pattern}' and get no position from their names, such as '{}'",
+                "{count} files of '{}' are not named like '{pattern}' and {outcome}, such as '{}'",
                 readable(&sources.folder),
                 readable(path)
             );
@@ -261,6 +278,17 @@ impl Sources {
         *loaded = Loaded { manifest, states };
         is_new
     }
+}
+
+/// What a manifest says of an image whose files have, or had, these names; a manifest that lists objects says it by
+/// their id.
+fn listed<'a>(manifest: &'a Manifest, files: &[PathBuf], object_id: &str) -> Option<&'a Listed> {
+    let of_file = |file: &PathBuf| {
+        let name = file.file_name()?.to_str()?;
+        manifest.find(name, name_and_extension(file).0?.to_str()?)
+    };
+    let by_file = files.iter().find_map(of_file);
+    by_file.or_else(|| (files.len() > 1).then(|| manifest.find(object_id, object_id))?)
 }
 
 /// Surveys name a cutout after its object, so the file name without its ending is the object's id where nothing else is

@@ -1,8 +1,7 @@
 //! The questions that each file is asked before it goes into the queue, or is moved.
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use super::Intake;
 use super::delay::Delayed;
@@ -33,7 +32,7 @@ pub(super) enum Task {
 
 impl Intake<'_> {
     /// Puts a file into the queue, lets it settle first, or leaves it alone.
-    pub(super) fn consider(&mut self, path: PathBuf, metadata: &Metadata, cause: Cause) {
+    pub(super) fn consider(&mut self, path: PathBuf, seen: Seen, cause: Cause) {
         if self.under_way.contains_key(&path) {
             // That a scan finds it says nothing new.
             if cause != Cause::Found {
@@ -41,7 +40,6 @@ impl Intake<'_> {
             }
             return;
         }
-        let seen = Seen::of(metadata);
         if !matches!(cause, Cause::Complete(_)) {
             // One that waits to be moved must not hide another one that took its place.
             if let Some(before) = self.delayed.get(&path).and_then(|delayed| delayed.before)
@@ -50,7 +48,7 @@ impl Intake<'_> {
                 let origin = self
                     .withdraw(&path)
                     .map_or_else(Origin::now, |earlier| earlier.origin);
-                return self.read_when_settled(path, metadata, origin);
+                return self.read_when_settled(path, seen, origin);
             }
             // It is looked at again when its turn comes, so another notice of it changes nothing.
             if self.is_known(&path) {
@@ -77,10 +75,15 @@ impl Intake<'_> {
             }
             (Some(Task::Read(lane)), Cause::Complete(moment)) => {
                 origin.arrived = Some(moment);
-                self.enqueue(path, seen, origin, lane);
+                if self.options.selection.set_of(&path).is_some() {
+                    // One of its files is complete. The others may be written to.
+                    self.read_when_settled(path, seen, origin);
+                } else {
+                    self.enqueue(path, seen, origin, lane);
+                }
             }
             (Some(Task::Read(lane)), Cause::Found)
-                if age(metadata).is_some_and(|age| age >= settle) =>
+                if seen.age().is_some_and(|age| age >= settle) =>
             {
                 self.enqueue(path, seen, origin, lane);
             }
@@ -106,29 +109,28 @@ impl Intake<'_> {
     /// What is to be done with a file that now is like this; `None` when nothing is. Of those that were
     /// moved only the ones with a row are ours.
     pub(super) fn task(&self, path: &Path, seen: &Seen) -> Option<Task> {
-        let wanted = self.required;
-        let framing = self.options.selection.framing_of(path);
-        let status =
-            match self
-                .catalog
-                .file_status(path, seen.stamp, seen.changed, wanted, &framing)
-            {
-                Ok(status) => status,
-                Err(error) => {
-                    // Reading a file that is done costs time and does no harm; leaving one out would.
-                    log::warn!("{error}; '{}' is read again", readable(path));
-                    FileStatus::New
-                }
-            };
+        let selection = &self.options.selection;
+        let status = match selection.status(&self.catalog, path, seen, self.required) {
+            Ok(status) => status,
+            Err(error) => {
+                // Reading a file that is done costs time and does no harm; leaving one out would.
+                log::warn!("{error}; '{}' is read again", readable(path));
+                FileStatus::New
+            }
+        };
         let is_relocated = self.options.selection.is_relocated(path);
         match status {
             FileStatus::Done { rejected } => {
                 let folder = self.options.selection.folder_of(path);
                 let moves =
                     folder.is_some_and(|folder| folder.destination(path, rejected).is_some());
-                // An empty file is a place that somebody keeps for later. A relative link would lead elsewhere
-                // from there.
-                (moves && seen.stamp.bytes > 0 && !path.is_symlink()).then_some(Task::Move)
+                // An empty file is a place that somebody keeps for later, and a missing one may still come. A
+                // relative link would lead elsewhere from there.
+                let may_move = || {
+                    let mut files = selection.files_of(path).into_iter();
+                    seen.is_whole && seen.stamp.bytes > 0 && !files.any(|file| file.is_symlink())
+                };
+                (moves && may_move()).then_some(Task::Move)
             }
             FileStatus::New if is_relocated => None,
             FileStatus::Stale {
@@ -140,9 +142,9 @@ impl Intake<'_> {
     }
 
     /// Has a file read, whatever the catalog says of it, as soon as it has settled.
-    pub(super) fn read_when_settled(&mut self, path: PathBuf, metadata: &Metadata, origin: Origin) {
-        let (seen, settle) = (Seen::of(metadata), self.options.settle);
-        if age(metadata).is_some_and(|age| age >= settle) {
+    pub(super) fn read_when_settled(&mut self, path: PathBuf, seen: Seen, origin: Origin) {
+        let settle = self.options.settle;
+        if seen.age().is_some_and(|age| age >= settle) {
             return self.enqueue(path, seen, origin, Lane::Fresh);
         }
         let delayed = Delayed {
@@ -153,16 +155,20 @@ impl Intake<'_> {
         self.delay(path, Instant::now() + settle, delayed);
     }
 
+    /// Puts a file into the queue. A set of which files are missing waits for them first.
     pub(super) fn enqueue(&mut self, path: PathBuf, seen: Seen, origin: Origin, lane: Lane) {
+        let wait = self.options.band_wait;
+        if !seen.is_whole && !seen.is_left_alone_for(wait) {
+            log::debug!("'{}' waits for its other bands", readable(&path));
+            let waited = seen.left_alone().unwrap_or_default();
+            let delayed = Delayed {
+                before: Some(seen),
+                must_read: true,
+                origin,
+            };
+            return self.delay(path, Instant::now() + wait.saturating_sub(waited), delayed);
+        }
         let file = TakenFile { path, seen, origin };
         self.queue.push(file, lane, seen.changed);
     }
-}
-
-/// How long ago a file was modified; `None` when that lies in the future.
-fn age(metadata: &Metadata) -> Option<Duration> {
-    let modified = metadata
-        .modified()
-        .expect("Linux has a modification time for every file");
-    SystemTime::now().duration_since(modified).ok()
 }

@@ -135,21 +135,20 @@ impl Intake<'_> {
 
     /// Looks again at a file that has waited: it is gone, has changed again, or can be taken or moved.
     pub(super) fn recheck(&mut self, path: PathBuf, delayed: Delayed) {
-        let metadata = match self.options.selection.look(&path) {
-            Ok(Some(metadata)) => metadata,
+        let seen = match self.options.selection.look(&path) {
+            Ok(Some(seen)) => seen,
             Ok(None) => return,
             Err(error) => {
                 let fault = io_fault(&path, &error);
                 return self.retry_if_needed(path, fault, &delayed);
             }
         };
-        let seen = Seen::of(&metadata);
         let origin = delayed.origin;
         if delayed
             .before
             .is_some_and(|before| !before.is_same_content(&seen))
         {
-            return self.read_when_settled(path, &metadata, origin);
+            return self.read_when_settled(path, seen, origin);
         }
         let task = if delayed.must_read {
             Some(Task::Read(Lane::Fresh))

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Intake;
 use super::delay::Delayed;
-use crate::file::{Departure, Origin, Seen, io_fault};
+use crate::file::{Departure, Origin, io_fault};
 use crate::observe::watchdog::Activity;
 use galmorph_output::readable;
 
@@ -41,9 +41,9 @@ impl Intake<'_> {
             }
         }
         if let Some(cause) = touched
-            && let Ok(Some(metadata)) = self.options.selection.look(&path)
+            && let Ok(Some(seen)) = self.options.selection.look(&path)
         {
-            self.consider(path, &metadata, cause);
+            self.consider(path, seen, cause);
         }
     }
 
@@ -53,9 +53,7 @@ impl Intake<'_> {
             Departure::Recorded | Departure::Moved(_) | Departure::Busy => {}
             Departure::Gone => log::debug!("'{}' is gone", readable(path)),
             Departure::Changed => match self.options.selection.look(&path) {
-                Ok(Some(metadata)) => {
-                    self.delay_until_settled(path, Seen::of(&metadata), again.origin);
-                }
+                Ok(Some(seen)) => self.delay_until_settled(path, seen, again.origin),
                 Ok(None) => {}
                 Err(error) => {
                     let fault = io_fault(&path, &error);

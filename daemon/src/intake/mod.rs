@@ -15,6 +15,7 @@
 //! | `notify` | listens to the kernel, and follows what it reports |
 //! | `options` | what is taken, and when |
 //! | `selection` | which paths are ours, and opening them safely |
+//! | `band_set` | images of which each band is a file |
 //! | `exclusion` | names that are left alone |
 //! | `decide` | the questions that each file is asked |
 //! | `delay` | files that must settle, or are tried again later |
@@ -24,6 +25,7 @@
 //! | `new_folders` | folders that have just appeared |
 //! | `turn` | waits for the next thing to happen |
 
+mod band_set;
 mod decide;
 mod delay;
 mod departures;
@@ -48,6 +50,7 @@ use crate::file::{DepartedFile, Errand, Origin, Seen, TakenFile};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, WaitingPlace};
 use crate::shutdown::Shutdown;
+pub(crate) use band_set::{BandSet, numbered};
 use decide::Cause;
 use delay::DelayQueue;
 use galmorph_catalog::{Reader, RequiredModel};
@@ -321,7 +324,7 @@ impl<'a> Intake<'a> {
             match scan.entries.next(&self.options.selection) {
                 None if scan.is_full && self.advance_marked(&mut scan.last_marked) => break,
                 None => return self.end_scan(&scan),
-                Some(Found::File(path, metadata)) => self.consider(path, &metadata, Cause::Found),
+                Some(Found::File(path, seen)) => self.consider(path, seen, Cause::Found),
                 Some(Found::Fault(fault)) => self.scan_fault(fault),
             }
             if !self.has_room_for_found() {

@@ -74,13 +74,12 @@ impl BeingWritten {
 impl Intake<'_> {
     /// A file has its answer, and its row is committed.
     pub(super) fn after_answer(&mut self, path: PathBuf, known: &UnderWay) {
-        let Ok(Some(metadata)) = self.options.selection.look(&path) else {
+        let Ok(Some(seen)) = self.options.selection.look(&path) else {
             return;
         };
-        let seen = Seen::of(&metadata);
         if !seen.is_same_content(&known.seen) {
             // The answer is one for what was there before.
-            return self.read_when_settled(path, &metadata, Origin::now());
+            return self.read_when_settled(path, seen, Origin::now());
         }
         if self.options.selection.moves(&path) && self.task(&path, &seen) == Some(Task::Move) {
             if seen.is_left_alone_for(self.options.settle) {
@@ -136,22 +135,23 @@ impl Intake<'_> {
         self.delay(path, Instant::now() + pause, delayed);
     }
 
-    /// Whether somebody has a file open for writing, as far as that can be seen.
+    /// Whether somebody has a file of an image open for writing, as far as that can be seen.
     pub(super) fn is_being_written(&self, path: &Path) -> bool {
-        match writers(path) {
+        let files = self.options.selection.files_of(path);
+        files.iter().any(|file| match writers(file) {
             Writers::Some => true,
             Writers::None(_) => false,
             Writers::Unknown => {
                 let listener = self.listener.as_ref();
-                listener.is_some_and(|listener| listener.being_written().contains(path))
+                listener.is_some_and(|listener| listener.being_written().contains(file))
             }
-        }
+        })
     }
 
     /// A file was moved. It is looked at once more.
     pub(super) fn after_move(&mut self, to: PathBuf) {
-        if let Ok(Some(metadata)) = self.options.selection.look(&to) {
-            self.delay_until_settled(to, Seen::of(&metadata), Origin::now());
+        if let Ok(Some(seen)) = self.options.selection.look(&to) {
+            self.delay_until_settled(to, seen, Origin::now());
         }
     }
 
@@ -190,8 +190,8 @@ impl Intake<'_> {
         };
         let why = match is_there {
             None => "is not there",
-            Some(metadata) if selection.is_relocated(&path) => {
-                return self.consider(path, &metadata, Cause::Found);
+            Some(seen) if selection.is_relocated(&path) => {
+                return self.consider(path, seen, Cause::Found);
             }
             Some(_) if selection.takes(&path) => return,
             Some(_) => "is none of the files that are taken",

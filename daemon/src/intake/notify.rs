@@ -143,15 +143,19 @@ impl Intake<'_> {
         if metadata.is_dir() && self.options.selection.enters(&path) {
             self.on_new_folder(path);
         } else if self.options.selection.takes(&path)
-            && let Ok(Some(metadata)) = self.options.selection.look(&path)
+            && let Ok(Some(seen)) = self.options.selection.look(&path)
         {
-            self.consider(path, &metadata, cause);
+            self.consider(self.options.selection.image_of(&path), seen, cause);
         } else if cause != Cause::Appeared
             && self.options.selection.is_relocated(&path)
-            && let Ok(Some(metadata)) = self.options.selection.look(&path)
+            && let Ok(Some(seen)) = self.options.selection.look(&path)
         {
             // It was moved, and is looked at when whoever wrote to it has left it alone.
-            self.consider(path, &metadata, Cause::Appeared);
+            self.consider(
+                self.options.selection.image_of(&path),
+                seen,
+                Cause::Appeared,
+            );
         }
     }
 }

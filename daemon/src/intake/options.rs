@@ -14,6 +14,8 @@ pub(crate) struct IntakeOptions {
     pub(crate) selection: Selection,
     /// How long a file must stay unchanged before it is taken.
     pub(crate) settle: Duration,
+    /// How long a set of files waits for those that are missing.
+    pub(crate) band_wait: Duration,
     /// The pause between two full scans, at least.
     pub(crate) rescan_interval: Duration,
     /// Which files of a backlog go first.
@@ -33,6 +35,7 @@ impl IntakeOptions {
         Self {
             selection: Selection::of(settings),
             settle: settings.settle,
+            band_wait: settings.band_wait,
             rescan_interval: settings.rescan_interval,
             order: settings.order,
             poll: settings.poll,

@@ -4,7 +4,6 @@
 //! memory than ten. Links to folders are not followed, so a scan ends and never leaves its folders.
 
 use std::collections::VecDeque;
-use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::other_files::OtherFiles;
 use super::selection::Selection;
+use crate::file::Seen;
 
 /// How many marked files are read from the catalog at once.
 pub(super) const MARKED_STEP: u32 = 256;
@@ -59,9 +59,9 @@ pub(crate) fn survey_marked(
         for path in marked {
             if let Some(folder) = selection.folder_of(&path)
                 && selection.is_relocated(&path)
-                && let Ok(Some(metadata)) = selection.look(&path)
+                && let Ok(Some(seen)) = selection.look(&path)
             {
-                each(&folder.path, Found::File(path, metadata));
+                each(&folder.path, Found::File(path, seen));
             }
         }
     }
@@ -78,8 +78,8 @@ pub(super) struct Scan {
 
 /// What a scan finds.
 pub(crate) enum Found {
-    /// A regular file, or a link that counts as one.
-    File(PathBuf, Metadata),
+    /// A regular file, or a link that counts as one; or a set of files.
+    File(PathBuf, Seen),
     /// What can't be looked at, and why, in one line.
     Fault(String),
 }
@@ -117,8 +117,11 @@ impl Scan {
                         self.others.add(entry.path());
                     }
                 }
+                Some(Ok(entry)) if selection.is_later_of_set(entry.path()) => {}
                 Some(Ok(entry)) => match selection.look(entry.path()) {
-                    Ok(Some(metadata)) => return Some(Found::File(entry.into_path(), metadata)),
+                    Ok(Some(seen)) => {
+                        return Some(Found::File(selection.image_of(entry.path()), seen));
+                    }
                     Ok(None) => {}
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) => {

@@ -7,13 +7,14 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use galmorph_catalog::Watched;
-use galmorph_cutout::{FramingSettings, name_and_extension};
+use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, RequiredPicture, Watched};
+use galmorph_cutout::{FramingSettings, Rendering, name_and_extension};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::exclusion::Exclusion;
 use crate::config::{After, Folder, WatchSettings};
+use crate::file::{Seen, file_status};
 
 /// Which paths under the watched folders are ours to take.
 #[derive(Debug, Clone)]
@@ -141,6 +142,28 @@ impl Selection {
             .unwrap_or_default()
     }
 
+    /// What makes a picture of the image of a file, if it is a FITS image.
+    pub(crate) fn rendering_of(&self, path: &Path) -> &Rendering {
+        const PLAIN: &Rendering = &Rendering::DEFAULT;
+        let folder = self.folder_of(path);
+        folder.map_or(PLAIN, |folder| &folder.rendering)
+    }
+
+    /// How a file stands with the catalog that is like this.
+    pub(crate) fn status(
+        &self,
+        catalog: &Reader,
+        path: &Path,
+        seen: &Seen,
+        wanted: RequiredModel,
+    ) -> Result<FileStatus, CatalogError> {
+        let picture = RequiredPicture {
+            framing: &self.framing_of(path),
+            rendering: self.rendering_of(path),
+        };
+        file_status(catalog, path, seen, wanted, picture)
+    }
+
     fn is_of_the_catalog(&self, path: &Path) -> bool {
         let is_one = |catalog: &PathBuf| {
             let names = (path.file_name(), catalog.file_name());
@@ -172,9 +195,17 @@ impl Selection {
         folder.is_some_and(|folder| folder.after == After::Move)
     }
 
+    /// How the file is that a path leads to, or the set that is known by this path; `None` when it is no regular file.
+    pub(crate) fn look(&self, path: &Path) -> io::Result<Option<Seen>> {
+        match self.set_of(path) {
+            Some(set) => self.look_at_set(&set),
+            None => Ok(self.look_at_file(path)?.as_ref().map(Seen::of)),
+        }
+    }
+
     /// The metadata of the file that a path leads to; `None` when it is no regular file. A link counts as
     /// the file that it leads to, if links are followed and that file lies in a watched folder itself.
-    pub(crate) fn look(&self, path: &Path) -> io::Result<Option<Metadata>> {
+    pub(crate) fn look_at_file(&self, path: &Path) -> io::Result<Option<Metadata>> {
         let metadata = fs::symlink_metadata(path)?;
         if !metadata.is_symlink() || !self.follow_links {
             return Ok(Some(metadata).filter(Metadata::is_file));

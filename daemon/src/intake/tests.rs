@@ -74,6 +74,7 @@ impl Fixture<Intake<'static>> {
         let options = IntakeOptions {
             selection: Selection::new(vec![folder.path().to_owned().into()], vec!["jpg".into()]),
             settle: Duration::from_millis(20),
+            band_wait: Duration::ZERO,
             rescan_interval: Duration::from_hours(1),
             order: Order::Newest,
             poll: true,
@@ -157,6 +158,7 @@ impl<I> Fixture<I> {
     fn record(&mut self, file: &TakenFile) {
         let entry = Entry {
             path: file.path.clone(),
+            parts: Vec::new(),
             stamp: file.seen.stamp,
             digest: None,
             dimensions: None,
@@ -293,16 +295,16 @@ fn what_can_not_be_done_now_is_no_reason_to_wake() {
 fn what_was_just_written_is_taken_even_if_its_size_and_time_are_the_old_ones() {
     let mut fixture = Fixture::new(&["a.jpg"]);
     let path = fixture.folder.path().join("a.jpg");
-    let metadata = fs::symlink_metadata(&path).unwrap();
+    let seen = Seen::of(&fs::symlink_metadata(&path).unwrap());
     fixture.record(&TakenFile {
         path: path.clone(),
-        seen: Seen::of(&metadata),
+        seen,
         origin: Origin::now(),
     });
     let mut intake = fixture.intake;
-    intake.consider(path.clone(), &metadata, Cause::Found);
+    intake.consider(path.clone(), seen, Cause::Found);
     assert!(intake.queue.is_empty());
-    intake.consider(path.clone(), &metadata, Cause::Complete(Instant::now()));
+    intake.consider(path.clone(), seen, Cause::Complete(Instant::now()));
     assert_eq!(intake.next_file().path, path);
 
     // It can't be read at first: that makes it no older.

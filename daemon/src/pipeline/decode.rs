@@ -12,12 +12,10 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
-use galmorph_cutout::{
-    DecodeError, Identity, Image, ImageHeader, Limits, Plan, Preprocessing, RejectReason,
-    Rendering, decode_rendered,
-};
+use galmorph_cutout::{Identity, Image, Limits, Plan, Preprocessing, RejectReason, Rendering};
 
-use super::pending::{Content, Pending};
+use super::content::Content;
+use super::pending::{Pending, Wanted};
 use super::{Judged, Prepared};
 use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
 use crate::identity::Identities;
@@ -25,7 +23,7 @@ use crate::intake::Selection;
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, Stage, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::{CatalogError, Entry, Reader, SEPARATOR, Verdict};
+use galmorph_catalog::{CatalogError, Entry, Reader, SEPARATOR, Stamp, Verdict};
 use galmorph_inference::catch;
 
 /// One thread of the pool.
@@ -79,18 +77,20 @@ impl Decoder<'_> {
     /// Reads a file, and passes it on to the classifiers, to the recorder or back to the intake.
     fn prepare(&self, taken: TakenFile) -> Result<(), Ended> {
         let mut entry = blank_entry(&taken, self.identity(&taken.path));
-        let bytes = match self.files(Stage::Read, || read(&taken, self.selection, &self.limits)) {
-            Ok(bytes) => bytes,
+        let set = self.selection.set_of(&taken.path);
+        entry.parts = set.map_or_else(Vec::new, |set| set.others());
+        let content = match self.files(Stage::Read, || read(&taken, self.selection, &self.limits)) {
+            Ok(content) => content,
             Err(Fault::Back(how)) => return self.give_back(taken, how),
             Err(Fault::Rejected { reason, message }) => {
                 entry.verdict = Verdict::rejected(reason, &message);
                 return self.judge(Judged { taken, entry });
             }
         };
-        let digest = self.work(Stage::Decode, || blake3::hash(&bytes));
+        let digest = self.work(Stage::Decode, || content.digest());
         entry.digest = Some(digest);
-        let fits = self.fits_rendering(&taken.path);
-        let read = || header(&bytes, &self.limits, fits);
+        let fits = self.selection.rendering_of(&taken.path);
+        let read = || content.header(&self.limits, fits);
         let header = match self.work(Stage::Decode, read) {
             Ok(header) => header,
             Err((reason, message)) => {
@@ -103,23 +103,26 @@ impl Decoder<'_> {
         let framing = self.selection.framing_of(&taken.path);
         let framing = framing.of_image(entry.identity.radius, header.pixel_scale);
         let plan = framing.plan(dimensions);
-        let rendering = key(plan, fits);
+        let rendering = key(plan, content.is_fits().then_some(fits));
         entry.rendering = Some(rendering.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
-        let content = (digest, rendering);
+        let wanted = (digest, rendering);
         let Some((taken, mut entry)) =
             self.pending
-                .lead_or_wait(content.clone(), (taken, entry), waiting)
+                .lead_or_wait(wanted.clone(), (taken, entry), waiting)
         else {
             return Ok(());
         };
 
-        if self.is_known(&content) {
+        if self.is_known(&wanted) {
             entry.dimensions = Some(dimensions);
             return self.judge(Judged { taken, entry });
         }
         let side = plan.decoded_side(&self.preprocessing, dimensions);
-        let decoded = || decode(&bytes, &self.limits, side, fits).and_then(with_signal);
+        let decoded = || {
+            let image = content.decode(&self.limits, side, fits);
+            image.and_then(with_signal)
+        };
         let image = match self.work(Stage::Decode, decoded) {
             Ok(image) => image,
             Err((reason, message)) => {
@@ -156,7 +159,7 @@ impl Decoder<'_> {
 
     /// Whether the model has answered for this content, shown in this way. A catalog that can't be asked costs a computation,
     /// no more: an answer that is there already is left as it is.
-    fn is_known(&self, (digest, rendering): &Content) -> bool {
+    fn is_known(&self, (digest, rendering): &Wanted) -> bool {
         let ask = || self.catalog.has_answer(digest, self.model, rendering);
         self.mark
             .during(Activity::Catalog, ask)
@@ -164,13 +167,6 @@ impl Decoder<'_> {
                 log::warn!("{error}");
                 false
             })
-    }
-
-    /// How the FITS images of a file's folder are shown.
-    fn fits_rendering(&self, path: &Path) -> &Rendering {
-        const PLAIN: &Rendering = &Rendering::DEFAULT;
-        let folder = self.selection.folder_of(path);
-        folder.map_or(PLAIN, |folder| &folder.rendering)
     }
 
     /// What is known of the object that a file shows, before it is read.
@@ -203,6 +199,7 @@ impl Decoder<'_> {
 pub(super) fn blank_entry(taken: &TakenFile, identity: Identity) -> Entry {
     Entry {
         path: taken.path.clone(),
+        parts: Vec::new(),
         stamp: taken.seen.stamp,
         digest: None,
         dimensions: None,
@@ -218,24 +215,65 @@ pub(super) fn blank_entry(taken: &TakenFile, identity: Identity) -> Entry {
     }
 }
 
-fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec<u8>, Fault> {
+/// Reads a file, or the files of a set that are there.
+fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Content, Fault> {
     let io = |error: io::Error| Fault::Back(io_fault(&taken.path, &error));
     let changed = || Fault::Back(Departure::Changed);
-    let mut file = selection
-        .open(&taken.path)
-        .map_err(io)?
-        .ok_or_else(changed)?;
-    let before = file.metadata().map_err(io)?;
-    let is_the_same = |now: &Metadata| Seen::of(now).is_same_content(&Seen::of(&before));
-    if !before.is_file() || Seen::of(&before).stamp != taken.seen.stamp {
+    let Some(set) = selection.set_of(&taken.path) else {
+        return read_file(&taken.path, taken.seen.stamp, selection, limits).map(Content::File);
+    };
+    let is_as_taken = |now: Option<Seen>| now.is_some_and(|now| now.is_same_content(&taken.seen));
+    if !is_as_taken(selection.look(&taken.path).map_err(io)?) {
         return Err(changed());
     }
-    if let Err(error) = limits.check_bytes(before.len()) {
-        return Err(Fault::Rejected {
-            reason: error.reason(),
-            message: error.to_string(),
-        });
+    within(limits, taken.seen.stamp.bytes)?;
+    // Of a set of which a file is gone, others are there.
+    let of_part = |fault| match fault {
+        Fault::Back(Departure::Gone) => changed(),
+        other => other,
+    };
+    let mut files = Vec::new();
+    for (band, path) in set.files {
+        match selection.look_at_file(&path) {
+            Ok(Some(metadata)) => {
+                let bytes = read_file(&path, Stamp::of(&metadata), selection, limits);
+                files.push((band, bytes.map_err(of_part)?));
+            }
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Fault::Back(io_fault(&path, &error))),
+        }
     }
+    // One may have come or gone meanwhile.
+    if files.is_empty() || !is_as_taken(selection.look(&taken.path).map_err(io)?) {
+        return Err(changed());
+    }
+    Ok(Content::Bands(files))
+}
+
+fn within(limits: &Limits, bytes: u64) -> Result<(), Fault> {
+    limits.check_bytes(bytes).map_err(|error| Fault::Rejected {
+        reason: error.reason(),
+        message: error.to_string(),
+    })
+}
+
+/// Reads one file that is to have this size and time.
+fn read_file(
+    path: &Path,
+    stamp: Stamp,
+    selection: &Selection,
+    limits: &Limits,
+) -> Result<Vec<u8>, Fault> {
+    let io = |error: io::Error| Fault::Back(io_fault(path, &error));
+    let changed = || Fault::Back(Departure::Changed);
+    let mut file = selection.open(path).map_err(io)?.ok_or_else(changed)?;
+    let before = file.metadata().map_err(io)?;
+    let is_the_same = |now: &Metadata| Seen::of(now).is_same_content(&Seen::of(&before));
+    if !before.is_file() || Stamp::of(&before) != stamp {
+        return Err(changed());
+    }
+    within(limits, before.len())?;
     let mut bytes = Vec::with_capacity(before.len() as usize);
     // One byte more than there should be: a file that grows is noticed, and never read to its end.
     file.by_ref()
@@ -243,35 +281,17 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
         .read_to_end(&mut bytes)
         .map_err(io)?;
     // By name as well: it may have been replaced, and this handle be the old one's.
-    let after = selection.look(&taken.path).map_err(io)?;
+    let after = selection.look_at_file(path).map_err(io)?;
     let unchanged = bytes.len() as u64 == before.len()
         && is_the_same(&file.metadata().map_err(io)?)
         && after.is_some_and(|after| is_the_same(&after));
     if unchanged { Ok(bytes) } else { Err(changed()) }
 }
 
-/// Decodes the middle of an image, up to `side` pixels on a side. A fault is its reason and its message.
-pub(crate) fn decode(
-    bytes: &[u8],
-    limits: &Limits,
-    side: u32,
-    rendering: &Rendering,
-) -> Result<Image, (RejectReason, String)> {
-    guarded(|| decode_rendered(bytes, limits, side, rendering))
-}
-
-/// What the header of an image says. A fault is its reason and its message.
-pub(crate) fn header(
-    bytes: &[u8],
-    limits: &Limits,
-    rendering: &Rendering,
-) -> Result<ImageHeader, (RejectReason, String)> {
-    guarded(|| galmorph_cutout::header(bytes, limits, rendering))
-}
-
-/// How the image of a file is shown, as text: of one content and one model, there is one answer for each.
-fn key(plan: Plan, fits: &Rendering) -> String {
-    match fits.key() {
+/// How an image is shown, as text: of one content and one model, there is one answer for each. Only a FITS image is
+/// rendered.
+fn key(plan: Plan, fits: Option<&Rendering>) -> String {
+    match fits.and_then(Rendering::key) {
         Some(rendering) => format!("{}{SEPARATOR}{rendering}", plan.key()),
         None => plan.key(),
     }
@@ -286,12 +306,6 @@ pub(crate) fn with_signal(image: Image) -> Result<Image, (RejectReason, String)>
         ));
     }
     Ok(image)
-}
-
-/// Runs a decoder. If it panics, the image is broken.
-fn guarded<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, (RejectReason, String)> {
-    let decoded = catch(work).unwrap_or_else(|panic| Err(DecodeError::Broken(panic)));
-    decoded.map_err(|error| (error.reason(), error.to_string()))
 }
 
 #[cfg(test)]
@@ -320,7 +334,7 @@ mod tests {
         let file = taken(&path);
         assert!(
             read(&file, &selection(folder.path()), &Limits::default())
-                .is_ok_and(|bytes| bytes == b"some")
+                .is_ok_and(|read| matches!(read, Content::File(bytes) if bytes == b"some"))
         );
         fs::write(&path, "some more").unwrap();
         let fault = read(&file, &selection(folder.path()), &Limits::default()).err();

@@ -12,6 +12,7 @@
 //! | file | |
 //! |---|---|
 //! | `decode` | reads a file once, hashes it, makes network inputs of it |
+//! | `content` | what was read of an image |
 //! | `pending` | files whose content is being computed for another file |
 //! | `batch` | groups images |
 //! | `classify` | runs the network |
@@ -32,6 +33,7 @@
 pub(crate) mod backoff;
 mod batch;
 mod classify;
+mod content;
 mod decode;
 mod pending;
 mod record;
@@ -51,7 +53,8 @@ use crate::observe::{LastError, Observer, Tally};
 use crate::shutdown::Shutdown;
 use crate::threads::{Worker, spawn};
 use backoff::patiently;
-pub(crate) use decode::{decode, header, with_signal};
+pub(crate) use content::{Content, ContentFault};
+pub(crate) use decode::with_signal;
 use galmorph_catalog::{Entry, Reader, RequiredModel, Writer};
 use galmorph_inference::Model;
 use pending::Pending;

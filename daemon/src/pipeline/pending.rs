@@ -20,7 +20,7 @@ const CAPACITY: usize = 1024;
 
 /// The digest of some bytes, and the key of the plan by which they are shown to the network: what an answer
 /// depends on, besides the model.
-pub(super) type Content = (Hash, String);
+pub(super) type Wanted = (Hash, String);
 
 /// The contents that are under way, and the files that wait for each.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub(super) struct Pending {
 
 #[derive(Debug, Default)]
 struct Contents {
-    waiting_for: HashMap<Content, Vec<Judged>>,
+    waiting_for: HashMap<Wanted, Vec<Judged>>,
     waiting: usize,
 }
 
@@ -38,7 +38,7 @@ impl Pending {
     /// Gives a file back, to go on as a leader of its content; or keeps it, to wait for the leader.
     pub(super) fn lead_or_wait<T>(
         &self,
-        content: Content,
+        content: Wanted,
         file: T,
         waiting: impl FnOnce(T) -> Judged,
     ) -> Option<T> {
@@ -58,7 +58,7 @@ impl Pending {
     /// The files that wait for this content. To be called after a verdict on it is committed. Of several
     /// leaders it does not matter which comes first: their verdicts are the same. For the others, no file
     /// waits any more.
-    pub(super) fn settle(&self, content: &Content) -> Vec<Judged> {
+    pub(super) fn settle(&self, content: &Wanted) -> Vec<Judged> {
         let mut contents = self.lock();
         let followers = contents.waiting_for.remove(content).unwrap_or_default();
         contents.waiting -= followers.len();
@@ -81,7 +81,7 @@ mod tests {
         TakenFile::named("a")
     }
 
-    fn content(text: &str) -> Content {
+    fn content(text: &str) -> Wanted {
         (blake3::hash(text.as_bytes()), "paper".into())
     }
 

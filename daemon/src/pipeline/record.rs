@@ -22,7 +22,7 @@ use crossbeam::select;
 use super::Judged;
 use super::backoff::patiently;
 use super::pending::Pending;
-use super::relocate::{Relocator, departures, put_back, record_outcomes};
+use super::relocate::{Relocator, departures, record_outcomes};
 use crate::file::{DepartedFile, Departure, Errand};
 use crate::identity::{Identities, Sweep};
 use crate::observe::watchdog::{Activity, ThreadMark};
@@ -111,7 +111,7 @@ impl<'a> Recorder<'a> {
         patiently(exit, drain, || {
             // Before each scan, so that an idle daemon notices, too.
             self.writer.verify()?;
-            Relocator::recover(&mut self.writer)
+            self.relocator.recover(&mut self.writer)
         })?;
         let is_first = !std::mem::replace(&mut self.is_identified, true);
         for folder in self.context.identities.refresh(is_first, settle, exit) {
@@ -197,9 +197,9 @@ impl<'a> Recorder<'a> {
             let plan = || self.relocator.plan(&mut self.writer, &to_move);
             let (planned, mut departed) = patiently(exit, drain, plan)?;
             if !planned.is_empty() {
-                let outcomes = Relocator::carry_out(planned);
+                let outcomes = self.relocator.carry_out(planned);
                 patiently(exit, drain, || record_outcomes(&mut self.writer, &outcomes))
-                    .inspect_err(|error| put_back(error, &outcomes))?;
+                    .inspect_err(|error| self.relocator.put_back(error, &outcomes))?;
                 departed.extend(departures(outcomes));
             }
             Ok(departed)

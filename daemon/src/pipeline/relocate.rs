@@ -1,6 +1,7 @@
 //! Moves files that are done to `done` and `rejected`.
 //!
-//! By rename only, so that a file is always in exactly one of two places; and never over another file. Only
+//! By rename only, so that a file is always in exactly one of two places; and never over another file. The files of
+//! an image go together, and the one by which it is known goes last: the others belong where that one is. Only
 //! the file that was judged is moved, and never while somebody has it open for writing, as far as the kernel
 //! says so: one that was changed in the meantime stays, or goes back. When a file may be moved is for the
 //! intake to say, which also looks at it once more when it has been moved.
@@ -15,7 +16,7 @@ use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
 use rustix::io::Errno;
 
 use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
-use crate::intake::Selection;
+use crate::intake::{Selection, numbered};
 use crate::writers::{Writers, writers};
 use galmorph_catalog::{CatalogError, Move, Stamp, Writer};
 use galmorph_output::readable;
@@ -54,7 +55,7 @@ impl Relocator {
                     seen: file.seen,
                     file: Move {
                         from: file.path.clone(),
-                        to: names.free(writer, &wanted)?,
+                        to: names.free(writer, &self.selection, &wanted)?,
                         stamp: file.seen.stamp,
                     },
                 }),
@@ -87,11 +88,11 @@ impl Relocator {
 
     /// Moves files whose rows already name the move. Returns how each file leaves the pipeline; the caller
     /// has to [record](record_outcomes) it.
-    pub(super) fn carry_out(planned: Vec<Planned>) -> Vec<(Move, Departure)> {
+    pub(super) fn carry_out(&self, planned: Vec<Planned>) -> Vec<(Move, Departure)> {
         let outcomes: Vec<(Move, Departure)> = planned
             .into_iter()
             .map(|Planned { seen, file }| {
-                let outcome = match Self::rename(&file, seen) {
+                let outcome = match self.rename(&file, seen) {
                     Ok(()) => Departure::Moved(file.to.clone()),
                     Err(departure) => departure,
                 };
@@ -102,34 +103,126 @@ impl Relocator {
         outcomes
     }
 
-    /// Moves one file. The error says why it stayed.
-    fn rename(file: &Move, seen: Seen) -> Result<(), Departure> {
+    /// Moves one file, or the files of one image. The error says why it stayed.
+    fn rename(&self, file: &Move, seen: Seen) -> Result<(), Departure> {
+        let places = self.places(file);
         // Kept to the end: until then, nobody opens it for writing.
-        let _nobody = match writers(&file.from) {
-            Writers::Some => return Err(Departure::Busy),
-            nobody_or_unknown => nobody_or_unknown,
-        };
-        let metadata = fs::symlink_metadata(&file.from);
-        if Seen::of(&metadata.map_err(|error| io_fault(&file.from, &error))?) != seen {
+        let mut nobody = Vec::new();
+        for (from, _) in &places {
+            match writers(from) {
+                Writers::Some => return Err(Departure::Busy),
+                nobody_or_unknown => nobody.push(nobody_or_unknown),
+            }
+        }
+        let now = self.look(&file.from);
+        if now.map_err(|error| io_fault(&file.from, &error))? != Some(seen) {
             return Err(Departure::Changed);
         }
         let fault = |error: io::Error| cannot_move(&file.from, &file.to, &error);
-        rename(&file.from, &file.to).map_err(fault)?;
-        let moved = fs::symlink_metadata(&file.to).map_err(fault)?;
-        if Seen::of(&moved).is_same_content(&seen) {
+        for (number, (from, to)) in places.iter().enumerate() {
+            if let Err(error) = rename(from, to) {
+                go_back(&places[..number]).map_err(fault)?;
+                return Err(fault(error));
+            }
+        }
+        let moved = self.look(&file.to).map_err(fault)?;
+        if moved.is_some_and(|moved| moved.is_same_content(&seen)) {
             return Ok(());
         }
         // Another file took its place at the last moment. That one has not been judged, so it goes back.
-        rename(&file.to, &file.from).map_err(fault)?;
+        go_back(&places).map_err(fault)?;
         Err(Departure::Changed)
+    }
+
+    /// Where each file of an image is, and where it goes. The one by which the image is known is the last.
+    fn places(&self, file: &Move) -> Vec<(PathBuf, PathBuf)> {
+        let (from, to) = (
+            self.selection.files_of(&file.from),
+            self.selection.files_of(&file.to),
+        );
+        // Its set may be none any more: then it is one file again.
+        if from.len() != to.len() {
+            return vec![(file.from.clone(), file.to.clone())];
+        }
+        from.into_iter().zip(to).rev().collect()
+    }
+
+    /// How a file is, or a set of files. Links are not followed: they are not moved.
+    fn look(&self, path: &Path) -> io::Result<Option<Seen>> {
+        let look = |path: &PathBuf| match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        let files = self.selection.files_of(path);
+        match &*files {
+            [one] => Ok(Some(Seen::of(&fs::symlink_metadata(one)?))),
+            all => {
+                let all = all.iter().map(look).collect::<io::Result<Vec<_>>>()?;
+                Ok(Seen::of_all(&all))
+            }
+        }
+    }
+
+    /// The size and time of what is at this path; `None` when nothing is.
+    fn stamp_at(&self, path: &Path) -> io::Result<Option<Stamp>> {
+        match self.look(path) {
+            Ok(seen) => Ok(seen.map(|seen| seen.stamp)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Brings the files of an image together that were being moved: where the one is by which it is known.
+    fn reunite(&self, file: &Move) {
+        let places = self.places(file);
+        let Some(((from, to), others)) = places.split_last() else {
+            return;
+        };
+        if others.is_empty() {
+            return;
+        }
+        let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
+        let goes_on = match (is_there(from), is_there(to)) {
+            (false, true) => true,
+            (true, false) => false,
+            // It is gone, or another one took its place: nothing is known of the others.
+            _ => return,
+        };
+        for (from, to) in others {
+            let (from, to) = if goes_on { (from, to) } else { (to, from) };
+            if is_there(from)
+                && let Err(error) = rename(from, to)
+            {
+                let path = readable(from);
+                log::warn!("'{path}' was being moved and is not where it belongs: {error}");
+            }
+        }
+    }
+
+    /// Moves files back whose rows were lost with the catalog: no scan would find them where they are.
+    pub(super) fn put_back(&self, error: &CatalogError, outcomes: &[(Move, Departure)]) {
+        if !matches!(error, CatalogError::Lost(_)) {
+            return;
+        }
+        let moved = outcomes
+            .iter()
+            .filter(|(_, how)| matches!(how, Departure::Moved(_)));
+        for (file, _) in moved {
+            if let Err(error) = go_back(&self.places(file)) {
+                let path = readable(&file.to);
+                log::warn!("'{path}' could not be moved back: {error}");
+            }
+        }
     }
 
     /// Finishes the record of moves that were under way when the daemon ended. A file that was moved and is
     /// another by now is marked, to be read again where it is.
-    pub(super) fn recover(writer: &mut Writer) -> Result<(), CatalogError> {
+    pub(super) fn recover(&self, writer: &mut Writer) -> Result<(), CatalogError> {
         let (mut moved, mut stayed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
         for file in writer.unfinished_moves()? {
-            match (stamp_at(&file.from), stamp_at(&file.to)) {
+            self.reunite(&file);
+            match (self.stamp_at(&file.from), self.stamp_at(&file.to)) {
                 (Ok(from), Ok(Some(to))) if to == file.stamp && from != Some(file.stamp) => {
                     moved.push(file);
                 }
@@ -201,20 +294,13 @@ pub(super) fn record_outcomes(
     writer.end_moves(&of(true), &of(false))
 }
 
-/// Moves files back whose rows were lost with the catalog: no scan would find them where they are.
-pub(super) fn put_back(error: &CatalogError, outcomes: &[(Move, Departure)]) {
-    if !matches!(error, CatalogError::Lost(_)) {
-        return;
+/// Moves files back, the last of them first.
+fn go_back(places: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+    let mut outcome = Ok(());
+    for (from, to) in places.iter().rev() {
+        outcome = rename(to, from).and(outcome);
     }
-    let moved = outcomes
-        .iter()
-        .filter(|(_, how)| matches!(how, Departure::Moved(_)));
-    for (file, _) in moved {
-        if let Err(error) = rename(&file.to, &file.from) {
-            let path = readable(&file.to);
-            log::warn!("'{path}' could not be moved back: {error}");
-        }
-    }
+    outcome
 }
 
 /// Makes the folders above a file, and syncs each into the one above it.
@@ -240,46 +326,26 @@ struct Names {
 }
 
 impl Names {
-    /// The wanted name, or the next one with a number that no file has, and no row.
-    fn free(&mut self, writer: &Writer, wanted: &Path) -> Result<PathBuf, CatalogError> {
+    /// The wanted name, or the next one with a number that no file has, and no row. The same holds for all files of an
+    /// image.
+    fn free(
+        &mut self,
+        writer: &Writer,
+        selection: &Selection,
+        wanted: &Path,
+    ) -> Result<PathBuf, CatalogError> {
         let mut number = 0;
         loop {
             let name = numbered(wanted, number);
-            let is_free = !self.given.contains(&name)
-                && fs::symlink_metadata(&name).is_err()
-                && !writer.has_row(&name)?;
-            if is_free {
-                self.given.insert(name.clone());
+            let files = selection.files_of(&name);
+            let is_free =
+                |name: &PathBuf| !self.given.contains(name) && fs::symlink_metadata(name).is_err();
+            if files.iter().all(is_free) && !writer.has_row(&name)? {
+                self.given.extend(files);
                 return Ok(name);
             }
             number += 1;
         }
-    }
-}
-
-/// `a/b.jpg`, `a/b.1.jpg`, `a/b.2.jpg`.
-fn numbered(path: &Path, number: u32) -> PathBuf {
-    if number == 0 {
-        return path.to_owned();
-    }
-    let stem = path
-        .file_stem()
-        .expect("the path of a file ends in its name");
-    let mut name = stem.to_owned();
-    name.push(format!(".{number}"));
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
-}
-
-/// The size and time of what is at this path; `None` when nothing is.
-fn stamp_at(path: &Path) -> io::Result<Option<Stamp>> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -325,14 +391,6 @@ mod tests {
     use galmorph_cutout::{Identity, RejectReason};
 
     #[test]
-    fn names_are_numbered_before_their_ending() {
-        let name = |number| numbered(Path::new("/a/b.c.jpg"), number);
-        assert_eq!(name(0), Path::new("/a/b.c.jpg"));
-        assert_eq!(name(2), Path::new("/a/b.c.2.jpg"));
-        assert_eq!(numbered(Path::new("/a/b"), 1), Path::new("/a/b.1"));
-    }
-
-    #[test]
     fn a_rename_never_replaces() {
         let folder = tempfile::TempDir::new().unwrap();
         let (a, b) = (folder.path().join("a"), folder.path().join("b"));
@@ -355,6 +413,11 @@ mod tests {
         }
     }
 
+    fn relocator(folder: &tempfile::TempDir) -> Relocator {
+        let folders = vec![folder.path().to_owned().into()];
+        Relocator::new(Selection::new(folders, vec!["jpg".into()]))
+    }
+
     fn of(file: &TakenFile, to: &Path) -> Planned {
         Planned {
             seen: file.seen,
@@ -371,7 +434,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let place = |name: &str| folder.path().join(name);
         let outcome = |file: &TakenFile, to: &str| {
-            let mut outcomes = Relocator::carry_out(vec![of(file, &place(to))]);
+            let mut outcomes = relocator(&folder).carry_out(vec![of(file, &place(to))]);
             outcomes.pop().unwrap().1
         };
         let file = stored(&place("a"), "some");
@@ -431,7 +494,7 @@ mod tests {
         let (gone, _) = begin("gone");
         fs::remove_file(&gone).unwrap();
 
-        Relocator::recover(&mut writer).unwrap();
+        relocator(&folder).recover(&mut writer).unwrap();
         for path in [&not_yet, &moved, &written, &followed, &gone] {
             assert!(writer.has_row(path).unwrap(), "{path:?}");
         }

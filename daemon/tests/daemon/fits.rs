@@ -38,6 +38,28 @@ pub(crate) fn cube(seed: u32, cards: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
+/// One band of that galaxy as a file of its own: blue, green and red are 2, 1 and 0. `cards` are added to its header.
+pub(crate) fn plane(seed: u32, band: usize, cards: &[(&str, &str)]) -> Vec<u8> {
+    let picture = galaxy(seed);
+    let (width, height) = picture.dimensions();
+    let (width, height) = (width.to_string(), height.to_string());
+    let shape = [
+        ("SIMPLE", "T"),
+        ("BITPIX", "-32"),
+        ("NAXIS", "2"),
+        ("NAXIS1", &width),
+        ("NAXIS2", &height),
+    ];
+    let mut bytes = header(&[&shape, cards].concat());
+    for row in picture.rows().rev() {
+        for pixel in row {
+            bytes.extend((f32::from(pixel[band]) / 1000.0).to_be_bytes());
+        }
+    }
+    bytes.resize(bytes.len().div_ceil(2880) * 2880, 0);
+    bytes
+}
+
 pub(crate) const LEGACY: [(&str, &str); 2] = [("SURVEY", "'DECaLS  '"), ("BANDS", "'grz     '")];
 
 fn outcome(dir: &Dir, object: &str) -> String {
@@ -134,6 +156,38 @@ fn a_folder_has_its_own_stretch_and_names() {
     let ran = dir.run(&["classify", "inbox/own/two.fits", "--stretch", "arcsinh"]);
     ran.exits(2)
         .says_in_one_line(&["--stretch: unknown stretch 'arcsinh'"]);
+}
+
+#[test]
+fn another_stretch_is_another_answer_for_fits_images_and_the_earlier_one_is_kept() {
+    let dir = scene();
+    dir.old_file("a.fits", &cube(1, &LEGACY));
+    dir.old_file("b.png", &crate::support::png(2));
+    let drain = |setting: &str| {
+        let config = dir.config(&format!(
+            "folders = ['inbox']\nmodel = 'tiny.onnx'\n{setting}"
+        ));
+        let config = config.to_str().unwrap();
+        dir.run(&["watch", "--drain", "--config", config]).exits(0)
+    };
+    let stretch = || dir.ask::<String>("SELECT stretch FROM catalog WHERE object_id = 'a'");
+    assert_eq!(drain("").classified_by_the_network(), 2);
+    let before = answer(&dir, "a");
+    assert_eq!(drain("stretch = 'linear'").classified_by_the_network(), 1);
+    assert_eq!(stretch(), "linear");
+    assert_ne!(answer(&dir, "a"), before);
+    assert_eq!(drain("stretch = 'linear'").classified(), (0, 0));
+    assert_eq!(dir.status()["files"]["waiting"].as_u64(), Some(0));
+    // So are other bands and other colours.
+    let bands = "bands = ['z', 'r', 'g']";
+    let other = drain(&format!("stretch = 'linear'\n{bands}"));
+    assert_eq!(other.classified_by_the_network(), 1);
+    // Back again: the network need not see it.
+    assert_eq!(drain("").classified(), (1, 1));
+    assert_eq!((stretch(), answer(&dir, "a")), ("legacy".into(), before));
+    let kept = drain("stretch = 'linear'\nreclassify = false");
+    assert_eq!(kept.classified(), (0, 0));
+    dir.assert_sound();
 }
 
 #[test]

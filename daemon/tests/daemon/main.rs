@@ -15,6 +15,7 @@
 
 mod backlog;
 mod bad_input;
+mod band_files;
 mod catalog_on_disk;
 mod commands;
 mod crash_sweep;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::file_system::{SOON, configure};
 use crate::mounts::{Mount, mount};
-use crate::support::{Dir, Ran, wait_until};
+use crate::support::{Dir, Ran};
 
 /// How many files the earlier catalog has beside its own nine.
 const MANY: u32 = 3000;

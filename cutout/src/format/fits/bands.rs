@@ -4,9 +4,10 @@
 //! and blue are exchanged looks like a picture. Where names are needed and missing, that is an error which
 //! says how to give them.
 
+use super::alike::difference;
 use super::file::{FitsFile, ImageUnit};
 use super::header::Header;
-use super::names::{name_of_image, names_of_planes};
+use super::names::{name_of_image, names_of_planes, plain_name};
 use crate::DecodeError;
 
 /// A cube with more planes than this along an axis is no set of bands.
@@ -30,6 +31,8 @@ pub(super) struct Bands {
 /// Where one band is in its file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plane {
+    /// The number of its file, of several.
+    pub(super) file: usize,
     /// The number of its image in [`FitsFile::images`].
     pub(super) image: usize,
     /// The FITS axes of columns and rows, counted from 1.
@@ -45,6 +48,13 @@ impl Bands {
     /// Finds the bands of a file. `given` are their names in the order of the file; with none, the file's own
     /// names count.
     pub(super) fn of(file: &FitsFile, given: &[String]) -> Result<Self, DecodeError> {
+        let bands = Self::named(file, given)?;
+        bands.check_names()?;
+        Ok(bands)
+    }
+
+    /// The same, where names may be missing.
+    fn named(file: &FitsFile, given: &[String]) -> Result<Self, DecodeError> {
         let is_sky = |image: &&(usize, &ImageUnit)| !is_no_image(&image.1.header);
         let all: Vec<(usize, &ImageUnit)> = file.images.iter().enumerate().collect();
         let images: Vec<(usize, &ImageUnit)> = all.iter().filter(is_sky).copied().collect();
@@ -74,8 +84,55 @@ impl Bands {
             }
             bands.name_planes(given)?;
         }
-        bands.check_names()?;
         Ok(bands)
+    }
+
+    /// The bands of files that have one band each, of the name that is given with the file. There is at least one.
+    pub(super) fn of_files(files: &[(&str, FitsFile)]) -> Result<Self, DecodeError> {
+        let known: Vec<String> = files.iter().map(|(band, _)| plain_name(band)).collect();
+        let mut all: Option<Self> = None;
+        for (number, (band, file)) in files.iter().enumerate() {
+            let fault = |fault: DecodeError| fault.of_band(band);
+            let unsupported = |what| fault(DecodeError::Unsupported(what));
+            let mut own = Self::named(file, &[]).map_err(fault)?;
+            let [plane] = &mut *own.planes else {
+                let count = own.planes.len();
+                return Err(unsupported(format!("it has {count} bands")));
+            };
+            plane.file = number;
+            // Programs name bands in many ways. A file that says that it has another band of these is in the wrong place.
+            if let Some(says) = &plane.name
+                && *says != known[number]
+                && known.contains(says)
+            {
+                return Err(DecodeError::MissingBands(format!(
+                    "the file of band {band} says that it has the band {says}"
+                )));
+            }
+            plane.name = Some(known[number].clone());
+            let Some(all) = &mut all else {
+                all = Some(own);
+                continue;
+            };
+            if (own.width, own.height) != (all.width, all.height) {
+                return Err(unsupported(format!(
+                    "{} x {} pixels, and band {} has {} x {}",
+                    own.width, own.height, files[0].0, all.width, all.height
+                )));
+            }
+            let unit = |plane: &Plane| {
+                let header = &files[plane.file].1.images[plane.image].header;
+                (header, plane.axes)
+            };
+            let (first, other) = (unit(&all.planes[0]), unit(&own.planes[0]));
+            if let Some(what) = difference(first, other, (all.width, all.height)) {
+                return Err(unsupported(format!("{what} band {}", files[0].0)));
+            }
+            all.planes.append(&mut own.planes);
+        }
+        let all = all.expect("a set has a file");
+        all.check_names()?;
+        Ok(all)
     }
 
     /// The bands of one image.
@@ -125,6 +182,7 @@ impl Bands {
         let count = depth.map_or(1, length);
         let names = names.filter(|names| names.len() == count);
         let plane = |index: usize| Plane {
+            file: 0,
             image: number,
             axes,
             depth: depth.map(|axis| (axis, index)),
@@ -283,6 +341,7 @@ mod tests {
                 *slot = value(at[depth - 1], at[rows - 1], at[columns - 1]);
             }
             let plane = Plane {
+                file: 0,
                 image: 0,
                 axes: (columns, rows),
                 depth: Some((depth, 1)),

@@ -1,5 +1,5 @@
-//! FITS: one band or several, in a cube of any order or in extensions; packed as a whole (`.gz`) or in tiles
-//! (`.fz`).
+//! FITS: one band or several, in a cube of any order, in extensions, or in files of their own; packed as a whole
+//! (`.gz`) or in tiles (`.fz`).
 //!
 //! | file | |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `size` | what a header claims, and whether that can be |
 //! | `header` | keywords |
 //! | `bands` | which planes are which bands |
+//! | `alike` | whether several images show the same part of the sky |
 //! | `names` | what bands are called, and which of them are shown as which colour |
 //! | `rendering` | which bands are shown, and through which stretch, where nobody says it |
 //! | `stretch/` | from the bands to a picture |
@@ -16,6 +17,7 @@
 //! FITS counts rows from the bottom. The picture has its last row on top, as every viewer shows it; it is not
 //! turned north up.
 
+mod alike;
 mod bands;
 mod file;
 mod gzip;
@@ -30,9 +32,9 @@ use std::borrow::Cow;
 
 pub use rendering::Rendering;
 
-use super::{DecodeError, Format, ImageHeader, Limits};
+use super::{BandBytes, DecodeError, Format, ImageHeader, Limits};
 use crate::image::{Origin, centre};
-use crate::{Image, Position, PositionSource};
+use crate::{Image, Position, PositionSource, SkyCentre};
 use bands::Bands;
 use file::FitsFile;
 use stretch::Band;
@@ -54,18 +56,19 @@ pub(super) fn header(
     let bytes = unpacked(bytes, limits)?;
     let file = FitsFile::open(&bytes, limits)?;
     let bands = Bands::of(&file, &rendering.bands)?;
-    let dimensions = (bands.width, bands.height);
-    limits.check_dimensions(dimensions.0, dimensions.1)?;
-    let first = &bands.planes[0];
-    let sky = wcs::centre(&file.images[first.image].header, first.axes, dimensions);
-    Ok(ImageHeader {
-        dimensions,
-        position: sky.and_then(|sky| {
-            let position = Position::new(sky.ra, sky.dec)?;
-            Some((position, PositionSource::Wcs))
-        }),
-        pixel_scale: sky.map(|sky| sky.pixel_scale),
-    })
+    describe(&[file], &bands, limits)
+}
+
+/// What the headers of files of one band each say.
+pub(super) fn header_of_bands(
+    files: &[BandBytes],
+    limits: &Limits,
+) -> Result<ImageHeader, DecodeError> {
+    let unpacked = unpacked_bands(files, limits)?;
+    let opened = open_bands(&unpacked, limits)?;
+    let bands = Bands::of_files(&opened)?;
+    let files: Vec<FitsFile> = opened.into_iter().map(|(_, file)| file).collect();
+    describe(&files, &bands, limits)
 }
 
 /// Decodes a file to the part that [`Image::keep_centre`] keeps of it.
@@ -78,15 +81,100 @@ pub(super) fn decode(
     let bytes = unpacked(bytes, limits)?;
     let file = FitsFile::open(&bytes, limits)?;
     let bands = Bands::of(&file, &rendering.bands)?;
+    draw(&[file], &bands, limits, side, rendering)
+}
+
+/// Decodes files of one band each to that part.
+pub(super) fn decode_bands(
+    files: &[BandBytes],
+    limits: &Limits,
+    side: u32,
+    rendering: &Rendering,
+) -> Result<Image, DecodeError> {
+    let unpacked = unpacked_bands(files, limits)?;
+    let opened = open_bands(&unpacked, limits)?;
+    let bands = Bands::of_files(&opened)?;
+    let files: Vec<FitsFile> = opened.into_iter().map(|(_, file)| file).collect();
+    draw(&files, &bands, limits, side, rendering)
+}
+
+/// A band's name, and the bytes of its file.
+type Unpacked<'a> = (&'a str, Cow<'a, [u8]>);
+
+fn unpacked_bands<'a>(
+    files: &[BandBytes<'a>],
+    limits: &Limits,
+) -> Result<Vec<Unpacked<'a>>, DecodeError> {
+    let total = |lengths: &mut dyn Iterator<Item = usize>| {
+        limits.check_bytes(lengths.map(|length| length as u64).sum())
+    };
+    total(&mut files.iter().map(|file| file.bytes.len()))?;
+    let unpack = |file: &BandBytes<'a>| {
+        if !is_fits(file.bytes) {
+            return Err(DecodeError::NotAnImage.of_band(file.band));
+        }
+        let bytes = unpacked(file.bytes, limits).map_err(|fault| fault.of_band(file.band))?;
+        Ok((file.band, bytes))
+    };
+    let unpacked = files.iter().map(unpack).collect::<Result<Vec<_>, _>>()?;
+    total(&mut unpacked.iter().map(|(_, bytes)| bytes.len()))?;
+    Ok(unpacked)
+}
+
+fn open_bands<'a>(
+    files: &'a [Unpacked<'a>],
+    limits: &Limits,
+) -> Result<Vec<(&'a str, FitsFile<'a>)>, DecodeError> {
+    let open = |(band, bytes): &'a Unpacked<'a>| {
+        let file = FitsFile::open(bytes, limits).map_err(|fault| fault.of_band(band))?;
+        Ok((*band, file))
+    };
+    files.iter().map(open).collect()
+}
+
+/// What the headers say of the image whose bands are these.
+fn describe(
+    files: &[FitsFile],
+    bands: &Bands,
+    limits: &Limits,
+) -> Result<ImageHeader, DecodeError> {
+    let dimensions = (bands.width, bands.height);
+    limits.check_dimensions(dimensions.0, dimensions.1)?;
+    let sky = centre_of(files, bands);
+    Ok(ImageHeader {
+        dimensions,
+        position: sky.and_then(|sky| {
+            let position = Position::new(sky.ra, sky.dec)?;
+            Some((position, PositionSource::Wcs))
+        }),
+        pixel_scale: sky.map(|sky| sky.pixel_scale),
+    })
+}
+
+/// Where the middle is on the sky, as the first band says it.
+fn centre_of(files: &[FitsFile], bands: &Bands) -> Option<SkyCentre> {
+    let first = &bands.planes[0];
+    let header = &files[first.file].images[first.image].header;
+    wcs::centre(header, first.axes, (bands.width, bands.height))
+}
+
+/// Makes a picture of the bands.
+fn draw(
+    files: &[FitsFile],
+    bands: &Bands,
+    limits: &Limits,
+    side: u32,
+    rendering: &Rendering,
+) -> Result<Image, DecodeError> {
     let whole = (bands.width, bands.height);
     limits.check_dimensions(whole.0, whole.1)?;
     let first = &bands.planes[0];
-    let header = &file.images[first.image].header;
+    let header = &files[first.file].images[first.image].header;
     let (stretch, chosen) = rendering
         .choose(header, &bands.names())
         .map_err(DecodeError::MissingBands)?;
 
-    let shown = read(&file, &bands, &chosen)?;
+    let shown = read(files, bands, &chosen)?;
     let levels = stretch::levels(stretch, &shown).map_err(DecodeError::MissingBands)?;
     let kept = (centre(whole.0, side), centre(whole.1, side));
     let cut = |band: Band| middle(band.pixels, whole, kept);
@@ -100,7 +188,7 @@ pub(super) fn decode(
         dimensions: whole,
         bit_depth: bits.map_or(0, |bits| bits.unsigned_abs() as u8),
         stretch: Some(stretch),
-        sky: wcs::centre(header, first.axes, whole),
+        sky: centre_of(files, bands),
     }))
 }
 
@@ -112,27 +200,32 @@ fn unpacked<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, [u8]>, Decod
     }
 }
 
-/// Reads some bands of a file, each image once.
-fn read(file: &FitsFile, bands: &Bands, wanted: &[usize]) -> Result<Vec<Band>, DecodeError> {
+/// Reads some bands, each image once.
+fn read(files: &[FitsFile], bands: &Bands, wanted: &[usize]) -> Result<Vec<Band>, DecodeError> {
     let mut read: Vec<Option<Band>> = wanted.iter().map(|_| None).collect();
-    for (number, image) in file.images.iter().enumerate() {
-        let is_here = |wanted: &usize| bands.planes[*wanted].image == number;
-        if !wanted.iter().any(is_here) {
+    let units = files.iter().enumerate();
+    let units = units.flat_map(|(number, file)| {
+        let images = file.images.iter().enumerate();
+        images.map(move |(image, unit)| ((number, image), file, unit))
+    });
+    for (place, file, unit) in units {
+        let is_here = |plane: &bands::Plane| (plane.file, plane.image) == place;
+        if !wanted.iter().any(|wanted| is_here(&bands.planes[*wanted])) {
             continue;
         }
-        let values = file.read(image)?;
+        let values = file.read(unit)?;
         for (slot, wanted) in read.iter_mut().zip(wanted) {
             let plane = &bands.planes[*wanted];
-            if plane.image == number {
+            if is_here(plane) {
                 *slot = Some(Band {
                     name: plane.name.clone(),
                     width: bands.width as usize,
-                    pixels: plane.cut(&image.axes, &values),
+                    pixels: plane.cut(&unit.axes, &values),
                 });
             }
         }
     }
-    let band = |band: Option<Band>| band.expect("every plane is in one of the file's images");
+    let band = |band: Option<Band>| band.expect("every plane is in one of the files' images");
     Ok(read.into_iter().map(band).collect())
 }
 

@@ -41,7 +41,7 @@ pub(super) fn name_of_image(header: &Header) -> Option<String> {
 
 /// A band's name without what telescopes put around it: `r DECam SDSS c0002 6415.0 1480.0`, `HSC-R`, `i.MP9702`
 /// and `SDSS_r` are r and i.
-fn plain_name(name: &str) -> String {
+pub(super) fn plain_name(name: &str) -> String {
     let words: Vec<&str> = name
         .split([' ', '.', '_', '-', ','])
         .filter(|word| !word.is_empty())

@@ -1,5 +1,7 @@
 //! Which bands are shown, and through which stretch.
 
+use serde::{Deserialize, Serialize};
+
 use super::header::Header;
 use super::names::{Selection, by_wavelength, list, named, one_of, place};
 use super::stretch::{LEGACY_BANDS, SDSS_BANDS};
@@ -10,7 +12,8 @@ use crate::Stretch;
 /// - nanomaggies in g, r and z (and i) are shown as the Legacy Surveys' viewer does, in g, r and i as SDSS does;
 /// - anything else is shown as one band, grey, through [`Stretch::Asinh`]: what colours would be can't be known
 ///   without the unit.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rendering {
     /// The stretch; `None` to choose by the file.
     pub stretch: Option<Stretch>,

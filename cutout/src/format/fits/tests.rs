@@ -7,6 +7,8 @@ use std::io::Read as _;
 use super::*;
 use crate::{RejectReason, SkyCentre};
 
+mod sets;
+
 const ARCHIVE: &[u8] = include_bytes!("../../../tests/data/fits.tar");
 
 const LIMITS: Limits = Limits {
@@ -69,7 +71,7 @@ fn read_all(bytes: &[u8], names: &[String]) -> Result<Vec<Band>, DecodeError> {
     let file = FitsFile::open(&bytes, &LIMITS)?;
     let bands = Bands::of(&file, names)?;
     let wanted: Vec<usize> = (0..bands.planes.len()).collect();
-    read(&file, &bands, &wanted)
+    read(&[file], &bands, &wanted)
 }
 
 fn decode_whole(bytes: &[u8], rendering: &Rendering) -> Result<Image, DecodeError> {

@@ -20,8 +20,18 @@ const MOST_SIP_ORDER: i64 = 9;
 /// from 1; `None` where the header has no world coordinates that are read here.
 pub(super) fn centre(
     header: &Header,
-    (x_axis, y_axis): (usize, usize),
+    axes: (usize, usize),
     (width, height): (u32, u32),
+) -> Option<SkyCentre> {
+    let middle = |length: u32| f64::midpoint(f64::from(length), 1.0);
+    place(header, axes, (middle(width), middle(height)))
+}
+
+/// Where a pixel of such an image lies. Pixel centres are whole numbers, and the first is 1.
+pub(super) fn place(
+    header: &Header,
+    (x_axis, y_axis): (usize, usize),
+    (column, row): (f64, f64),
 ) -> Option<SkyCentre> {
     let x = Axis::read(header, x_axis)?;
     let y = Axis::read(header, y_axis)?;
@@ -34,12 +44,7 @@ pub(super) fn centre(
     if x.has_sip != y.has_sip || is_unknown(header, &[x_axis, y_axis]) {
         return None;
     }
-    // Pixel centres are whole numbers, and the first is 1.
-    let middle = |length: u32| f64::midpoint(f64::from(length), 1.0);
-    let (mut u, mut v) = (
-        middle(width) - x.reference_pixel,
-        middle(height) - y.reference_pixel,
-    );
+    let (mut u, mut v) = (column - x.reference_pixel, row - y.reference_pixel);
     if x.has_sip {
         (u, v) = (u + sip(header, "A", u, v)?, v + sip(header, "B", u, v)?);
     }

@@ -1,20 +1,18 @@
 //! What was found in a sample of a folder's images.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use galmorph_cutout::{
-    DecodeError, Flags, Image, Limits, Look, Position, PositionSource, Preprocessing, RejectReason,
-    decode_rendered, header,
+    Flags, Image, Limits, Look, Position, PositionSource, Preprocessing, RejectReason,
 };
 use serde::Serialize;
 
+use super::super::image::ImageFiles;
 use super::advice::{Advice, advise};
 use crate::config::Folder;
 use crate::identity::object_id;
 use crate::intake::OtherFiles;
-use galmorph_inference::catch;
 use galmorph_output::path_text;
 
 /// Says what the JSON means: a later version only adds fields, or counts on.
@@ -141,24 +139,27 @@ impl Findings {
         preprocessing: &Preprocessing,
     ) {
         self.sampled += 1;
-        let bytes = match fs::read(file) {
-            Ok(bytes) => bytes,
+        let files = ImageFiles::of(file, own.band_files.as_ref());
+        let content = match files.read(limits) {
+            Ok(content) => content,
             Err(error) => {
                 let file = path_text(file);
                 return self.faults.push(format!("cannot read '{file}': {error}"));
             }
         };
-        let decoded = catch(|| decode_rendered(&bytes, limits, u32::MAX, &own.rendering))
-            .unwrap_or_else(|panic| Err(DecodeError::Broken(panic)));
-        let image = match decoded {
+        let image = match content.decode(limits, u32::MAX, &own.rendering) {
             Ok(image) if image.is_blank() => return self.reject(RejectReason::Blank, file),
             Ok(image) => image,
-            Err(error) => return self.reject(error.reason(), file),
+            Err((reason, _)) => return self.reject(reason, file),
         };
         *self.sizes.entry(image.dimensions()).or_default() += 1;
-        let header = catch(|| header(&bytes, limits, &own.rendering));
-        let header = header.ok().and_then(Result::ok);
-        self.add_position(file, own, header.and_then(|header| header.position));
+        let header = content.header(limits, &own.rendering).ok();
+        let named = match &own.name {
+            Some(pattern) => pattern.read(&object_id(file)),
+            None => Some(files.identity()),
+        };
+        let named = named.and_then(|identity| identity.position);
+        self.add_position(named, header.and_then(|header| header.position));
         let scale = header.and_then(|header| header.pixel_scale);
         let framing = own.framing().of_image(None, scale);
         let shown = (framing.plan(image.dimensions())).show(&image, preprocessing);
@@ -176,13 +177,9 @@ impl Findings {
 
     fn add_position(
         &mut self,
-        file: &Path,
-        own: &Folder,
+        named: Option<(Position, PositionSource)>,
         content: Option<(Position, PositionSource)>,
     ) {
-        let named = own.name.as_ref();
-        let named = named.and_then(|pattern| pattern.read(&object_id(file)));
-        let named = named.and_then(|identity| identity.position);
         for (_, source) in named.into_iter().chain(content) {
             *self.positions.entry(source.as_str()).or_default() += 1;
         }

@@ -66,8 +66,11 @@ fn look(folder: &Path, sample: usize, config: &Config, own: &Folder) -> Result<F
     let folder = folder.canonicalize().map_err(cannot)?;
     folder.read_dir().map_err(cannot)?;
     let extensions = config.extensions.clone();
-    let selection =
-        Selection::new(vec![folder.clone().into()], extensions).without(&config.exclude);
+    let looked_at = Folder {
+        band_files: own.band_files.clone(),
+        ..folder.clone().into()
+    };
+    let selection = Selection::new(vec![looked_at], extensions).without(&config.exclude);
     let mut files: Vec<PathBuf> = Vec::new();
     let mut faults = Vec::new();
     let others = survey(&selection, |_, found| match found {

@@ -108,7 +108,7 @@ fn a_file_that_changes_while_it_waits_to_be_moved_is_read_again() {
             change(&file.path);
             if is_found {
                 let metadata = fs::symlink_metadata(&file.path).unwrap();
-                intake.consider(file.path.clone(), &metadata, Cause::Found);
+                intake.consider(file.path.clone(), Seen::of(&metadata), Cause::Found);
             }
             while intake.queue.is_empty() {
                 wait(&mut intake);
@@ -128,6 +128,7 @@ fn an_empty_file_is_not_moved_and_one_that_was_left_alone_goes_at_once() {
     let mut writer = fixture.writer;
     let entry = Entry {
         path: file.path.clone(),
+        parts: Vec::new(),
         stamp: empty.stamp,
         digest: None,
         dimensions: None,
