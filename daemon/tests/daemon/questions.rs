@@ -1,5 +1,8 @@
 //! What `query` can be asked, and how a question that can't be asked is refused.
 
+use std::fs;
+use std::path::Path;
+
 use crate::support::{Dir, Ran, jpeg};
 use crate::tiny;
 
@@ -245,4 +248,43 @@ fn what_the_model_does_not_say_cannot_be_asked_for() {
         .run(&["watch", "inbox", "--drain", "--coverage", "0.9"])
         .exits(3);
     ran.says_in_one_line(&["no thresholds for prediction sets"]);
+}
+
+/// What the documentation asks a catalog in SQL can be asked.
+#[test]
+fn questions_of_the_documentation_have_answers() {
+    let dir = with_catalog();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let pages = ["README.md", "docs/catalog.md", "docs/operations.md"];
+    let text = pages.map(|page| fs::read_to_string(root.join(page)).unwrap());
+    let text = text.concat();
+    let asked = |begin: &str| -> Vec<String> {
+        let questions = text.split(begin).skip(1);
+        let questions = questions.map(|rest| rest.split('"').next().unwrap().to_owned());
+        questions.collect()
+    };
+    let ours = asked("galmorph query --sql \"");
+    let others = asked("sqlite3 galmorph.sqlite \"");
+    assert!(!ours.is_empty() && others.len() >= 3, "{others:?}");
+    let connection = dir.catalog();
+    for sql in ours.iter().chain(&others) {
+        let mut statement = connection.prepare(sql).expect(sql);
+        let mut rows = statement.query([]).expect(sql);
+        assert!(
+            rows.next().expect(sql).is_some() || sql.contains("margin"),
+            "{sql}"
+        );
+    }
+    // A day ago is a day ago: nothing is that is two hours older.
+    dir.catalog()
+        .execute(
+            "UPDATE cutout SET classified = 1000 * unixepoch('now', '-26 hours')",
+            [],
+        )
+        .unwrap();
+    for sql in others.iter().filter(|sql| sql.contains("'-1 day'")) {
+        let mut statement = connection.prepare(sql).expect(sql);
+        let mut rows = statement.query([]).expect(sql);
+        assert!(rows.next().expect(sql).is_none(), "{sql}");
+    }
 }
