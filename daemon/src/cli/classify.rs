@@ -14,12 +14,10 @@ use super::filter::{command, program};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
-use crate::identity::object_id;
-use crate::pipeline::{decode, header, with_signal};
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
-use galmorph_catalog::{length, probability_columns, shortest, time};
-use galmorph_inference::{Answer, Classifier, Model};
+use galmorph_catalog::{length, object_id, probability_columns, shortest, time};
+use galmorph_inference::{Answer, Classifier, Model, decode, header, with_signal};
 use galmorph_output::{path_text, readable, visible};
 
 #[derive(Debug, Args)]

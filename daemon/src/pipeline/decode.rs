@@ -12,10 +12,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
-use galmorph_cutout::{
-    DecodeError, Identity, Image, ImageHeader, Limits, Plan, Preprocessing, RejectReason,
-    Rendering, decode_rendered,
-};
+use galmorph_cutout::{Identity, Limits, Preprocessing, RejectReason, Rendering};
 
 use super::pending::{Content, Pending};
 use super::{Judged, Prepared};
@@ -25,8 +22,8 @@ use crate::intake::Selection;
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, Stage, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::{CatalogError, Entry, Reader, SEPARATOR, Verdict};
-use galmorph_inference::catch;
+use galmorph_catalog::{CatalogError, Entry, Reader, Verdict, rendering_key};
+use galmorph_inference::{catch, decode, header, with_signal};
 
 /// One thread of the pool.
 pub(super) struct Decoder<'a> {
@@ -103,7 +100,7 @@ impl Decoder<'_> {
         let framing = self.selection.framing_of(&taken.path);
         let framing = framing.of_image(entry.identity.radius, header.pixel_scale);
         let plan = framing.plan(dimensions);
-        let rendering = key(plan, fits);
+        let rendering = rendering_key(plan, fits);
         entry.rendering = Some(rendering.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
         let content = (digest, rendering);
@@ -248,50 +245,6 @@ fn read(taken: &TakenFile, selection: &Selection, limits: &Limits) -> Result<Vec
         && is_the_same(&file.metadata().map_err(io)?)
         && after.is_some_and(|after| is_the_same(&after));
     if unchanged { Ok(bytes) } else { Err(changed()) }
-}
-
-/// Decodes the middle of an image, up to `side` pixels on a side. A fault is its reason and its message.
-pub(crate) fn decode(
-    bytes: &[u8],
-    limits: &Limits,
-    side: u32,
-    rendering: &Rendering,
-) -> Result<Image, (RejectReason, String)> {
-    guarded(|| decode_rendered(bytes, limits, side, rendering))
-}
-
-/// What the header of an image says. A fault is its reason and its message.
-pub(crate) fn header(
-    bytes: &[u8],
-    limits: &Limits,
-    rendering: &Rendering,
-) -> Result<ImageHeader, (RejectReason, String)> {
-    guarded(|| galmorph_cutout::header(bytes, limits, rendering))
-}
-
-/// How the image of a file is shown, as text: of one content and one model, there is one answer for each.
-fn key(plan: Plan, fits: &Rendering) -> String {
-    match fits.key() {
-        Some(rendering) => format!("{}{SEPARATOR}{rendering}", plan.key()),
-        None => plan.key(),
-    }
-}
-
-/// Refuses an image that shows nothing. Any network would have an answer for it.
-pub(crate) fn with_signal(image: Image) -> Result<Image, (RejectReason, String)> {
-    if image.is_blank() {
-        return Err((
-            RejectReason::Blank,
-            "the image shows nothing: it has one colour".into(),
-        ));
-    }
-    Ok(image)
-}
-
-/// Runs a decoder. If it panics, the image is broken.
-fn guarded<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, (RejectReason, String)> {
-    let decoded = catch(work).unwrap_or_else(|panic| Err(DecodeError::Broken(panic)));
-    decoded.map_err(|error| (error.reason(), error.to_string()))
 }
 
 #[cfg(test)]

@@ -51,7 +51,6 @@ use crate::observe::{LastError, Observer, Tally};
 use crate::shutdown::Shutdown;
 use crate::threads::{Worker, spawn};
 use backoff::patiently;
-pub(crate) use decode::{decode, header, with_signal};
 use galmorph_catalog::{Entry, Reader, RequiredModel, Writer};
 use galmorph_inference::Model;
 use pending::Pending;
