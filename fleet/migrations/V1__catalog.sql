@@ -135,7 +135,7 @@ CREATE INDEX review_digest ON review (digest, reviewer);
 
 -- Files that were found before keep_from are not kept. One row.
 CREATE TABLE retention (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    id boolean PRIMARY KEY DEFAULT true CHECK (id),
     keep_from timestamptz NOT NULL DEFAULT '-infinity'
 );
 INSERT INTO retention DEFAULT VALUES;
