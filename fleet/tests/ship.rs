@@ -424,13 +424,13 @@ fn a_ship_that_wakes_up_late_overwrites_nothing() {
         return;
     };
     let server = server.with_schema();
-    let mut machine = Machine::new(30_000);
+    let mut machine = Machine::new(12_000);
     let said = machine.folder.path().join("said");
     let late = machine.ship(&server).arg("--once").spawn_saying(&said);
     wait_for_rows(&server, "cutout", 4000);
     // It is stalled with rows in its hands, or at least in its plans.
     let late = stop(late);
-    let changed: Vec<Entry> = (0..30_000)
+    let changed: Vec<Entry> = (0..12_000)
         .map(|number| Entry {
             verdict: Verdict::rejected(RejectReason::Blank, "newer"),
             ..entry(number)
@@ -538,7 +538,7 @@ fn two_machines_with_the_same_contents_do_not_lock_each_other() {
 fn a_full_disk_of_the_server_is_waited_for() {
     let mut mount = None;
     let server = Server::start_in(|disk| {
-        mount = Mount::tmpfs(disk, "75m");
+        mount = Mount::tmpfs(disk, "60m");
         mount.is_some()
     });
     let Some(server) = server else { return };

@@ -85,7 +85,7 @@ impl Server {
         // What was committed is on the disk, whatever the server's default is. And no lock is waited for longer than
         // it takes to see that somebody is stuck.
         client.batch_execute(
-            "SET synchronous_commit = on; SET lock_timeout = '60s'; SET TIME ZONE 'UTC'; SET client_min_messages = warning",
+            "SET synchronous_commit = on; SET lock_timeout = '60s'; SET TIME ZONE 'UTC'; SET client_min_messages = warning; SET jit = off",
         )?;
         Ok(client)
     }

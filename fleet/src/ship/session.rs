@@ -79,6 +79,8 @@ impl Session {
         let last = "SELECT coalesce(max(local_id), 0) FROM review WHERE source = $1";
         let last_review = client.query_one(last, &[&source])?.get(0);
         client.batch_execute(&statements.make_batches)?;
+        // The rows of a batch are few, those of the tables many, and the server doesn't know it of a temporary table.
+        client.batch_execute("SET enable_hashjoin = off; SET enable_mergejoin = off")?;
         log::info!(
             "shipping '{}' as site '{}', session {number}",
             readable(&options.catalog),

@@ -75,8 +75,12 @@ impl Server {
             return None;
         }
         let user = user();
+        // The log of writes has a disk of its own: without one, a full disk ends the server.
+        let log = folder.path().join("wal");
+        fs::create_dir(&log).unwrap();
         if let Some((uid, gid)) = user {
             chown(&disk, Some(uid), Some(gid)).unwrap();
+            chown(&log, Some(uid), Some(gid)).unwrap();
         }
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -104,6 +108,8 @@ impl Server {
                 "-D",
             ])
             .arg(&server.data)
+            .arg("--waldir")
+            .arg(log.join("wal"))
             .stdout(Stdio::null())
             .status();
         assert!(made.unwrap().success());
