@@ -67,12 +67,12 @@ pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         (_, 2) => Some("galmorph_fleet=debug,info"),
         _ => Some("trace"),
     };
-    let environment =
-        env_logger::Env::default().filter_or("GALMORPH_LOG", "galmorph_fleet=info,warn");
-    let mut builder = env_logger::Builder::from_env(environment);
-    if let Some(level) = level {
-        builder.parse_filters(level);
-    }
+    let mut builder = env_logger::Builder::new();
+    match (level, std::env::var("GALMORPH_LOG")) {
+        (Some(level), _) => builder.parse_filters(level),
+        (None, Ok(asked)) => builder.parse_filters(&asked),
+        (None, Err(_)) => builder.parse_filters("galmorph_fleet=info,warn"),
+    };
     builder.init();
     match arguments.command {
         Command::Plan(plan) => plan.run(),

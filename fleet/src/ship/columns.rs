@@ -76,7 +76,7 @@ const COLUMNS: [(&str, Holds); 40] = [
 pub(super) struct Columns {
     names: Vec<String>,
     holds: Vec<Holds>,
-    path: Option<usize>,
+    has_key: bool,
 }
 
 impl Columns {
@@ -84,7 +84,7 @@ impl Columns {
     pub(super) fn of_files() -> Self {
         let mut columns = Self::new(file_columns());
         "local_id".clone_into(&mut columns.names[0]);
-        columns.path = columns.names.iter().position(|name| name == "path");
+        columns.has_key = true;
         columns.names.push("path_key".to_owned());
         columns.holds.push(Holds::Bytes);
         columns
@@ -104,7 +104,7 @@ impl Columns {
         Self {
             holds: names.iter().map(holds).collect(),
             names,
-            path: None,
+            has_key: false,
         }
     }
 
@@ -141,15 +141,21 @@ impl Columns {
             })?;
             cells.push(cell);
         }
-        if let Some(path) = self.path {
-            let Value::Text(path) = &row[path] else {
-                return Err(Failure::Unusable(
-                    "the catalog has a path that is no text".to_owned(),
-                ));
-            };
+        if self.has_key {
+            let (_, path) = Self::id_and_path(row)?;
             cells.push(Box::new(path_key(path)));
         }
         Ok(cells)
+    }
+
+    /// The id and the path of a file's row: its first two values.
+    pub(super) fn id_and_path(row: &[Value]) -> Result<(i64, &str), Failure> {
+        match row {
+            [Value::Integer(id), Value::Text(path), ..] => Ok((*id, path)),
+            _ => Err(Failure::Unusable(
+                "the catalog has a path that is no text".to_owned(),
+            )),
+        }
     }
 }
 
@@ -197,7 +203,7 @@ mod tests {
     #[test]
     fn every_column_of_a_catalog_is_known() {
         let (files, others) = (Columns::of_files(), Columns::of_other_answers());
-        assert_eq!(files.names()[0], "local_id");
+        assert_eq!(files.names()[..2], ["local_id", "path"]);
         assert_eq!(files.names().len(), files.types().len());
         assert_eq!(others.names()[0], "digest");
     }

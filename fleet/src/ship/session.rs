@@ -11,7 +11,7 @@ use postgres::{Client, Transaction};
 use rusqlite::types::Value;
 
 use super::blocks::{Batch, Kind};
-use super::columns::{Columns, text, time};
+use super::columns::{Columns, path_key, text, time};
 use super::statements::{FORGET_EARLIER, FORGET_MOVED, MONTHS, Statements};
 use super::{Fault, ShipOptions};
 use crate::Failure;
@@ -79,8 +79,8 @@ impl Session {
         let last = "SELECT coalesce(max(local_id), 0) FROM review WHERE source = $1";
         let last_review = client.query_one(last, &[&source])?.get(0);
         client.batch_execute(&statements.make_batches)?;
-        // The rows of a batch are few, those of the tables many, and the server doesn't know it of a temporary table.
-        client.batch_execute("SET enable_hashjoin = off; SET enable_mergejoin = off")?;
+        // A loop over a batch for each row of a table would take for ever, and the server can't know.
+        client.batch_execute("SET enable_nestloop = off")?;
         log::info!(
             "shipping '{}' as site '{}', session {number}",
             readable(&options.catalog),
@@ -180,8 +180,14 @@ impl Session {
                 let month: String = month.get(0);
                 transaction.execute("SELECT make_month($1::text::date)", &[&month])?;
             }
-            transaction.execute(FORGET_MOVED, &[&self.source, &self.site])?;
-            transaction.execute(FORGET_EARLIER, &[&self.site])?;
+            let (mut ids, mut keys) = (Vec::new(), Vec::new());
+            for row in &batch.files {
+                let (id, path) = Columns::id_and_path(row)?;
+                ids.push(id);
+                keys.push(path_key(path));
+            }
+            transaction.execute(FORGET_MOVED, &[&self.source, &self.site, &ids])?;
+            transaction.execute(FORGET_EARLIER, &[&self.site, &keys])?;
             transaction.execute(&self.statements.merge_files, &[&self.source, &self.site])?;
         }
         if !batch.other_answers.is_empty() {
