@@ -6,103 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
+use common::machine::{Machine, entry, probabilities};
 use common::postgres::Server;
 use common::{Mount, Program, end, program, stop, terminate, wait_for};
-use galmorph_catalog::{Entry, ModelInUse, Move, Stamp, Verdict, Writer};
-use galmorph_cutout::{Identity, Position, PositionSource, Probabilities, RejectReason};
+use galmorph_catalog::{Entry, Move, Verdict};
+use galmorph_cutout::RejectReason;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tempfile::TempDir;
-
-/// A machine with a catalog.
-struct Machine {
-    folder: TempDir,
-    writer: Writer,
-}
-
-fn model(name: &str) -> ModelInUse {
-    ModelInUse {
-        name: name.to_owned(),
-        digest: blake3::hash(name.as_bytes()),
-        card: format!("{{\"name\":\"{name}\"}}"),
-        arithmetic: "f32".to_owned(),
-    }
-}
-
-fn probabilities(seed: u32) -> Probabilities {
-    let mut values = [0.0_f32; 5];
-    let label = (seed % 5) as usize;
-    let confidence = 0.5 + (seed % 50) as f32 / 101.0;
-    for (class, value) in values.iter_mut().enumerate() {
-        *value = if class == label {
-            confidence
-        } else {
-            (1.0 - confidence) / 4.0
-        };
-    }
-    Probabilities::from_values(values)
-}
-
-fn entry(number: u32) -> Entry {
-    let position = Position::new(f64::from(number % 360), f64::from(number % 90));
-    Entry {
-        path: PathBuf::from(format!("/data/night/{number:07}.jpg")),
-        stamp: Stamp {
-            bytes: u64::from(number) + 1000,
-            modified: Timestamp::from_millisecond(1_790_000_000_000 + i64::from(number)).unwrap(),
-        },
-        digest: Some(blake3::hash(&number.to_le_bytes())),
-        dimensions: Some((424, 424)),
-        rendering: Some("paper".to_owned()),
-        shown: None,
-        stretch: None,
-        novelty: None,
-        prediction_set: None,
-        identity: Identity {
-            object_id: number.to_string(),
-            position: position.map(|at| (at, PositionSource::Manifest)),
-            radius: None,
-        },
-        attempts: 1,
-        first_seen: Timestamp::now(),
-        verdict: if number % 97 == 13 {
-            Verdict::rejected(RejectReason::Broken, "the file ends \0 early")
-        } else {
-            Verdict::Classified(probabilities(number))
-        },
-    }
-}
-
-impl Machine {
-    fn new(files: u32) -> Self {
-        let folder = TempDir::new().unwrap();
-        let writer = Writer::open(&folder.path().join("galmorph.sqlite"), &model("one")).unwrap();
-        let mut machine = Self { folder, writer };
-        machine.add(0..files);
-        machine
-    }
-
-    fn add(&mut self, numbers: std::ops::Range<u32>) {
-        let entries: Vec<Entry> = numbers.map(entry).collect();
-        self.writer.record(&entries).unwrap();
-    }
-
-    fn catalog(&self) -> PathBuf {
-        self.folder.path().join("galmorph.sqlite")
-    }
-
-    /// Takes another model into use.
-    fn reopen(self, name: &str) -> Self {
-        let Self { folder, writer } = self;
-        drop(writer);
-        let writer = Writer::open(&folder.path().join("galmorph.sqlite"), &model(name)).unwrap();
-        Self { folder, writer }
-    }
-
-    fn ship(&self, server: &Server) -> Program {
-        ship(server, &self.catalog(), "north")
-    }
-}
 
 fn ship(server: &Server, catalog: &Path, site: &str) -> Program {
     let mut ship = program("ship");
@@ -186,11 +97,15 @@ fn what_is_shipped_is_what_the_machine_has_and_shipping_again_changes_nothing() 
     };
     let server = server.with_schema();
     let machine = Machine::new(2500);
-    let said = machine.ship(&server).arg("--once").succeeds();
+    let said = ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert!(said.starts_with("shipped 2500 files"), "{said}");
     assert_same(&machine, &server, "north");
     assert_eq!(server.count("catalog") + server.count("rejected"), 2500);
-    let said = machine.ship(&server).arg("--once").succeeds();
+    let said = ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert!(said.starts_with("shipped 0 files"), "{said}");
     // The same files at another place are other files.
     ship(&server, &machine.catalog(), "south")
@@ -215,7 +130,9 @@ fn the_views_are_as_in_sqlite() {
     let mut machine = machine;
     // Half of the files have an answer of both models.
     machine.add(0..150);
-    machine.ship(&server).arg("--once").succeeds();
+    ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert_same(&machine, &server, "north");
     let here = Connection::open(machine.catalog()).unwrap();
     let names = |view: &str| -> Vec<String> {
@@ -296,7 +213,9 @@ fn a_row_that_is_overwritten_or_moved_is_shipped_whatever_the_clock_says() {
     };
     let server = server.with_schema();
     let mut machine = Machine::new(2500);
-    machine.ship(&server).arg("--once").succeeds();
+    ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     // A clock that was set back by an hour: what is new has an older time.
     let changed: Vec<Entry> = (100..110)
         .map(|number| Entry {
@@ -321,7 +240,9 @@ fn a_row_that_is_overwritten_or_moved_is_shipped_whatever_the_clock_says() {
     machine.writer.end_moves(&moves, &[]).unwrap();
     // A new file has the name of one that was moved, before the move is known there.
     machine.add(500..501);
-    machine.ship(&server).arg("--once").succeeds();
+    ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert_same(&machine, &server, "north");
     assert_eq!(server.count("cutout"), 2501);
     // An answer to a content that no file has any more is kept.
@@ -335,7 +256,9 @@ fn a_ship_that_follows_sends_what_comes() {
     };
     let server = server.with_schema();
     let mut machine = Machine::new(1500);
-    let child = machine.ship(&server).args(["--sweep", "0"]).spawn();
+    let child = ship(&server, &machine.catalog(), "north")
+        .args(["--sweep", "0"])
+        .spawn();
     wait_for_rows(&server, "cutout", 1500);
     machine.add(1500..1600);
     wait_for_rows(&server, "cutout", 1600);
@@ -372,7 +295,9 @@ fn a_server_that_is_stopped_or_crashes_is_waited_for() {
             .batch_execute("TRUNCATE source CASCADE; TRUNCATE cutout")
             .unwrap();
         let said = machine.folder.path().join("said");
-        let child = machine.ship(&server).arg("--once").spawn_saying(&said);
+        let child = ship(&server, &machine.catalog(), "north")
+            .arg("--once")
+            .spawn_saying(&said);
         // In the middle.
         wait_for_rows(&server, "cutout", 4000);
         server.stop(signal);
@@ -409,12 +334,16 @@ fn a_ship_that_is_killed_is_gone_on_with() {
     let server = server.with_schema();
     let machine = Machine::new(30_000);
     for rows in [1, 5000, 9000, 13_000, 20_000] {
-        let mut child = machine.ship(&server).arg("--once").spawn();
+        let mut child = ship(&server, &machine.catalog(), "north")
+            .arg("--once")
+            .spawn();
         wait_for_rows(&server, "cutout", rows);
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    machine.ship(&server).arg("--once").succeeds();
+    ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert_same(&machine, &server, "north");
 }
 
@@ -426,7 +355,9 @@ fn a_ship_that_wakes_up_late_overwrites_nothing() {
     let server = server.with_schema();
     let mut machine = Machine::new(12_000);
     let said = machine.folder.path().join("said");
-    let late = machine.ship(&server).arg("--once").spawn_saying(&said);
+    let late = ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .spawn_saying(&said);
     wait_for_rows(&server, "cutout", 4000);
     // It is stalled with rows in its hands, or at least in its plans.
     let late = stop(late);
@@ -442,7 +373,9 @@ fn a_ship_that_wakes_up_late_overwrites_nothing() {
     client.batch_execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'galmorph-fleet'",
     ).unwrap();
-    machine.ship(&server).arg("--once").succeeds();
+    ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert_same(&machine, &server, "north");
     let session = "SELECT session FROM source";
     let before: i64 = client.query_one(session, &[]).unwrap().get(0);
@@ -461,9 +394,9 @@ fn of_two_ships_for_one_site_the_first_ends() {
     let server = server.with_schema();
     let mut machine = Machine::new(1000);
     let said = machine.folder.path().join("said");
-    let first = machine.ship(&server).spawn_saying(&said);
+    let first = ship(&server, &machine.catalog(), "north").spawn_saying(&said);
     wait_for_rows(&server, "cutout", 1000);
-    let second = machine.ship(&server).spawn();
+    let second = ship(&server, &machine.catalog(), "north").spawn();
     wait_for_rows(&server, "source WHERE session = 2", 1);
     machine.add(1000..1010);
     end(first, Some(3));
@@ -481,21 +414,29 @@ fn another_catalog_under_the_name_of_a_site_is_refused_and_can_take_its_place() 
     };
     let server = server.with_schema();
     let old = Machine::new(1200);
-    old.ship(&server).arg("--once").succeeds();
+    ship(&server, &old.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     // Its disk was lost, and the files are classified again; one is new, and some aren't there yet.
     let mut new = Machine::new(0);
     new.add(1000..1201);
-    let said = new.ship(&server).arg("--once").fails(2);
+    let said = ship(&server, &new.catalog(), "north")
+        .arg("--once")
+        .fails(2);
     assert!(said.contains("was shipped from another catalog"), "{said}");
     assert_same(&old, &server, "north");
-    new.ship(&server).args(["--once", "--replace"]).succeeds();
+    ship(&server, &new.catalog(), "north")
+        .args(["--once", "--replace"])
+        .succeeds();
     assert_eq!(server.count("cutout"), 1201);
     assert_eq!(
         server.count("(SELECT DISTINCT path FROM cutout) AS paths"),
         1201
     );
     new.add(0..1000);
-    new.ship(&server).arg("--once").succeeds();
+    ship(&server, &new.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert_same(&new, &server, "north");
 }
 
@@ -545,7 +486,9 @@ fn a_full_disk_of_the_server_is_waited_for() {
     let server = server.with_schema();
     let machine = Machine::new(60_000);
     let said = machine.folder.path().join("said");
-    let child = machine.ship(&server).arg("--once").spawn_saying(&said);
+    let child = ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .spawn_saying(&said);
     wait_for(|| {
         std::fs::read_to_string(&said)
             .unwrap()
@@ -573,7 +516,9 @@ fn old_months_go_and_do_not_come_back() {
         })
         .collect();
     machine.writer.record(&entries).unwrap();
-    machine.ship(&server).arg("--once").succeeds();
+    ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert_eq!(server.count("cutout"), 1100);
     let said = program("retain")
         .args(["--months", "2", "--to", &server.address("owner")])
@@ -582,7 +527,9 @@ fn old_months_go_and_do_not_come_back() {
     assert_eq!(server.count("cutout"), 1000);
     // Its block changes, and has old rows in it.
     machine.add(1100..1101);
-    machine.ship(&server).arg("--once").succeeds();
+    ship(&server, &machine.catalog(), "north")
+        .arg("--once")
+        .succeeds();
     assert_eq!(server.count("cutout"), 1001);
     let said = program("retain")
         .args(["--months", "2", "--to", &server.address("owner")])
@@ -595,7 +542,9 @@ fn a_writer_can_ship_and_a_reader_can_read() {
     let Some(server) = Server::start() else {
         return;
     };
-    let refused = Machine::new(1).ship(&server).arg("--once").fails(3);
+    let refused = ship(&server, &Machine::new(1).catalog(), "north")
+        .arg("--once")
+        .fails(3);
     assert!(
         refused.contains("run galmorph-fleet schema once"),
         "{refused}"

@@ -5,6 +5,7 @@
     reason = "each test target uses some of it"
 )]
 
+pub mod machine;
 pub mod postgres;
 
 use std::env;
