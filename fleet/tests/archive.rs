@@ -477,3 +477,72 @@ fn positions_of_a_table_travel_into_the_part() {
         ("NGC 1".into(), 150.5, -2.25, 3.5, "manifest".into(), true)
     );
 }
+
+/// The daemon's rows and these are the same to the last bit, but for the times.
+#[test]
+fn the_answers_are_those_of_the_daemon() {
+    let here = Path::new(env!("CARGO_BIN_EXE_galmorph-fleet"));
+    let daemon = here.with_file_name("galmorph");
+    if !daemon.exists() {
+        eprintln!("skipped: there is no {daemon:?} (cargo build -p galmorph)");
+        return;
+    }
+    let archive = Archive::new(1);
+    let fits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/fits");
+    for file in fs::read_dir(fits).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), archive.path("data").join(file.file_name())).unwrap();
+    }
+    let watched = archive.path("watched.sqlite");
+    let status = std::process::Command::new(daemon)
+        .args([
+            "--quiet",
+            "watch",
+            "--drain",
+            "--precision",
+            "f32",
+            "--catalog",
+        ])
+        .arg(&watched)
+        .arg(archive.path("data"))
+        .status();
+    assert!(matches!(status.unwrap().code(), Some(0 | 1)));
+    let plan = archive.plan(2, 9);
+    for shard in 0..2 {
+        program("run").arg(&plan).arg(shard.to_string()).succeeds();
+    }
+    let merged = archive.path("merged.sqlite");
+    program("merge")
+        .arg(&plan)
+        .arg("--out")
+        .arg(&merged)
+        .succeeds();
+    let rows = |catalog: &Path| -> Vec<Vec<rusqlite::types::Value>> {
+        let catalog = Connection::open(catalog).unwrap();
+        let columns: Vec<String> = galmorph_catalog::file_columns();
+        let clocks = [
+            "id",
+            "first_seen",
+            "updated",
+            "classified",
+            "attempts",
+            "model",
+        ];
+        let compared = columns
+            .into_iter()
+            .filter(|column| !clocks.contains(&&**column));
+        let compared = compared.collect::<Vec<_>>().join(", ");
+        let query = format!(
+            "SELECT {compared}, (SELECT digest || card || arithmetic FROM model WHERE id = model) FROM cutout ORDER BY path"
+        );
+        let mut statement = catalog.prepare(&query).unwrap();
+        let width = statement.column_count();
+        let rows = statement
+            .query_map([], |row| (0..width).map(|at| row.get(at)).collect())
+            .unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let (expected, found) = (rows(&watched), rows(&merged));
+    assert_eq!(found.len(), archive.files + 5);
+    assert_eq!(found, expected);
+}
