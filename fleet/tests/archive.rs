@@ -1,5 +1,11 @@
 //! An archive in shards, and what can happen to the machines that run them: whatever it is, each shard has one part with
 //! the same bytes, and every file of the plan is in it once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    reason = "tests, and what they are made of"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! The catalogs of several machines in one, with nothing but files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    reason = "tests, and what they are made of"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! A machine's catalog in PostgreSQL: the same rows, whatever happens to the program, the server, the disk or the clock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    reason = "tests, and what they are made of"
+)]
 
 mod common;
 

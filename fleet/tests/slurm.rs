@@ -1,5 +1,11 @@
 //! The script that comes with a plan, under a real Slurm: a controller and a node on this machine, on ports and in a folder of
 //! the test's own. Slurm has to run as root to be of use; elsewhere the tests are skipped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    reason = "tests, and what they are made of"
+)]
 
 mod common;
 
