@@ -164,6 +164,24 @@ impl Server {
         });
     }
 
+    /// Starts it again if it has ended, and waits until it answers.
+    pub fn run_if_ended(&mut self) {
+        let process = self.process.as_mut().unwrap();
+        // One that recovers without success ends soon after; one that is well answers.
+        let mut has_ended = false;
+        wait_for(|| {
+            has_ended = process.try_wait().unwrap().is_some();
+            let address = format!(
+                "host=127.0.0.1 port={} user=owner dbname=postgres",
+                self.port
+            );
+            has_ended || Client::connect(&address, NoTls).is_ok()
+        });
+        if has_ended {
+            self.run();
+        }
+    }
+
     /// Ends it: `-INT` as an administrator does, `-QUIT` as a crash does.
     pub fn stop(&mut self, signal: &str) {
         let mut process = self.process.take().unwrap();
