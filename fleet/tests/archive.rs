@@ -42,7 +42,7 @@ impl Archive {
             }
         }
         fs::write(data.join("broken.jpg"), b"no image").unwrap();
-        fs::write(data.join("with a\nline break.jpg"), &[0xFF, 0xD8]).unwrap();
+        fs::write(data.join("with a\nline break.jpg"), [0xFF, 0xD8]).unwrap();
         // These two are not taken.
         fs::write(data.join("notes.txt"), "").unwrap();
         fs::write(data.join(".hidden.jpg"), "").unwrap();
