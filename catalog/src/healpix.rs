@@ -17,7 +17,7 @@ pub(crate) const ORDER: u32 = 29;
 const FINENESS: f64 = 8.0;
 
 /// The cell of a position in degrees. `ra` is any angle, and `dec` lies between -90 and 90.
-pub(crate) fn cell(ra: f64, dec: f64) -> i64 {
+pub fn cell(ra: f64, dec: f64) -> i64 {
     // Twelve faces of 2^58 cells each.
     i64::try_from(cell_of_order(ORDER, ra, dec))
         .expect("all cells of order 29 have numbers below 2^62")

@@ -12,12 +12,14 @@
 //! | `shape` | whether a catalog has the tables and views that it should have |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
+//! | `assembly` | a catalog that is put together at once: a part of an archive, several machines' catalogs in one |
 //! | [`retry`](retry()) | the one thing that another program than the daemon writes |
 //! | [`columns`] | what each column is: unit, UCD, meaning |
 //! | [`export`] | rows as a table, CSV, VOTable, FITS, Parquet...: one format a file |
 //!
 //! The catalog knows none of its readers: it imports nothing from the daemon.
 
+mod assembly;
 pub mod columns;
 mod connect;
 mod error;
@@ -39,20 +41,22 @@ pub mod time;
 mod watch;
 mod writer;
 
+pub use assembly::{Assembly, Collision, Taken};
 pub use columns::probability_columns;
 pub use error::{CatalogError, CatalogFault};
 pub use file::{Condition, in_use, inspect, sizes};
-pub use healpix::separation;
+pub use healpix::{cell as healpix_cell, separation};
 pub use migration::Supervisor;
-pub use names::files_of;
+pub use names::{files_of, object_id};
 pub use reader::{
-    BackupError, Cone, FileState, FileStatus, Filter, Nearest, Order, Query, Reader, RequiredModel,
-    RequiredPicture, SqlError, StaleReason,
+    BackupError, Cone, CopiedModel, CopiedReview, FileState, FileStatus, Filter, Nearest, Order,
+    Query, Reader, RequiredModel, RequiredPicture, SqlError, StaleReason, file_columns,
+    other_answer_columns,
 };
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
 pub use stamp::Stamp;
 pub use watch::{LoggedError, RejectedBefore, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{
-    Described, Entry, ModelInUse, Move, Revision, SEPARATOR, Standing, Verdict, Writer, length,
+    Described, Entry, ModelInUse, Move, Revision, Standing, Verdict, Writer, length, rendering_key,
     shortest,
 };

@@ -1,6 +1,9 @@
-//! The names of a catalog's files.
+//! The names of a catalog's files, and of the objects that files show.
 
 use std::path::{Path, PathBuf};
+
+use galmorph_cutout::name_and_extension;
+use galmorph_output::path_text;
 
 /// The catalog's name without links, beside which its other files are. What is not there yet has none.
 pub(crate) fn true_name(path: &Path) -> PathBuf {
@@ -18,4 +21,12 @@ pub(crate) fn beside(catalog: &Path, ending: &str) -> PathBuf {
     let mut name = catalog.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+/// Surveys name a cutout after its object, so the file name without its ending is the object's id where nothing else is
+/// known.
+pub fn object_id(path: &Path) -> String {
+    let (name, _) = name_and_extension(path);
+    let name = name.expect("the path of a file ends in its name");
+    path_text(Path::new(name))
 }

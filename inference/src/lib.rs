@@ -9,10 +9,12 @@
 //! says, belongs to `galmorph-cutout`; this crate touches no catalog and no folder.
 
 mod classifier;
+mod image;
 mod model;
 mod panics;
 
 pub use classifier::{Answer, Classifier, Group, Outcome, Refusal};
 pub use galmorph_engine::Kernel;
+pub use image::{decode, guarded, header, with_signal};
 pub use model::{Arithmetic, Fault, Model, ModelError, Options, Precision};
 pub use panics::catch;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod copy;
 mod filter;
 pub(crate) mod freshness;
 mod nearest;
@@ -22,6 +23,7 @@ use crate::error::{fault, opening_fault};
 use crate::file::{open_immutable, sizes};
 use crate::healpix::separation;
 pub use backup::BackupError;
+pub use copy::{CopiedModel, CopiedReview, file_columns, other_answer_columns};
 pub use filter::{Cone, Filter, Order, Query};
 pub use freshness::{FileState, FileStatus, RequiredModel, RequiredPicture, StaleReason};
 use galmorph_output::{path_text, readable, text_path};
@@ -93,6 +95,24 @@ impl Reader {
                 Ok(Some(separation((ra, dec), (other_ra, other_dec))))
             })
             .map_err(fault)?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens a catalog that no program writes to any more, without a lock: on a network file system, locks are not to be
+    /// relied on. A catalog that has a write-ahead log is opened as by [`open_current`](Self::open_current).
+    pub fn open_finished(path: &Path) -> Result<Self, CatalogError> {
+        if !path.exists() {
+            return Err(no_catalog(path));
+        }
+        require_regular(path)?;
+        if sizes(path)?.1 > 0 {
+            return Self::open_current(path);
+        }
+        let connection = open_immutable(path)?;
+        require_current(check_version(&connection, path)?, path)?;
         Ok(Self {
             connection,
             path: path.to_owned(),

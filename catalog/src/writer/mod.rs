@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blake3::Hash;
+use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
@@ -21,8 +22,8 @@ use crate::{CatalogError, CatalogFault, migration, schema, shape};
 use galmorph_output::readable;
 pub use identity::{Described, Revision};
 pub use moves::{Move, Standing};
-pub use record::{Entry, SEPARATOR, Verdict, length, shortest};
-pub(crate) use record::{sql_bytes, unsigned};
+pub use record::{Entry, Verdict, length, rendering_key, shortest};
+pub(crate) use record::{SEPARATOR, model_row, row_columns, sql_bytes, take_row, unsigned, write};
 pub(crate) use settle::{Place, begin as begin_settling};
 
 /// The time between two lines of the log on a migration.
@@ -162,11 +163,11 @@ impl Writer {
 
     /// Records what became of some files, all or none.
     pub fn record(&mut self, entries: &[Entry]) -> Result<(), CatalogError> {
-        let model = self.model;
+        let (model, now) = (self.model, Timestamp::now());
         self.write("write to", |connection| {
             let transaction = connection.unchecked_transaction()?;
             for entry in entries {
-                record::write(&transaction, model, entry)?;
+                record::write(&transaction, model, entry, now)?;
             }
             transaction.commit()
         })

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use blake3::Hash;
-use galmorph_cutout::{Identity, PredictionSet, Probabilities, RejectReason, Shown};
+use galmorph_cutout::{
+    Identity, Plan, PredictionSet, Probabilities, RejectReason, Rendering, Shown,
+};
 use jiff::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::identity::{IDENTITY, identity_values};
 use crate::schema::answer_columns;
@@ -86,6 +88,15 @@ impl Verdict {
 /// The row of the model in use, made when this catalog meets it for the first time. Later starts only
 /// read, so that they needn't wait while the catalog is locked.
 pub(super) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite::Result<i64> {
+    model_row(connection, model, &time::now())
+}
+
+/// The same, if it is met at this time.
+pub(crate) fn model_row(
+    connection: &Connection,
+    model: &ModelInUse,
+    first_used: &str,
+) -> rusqlite::Result<i64> {
     let digest = model.digest.to_hex();
     let digest = digest.as_str();
     let find = || {
@@ -98,19 +109,18 @@ pub(super) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite:
     connection.execute(
         "INSERT INTO model (name, digest, card, first_used, arithmetic) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (digest, card) DO NOTHING",
-        params![
-            model.name,
-            digest,
-            model.card,
-            time::now(),
-            model.arithmetic
-        ],
+        params![model.name, digest, model.card, first_used, model.arithmetic],
     )?;
     find()
 }
 
-/// Writes one entry down.
-pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rusqlite::Result<()> {
+/// Writes one entry down, as of now.
+pub(crate) fn write(
+    connection: &Connection,
+    model: i64,
+    entry: &Entry,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let key = match (&entry.verdict, &entry.digest, &entry.rendering) {
         (Verdict::Rejected { .. }, ..) => None,
         (_, Some(digest), Some(rendering)) => Some(Key {
@@ -121,15 +131,14 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
         _ => unreachable!("an image that the network saw was read and framed"),
     };
     let path = path_text(&entry.path);
-    keep_answer(transaction, &path, key.as_ref())?;
-    let mut values = file_values(entry);
+    let mut values = file_values(entry, now);
     match (&entry.verdict, &key) {
         (Verdict::Classified(answer), Some(key)) => {
-            let known = find_answer(transaction, key)?;
-            values.extend(known.unwrap_or_else(|| answer_values(entry, answer, key)));
+            let known = find_answer(connection, key)?;
+            values.extend(known.unwrap_or_else(|| answer_values(entry, answer, key, now)));
         }
         (Verdict::Known, Some(key)) => {
-            let Some(known) = find_answer(transaction, key)? else {
+            let Some(known) = find_answer(connection, key)? else {
                 // Only another program can have taken it away meanwhile.
                 log::warn!(
                     "the answer for '{}' is gone from the catalog; the next scan takes the file again",
@@ -144,20 +153,64 @@ pub(super) fn write(transaction: &Transaction, model: i64, entry: &Entry) -> rus
             _ => Value::Null,
         })),
     }
-    transaction
-        .prepare_cached(&UPSERT)?
-        .execute(params_from_iter(values))?;
+    place(connection, &path, key.as_ref(), values)?;
     for part in &entry.parts {
         let part = path_text(part);
-        keep_answer(transaction, &part, None)?;
-        transaction
+        keep_answer(connection, &part, None)?;
+        connection
             .prepare_cached("DELETE FROM cutout WHERE path = ?1")?
             .execute([part])?;
     }
-    match key {
-        Some(key) => share_answer(transaction, &path, &key),
-        None => Ok(()),
+    Ok(())
+}
+
+/// Writes down a row of another catalog. `values` are those of [`row_columns`]; the model is one of this catalog.
+pub(crate) fn take_row(connection: &Connection, mut values: Vec<Value>) -> rusqlite::Result<()> {
+    let columns = row_columns();
+    let at = |name: &str| {
+        let mut columns = columns.iter();
+        columns
+            .position(|column| column == name)
+            .expect("a row has this column")
+    };
+    let Value::Text(path) = values[at("path")].clone() else {
+        unreachable!("a path is text, and not NULL")
+    };
+    let (Value::Text(_), Value::Blob(digest), Value::Integer(model), Value::Text(rendering)) = (
+        &values[at("label")],
+        values[at("digest")].clone(),
+        values[at("model")].clone(),
+        values[at("rendering")].clone(),
+    ) else {
+        return place(connection, &path, None, values);
+    };
+    let digest: [u8; 32] = digest.try_into().map_err(|_| {
+        rusqlite::Error::ToSqlConversionFailure(format!("the digest of '{path}' is none").into())
+    })?;
+    let key = Key {
+        digest: &Hash::from_bytes(digest),
+        model,
+        rendering: &rendering,
+    };
+    if let Some(known) = find_answer(connection, &key)? {
+        values.truncate(columns.len() - known.len());
+        values.extend(known);
     }
+    place(connection, &path, Some(&key), values)
+}
+
+/// Puts a row in its place. What was there is kept where the rule of the schema says so.
+fn place(
+    connection: &Connection,
+    path: &str,
+    key: Option<&Key>,
+    values: Vec<Value>,
+) -> rusqlite::Result<()> {
+    keep_answer(connection, path, key)?;
+    connection
+        .prepare_cached(&UPSERT)?
+        .execute(params_from_iter(values))?;
+    key.map_or(Ok(()), |key| share_answer(connection, path, key))
 }
 
 /// What an answer is found by.
@@ -223,10 +276,16 @@ const FILE: [&str; 11] = [
     "updated",
 ];
 
-static UPSERT: LazyLock<String> = LazyLock::new(|| {
+/// The columns of `cutout` that a row is written with, in their order: those of the answer come last.
+pub(crate) fn row_columns() -> Vec<String> {
     let mut columns: Vec<String> = FILE.map(str::to_owned).into();
     columns.extend(IDENTITY.map(str::to_owned));
     columns.extend(answer_columns());
+    columns
+}
+
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let columns = row_columns();
     let places: Vec<String> = (1..=columns.len())
         .map(|number| format!("?{number}"))
         .collect();
@@ -288,7 +347,7 @@ fn keep_where(condition: &str) -> String {
 }
 
 /// The values of [`FILE`] and of [`IDENTITY`].
-fn file_values(entry: &Entry) -> Vec<Value> {
+fn file_values(entry: &Entry, now: Timestamp) -> Vec<Value> {
     let (width, height) = entry.dimensions.unzip();
     let (reason, message) = entry.verdict.reason();
     let mut values = vec![
@@ -302,14 +361,14 @@ fn file_values(entry: &Entry) -> Vec<Value> {
         message.map(str::to_owned).into(),
         entry.attempts.into(),
         time::milliseconds(entry.first_seen).into(),
-        time::milliseconds(Timestamp::now()).into(),
+        time::milliseconds(now).into(),
     ];
     values.extend(identity_values(&entry.identity));
     values
 }
 
 /// The values of the columns of a new answer.
-fn answer_values(entry: &Entry, answer: &Probabilities, key: &Key) -> Vec<Value> {
+fn answer_values(entry: &Entry, answer: &Probabilities, key: &Key, now: Timestamp) -> Vec<Value> {
     let shown = entry.shown.as_ref();
     let place = |coordinate: fn(&Shown) -> f64| shown.map(|shown| length(coordinate(shown))).into();
     let mut values: Vec<Value> = vec![
@@ -321,7 +380,7 @@ fn answer_values(entry: &Entry, answer: &Probabilities, key: &Key) -> Vec<Value>
         shortest(answer.entropy()).into(),
         key.model.into(),
         key.rendering.to_owned().into(),
-        time::milliseconds(Timestamp::now()).into(),
+        time::milliseconds(now).into(),
         shown
             .map(|shown| shown.frame.framing.as_str().to_owned())
             .into(),
@@ -338,7 +397,15 @@ fn answer_values(entry: &Entry, answer: &Probabilities, key: &Key) -> Vec<Value>
 }
 
 /// What lies between the parts of [`Entry::rendering`].
-pub const SEPARATOR: &str = "; ";
+pub(crate) const SEPARATOR: &str = "; ";
+
+/// [`Entry::rendering`] of an image that is framed like this, in whose folder FITS images are shown like that.
+pub fn rendering_key(plan: Plan, fits: Option<&Rendering>) -> String {
+    match fits.and_then(Rendering::key) {
+        Some(rendering) => format!("{}{SEPARATOR}{rendering}", plan.key()),
+        None => plan.key(),
+    }
+}
 
 /// A length in pixels to a hundredth: more digits say nothing.
 pub fn length(pixels: f64) -> f64 {

@@ -11,11 +11,10 @@ use super::image::{ImageFiles, Showing};
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
 use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
-use crate::pipeline::with_signal;
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
-use galmorph_catalog::{length, probability_columns, shortest, time};
-use galmorph_inference::{Answer, Classifier, Model};
+use galmorph_catalog::{length, object_id, probability_columns, shortest, time};
+use galmorph_inference::{Answer, Classifier, Model, decode, header, with_signal};
 use galmorph_output::{path_text, readable, visible};
 
 #[derive(Debug, Args)]

@@ -23,12 +23,13 @@ use std::thread;
 use std::time::Duration;
 
 use galmorph_cutout::{Identity, NamePattern, PositionSource, name_and_extension};
-use galmorph_output::{path_text, readable};
+use galmorph_output::readable;
 
 use crate::config::{Folder, ManifestSettings};
 use crate::intake::Selection;
 use crate::shutdown::Shutdown;
 pub(crate) use examine::examine;
+pub(crate) use galmorph_catalog::object_id;
 use manifest::{FileState, Listed, Manifest, state, unsettled};
 pub(crate) use sweep::Sweep;
 
@@ -289,14 +290,6 @@ fn listed<'a>(manifest: &'a Manifest, files: &[PathBuf], object_id: &str) -> Opt
     };
     let by_file = files.iter().find_map(of_file);
     by_file.or_else(|| (files.len() > 1).then(|| manifest.find(object_id, object_id))?)
-}
-
-/// Surveys name a cutout after its object, so the file name without its ending is the object's id where nothing else is
-/// known.
-pub(crate) fn object_id(path: &Path) -> String {
-    let (name, _) = name_and_extension(path);
-    let name = name.expect("the path of a file ends in its name");
-    path_text(Path::new(name))
 }
 
 #[cfg(test)]

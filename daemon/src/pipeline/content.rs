@@ -2,10 +2,10 @@
 
 use blake3::{Hash, Hasher};
 use galmorph_cutout::{
-    BandBytes, DecodeError, Format, Image, ImageHeader, Limits, RejectReason, Rendering,
-    decode_bands, decode_rendered, header, header_of_bands,
+    BandBytes, Format, Image, ImageHeader, Limits, RejectReason, Rendering, decode_bands,
+    header_of_bands,
 };
-use galmorph_inference::catch;
+use galmorph_inference::{decode, guarded, header};
 
 /// A fault of a content: its reason and its message.
 pub(crate) type ContentFault = (RejectReason, String);
@@ -55,10 +55,10 @@ impl Content {
         limits: &Limits,
         rendering: &Rendering,
     ) -> Result<ImageHeader, ContentFault> {
-        guarded(|| match self {
+        match self {
             Self::File(bytes) => header(bytes, limits, rendering),
-            Self::Bands(files) => header_of_bands(&bands(files), limits),
-        })
+            Self::Bands(files) => guarded(|| header_of_bands(&bands(files), limits)),
+        }
     }
 
     /// Decodes its middle, up to `side` pixels on a side.
@@ -68,10 +68,10 @@ impl Content {
         side: u32,
         rendering: &Rendering,
     ) -> Result<Image, ContentFault> {
-        guarded(|| match self {
-            Self::File(bytes) => decode_rendered(bytes, limits, side, rendering),
-            Self::Bands(files) => decode_bands(&bands(files), limits, side, rendering),
-        })
+        match self {
+            Self::File(bytes) => decode(bytes, limits, side, rendering),
+            Self::Bands(files) => guarded(|| decode_bands(&bands(files), limits, side, rendering)),
+        }
     }
 }
 
@@ -80,12 +80,6 @@ fn bands(files: &[(String, Vec<u8>)]) -> Vec<BandBytes<'_>> {
         .iter()
         .map(|(band, bytes)| BandBytes { band, bytes })
         .collect()
-}
-
-/// Runs a decoder. If it panics, the image is broken.
-fn guarded<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, (RejectReason, String)> {
-    let decoded = catch(work).unwrap_or_else(|panic| Err(DecodeError::Broken(panic)));
-    decoded.map_err(|error| (error.reason(), error.to_string()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
-use galmorph_cutout::{Identity, Image, Limits, Plan, Preprocessing, RejectReason, Rendering};
+use galmorph_cutout::{Identity, Limits, Preprocessing, RejectReason, Rendering};
 
 use super::content::Content;
 use super::pending::{Pending, Wanted};
@@ -23,8 +23,8 @@ use crate::intake::Selection;
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, Stage, timed};
 use crate::shutdown::Shutdown;
-use galmorph_catalog::{CatalogError, Entry, Reader, SEPARATOR, Stamp, Verdict};
-use galmorph_inference::catch;
+use galmorph_catalog::{CatalogError, Entry, Reader, Stamp, Verdict, rendering_key};
+use galmorph_inference::{catch, with_signal};
 
 /// One thread of the pool.
 pub(super) struct Decoder<'a> {
@@ -103,7 +103,7 @@ impl Decoder<'_> {
         let framing = self.selection.framing_of(&taken.path);
         let framing = framing.of_image(entry.identity.radius, header.pixel_scale);
         let plan = framing.plan(dimensions);
-        let rendering = key(plan, content.is_fits().then_some(fits));
+        let rendering = rendering_key(plan, content.is_fits().then_some(fits));
         entry.rendering = Some(rendering.clone());
         let waiting = |(taken, entry)| Judged { taken, entry };
         let wanted = (digest, rendering);
@@ -286,26 +286,6 @@ fn read_file(
         && is_the_same(&file.metadata().map_err(io)?)
         && after.is_some_and(|after| is_the_same(&after));
     if unchanged { Ok(bytes) } else { Err(changed()) }
-}
-
-/// How an image is shown, as text: of one content and one model, there is one answer for each. Only a FITS image is
-/// rendered.
-fn key(plan: Plan, fits: Option<&Rendering>) -> String {
-    match fits.and_then(Rendering::key) {
-        Some(rendering) => format!("{}{SEPARATOR}{rendering}", plan.key()),
-        None => plan.key(),
-    }
-}
-
-/// Refuses an image that shows nothing. Any network would have an answer for it.
-pub(crate) fn with_signal(image: Image) -> Result<Image, (RejectReason, String)> {
-    if image.is_blank() {
-        return Err((
-            RejectReason::Blank,
-            "the image shows nothing: it has one colour".into(),
-        ));
-    }
-    Ok(image)
 }
 
 #[cfg(test)]

@@ -54,7 +54,6 @@ use crate::shutdown::Shutdown;
 use crate::threads::{Worker, spawn};
 use backoff::patiently;
 pub(crate) use content::{Content, ContentFault};
-pub(crate) use decode::with_signal;
 use galmorph_catalog::{Entry, Reader, RequiredModel, Writer};
 use galmorph_inference::Model;
 use pending::Pending;

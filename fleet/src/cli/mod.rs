@@ -1,0 +1,108 @@
+//! The command line, one file a command.
+#![allow(
+    clippy::doc_markdown,
+    clippy::struct_excessive_bools,
+    reason = "the comments are what --help prints, and the switches are flags"
+)]
+
+mod merge;
+mod plan;
+mod retain;
+mod run;
+mod schema;
+mod ship;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::failure::EXIT_CODES;
+pub use crate::failure::Failure;
+
+/// Classifies archives with many machines, and brings the catalogs of many machines together
+#[derive(Debug, Parser)]
+#[command(name = "galmorph-fleet", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Log more (-vv: every detail); overrides the environment variable GALMORPH_LOG
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Print nothing but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Divide an archive into shards, for a scheduler's array
+    Plan(plan::PlanArguments),
+    /// Classify a shard of a plan
+    Run(run::RunArguments),
+    /// Count the parts of a plan, or make one catalog of many
+    Merge(merge::MergeArguments),
+    /// Follow the catalog of this machine, and copy what changes to PostgreSQL
+    Ship(ship::ShipArguments),
+    /// Make or update the schema of the PostgreSQL catalog
+    Schema(schema::SchemaArguments),
+    /// Remove old months from the PostgreSQL catalog
+    Retain(retain::RetainArguments),
+}
+
+/// What a command that ran to its end came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is as it should be.
+    Fine,
+    /// Something is missing, or could not be read.
+    Incomplete,
+}
+
+/// Runs a command.
+pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    let level = match (arguments.quiet, arguments.verbose) {
+        (true, _) => Some("error"),
+        (_, 0) => None,
+        (_, 1) => Some("galmorph_fleet=info,warn"),
+        (_, 2) => Some("galmorph_fleet=debug,info"),
+        _ => Some("trace"),
+    };
+    let mut builder = env_logger::Builder::new();
+    match (level, std::env::var("GALMORPH_LOG")) {
+        (Some(level), _) => builder.parse_filters(level),
+        (None, Ok(asked)) => builder.parse_filters(&asked),
+        (None, Err(_)) => builder.parse_filters("galmorph_fleet=info,warn"),
+    };
+    builder.init();
+    match arguments.command {
+        Command::Plan(plan) => plan.run(),
+        Command::Run(run) => run.run(),
+        Command::Merge(merge) => merge.run(),
+        Command::Ship(ship) => ship.run(),
+        Command::Schema(schema) => schema.run(),
+        Command::Retain(retain) => retain.run(),
+    }
+}
+
+/// Prints a line of a result.
+fn print(line: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout(), "{line}") {
+        // A reader that has seen enough is no fault.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Internal(
+            format!("cannot write the results: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}
