@@ -12,15 +12,18 @@
 //! | `shape` | whether a catalog has the tables and views that it should have |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
-//! | [`retry`](retry()) | the one thing that another program than the daemon writes |
+//! | [`retry`](retry()), [`review`](review()) | the two things that another program than the daemon writes |
+//! | [`ask`] | what people ask for, as they write it |
 //! | [`columns`] | what each column is: unit, UCD, meaning |
 //! | [`export`] | rows as a table, CSV, VOTable, FITS, Parquet...: one format a file |
 //!
 //! The catalog knows none of its readers: it imports nothing from the daemon.
 
+pub mod ask;
 pub mod columns;
 mod connect;
 mod error;
+mod exclusion;
 pub mod export;
 mod file;
 mod healpix;
@@ -30,6 +33,7 @@ mod names;
 mod presence;
 mod reader;
 mod retry;
+mod review;
 mod schema;
 mod shape;
 mod stamp;
@@ -41,15 +45,17 @@ mod writer;
 
 pub use columns::probability_columns;
 pub use error::{CatalogError, CatalogFault};
-pub use file::{Condition, in_use, inspect, sizes};
+pub use exclusion::Exclusion;
+pub use file::{Condition, in_use, inspect, is_watched, sizes};
 pub use healpix::separation;
 pub use migration::Supervisor;
 pub use names::files_of;
 pub use reader::{
-    BackupError, Cone, FileStatus, Filter, Order, Query, Reader, RequiredModel, SqlError,
-    StaleReason,
+    AnswersOfDay, BackupError, Cone, FileRow, FileStatus, Filter, OldAnswer, Order, Overview, Page,
+    Place, Query, Reader, RequiredModel, SqlError, StaleReason, Turn, Unreviewed,
 };
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
+pub use review::{Agreement, Judgement, Labels, NewReview, Reviewed, review, reviewed_labels};
 pub use stamp::Stamp;
 pub use watch::{LoggedError, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{

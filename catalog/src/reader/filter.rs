@@ -45,6 +45,8 @@ pub struct Filter {
     pub novelty: Option<f64>,
     /// Only images with all of these flags.
     pub flags: Vec<Flag>,
+    /// Only images with some flag.
+    pub any_flag: bool,
     /// Only images with none of these.
     pub no_flags: Vec<Flag>,
     /// Only images that a person has looked at.
@@ -87,10 +89,10 @@ pub struct Query {
 }
 
 /// A condition on rows, and what stands for the values in it.
-struct Condition {
+pub(super) struct Condition {
     /// With `{}` where the indexed column stands: a plus before it keeps SQLite from its index.
-    sql: String,
-    values: Vec<SqlValue>,
+    pub(super) sql: String,
+    pub(super) values: Vec<SqlValue>,
 }
 
 impl Condition {
@@ -101,7 +103,7 @@ impl Condition {
         }
     }
 
-    fn with(&self, uses_index: bool) -> String {
+    pub(super) fn with(&self, uses_index: bool) -> String {
         format!(
             "({})",
             self.sql.replace("{}", if uses_index { "" } else { "+" })
@@ -125,7 +127,7 @@ impl Query {
             None => "catalog".to_owned(),
             Some(name) => {
                 values.push(SqlValue::from(name.clone()));
-                let rows = rows_of("SELECT id FROM model WHERE name = ?1");
+                let rows = rows_to_select();
                 format!("({})", select(&catalog_view(), &rows, "label IS NOT NULL"))
             }
         };
@@ -209,8 +211,13 @@ impl Query {
     }
 }
 
+/// The rows that the models of one name have answered for; the name is the statement's first value.
+pub(super) fn rows_to_select() -> String {
+    rows_of("SELECT id FROM model WHERE name = ?1")
+}
+
 /// The conditions of a filter. Those that an index serves come first.
-fn conditions_of(filter: &Filter) -> Vec<Condition> {
+pub(super) fn conditions_of(filter: &Filter) -> Vec<Condition> {
     let mut conditions = Vec::new();
     if let Some(id) = &filter.object_id {
         conditions.push(Condition::new("{}object_id = ?", [id.clone().into()]));
@@ -294,6 +301,9 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
     }
     // Flags have commas between them.
     let has = "instr(',' || flags || ',', ?) > 0";
+    if filter.any_flag {
+        conditions.push(Condition::new("{}flags > ''", []));
+    }
     if !filter.flags.is_empty() {
         let some = filter.flags.iter().map(|_| has);
         let sql: Vec<&str> = ["{}flags > ''"].into_iter().chain(some).collect();
@@ -321,7 +331,7 @@ fn between_commas(flag: Flag) -> SqlValue {
 
 impl Reader {
     /// Which of the conditions finds its rows by its index: the first one that leaves few.
-    fn driver(
+    pub(super) fn driver(
         &self,
         conditions: &[Condition],
         rows: &str,

@@ -4,6 +4,8 @@ mod backup;
 mod check;
 mod filter;
 pub(crate) mod freshness;
+mod overview;
+mod page;
 mod query;
 mod sql;
 
@@ -24,6 +26,8 @@ pub use backup::BackupError;
 pub use filter::{Cone, Filter, Order, Query};
 pub use freshness::{FileStatus, RequiredModel, StaleReason};
 use galmorph_output::{path_text, readable, text_path};
+pub use overview::{AnswersOfDay, Overview};
+pub use page::{FileRow, OldAnswer, Page, Place, Turn, Unreviewed};
 pub use sql::SqlError;
 
 /// A function of its arguments alone.
@@ -102,6 +106,12 @@ impl Reader {
         let reader = Self::open(path)?;
         require_current(check_version(&reader.connection, path)?, path)?;
         Ok(reader)
+    }
+
+    /// What ends a question that this reader is asked, from another thread.
+    pub fn interrupter(&self) -> impl Fn() + Send + Sync + 'static + use<> {
+        let handle = self.connection.get_interrupt_handle();
+        move || handle.interrupt()
     }
 
     /// Has everything that `work` reads be of one moment.

@@ -27,7 +27,6 @@
 mod decide;
 mod delay;
 mod departures;
-mod exclusion;
 mod moving;
 mod new_folders;
 mod notify;

@@ -7,12 +7,11 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use galmorph_catalog::Watched;
+use galmorph_catalog::{Exclusion, Watched};
 use galmorph_cutout::{FramingSettings, name_and_extension};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::exclusion::Exclusion;
 use crate::config::{After, Folder, WatchSettings};
 
 /// Which paths under the watched folders are ours to take.
