@@ -151,7 +151,7 @@ pub(super) fn answer(galaxy: &Galaxy) -> Markup {
                 tbody {
                     @for class in Morphology::ALL {
                         @let value = values[class.id()];
-                        tr .top[row.label() == Some(class)] {
+                        tr .most[row.label() == Some(class)] {
                             th scope="row" { (class_name(class)) }
                             td .bar {
                                 svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {

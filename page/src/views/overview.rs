@@ -143,9 +143,9 @@ pub(crate) fn overview(frame: &Frame, data: &Data) -> Markup {
         div .columns {
             (classes(base, data, classified))
             (days(data))
+            (setup(data))
             (flags(base, data))
             (reasons(base, data))
-            (setup(data))
         }
     };
     frame.page("Overview", &content)
