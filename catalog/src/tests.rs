@@ -3,6 +3,7 @@ mod migration;
 mod operations;
 mod presence;
 mod questions;
+mod review;
 
 use super::*;
 

@@ -162,6 +162,15 @@ impl Reader {
         turn: &Turn,
         limit: usize,
     ) -> Result<Page, CatalogError> {
+        let query = self.ordered_by(filter, unreviewed)?;
+        self.turn(&query, &catalog_view(), turn, limit)
+    }
+
+    fn ordered_by(
+        &self,
+        filter: &Filter,
+        unreviewed: Option<Unreviewed>,
+    ) -> Result<Ordered, CatalogError> {
         let read = |error| fault(&self.path, "read", error);
         let order = filter.order.clone().unwrap_or_else(|| Order {
             column: "confidence".into(),
@@ -193,14 +202,26 @@ impl Reader {
             conditions.push(UNREVIEWED.to_owned());
             values.push(by.to_owned().into());
         }
-        let query = Ordered {
+        Ok(Ordered {
             select: format!("SELECT * FROM {rows} AS shown"),
             conditions,
             values,
-            column: &order.column,
+            column: order.column,
             descending: order.descending,
+        })
+    }
+
+    /// The statement behind a page, to look at how it is carried out.
+    #[cfg(test)]
+    pub(crate) fn page_statement(&self, filter: &Filter, turn: &Turn) -> (String, Vec<SqlValue>) {
+        let place = match turn {
+            Turn::After(place) => Some(place),
+            _ => None,
         };
-        self.turn(&query, &catalog_view(), turn, limit)
+        let query = self
+            .ordered_by(filter, None)
+            .expect("a catalog of this version");
+        query.statement(place, false, 1)
     }
 
     /// A page of rejected files in the order of their paths, of at most `limit`: all, or those of a reason.
@@ -222,7 +243,7 @@ impl Reader {
             select: format!("SELECT * FROM ({rows}) AS shown"),
             conditions,
             values,
-            column: "path",
+            column: "path".into(),
             descending: false,
         };
         self.turn(&query, &columns, turn, limit)
@@ -245,7 +266,7 @@ impl Reader {
         let is_time = columns
             .iter()
             .any(|column| column.column.name == query.column && column.column.kind == Kind::Time);
-        let place = |row: &FileRow| row.place(query.column, is_time);
+        let place = |row: &FileRow| row.place(&query.column, is_time);
         let (first, last) = (rows.first().map(place), rows.last().map(place));
         let (previous, next) = match turn {
             Turn::First => (None, last.filter(|_| has_more)),
@@ -399,15 +420,15 @@ fn with_more(columns: &[ViewColumn], source: &str, condition: &str) -> String {
     select(&columns, source, condition)
 }
 
-struct Ordered<'a> {
+struct Ordered {
     select: String,
     conditions: Vec<String>,
     values: Vec<SqlValue>,
-    column: &'a str,
+    column: String,
     descending: bool,
 }
 
-impl Ordered<'_> {
+impl Ordered {
     /// The statement for the rows behind a place, or in front of it, the nearest first.
     fn statement(
         &self,
@@ -415,7 +436,7 @@ impl Ordered<'_> {
         is_back: bool,
         limit: usize,
     ) -> (String, Vec<SqlValue>) {
-        let (column, mut values) = (self.column, self.values.clone());
+        let (column, mut values) = (&*self.column, self.values.clone());
         let mut conditions = self.conditions.clone();
         let descending = self.descending != is_back;
         if let Some(place) = place {

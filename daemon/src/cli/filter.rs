@@ -108,6 +108,13 @@ impl FilterArguments {
         self.request() == Request::default() && !self.rejected
     }
 
+    /// Whether the reviewed images are asked for, all of them, and nothing else.
+    pub(super) fn is_reviewed_alone(&self) -> bool {
+        let mut request = Request::default();
+        request.filter.reviewed = true;
+        self.request() == request && !self.rejected
+    }
+
     fn request(&self) -> Request {
         Request {
             filter: Filter {
