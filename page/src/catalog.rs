@@ -114,12 +114,10 @@ impl Catalog {
         let id = id.map(|metadata: fs::Metadata| (metadata.dev(), metadata.ino()));
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|(known, _)| *known == id);
-        match idle.pop() {
-            Some(known) => Ok(known),
-            None => {
-                drop(idle);
-                Ok((id, Reader::open_current(&self.path)?))
-            }
+        if let Some(known) = idle.pop() {
+            return Ok(known);
         }
+        drop(idle);
+        Ok((id, Reader::open_current(&self.path)?))
     }
 }

@@ -41,12 +41,12 @@ pub use server::Server;
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn run(arguments: Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("GALMORPH_LOG", "info"))
         .format_target(false)
         .init();
     match &arguments.export {
-        Some(file) => standalone::write(&arguments, file),
+        Some(file) => standalone::write(arguments, file),
         None => Server::bind(arguments)?.run(),
     }
 }

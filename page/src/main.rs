@@ -8,7 +8,7 @@ use galmorph_output::visible;
 use galmorph_page::{Arguments, run};
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             for line in failure.to_string().lines() {

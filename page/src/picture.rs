@@ -169,7 +169,7 @@ impl Shown {
         Ok(match kind {
             Kind::Thumbnail => {
                 let image = image.to_rgb8();
-                let part = part_of(&frame, image.dimensions());
+                let part = part_of(frame.as_ref(), image.dimensions());
                 let cut = imageops::crop_imm(&image, part.0, part.1, part.2, part.3).to_image();
                 jpeg(&shrunk(cut, THUMBNAIL), 85)
             }
@@ -224,9 +224,10 @@ fn open(path: &Path, watched: &Watched) -> Result<File, NotShown> {
     if !is_inside(path) {
         return Err(NotShown::NotWatched);
     }
-    let links = match watched.follow_links {
-        true => OFlags::empty(),
-        false => OFlags::NOFOLLOW,
+    let links = if watched.follow_links {
+        OFlags::empty()
+    } else {
+        OFlags::NOFOLLOW
     };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = openat(CWD, path, flags | links, Mode::empty()).map_err(|error| match error {
@@ -281,7 +282,7 @@ fn rendering_of(row: &FileRow) -> Rendering {
 
 /// The part of an image that lies in the frame: its first column and row, its width and height. All of it where the frame
 /// is unknown.
-fn part_of(frame: &Option<Frame>, (width, height): (u32, u32)) -> (u32, u32, u32, u32) {
+fn part_of(frame: Option<&Frame>, (width, height): (u32, u32)) -> (u32, u32, u32, u32) {
     let whole = (0, 0, width, height);
     let Some(frame) = frame else { return whole };
     let along = |middle: f64, length: u32| {
@@ -360,35 +361,24 @@ mod tests {
 
     #[test]
     fn a_thumbnail_shows_what_lies_in_the_frame_and_in_the_image() {
-        let frame = |x, y, side| {
-            Some(Frame {
-                framing: Framing::Measured,
-                x,
-                y,
-                side,
-            })
+        let part_in = |x, y, side, size| {
+            let framing = Framing::Measured;
+            part_of(
+                Some(&Frame {
+                    framing,
+                    x,
+                    y,
+                    side,
+                }),
+                size,
+            )
         };
-        assert_eq!(
-            part_of(&frame(50.0, 60.0, 40.0), (100, 100)),
-            (30, 40, 40, 40)
-        );
-        assert_eq!(
-            part_of(&frame(10.0, 60.0, 40.0), (100, 70)),
-            (0, 40, 30, 30)
-        );
-        assert_eq!(
-            part_of(&frame(50.0, 50.0, 400.0), (100, 70)),
-            (0, 0, 100, 70)
-        );
-        assert_eq!(
-            part_of(&frame(900.0, 50.0, 40.0), (100, 70)),
-            (0, 0, 100, 70)
-        );
-        assert_eq!(
-            part_of(&frame(f64::NAN, 50.0, 40.0), (100, 70)),
-            (0, 0, 100, 70)
-        );
-        assert_eq!(part_of(&None, (100, 70)), (0, 0, 100, 70));
+        assert_eq!(part_in(50.0, 60.0, 40.0, (100, 100)), (30, 40, 40, 40));
+        assert_eq!(part_in(10.0, 60.0, 40.0, (100, 70)), (0, 40, 30, 30));
+        assert_eq!(part_in(50.0, 50.0, 400.0, (100, 70)), (0, 0, 100, 70));
+        assert_eq!(part_in(900.0, 50.0, 40.0, (100, 70)), (0, 0, 100, 70));
+        assert_eq!(part_in(f64::NAN, 50.0, 40.0, (100, 70)), (0, 0, 100, 70));
+        assert_eq!(part_of(None, (100, 70)), (0, 0, 100, 70));
     }
 
     #[test]

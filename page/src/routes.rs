@@ -219,6 +219,7 @@ impl App {
             || asked.path.starts_with("image/")
             || asked.path.starts_with("views/");
         let deadline = Deadline::default();
+        let frame = self.frame(&asked, "");
         let work = async {
             let places = if draws {
                 Some(&self.drawing)
@@ -244,7 +245,7 @@ impl App {
             Err(_) => {
                 deadline.expire();
                 let problem = Problem::from(AskError::TooLong);
-                plain(problem.status, &problem.text)
+                html(problem.status, views::problem(&frame, &problem))
             }
         }
     }
@@ -356,18 +357,17 @@ impl App {
             let kept = (kind == Kind::Thumbnail)
                 .then(|| self.cache.get(&tag))
                 .flatten();
-            let picture = match kept {
-                Some(bytes) => Picture {
+            let picture = if let Some(bytes) = kept {
+                Picture {
                     bytes,
                     media_type: "image/jpeg",
-                },
-                None => {
-                    let picture = shown.draw(kind)?;
-                    if kind == Kind::Thumbnail {
-                        self.cache.put(&tag, &picture.bytes);
-                    }
-                    picture
                 }
+            } else {
+                let picture = shown.draw(kind)?;
+                if kind == Kind::Thumbnail {
+                    self.cache.put(&tag, &picture.bytes);
+                }
+                picture
             };
             Ok(answer::picture(picture, &quoted))
         });

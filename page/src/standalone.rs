@@ -44,17 +44,16 @@ pub(crate) fn write(arguments: &Arguments, file: &Path) -> Result<(), Failure> {
     let models: Vec<String> = (provenance.models.iter())
         .map(|model| format!("{} (BLAKE3 {})", model.name, model.digest))
         .collect();
-    let title = match selection.is_all() {
-        true => "Galaxies".to_owned(),
-        false => {
-            let conditions = selection
-                .conditions()
-                .map(|(name, value)| format!("{name}: {value}"));
-            format!(
-                "Galaxies with {}",
-                conditions.collect::<Vec<_>>().join(", ")
-            )
-        }
+    let title = if selection.is_all() {
+        "Galaxies".to_owned()
+    } else {
+        let conditions = selection
+            .conditions()
+            .map(|(name, value)| format!("{name}: {value}"));
+        format!(
+            "Galaxies with {}",
+            conditions.collect::<Vec<_>>().join(", ")
+        )
     };
     let count = views::number(cards.len() as u64);
     let markup = html! {

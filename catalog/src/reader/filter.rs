@@ -299,7 +299,19 @@ pub(super) fn conditions_of(filter: &Filter) -> Vec<Condition> {
     if !parts.is_empty() {
         conditions.push(Condition::new(parts.join(" AND "), values));
     }
-    // Flags have commas between them.
+    conditions.extend(conditions_on_flags(filter));
+    if filter.reviewed {
+        let sql = "{}path IN (SELECT file.path FROM review JOIN cutout AS file
+             ON substr(file.digest, 1, 8) = substr(review.digest, 1, 8) AND file.digest = review.digest
+                 AND file.label IS NOT NULL)";
+        conditions.push(Condition::new(sql, []));
+    }
+    conditions
+}
+
+/// Those on flags. Flags have commas between them.
+fn conditions_on_flags(filter: &Filter) -> Vec<Condition> {
+    let mut conditions = Vec::new();
     let has = "instr(',' || flags || ',', ?) > 0";
     if filter.any_flag {
         conditions.push(Condition::new("{}flags > ''", []));
@@ -315,12 +327,6 @@ pub(super) fn conditions_of(filter: &Filter) -> Vec<Condition> {
     for flag in &filter.no_flags {
         let sql = format!("(flags IS NULL OR NOT {has})");
         conditions.push(Condition::new(sql, [between_commas(*flag)]));
-    }
-    if filter.reviewed {
-        let sql = "{}path IN (SELECT file.path FROM review JOIN cutout AS file
-             ON substr(file.digest, 1, 8) = substr(review.digest, 1, 8) AND file.digest = review.digest
-                 AND file.label IS NOT NULL)";
-        conditions.push(Condition::new(sql, []));
     }
     conditions
 }

@@ -189,7 +189,10 @@ impl Reader {
         let mut conditions = vec!["label IS NOT NULL".to_owned()];
         let own = conditions_of(filter);
         // The index of the order serves these conditions, too.
-        let is_ordered = |sql: &str| sql.contains(&format!("{{}}{} ", order.column));
+        let is_ordered = |sql: &str| {
+            let is_of_label = order.column == "confidence" && sql.contains("{}label = ?");
+            is_of_label || sql.contains(&format!("{{}}{} ", order.column))
+        };
         let driver = match own.iter().position(|condition| is_ordered(&condition.sql)) {
             Some(at) => Some(at),
             None => self.driver(&own, &rows, &values)?,
@@ -307,9 +310,10 @@ impl Reader {
     /// The row of a classified file, by its number.
     pub fn classified(&self, id: i64) -> Result<Option<FileRow>, CatalogError> {
         let work = || {
-            let source = match is_settling(&self.connection)? {
-                true => settling_rows(),
-                false => "cutout".to_owned(),
+            let source = if is_settling(&self.connection)? {
+                settling_rows()
+            } else {
+                "cutout".to_owned()
             };
             let sql = format!(
                 "SELECT * FROM {} AS shown WHERE id = ?1",

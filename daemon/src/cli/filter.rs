@@ -200,6 +200,20 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
+    /// The page's addresses have them.
+    #[test]
+    fn requests_have_the_names_of_the_flags() {
+        let command = FilterArguments::augment_args(clap::Command::new("query"));
+        let flags = command.get_arguments().filter_map(clap::Arg::get_long);
+        let mut flags: Vec<&str> = flags
+            .filter(|name| !["limit", "rejected"].contains(name))
+            .collect();
+        let mut names = Request::NAMES;
+        flags.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(flags, names);
+    }
+
     #[test]
     fn a_command_can_be_given_to_a_shell_again() {
         assert_eq!(quoted("--label=spiral"), "--label=spiral");

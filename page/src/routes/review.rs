@@ -76,6 +76,9 @@ fn queue(text: Option<String>) -> Result<Option<Queue>, Problem> {
     .transpose()
 }
 
+/// A name and a value of an address that passes over a galaxy.
+type Skip = (&'static str, String);
+
 /// Where a reviewer is.
 struct Station {
     queue: Queue,
@@ -334,7 +337,7 @@ impl Station {
         reviewer: &str,
         turn: &Turn,
         passed: i64,
-    ) -> Result<(Option<FileRow>, Option<(&'static str, String)>), Problem> {
+    ) -> Result<(Option<FileRow>, Option<Skip>), Problem> {
         if let Some(id) = self.show {
             return Ok((catalog.classified(id)?, None));
         }

@@ -116,7 +116,9 @@ mod tests {
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
         // Equal names are kept apart.
         let mut headers = HeaderMap::new();
-        pairs.for_each(|(name, value)| drop(headers.append(name, value)));
+        for (name, value) in pairs {
+            headers.append(name, value);
+        }
         headers
     }
 

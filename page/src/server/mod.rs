@@ -41,7 +41,7 @@ const LONGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const STALLED: Duration = Duration::from_secs(30);
-const OLDEST: Duration = Duration::from_secs(3600);
+const OLDEST: Duration = Duration::from_hours(1);
 /// How long the end waits for answers that have begun.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// Questions, files and pictures have threads of their own, so many at a time.
@@ -57,7 +57,7 @@ pub struct Server {
 
 impl Server {
     /// Opens the catalog and listens. Requests wait until [`run`](Self::run).
-    pub fn bind(arguments: Arguments) -> Result<Self, Failure> {
+    pub fn bind(arguments: &Arguments) -> Result<Self, Failure> {
         let internal = |error| Failure::Internal("cannot start", error);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -67,7 +67,7 @@ impl Server {
             .map_err(internal)?;
         let (listener, endpoint) =
             runtime.block_on(async { Listener::bind(&arguments.listen).await })?;
-        let app = App::new(&arguments, &endpoint)?;
+        let app = App::new(arguments, &endpoint)?;
         Ok(Self {
             app: Arc::new(app),
             listener,

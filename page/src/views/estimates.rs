@@ -85,7 +85,7 @@ fn agreement(pair: &Agreement) -> Markup {
             th scope="row" { (visible(&pair.reviewers[0])) " and " (visible(&pair.reviewers[1])) }
             (cell(agreed(&pair.counts)))
             td .num { @if let Some(kappa) = kappa(&pair.counts) { (format!("{kappa:.2}")) } @else { "–" } }
-            td { @if let Some(((one, other), count)) = most { (word_name(*one)) " / " (word_name(*other)) " " span .muted { (number(*count)) " times" } } }
+            td { @if let Some(((one, other), count)) = most { (word_name(*one)) " / " (word_name(*other)) " " span .muted { @if *count == 1 { "once" } @else { (number(*count)) " times" } } } }
         }
     }
 }

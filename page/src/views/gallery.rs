@@ -133,7 +133,9 @@ fn command(selection: &Selection) -> String {
             if value.chars().all(plain) {
                 command.push_str(&value);
             } else {
-                command.push_str(&format!("'{}'", value.replace('\'', "'\\''")));
+                command.push('\'');
+                command.push_str(&value.replace('\'', "'\\''"));
+                command.push('\'');
             }
         }
     }

@@ -105,7 +105,7 @@ impl Data {
             error,
             rates: [
                 catalog.rate(Duration::from_mins(1))?,
-                catalog.rate(Duration::from_mins(60))?,
+                catalog.rate(Duration::from_hours(1))?,
             ],
             is_running,
             days,
