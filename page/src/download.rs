@@ -11,7 +11,8 @@ use galmorph_catalog::{CatalogError, Query, Reader};
 use hyper::header::{CONTENT_DISPOSITION, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use crate::routes::{Body, Problem, file_body, resolve};
+use crate::answer::{Body, file_body, with_type};
+use crate::problem::{Problem, resolve};
 use crate::selection::Selection;
 
 /// The most rows of a download.
@@ -57,8 +58,7 @@ pub(crate) fn response(
             )
         }
     })?;
-    let mut response =
-        crate::routes::with_type(StatusCode::OK, media_type(format), file_body(file, length));
+    let mut response = with_type(StatusCode::OK, media_type(format), file_body(file, length));
     let name = format!("attachment; filename=\"galaxies.{ending}\"");
     let name = HeaderValue::from_str(&name).expect("endings are letters");
     response.headers_mut().insert(CONTENT_DISPOSITION, name);

@@ -7,8 +7,10 @@
 //! | module | |
 //! |---|---|
 //! | `arguments`, `failure` | the command line and the exit codes |
-//! | `server` | connections, their limits and deadlines; whether a request may be answered at all |
-//! | `routes` | which address is which view; the answers of all of them |
+//! | `server` | connections, their limits and deadlines |
+//! | `routes` | which address is which view |
+//! | `guard`, `problem` | whether a request may be answered at all; why there is no page |
+//! | `answer` | answers, and the headers that all of them have |
 //! | `selection` | an address to the rows that it selects, and back |
 //! | `catalog` | readers of the catalog, each question with a deadline |
 //! | `picture` | a row to a picture: the file, its limits, the cache of thumbnails |
@@ -17,6 +19,7 @@
 //! | `views` | the pages as HTML |
 //! | `download`, `standalone` | a selection as a file, and as one page |
 
+mod answer;
 mod arguments;
 mod catalog;
 mod download;
@@ -24,7 +27,9 @@ mod failure;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod picture;
+mod problem;
 mod routes;
 mod sample;
 mod selection;

@@ -1,6 +1,5 @@
 //! Which address is which view.
 
-mod answer;
 mod review;
 
 use std::path::{Path, PathBuf};
@@ -16,14 +15,14 @@ use maud::Markup;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::answer::{self, Body, full, harden, html, plain, see_other};
 use crate::catalog::{AskError, Catalog, Deadline};
+use crate::guard::Guard;
 use crate::picture::{Cache, Kind, NotShown, Picture, PictureError, Shown, placeholder};
+use crate::problem::{Problem, resolve};
 use crate::selection::{Query, Selection};
-use crate::server::{Guard, Refusal};
 use crate::views::{self, Assets, Frame, OverviewCache};
 use crate::{Arguments, Endpoint, Failure, download};
-pub(crate) use answer::{Body, file_body, full, with_type};
-use answer::{harden, html, plain, see_other};
 
 /// The galaxies of a page of the gallery.
 pub(crate) const PAGE: usize = 60;
@@ -47,61 +46,6 @@ pub(crate) struct App {
     overview: OverviewCache,
     drawing: Semaphore,
     downloads: Semaphore,
-}
-
-/// Why there is no page, for the one who asked.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    pub(crate) status: StatusCode,
-    pub(crate) text: String,
-}
-
-impl Problem {
-    pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self {
-            status,
-            text: text.into(),
-        }
-    }
-
-    pub(crate) fn bad(text: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, text)
-    }
-
-    pub(crate) fn missing() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.status, refusal.why)
-    }
-}
-
-impl From<AskError> for Problem {
-    fn from(error: AskError) -> Self {
-        match error {
-            AskError::TooLong => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "This question reads more rows than can be read in time. An order by confidence, time, path or object, \
-                 and fewer conditions, are quick at any number of rows; galmorph query takes the time that others need.",
-            ),
-            AskError::Catalog(error) => {
-                log::warn!("{error}");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "The catalog can't be read just now. The log of galmorph-page says why.",
-                )
-            }
-        }
-    }
-}
-
-impl From<galmorph_catalog::CatalogError> for Problem {
-    fn from(error: galmorph_catalog::CatalogError) -> Self {
-        AskError::Catalog(error).into()
-    }
 }
 
 /// A request, read.
@@ -493,22 +437,6 @@ fn chance(watched: &Watched, path: &Path) -> Chance {
 
 fn page(markup: Markup) -> Response<Body> {
     html(StatusCode::OK, markup)
-}
-
-/// What a selection means in this catalog.
-pub(crate) fn resolve(
-    selection: &Selection,
-    catalog: &Reader,
-) -> Result<galmorph_catalog::Filter, Problem> {
-    use galmorph_catalog::ask::RequestError;
-    selection
-        .request
-        .clone()
-        .resolve(catalog)
-        .map_err(|error| match error {
-            RequestError::Catalog(error) => error.into(),
-            RequestError::Fault(fault) => Problem::bad(fault),
-        })
 }
 
 /// Which page is asked for.

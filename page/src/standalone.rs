@@ -9,7 +9,7 @@ use galmorph_output::{Output, visible};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::picture::{Kind, PictureError, Shown, placeholder};
-use crate::routes::resolve;
+use crate::problem::resolve;
 use crate::selection::{Query, Selection};
 use crate::{Arguments, Failure, views};
 

@@ -10,8 +10,10 @@ use galmorph_catalog::{
 use hyper::Response;
 use hyper::header::{HeaderValue, SET_COOKIE};
 
-use super::{App, Asked, Body, Problem, number, page, resolve, see_other, turn};
+use super::{App, Asked, number, page, turn};
+use crate::answer::{Body, see_other};
 use crate::catalog::{AskError, Deadline};
+use crate::problem::{Problem, resolve};
 use crate::sample::{LOOKS, sequence};
 use crate::selection::{Selection, address};
 use crate::statistics;

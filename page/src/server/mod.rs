@@ -12,7 +12,6 @@
 //! hyper alone, without a framework above it: these limits are settings of hyper's own connections, and a page of this
 //! size needs no more than a `match` to find a view.
 
-mod guard;
 mod listener;
 mod stall;
 
@@ -30,9 +29,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, interval, timeout};
 
-use crate::routes::{App, Body};
+use crate::answer::Body;
+use crate::routes::App;
 use crate::{Arguments, Endpoint, Failure};
-pub(crate) use guard::{Guard, Refusal};
 use listener::{Listener, Stream};
 use stall::{Progress, Watched};
 

@@ -3,7 +3,7 @@
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use crate::routes::{Body, full, with_type};
+use crate::answer::{Body, full, with_type};
 
 pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 

@@ -15,7 +15,7 @@ mod review;
 use galmorph_output::visible;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::routes::Problem;
+use crate::problem::Problem;
 pub(crate) use assets::{Assets, STYLE};
 pub(crate) use estimates::{Estimates, estimates};
 pub(crate) use galaxy::{Galaxy, galaxy};

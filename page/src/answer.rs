@@ -41,11 +41,11 @@ pub(crate) fn with_type(
     response
 }
 
-pub(super) fn html(status: StatusCode, page: Markup) -> Response<Body> {
+pub(crate) fn html(status: StatusCode, page: Markup) -> Response<Body> {
     with_type(status, "text/html; charset=utf-8", full(page.into_string()))
 }
 
-pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {
+pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Body> {
     with_type(
         status,
         "text/plain; charset=utf-8",
@@ -54,13 +54,13 @@ pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {
 }
 
 /// A picture, which is asked for again each time: its file may be gone by then.
-pub(super) fn picture(picture: Picture, tag: &str) -> Response<Body> {
+pub(crate) fn picture(picture: Picture, tag: &str) -> Response<Body> {
     let mut response = with_type(StatusCode::OK, picture.media_type, full(picture.bytes));
     revalidated(&mut response, tag);
     response
 }
 
-pub(super) fn unchanged(tag: &str) -> Response<Body> {
+pub(crate) fn unchanged(tag: &str) -> Response<Body> {
     let mut response = Response::new(full(Vec::new()));
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     revalidated(&mut response, tag);
@@ -74,12 +74,12 @@ fn revalidated(response: &mut Response<Body>, tag: &str) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
 }
 
-pub(super) fn drawing(status: StatusCode, svg: String) -> Response<Body> {
+pub(crate) fn drawing(status: StatusCode, svg: String) -> Response<Body> {
     with_type(status, "image/svg+xml", full(svg))
 }
 
 /// Leads to another address of this page.
-pub(super) fn see_other(address: &str) -> Response<Body> {
+pub(crate) fn see_other(address: &str) -> Response<Body> {
     let mut response = plain(StatusCode::SEE_OTHER, "See the page that follows.");
     let address = HeaderValue::from_str(address).expect("an address is made of plain characters");
     response.headers_mut().insert(LOCATION, address);
@@ -87,7 +87,7 @@ pub(super) fn see_other(address: &str) -> Response<Body> {
 }
 
 /// What browsers are told with every answer.
-pub(super) fn harden(response: &mut Response<Body>) {
+pub(crate) fn harden(response: &mut Response<Body>) {
     let headers = response.headers_mut();
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
