@@ -18,7 +18,7 @@ use galmorph_cutout::{
 };
 use galmorph_output::text_path;
 use image::codecs::jpeg::JpegEncoder;
-use image::imageops::{self, FilterType};
+use image::imageops;
 use image::{ImageFormat, RgbImage};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -312,11 +312,8 @@ fn shrunk(image: RgbImage, most: u32) -> RgbImage {
         let side = f64::from(length) * f64::from(most) / f64::from(longest);
         (side.round() as u32).max(1)
     };
-    // Of much larger images, averages over whole pixels are as good and far quicker.
-    if longest > 4 * most {
-        return imageops::thumbnail(&image, side(width), side(height));
-    }
-    imageops::resize(&image, side(width), side(height), FilterType::Triangle)
+    // Each pixel is the average of those that it covers: as good as a filter at these ratios, and far quicker.
+    imageops::thumbnail(&image, side(width), side(height))
 }
 
 fn jpeg(image: &RgbImage, quality: u8) -> Picture {
