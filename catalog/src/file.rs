@@ -65,6 +65,13 @@ pub fn in_use(path: &Path) -> std::io::Result<bool> {
     Ok(lock.map_or_else(absent, |lock| is_locked(&lock))? || lock::is_held(path)?)
 }
 
+/// Whether a daemon has a catalog open, by the lock file that this version's daemons have beside it. Unlike
+/// [`in_use`], this takes away no lock, so a process that has connections to the catalog can ask it.
+pub fn is_watched(path: &Path) -> std::io::Result<bool> {
+    let lock = File::open(beside(&true_name(path), ".lock"));
+    lock.map_or_else(absent, |lock| is_locked(&lock))
+}
+
 fn is_locked(lock: &File) -> std::io::Result<bool> {
     // Shared, so that two commands that look at the same time don't see each other.
     match lock.try_lock_shared() {

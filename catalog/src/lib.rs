@@ -13,16 +13,19 @@
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
 //! | `assembly` | a catalog that is put together at once: a part of an archive, several machines' catalogs in one |
-//! | [`retry`](retry()) | the one thing that another program than the daemon writes |
+//! | [`retry`](retry()), [`review`](review()) | the two things that another program than the daemon writes |
+//! | [`ask`] | what people ask for, as they write it |
 //! | [`columns`] | what each column is: unit, UCD, meaning |
 //! | [`export`] | rows as a table, CSV, VOTable, FITS, Parquet...: one format a file |
 //!
 //! The catalog knows none of its readers: it imports nothing from the daemon.
 
+pub mod ask;
 mod assembly;
 pub mod columns;
 mod connect;
 mod error;
+mod exclusion;
 pub mod export;
 mod file;
 mod healpix;
@@ -32,6 +35,7 @@ mod names;
 mod presence;
 mod reader;
 mod retry;
+mod review;
 mod schema;
 mod shape;
 mod stamp;
@@ -44,16 +48,18 @@ mod writer;
 pub use assembly::{Assembly, Collision, Taken};
 pub use columns::probability_columns;
 pub use error::{CatalogError, CatalogFault};
-pub use file::{Condition, in_use, inspect, sizes};
+pub use exclusion::Exclusion;
+pub use file::{Condition, in_use, inspect, is_watched, sizes};
 pub use healpix::{cell as healpix_cell, separation};
 pub use migration::Supervisor;
 pub use names::{files_of, object_id};
 pub use reader::{
-    BackupError, Cone, CopiedModel, CopiedReview, FileState, FileStatus, Filter, Nearest, Order,
-    Query, Reader, RequiredModel, RequiredPicture, SqlError, StaleReason, file_columns,
-    other_answer_columns,
+    AnswersOfDay, BackupError, Cone, CopiedModel, CopiedReview, FileRow, FileState, FileStatus,
+    Filter, Nearest, OldAnswer, Order, Overview, Page, Place, Query, Reader, RequiredModel,
+    RequiredPicture, SqlError, StaleReason, Turn, Unreviewed, file_columns, other_answer_columns,
 };
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
+pub use review::{Agreement, Judgement, Labels, NewReview, Reviewed, review, reviewed_labels};
 pub use stamp::Stamp;
 pub use watch::{LoggedError, RejectedBefore, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{

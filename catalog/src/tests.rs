@@ -3,6 +3,7 @@ mod migration;
 mod operations;
 mod presence;
 mod questions;
+mod review;
 mod settings;
 
 use super::*;

@@ -77,6 +77,16 @@ pub(crate) fn with_zone(text: String) -> String {
     }
 }
 
+/// What [`with_zone`] made of a time of a view, back again.
+pub(crate) fn without_zone(text: &str) -> String {
+    match text.as_bytes() {
+        [.., b'Z'] if text.len() == 24 && text.as_bytes()[10] == b'T' && text.is_ascii() => {
+            format!("{} {}", &text[..10], &text[11..23])
+        }
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

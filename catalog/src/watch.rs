@@ -251,18 +251,44 @@ impl Reader {
         let Some((row, error)) = found else {
             return Ok(None);
         };
-        let damaged = |error: serde_json::Error| {
-            let path = readable(&self.path);
-            let message = format!(
-                "catalog '{path}': its table watch is damaged: {error} (the next start of galmorph watch mends it)"
-            );
-            CatalogError::Unusable(CatalogFault::new(message, error))
-        };
         Ok(Some(Watch {
             model: row.model,
-            watched: row.watched().map_err(damaged)?,
+            watched: row.watched().map_err(|error| self.damaged(error))?,
             error,
         }))
+    }
+}
+
+impl Reader {
+    /// The limits that the last `galmorph watch` decoded images within; `None` when nothing ever was watched.
+    pub fn limits(&self) -> Result<Option<Limits>, CatalogError> {
+        let read = |error| fault(&self.path, "read", error);
+        let Some(row) = WatchRow::read(&self.connection).map_err(read)? else {
+            return Ok(None);
+        };
+        let limits: BTreeMap<String, u64> =
+            serde_json::from_str(&row.limits).map_err(|error| self.damaged(error))?;
+        let mut known = Limits::default();
+        let side = |limit: u64| u32::try_from(limit).unwrap_or(u32::MAX);
+        for (name, limit) in limits {
+            match &*name {
+                "max_bytes" => known.max_bytes = limit,
+                "max_side" => known.max_side = side(limit),
+                "max_pixels" => known.max_pixels = limit,
+                "min_side" => known.min_side = side(limit),
+                // A later version's, which this one can't keep.
+                _ => {}
+            }
+        }
+        Ok(Some(known))
+    }
+
+    fn damaged(&self, error: serde_json::Error) -> CatalogError {
+        let path = readable(&self.path);
+        let message = format!(
+            "catalog '{path}': its table watch is damaged: {error} (the next start of galmorph watch mends it)"
+        );
+        CatalogError::Unusable(CatalogFault::new(message, error))
     }
 }
 

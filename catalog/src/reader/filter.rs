@@ -45,6 +45,8 @@ pub struct Filter {
     pub novelty: Option<f64>,
     /// Only images with all of these flags.
     pub flags: Vec<Flag>,
+    /// Only images with some flag.
+    pub any_flag: bool,
     /// Only images with none of these.
     pub no_flags: Vec<Flag>,
     /// Only images that a person has looked at.
@@ -87,10 +89,10 @@ pub struct Query {
 }
 
 /// A condition on rows, and what stands for the values in it.
-struct Condition {
+pub(super) struct Condition {
     /// With `{}` where the indexed column stands: a plus before it keeps SQLite from its index.
-    sql: String,
-    values: Vec<SqlValue>,
+    pub(super) sql: String,
+    pub(super) values: Vec<SqlValue>,
 }
 
 impl Condition {
@@ -101,7 +103,7 @@ impl Condition {
         }
     }
 
-    fn with(&self, uses_index: bool) -> String {
+    pub(super) fn with(&self, uses_index: bool) -> String {
         format!(
             "({})",
             self.sql.replace("{}", if uses_index { "" } else { "+" })
@@ -135,7 +137,7 @@ impl Selection {
             None => "catalog".to_owned(),
             Some(name) => {
                 values.push(SqlValue::from(name.clone()));
-                let rows = rows_of("SELECT id FROM model WHERE name = ?1");
+                let rows = rows_to_select();
                 format!("({})", select(&catalog_view(), &rows, "label IS NOT NULL"))
             }
         };
@@ -186,7 +188,7 @@ impl Query {
     /// The classified cutouts, as the `catalog` view of this catalog shows them.
     pub fn classified(reader: &Reader, filter: &Filter) -> Result<Self, CatalogError> {
         let selection = Selection::new(reader, filter)?;
-        let driver = reader.driver(&selection)?;
+        let driver = reader.driver(&selection.conditions, &selection.rows, &selection.values)?;
         let query = selection.query(driver);
         // What lies in a span of time lies together in the order of times alone.
         let by_time = || Order {
@@ -253,8 +255,13 @@ impl Query {
     }
 }
 
+/// The rows that the models of one name have answered for; the name is the statement's first value.
+pub(super) fn rows_to_select() -> String {
+    rows_of("SELECT id FROM model WHERE name = ?1")
+}
+
 /// The conditions of a filter. Those that an index serves come first.
-fn conditions_of(filter: &Filter) -> Vec<Condition> {
+pub(super) fn conditions_of(filter: &Filter) -> Vec<Condition> {
     let mut conditions = Vec::new();
     if let Some(id) = &filter.object_id {
         conditions.push(Condition::new("{}object_id = ?", [id.clone().into()]));
@@ -328,8 +335,23 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
     if !parts.is_empty() {
         conditions.push(Condition::new(parts.join(" AND "), values));
     }
-    // Flags have commas between them.
+    conditions.extend(conditions_on_flags(filter));
+    if filter.reviewed {
+        let sql = "{}path IN (SELECT file.path FROM review JOIN cutout AS file
+             ON substr(file.digest, 1, 8) = substr(review.digest, 1, 8) AND file.digest = review.digest
+                 AND file.label IS NOT NULL)";
+        conditions.push(Condition::new(sql, []));
+    }
+    conditions
+}
+
+/// Those on flags. Flags have commas between them.
+fn conditions_on_flags(filter: &Filter) -> Vec<Condition> {
+    let mut conditions = Vec::new();
     let has = "instr(',' || flags || ',', ?) > 0";
+    if filter.any_flag {
+        conditions.push(Condition::new("{}flags > ''", []));
+    }
     if !filter.flags.is_empty() {
         let some = filter.flags.iter().map(|_| has);
         let sql: Vec<&str> = ["{}flags > ''"].into_iter().chain(some).collect();
@@ -341,12 +363,6 @@ fn conditions_of(filter: &Filter) -> Vec<Condition> {
     for flag in &filter.no_flags {
         let sql = format!("(flags IS NULL OR NOT {has})");
         conditions.push(Condition::new(sql, [between_commas(*flag)]));
-    }
-    if filter.reviewed {
-        let sql = "{}path IN (SELECT file.path FROM review JOIN cutout AS file
-             ON substr(file.digest, 1, 8) = substr(review.digest, 1, 8) AND file.digest = review.digest
-                 AND file.label IS NOT NULL)";
-        conditions.push(Condition::new(sql, []));
     }
     conditions
 }
@@ -375,9 +391,13 @@ fn between_commas(flag: Flag) -> SqlValue {
 
 impl Reader {
     /// Which of the conditions finds its rows by its index: the first one that leaves few.
-    fn driver(&self, selection: &Selection) -> Result<Option<usize>, CatalogError> {
-        let (rows, before) = (&selection.rows, &selection.values);
-        for (at, condition) in selection.conditions.iter().enumerate() {
+    pub(super) fn driver(
+        &self,
+        conditions: &[Condition],
+        rows: &str,
+        before: &[SqlValue],
+    ) -> Result<Option<usize>, CatalogError> {
+        for (at, condition) in conditions.iter().enumerate() {
             if !condition.sql.contains("{}") {
                 continue;
             }

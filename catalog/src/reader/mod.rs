@@ -6,6 +6,8 @@ mod copy;
 mod filter;
 pub(crate) mod freshness;
 mod nearest;
+mod overview;
+mod page;
 mod query;
 mod sql;
 
@@ -28,6 +30,8 @@ pub use filter::{Cone, Filter, Order, Query};
 pub use freshness::{FileState, FileStatus, RequiredModel, RequiredPicture, StaleReason};
 use galmorph_output::{path_text, readable, text_path};
 pub use nearest::Nearest;
+pub use overview::{AnswersOfDay, Overview};
+pub use page::{FileRow, OldAnswer, Page, Place, Turn, Unreviewed};
 pub use sql::SqlError;
 
 /// A function of its arguments alone.
@@ -124,6 +128,12 @@ impl Reader {
         let reader = Self::open(path)?;
         require_current(check_version(&reader.connection, path)?, path)?;
         Ok(reader)
+    }
+
+    /// What ends a question that this reader is asked, from another thread.
+    pub fn interrupter(&self) -> impl Fn() + Send + Sync + 'static + use<> {
+        let handle = self.connection.get_interrupt_handle();
+        move || handle.interrupt()
     }
 
     /// Has everything that `work` reads be of one moment.

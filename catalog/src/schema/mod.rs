@@ -23,7 +23,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 pub(crate) use earlier::{additions, bring_to_version_5};
 pub(crate) use tables::{answer_columns, file_tables, indexes};
-pub(crate) use views::{make_views, rows_of, select};
+pub(crate) use views::{make_views, rows_of, select, settling_rows};
 
 /// "glmr": says that an SQLite file is a galmorph catalog.
 pub(crate) const APPLICATION_ID: i32 = 0x676C_6D72;

@@ -61,7 +61,7 @@ fn list<'a>(columns: impl IntoIterator<Item = &'a str>, prefix: &str) -> String 
 }
 
 /// The rows of `cutout` with the answers of the model in use where it has some.
-fn settling_rows() -> String {
+pub(crate) fn settling_rows() -> String {
     let answer = answer_columns();
     let chosen: Vec<String> = answer
         .iter()

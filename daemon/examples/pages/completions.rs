@@ -99,7 +99,8 @@ mod tests {
             Morphology::names()
         );
         assert_eq!(offered(&["galmorph", "query", "--label", "s"]), ["spiral"]);
-        let formats: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        let formats = Format::ALL.iter().map(|format| format.name());
+        let formats: Vec<&str> = formats.chain(["labels"]).collect();
         assert_eq!(offered(&["galmorph", "export", "--format", ""]), formats);
         let reasons = RejectReason::ALL.iter().map(|reason| reason.as_str());
         let reasons: Vec<&str> = reasons.filter(|name| name.starts_with("too")).collect();

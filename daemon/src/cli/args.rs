@@ -8,13 +8,13 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args, Command, ValueHint};
+use galmorph_catalog::ask;
 use galmorph_cutout::{
     Flag, Framing, FramingSettings, Morphology, RejectReason, UnknownRejectReason,
 };
 
 use crate::config::{Config, catalog_path};
 use crate::failure::Failure;
-use galmorph_output::visible;
 
 /// Which catalog a command asks.
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ fn framing() -> OneOf<Framing> {
         names: || Framing::ALL.map(Framing::as_str).to_vec(),
         parse: |name| {
             name.parse()
-                .map_err(|_| unknown("framing", name, &Framing::ALL.map(Framing::as_str)))
+                .map_err(|_| ask::unknown("framing", name, &Framing::ALL.map(Framing::as_str)))
         },
     }
 }
@@ -112,12 +112,7 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for OneOf<T> {
 pub(super) fn label() -> OneOf<Morphology> {
     OneOf {
         names: || Morphology::names().to_vec(),
-        parse: |name| {
-            let plain = name.trim().to_lowercase().replace(['-', ' '], "_");
-            plain
-                .parse()
-                .map_err(|_| unknown("class", name, &Morphology::names()))
-        },
+        parse: ask::label,
     }
 }
 
@@ -141,57 +136,8 @@ pub(super) fn reason() -> OneOf<RejectReason> {
 pub(super) fn flag() -> OneOf<Flag> {
     OneOf {
         names: || Flag::ALL.iter().map(|flag| flag.as_str()).collect(),
-        parse: |name| {
-            let known: Vec<&str> = Flag::ALL.iter().map(|flag| flag.as_str()).collect();
-            name.parse().map_err(|_| unknown("flag", name, &known))
-        },
+        parse: ask::flag,
     }
-}
-
-/// A class and a purity, as in `spiral=0.98`.
-pub(super) fn purity(text: &str) -> Result<(Morphology, f64), String> {
-    let (class, fraction) = text
-        .split_once('=')
-        .ok_or("must be a class and a purity, such as spiral=0.98")?;
-    Ok(((label().parse)(class)?, probability(fraction)?))
-}
-
-/// A probability.
-pub(super) fn probability(text: &str) -> Result<f64, String> {
-    let value: f64 = text
-        .parse()
-        .map_err(|_| "must be a number from 0 to 1".to_owned())?;
-    if (0.0..=1.0).contains(&value) {
-        return Ok(value);
-    }
-    // Somebody who thinks in percent.
-    let percent = (1.0..=100.0).contains(&value).then(|| value / 100.0);
-    let hint = percent.map_or_else(String::new, |value| {
-        let value = format!("{value:.6}");
-        format!(" (did you mean {}?)", value.trim_end_matches(['0', '.']))
-    });
-    Err(format!("must be 0 to 1{hint}"))
-}
-
-/// Explains that `name` is none of the `known`, and which of them may be meant.
-pub(super) fn unknown(what: &str, name: &str, known: &[impl AsRef<str>]) -> String {
-    let names: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-    let similar = names
-        .iter()
-        .map(|known| {
-            (
-                strsim::jaro(&name.to_lowercase(), &known.to_lowercase()),
-                known,
-            )
-        })
-        // As clap does for its own names.
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other));
-    let hint = similar.map_or_else(String::new, |(_, known)| {
-        format!(", did you mean '{known}'?")
-    });
-    let names = names.join(", ");
-    visible(&format!("unknown {what} '{name}'{hint} (one of {names})")).into_owned()
 }
 
 #[cfg(test)]
@@ -215,28 +161,5 @@ mod tests {
         assert_eq!((reason().parse)("broken"), Ok(RejectReason::Broken));
         let fault = (reason().parse)("not_an_imag").unwrap_err();
         assert!(fault.contains("did you mean 'not_an_image'?"), "{fault}");
-        let known = ["path", "label"];
-        assert_eq!(
-            unknown("column", "Lable", &known),
-            "unknown column 'Lable', did you mean 'label'? (one of path, label)"
-        );
-        assert_eq!(
-            unknown("column", "x", &known),
-            "unknown column 'x' (one of path, label)"
-        );
-    }
-
-    #[test]
-    fn a_probability_is_not_a_percentage() {
-        assert_eq!(probability("0.9"), Ok(0.9));
-        assert_eq!((probability("0"), probability("1")), (Ok(0.0), Ok(1.0)));
-        let fault = |text| probability(text).unwrap_err();
-        assert_eq!(fault("95"), "must be 0 to 1 (did you mean 0.95?)");
-        assert_eq!(fault("99.9"), "must be 0 to 1 (did you mean 0.999?)");
-        assert_eq!(fault("100"), "must be 0 to 1 (did you mean 1?)");
-        for text in ["nan", "inf", "-0.1", "101"] {
-            assert_eq!(fault(text), "must be 0 to 1", "{text}");
-        }
-        assert_eq!(fault("high"), "must be a number from 0 to 1");
     }
 }

@@ -13,8 +13,8 @@ use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
-use galmorph_catalog::{length, object_id, probability_columns, shortest, time};
-use galmorph_inference::{Answer, Classifier, Model, decode, header, with_signal};
+use galmorph_catalog::{length, probability_columns, shortest, time};
+use galmorph_inference::{Answer, Classifier, Model, with_signal};
 use galmorph_output::{path_text, readable, visible};
 
 #[derive(Debug, Args)]

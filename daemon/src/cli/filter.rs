@@ -4,16 +4,15 @@ use std::env;
 use std::path::Path;
 
 use clap::{Args, ValueHint};
+use galmorph_catalog::ask::{Request, RequestError, cone, probability, purity, time};
 use galmorph_catalog::columns::{Column, classified_columns, rejected_columns};
 use galmorph_catalog::export::{Provenance, Value};
-use galmorph_catalog::{Cone, Filter, Order, Query, Reader};
-use galmorph_cutout::{Flag, ModelCard, Morphology};
+use galmorph_catalog::{Cone, Filter, Query, Reader};
+use galmorph_cutout::{Flag, Morphology};
 use jiff::Timestamp;
 
-use super::args::{flag, label, probability, purity, unknown};
+use super::args::{flag, label};
 use super::matching::{MatchArguments, Matching};
-use super::sky::cone;
-use super::when::time;
 use crate::failure::Failure;
 
 /// SQLite counts rows in 63 bits.
@@ -153,124 +152,65 @@ impl Question {
 impl FilterArguments {
     /// Whether a flag was given that says which rows.
     pub(super) fn is_default(&self) -> bool {
-        self.filter()
-            .is_ok_and(|filter| filter == Filter::default())
-            && self.purity.is_none()
-            && self.novelty.is_none()
-            && !self.rejected
-            && !self.matching.is_given()
+        self.request() == Request::default() && !self.rejected && !self.matching.is_given()
     }
 
-    fn filter(&self) -> Result<Filter, Failure> {
-        Ok(Filter {
-            label: self.label,
-            min_confidence: self.min_confidence,
-            max_confidence: self.max_confidence,
-            since: self.since,
-            until: self.until,
-            object_id: self.id.clone(),
-            cone: self.cone,
-            with_position: self.with_position,
-            flags: self.flag.clone(),
-            no_flags: self.no_flag.clone(),
-            reviewed: self.reviewed,
-            model: self.model.clone(),
-            order: self.order()?,
-            limit: self.limit,
-            set: self.set.clone(),
-            // These two need the model's card.
-            least: Vec::new(),
-            novelty: None,
-        })
+    /// Whether the reviewed images are asked for, all of them, and nothing else.
+    pub(super) fn is_reviewed_alone(&self) -> bool {
+        let mut request = Request::default();
+        request.filter.reviewed = true;
+        self.request() == request && !self.rejected && !self.matching.is_given()
     }
 
-    /// What the card of the model says of the rows that are wanted.
-    fn complete(&self, filter: &mut Filter, catalog: &Reader) -> Result<(), Failure> {
-        if self.purity.is_none() && self.novelty.is_none() && self.set.is_empty() {
-            return Ok(());
+    fn request(&self) -> Request {
+        Request {
+            filter: Filter {
+                label: self.label,
+                min_confidence: self.min_confidence,
+                max_confidence: self.max_confidence,
+                since: self.since,
+                until: self.until,
+                object_id: self.id.clone(),
+                cone: self.cone,
+                with_position: self.with_position,
+                flags: self.flag.clone(),
+                no_flags: self.no_flag.clone(),
+                reviewed: self.reviewed,
+                model: self.model.clone(),
+                limit: self.limit,
+                set: self.set.clone(),
+                ..Filter::default()
+            },
+            purity: self.purity,
+            novelty: self.novelty.clone(),
+            sort: self.sort.clone(),
         }
-        let card = catalog.card(self.model.as_deref())?;
-        let card: Option<ModelCard> = card
-            .map(|card| serde_json::from_str(&card))
-            .transpose()
-            .map_err(|error| {
-                let fault = format!("the model's card in the catalog can't be read: {error}");
-                Failure::Usage(fault)
-            })?;
-        let lacks = |what: &str| Failure::Usage(format!("the model in use says nothing of {what}"));
-        if let Some((class, wanted)) = self.purity {
-            let purity = card.as_ref().and_then(|card| card.purity.as_ref());
-            let purity = purity.ok_or_else(|| lacks("the purity of samples (--purity)"))?;
-            let level = purity.level(class, wanted).ok_or_else(|| {
-                Failure::Usage(format!(
-                    "the model reaches no purity of {wanted} for {class}"
-                ))
-            })?;
-            filter.least.push((class, level.threshold));
-        }
-        if !self.set.is_empty() && card.as_ref().is_none_or(|card| card.conformal.is_none()) {
-            return Err(lacks("sets of classes (--set)"));
-        }
-        if let Some(text) = &self.novelty {
-            let novelty = card.as_ref().and_then(|card| card.novelty.as_ref());
-            let novelty = novelty.ok_or_else(|| lacks("how novel images are (--novelty)"))?;
-            let least = match &**text {
-                "limit" => Some(novelty.threshold),
-                number => number.parse().ok(),
-            };
-            filter.novelty = Some(
-                least
-                    .ok_or_else(|| Failure::Usage("--novelty must be a number or limit".into()))?,
-            );
-        }
-        Ok(())
     }
 
-    fn order(&self) -> Result<Option<Order>, Failure> {
-        let Some(text) = &self.sort else {
-            return Ok(None);
-        };
-        let (name, descending) = match text.strip_prefix('-') {
-            Some(name) => (name, true),
-            None => (&**text, false),
-        };
+    /// Opens a catalog to ask it for these rows.
+    pub(super) fn open(&self, path: &Path) -> Result<Question, Failure> {
+        let request = self.request();
         let columns = if self.rejected {
             rejected_columns()
         } else {
             classified_columns()
         };
-        let known: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
-        if !known.contains(&name) {
-            return Err(Failure::Usage(unknown("column", name, &known)));
-        }
-        Ok(Some(Order {
-            column: name.to_owned(),
-            descending,
-        }))
-    }
-
-    /// Opens a catalog to ask it for these rows.
-    pub(super) fn open(&self, path: &Path) -> Result<Question, Failure> {
-        let mut filter = self.filter()?;
         let matching = self.matching.open()?;
-        let of_any_version = Filter {
-            label: filter.label,
-            min_confidence: filter.min_confidence,
-            max_confidence: filter.max_confidence,
-            limit: filter.limit,
-            ..Filter::default()
-        };
+        let order = request.order(&columns).map_err(Failure::Usage)?;
         // Earlier versions lack columns, and write times in another way.
-        let needs_card = self.purity.is_some() || self.novelty.is_some();
-        let catalog = if filter == of_any_version && !needs_card && matching.is_none() {
+        let catalog = if request.is_of_any_version() && order.is_none() && matching.is_none() {
             Reader::open(path)?
         } else {
             Reader::open_current(path)?
         };
-        if let Some(name) = &filter.model {
-            require_model(&catalog, name)?;
+        if self.rejected {
+            let query = Query::rejected(&catalog, order.as_ref(), self.limit)?;
+            return Ok(Question::new(catalog, query));
         }
-        self.complete(&mut filter, &catalog)?;
+        let filter = request.resolve(&catalog).map_err(|error| match error {
+            RequestError::Catalog(error) => Failure::from(error),
+            RequestError::Fault(fault) => Failure::Usage(fault),
+        })?;
         if let Some(matching) = matching {
             return Ok(Question {
                 catalog,
@@ -278,21 +218,8 @@ impl FilterArguments {
                 rows: Rows::Matched(Box::new(matching), Box::new(filter)),
             });
         }
-        let query = if self.rejected {
-            Query::rejected(&catalog, filter.order.as_ref(), filter.limit)?
-        } else {
-            Query::classified(&catalog, &filter)?
-        };
+        let query = Query::classified(&catalog, &filter)?;
         Ok(Question::new(catalog, query))
-    }
-}
-
-fn require_model(catalog: &Reader, name: &str) -> Result<(), Failure> {
-    let known = catalog.model_names()?;
-    if known.iter().any(|known| known == name) {
-        Ok(())
-    } else {
-        Err(Failure::Usage(unknown("model", name, &known)))
     }
 }
 
@@ -327,6 +254,22 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The page's addresses have them.
+    #[test]
+    fn requests_have_the_names_of_the_flags() {
+        let command = FilterArguments::augment_args(clap::Command::new("query"));
+        let flags = command.get_arguments().filter_map(clap::Arg::get_long);
+        let mut flags: Vec<&str> = flags
+            .filter(|name| {
+                !name.starts_with("match") && !["limit", "radius", "rejected"].contains(name)
+            })
+            .collect();
+        let mut names = Request::NAMES;
+        flags.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(flags, names);
+    }
 
     #[test]
     fn a_command_can_be_given_to_a_shell_again() {

@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use galmorph_catalog::ask::separation;
 use galmorph_catalog::columns::{Column, classified_columns};
 use galmorph_catalog::export::Value;
 use galmorph_catalog::{Filter, Nearest, Reader};
 use galmorph_output::readable;
 use galmorph_table::Table;
 
-use super::sky::separation;
 use crate::failure::Failure;
 use crate::identity::sky::Sky;
 

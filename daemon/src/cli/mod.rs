@@ -21,12 +21,10 @@ mod npy;
 mod query;
 mod retry;
 mod rows;
-mod sky;
 mod status;
 mod summary;
 mod views;
 mod watch;
-mod when;
 
 use std::io::ErrorKind;
 

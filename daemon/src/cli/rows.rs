@@ -8,12 +8,12 @@ use std::io::{self, BufWriter, IsTerminal as _};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
+use galmorph_catalog::ask::unknown;
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{Export, Fit, Format, Provenance, Value, fitted_table};
 use rustix::termios::tcgetwinsize;
 
 use super::Outcome;
-use super::args::unknown;
 use crate::failure::Failure;
 use galmorph_output::path_text;
 

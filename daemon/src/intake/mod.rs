@@ -29,7 +29,6 @@ mod band_set;
 mod decide;
 mod delay;
 mod departures;
-mod exclusion;
 mod moving;
 mod new_folders;
 mod notify;

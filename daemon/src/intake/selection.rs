@@ -7,12 +7,13 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use galmorph_catalog::{CatalogError, FileStatus, Reader, RequiredModel, RequiredPicture, Watched};
+use galmorph_catalog::{
+    CatalogError, Exclusion, FileStatus, Reader, RequiredModel, RequiredPicture, Watched,
+};
 use galmorph_cutout::{FramingSettings, Rendering, name_and_extension};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::exclusion::Exclusion;
 use crate::config::{After, Folder, WatchSettings};
 use crate::file::{Seen, file_status};
 

@@ -12,7 +12,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use crossbeam::channel::{Receiver, SendError, Sender};
-use galmorph_cutout::{Identity, Limits, Preprocessing, RejectReason, Rendering};
+use galmorph_cutout::{Identity, Limits, Preprocessing, RejectReason};
 
 use super::content::Content;
 use super::pending::{Pending, Wanted};

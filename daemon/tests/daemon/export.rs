@@ -107,3 +107,42 @@ fn the_documentation_has_every_column() {
         assert!(page.contains(&line), "{line}");
     }
 }
+
+#[test]
+fn labels_are_what_reviewers_agree_on() {
+    let dir = with_catalog();
+    let catalog = rusqlite::Connection::open(dir.path("galmorph.sqlite")).unwrap();
+    let say = |file: &str, reviewer: &str, label: Option<&str>| {
+        let statement = "INSERT INTO review (digest, reviewer, label, reviewed)
+             SELECT digest, ?2, ?3, 0 FROM cutout WHERE path LIKE '%/' || ?1";
+        let said = catalog.execute(statement, (file, reviewer, label)).unwrap();
+        assert_eq!(said, 1);
+    };
+    say("0.jpg", "Ana", Some("cigar"));
+    say("0.jpg", "Bo", Some("cigar"));
+    say("1.jpg", "Ana", Some("spiral"));
+    say("1.jpg", "Bo", Some("none"));
+    say("2.jpg", "Ana", Some("round"));
+    say("2.jpg", "Ana", Some("edge_on"));
+    let labels = |more: &[&str]| {
+        let all = [&["export", "labels.csv", "--format", "labels"], more].concat();
+        dir.run(&all)
+    };
+    let ran = labels(&["--reviewed"]).exits(0);
+    assert!(
+        ran.stdout.contains("2 galaxies; left out: 1 on which"),
+        "{}",
+        ran.stdout
+    );
+    let written = fs::read_to_string(dir.path("labels.csv")).unwrap();
+    assert_eq!(
+        written,
+        "GalaxyID,label,split\n0,cigar,train\n2,edge_on,train\n"
+    );
+    labels(&[]).exits(2).says_in_one_line(&["--reviewed"]);
+    labels(&["--reviewed", "--label", "spiral"]).exits(2);
+    // What was there is not replaced by accident, here as elsewhere.
+    labels(&["--reviewed"])
+        .exits(2)
+        .says_in_one_line(&["--force"]);
+}

@@ -56,6 +56,7 @@ pub fn entry(number: u32) -> Entry {
             position: position.map(|at| (at, PositionSource::Manifest)),
             radius: None,
         },
+        parts: Vec::new(),
         attempts: 1,
         first_seen: Timestamp::now(),
         verdict: if number % 97 == 13 {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 const FORMS: &str = "must be a time such as 2026-11-27, 2026-11-27T03:04:05Z, today, yesterday, 90m, 12h or 7d (ago); all in UTC";
 
 /// Reads a time. All are UTC, unless they name an offset.
-pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+pub fn time(text: &str) -> Result<Timestamp, String> {
     parse(text.trim(), Timestamp::now()).ok_or_else(|| FORMS.to_owned())
 }
 

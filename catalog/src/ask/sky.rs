@@ -1,9 +1,9 @@
 //! Positions and angles as astronomers write them: `185.73,15.82,2'` or `12:22:55.2,+15:49:12,30"`.
 
-use galmorph_catalog::Cone;
+use crate::Cone;
 
 /// Reads `RA,DEC,RADIUS`.
-pub(super) fn cone(text: &str) -> Result<Cone, String> {
+pub fn cone(text: &str) -> Result<Cone, String> {
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
     let [ra, dec, radius] = parts[..] else {
         return Err(
@@ -46,7 +46,7 @@ fn declination(text: &str) -> Result<f64, String> {
 }
 
 /// Reads how far a match may be away: arcsec, or with its unit. In degrees.
-pub(super) fn separation(text: &str) -> Result<f64, String> {
+pub fn separation(text: &str) -> Result<f64, String> {
     let is_plain = text.parse::<f64>().is_ok();
     let angle = angle(text).map(|angle| if is_plain { angle / 3600.0 } else { angle });
     angle
@@ -55,7 +55,7 @@ pub(super) fn separation(text: &str) -> Result<f64, String> {
 }
 
 /// An angle in degrees: `0.1`, `0.1deg`, `5'`, `5arcmin`, `30"` or `30arcsec`.
-pub(super) fn angle(text: &str) -> Option<f64> {
+fn angle(text: &str) -> Option<f64> {
     for (unit, degrees) in [
         ("arcsec", 1.0 / 3600.0),
         ("\"", 1.0 / 3600.0),

@@ -7,19 +7,20 @@ use std::sync::Arc;
 
 /// Names, in which a `*` stands for any characters. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Exclusion {
+pub struct Exclusion {
     patterns: Arc<[String]>,
 }
 
 impl Exclusion {
-    pub(super) fn new(patterns: &[String]) -> Self {
+    /// What these patterns leave alone.
+    pub fn new(patterns: &[String]) -> Self {
         Self {
             patterns: patterns.into(),
         }
     }
 
     /// Whether this name is one of them, in upper or lower case.
-    pub(super) fn includes(&self, name: &OsStr) -> bool {
+    pub fn includes(&self, name: &OsStr) -> bool {
         let mut patterns = self.patterns.iter();
         patterns.any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
     }

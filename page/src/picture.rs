@@ -1,0 +1,388 @@
+//! A row to a picture.
+//!
+//! No path comes from a request: a row's number does, and the row says where its file is. The file is shown only if it
+//! lies in a folder that is watched, and still is the one that was classified: by its size and time, and by its content.
+//! It is decoded by `cutout/`, within the limits of the last `galmorph watch`, and encoded anew.
+
+mod cache;
+
+use std::fs::{self, File};
+use std::io::{Cursor, Read as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+
+use blake3::Hash;
+use galmorph_catalog::{FileRow, Reader, Stamp, Watched};
+use galmorph_cutout::{
+    Frame, Limits, ModelCard, Preprocessing, Rendering, Stretch, decode_rendered,
+};
+use galmorph_output::text_path;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops;
+use image::{ImageFormat, RgbImage};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use crate::catalog::AskError;
+pub(crate) use cache::Cache;
+
+/// The side of a thumbnail, in pixels.
+const THUMBNAIL: u32 = 224;
+/// The largest side of an image, in pixels: larger ones are shown smaller.
+const LARGEST: u32 = 1280;
+/// How large a pixel of a view is in the picture of the views, in pixels.
+const ZOOM: u32 = 3;
+
+/// What is shown of a galaxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What lies in the frame, small.
+    Thumbnail,
+    /// The whole image.
+    Image,
+    /// The views that the network saw.
+    Views,
+}
+
+/// Why a galaxy is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotShown {
+    /// There is no such row.
+    NoRow,
+    /// Its file is not there.
+    Gone,
+    /// Its file is another one by now.
+    Changed,
+    /// It lies in no folder that is watched.
+    NotWatched,
+    /// Nobody may read it, or the disk fails.
+    Unreadable,
+    /// It can't be decoded as it was.
+    Undecodable,
+}
+
+impl NotShown {
+    /// In a few words, for the place of the picture.
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Self::NoRow => "no such galaxy",
+            Self::Gone => "the file is gone",
+            Self::Changed => "the file has changed",
+            Self::NotWatched => "not in a watched folder",
+            Self::Unreadable => "the file can't be read",
+            Self::Undecodable => "the file can't be decoded",
+        }
+    }
+}
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PictureError {
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error("{}", .0.why())]
+    NotShown(NotShown),
+}
+
+impl From<NotShown> for PictureError {
+    fn from(why: NotShown) -> Self {
+        Self::NotShown(why)
+    }
+}
+
+/// A file that may be shown: still the row's, in a watched folder.
+pub(crate) struct Shown {
+    row: FileRow,
+    digest: Hash,
+    file: File,
+    limits: Limits,
+    preprocessing: Preprocessing,
+}
+
+/// A picture as bytes of its own.
+pub(crate) struct Picture {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) media_type: &'static str,
+}
+
+impl Shown {
+    /// Looks whether the galaxy of a row may be shown. No pixel is read.
+    pub(crate) fn of(catalog: &Reader, id: i64) -> Result<Self, PictureError> {
+        let ask = |error| PictureError::Ask(AskError::Catalog(error));
+        let row = catalog
+            .classified(id)
+            .map_err(ask)?
+            .ok_or(NotShown::NoRow)?;
+        let digest = row.digest.ok_or(NotShown::NoRow)?;
+        let watch = catalog.watch().map_err(ask)?.ok_or(NotShown::NotWatched)?;
+        let limits = catalog.limits().map_err(ask)?.unwrap_or_default();
+        let path = text_path(row.text("path").unwrap_or_default());
+        let file = open(&path, &watch.watched)?;
+        check_stamp(&file, row.stamp)?;
+        let card = catalog.card(row.text("model")).map_err(ask)?;
+        let card: Option<ModelCard> = card.and_then(|card| serde_json::from_str(&card).ok());
+        Ok(Self {
+            preprocessing: card.map_or_else(Preprocessing::default, |card| card.preprocessing),
+            row,
+            digest,
+            file,
+            limits,
+        })
+    }
+
+    /// A word that is another one for every other picture.
+    pub(crate) fn tag(&self, kind: Kind) -> String {
+        let said = format!(
+            "{} {} {kind:?} {:?} {:?} {THUMBNAIL} {LARGEST} {ZOOM} {:?}",
+            env!("CARGO_PKG_VERSION"),
+            self.digest,
+            self.row.rendering,
+            self.frame(),
+            if kind == Kind::Views {
+                Some(&self.preprocessing)
+            } else {
+                None
+            },
+        );
+        blake3::hash(said.as_bytes()).to_hex()[..32].to_owned()
+    }
+
+    /// Where the network looked.
+    fn frame(&self) -> Option<Frame> {
+        let number = |column: &str| self.row.number(column);
+        Some(Frame {
+            framing: self.row.text("framing")?.parse().ok()?,
+            x: number("frame_x")?,
+            y: number("frame_y")?,
+            side: number("frame_side")?,
+        })
+    }
+
+    /// Draws it.
+    pub(crate) fn draw(&mut self, kind: Kind) -> Result<Picture, PictureError> {
+        let bytes = self.read()?;
+        let rendering = rendering_of(&self.row);
+        let image = decode_rendered(&bytes, &self.limits, u32::MAX, &rendering)
+            .map_err(|_| NotShown::Undecodable)?;
+        drop(bytes);
+        let frame = self.frame();
+        Ok(match kind {
+            Kind::Thumbnail => {
+                let image = image.to_rgb8();
+                let part = part_of(frame.as_ref(), image.dimensions());
+                let cut = imageops::crop_imm(&image, part.0, part.1, part.2, part.3).to_image();
+                jpeg(&shrunk(cut, THUMBNAIL), 85)
+            }
+            Kind::Image => jpeg(&shrunk(image.to_rgb8(), LARGEST), 92),
+            Kind::Views => {
+                let frame = frame.ok_or(NotShown::Undecodable)?;
+                png(&self.preprocessing.framed_picture(&image, &frame, ZOOM))
+            }
+        })
+    }
+
+    /// The content, if it is the row's.
+    fn read(&mut self) -> Result<Vec<u8>, NotShown> {
+        let length = self.row.stamp.bytes;
+        self.limits
+            .check_bytes(length)
+            .map_err(|_| NotShown::Undecodable)?;
+        let mut bytes = Vec::with_capacity(length as usize);
+        // One byte more than there should be: a file that grows is noticed.
+        (&self.file)
+            .take(length + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|_| NotShown::Unreadable)?;
+        check_stamp(&self.file, self.row.stamp)?;
+        if bytes.len() as u64 == length && blake3::hash(&bytes) == self.digest {
+            Ok(bytes)
+        } else {
+            Err(NotShown::Changed)
+        }
+    }
+}
+
+fn check_stamp(file: &File, stamp: Stamp) -> Result<(), NotShown> {
+    let metadata = file.metadata().map_err(|_| NotShown::Unreadable)?;
+    if !metadata.is_file() {
+        return Err(NotShown::Gone);
+    }
+    if Stamp::of(&metadata) == stamp {
+        Ok(())
+    } else {
+        Err(NotShown::Changed)
+    }
+}
+
+/// Opens a file in a watched folder. A FIFO without a writer is not waited for; a link in the place of the file, and one
+/// on the way that leads out of the folders, are not followed.
+fn open(path: &Path, watched: &Watched) -> Result<File, NotShown> {
+    let is_inside = |path: &Path| {
+        let mut folders = watched.folders.iter();
+        folders.any(|folder| path.starts_with(&folder.path))
+    };
+    if !is_inside(path) {
+        return Err(NotShown::NotWatched);
+    }
+    let links = if watched.follow_links {
+        OFlags::empty()
+    } else {
+        OFlags::NOFOLLOW
+    };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = openat(CWD, path, flags | links, Mode::empty()).map_err(|error| match error {
+        Errno::NOENT | Errno::NOTDIR => NotShown::Gone,
+        // A link, or a socket, where a file was.
+        Errno::LOOP | Errno::NXIO => NotShown::Changed,
+        _ => NotShown::Unreadable,
+    })?;
+    let file = File::from(file);
+    // The true name of the file that was opened: a folder on the way may be a link.
+    let opened = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let opened: PathBuf = opened.map_err(|_| NotShown::Unreadable)?;
+    if is_inside(&opened) {
+        Ok(file)
+    } else {
+        Err(NotShown::NotWatched)
+    }
+}
+
+/// How a FITS image was rendered, as far as the row says it: the stretch, and the lists of bands and colours.
+fn rendering_of(row: &FileRow) -> Rendering {
+    let stretch = row
+        .text("stretch")
+        .and_then(|text| text.parse::<Stretch>().ok());
+    let parts = row
+        .rendering
+        .as_deref()
+        .unwrap_or_default()
+        .split("; ")
+        .skip(1);
+    let mut rendering = Rendering {
+        stretch,
+        ..Rendering::DEFAULT
+    };
+    let mut is_configured = false;
+    for part in parts {
+        is_configured = true;
+        let list = |text: &str| text.split(',').map(str::to_owned).collect();
+        if let Some(bands) = part.strip_prefix("bands ") {
+            rendering.bands = list(bands);
+        } else if let Some(colours) = part.strip_prefix("colours ") {
+            rendering.colours = list(colours);
+        }
+    }
+    if is_configured {
+        rendering
+    } else {
+        // What a file says of itself decides, as it did.
+        Rendering::DEFAULT
+    }
+}
+
+/// The part of an image that lies in the frame: its first column and row, its width and height. All of it where the frame
+/// is unknown.
+fn part_of(frame: Option<&Frame>, (width, height): (u32, u32)) -> (u32, u32, u32, u32) {
+    let whole = (0, 0, width, height);
+    let Some(frame) = frame else { return whole };
+    let along = |middle: f64, length: u32| {
+        let first = (middle - frame.side / 2.0)
+            .round()
+            .clamp(0.0, f64::from(length));
+        let last = (middle + frame.side / 2.0)
+            .round()
+            .clamp(0.0, f64::from(length));
+        (first as u32, (last - first) as u32)
+    };
+    let ((left, columns), (top, rows)) = (along(frame.x, width), along(frame.y, height));
+    if columns == 0 || rows == 0 {
+        return whole;
+    }
+    (left, top, columns, rows)
+}
+
+/// The image at this side at most.
+fn shrunk(image: RgbImage, most: u32) -> RgbImage {
+    let (width, height) = image.dimensions();
+    let longest = width.max(height);
+    if longest <= most {
+        return image;
+    }
+    let side = |length: u32| {
+        let side = f64::from(length) * f64::from(most) / f64::from(longest);
+        (side.round() as u32).max(1)
+    };
+    // Each pixel is the average of those that it covers: as good as a filter at these ratios, and far quicker.
+    imageops::thumbnail(&image, side(width), side(height))
+}
+
+fn jpeg(image: &RgbImage, quality: u8) -> Picture {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode_image(image)
+        .expect("a picture in memory is written to memory");
+    Picture {
+        bytes,
+        media_type: "image/jpeg",
+    }
+}
+
+fn png(image: &RgbImage) -> Picture {
+    let mut bytes = Cursor::new(Vec::new());
+    image
+        .write_to(&mut bytes, ImageFormat::Png)
+        .expect("a picture in memory is written to memory");
+    Picture {
+        bytes: bytes.into_inner(),
+        media_type: "image/png",
+    }
+}
+
+/// Says in the place of a picture why there is none.
+pub(crate) fn placeholder(why: NotShown) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 224 224\" width=\"224\" height=\"224\">\
+         <rect width=\"224\" height=\"224\" fill=\"#23272f\"/>\
+         <circle cx=\"112\" cy=\"92\" r=\"30\" fill=\"none\" stroke=\"#8b95a5\" stroke-width=\"2\"/>\
+         <path d=\"M91 113 133 71\" stroke=\"#8b95a5\" stroke-width=\"2\"/>\
+         <text x=\"112\" y=\"154\" fill=\"#c3cad6\" font-family=\"sans-serif\" font-size=\"15\" \
+         text-anchor=\"middle\">{}</text></svg>",
+        why.why().replace('\'', "&#39;")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use galmorph_cutout::Framing;
+
+    #[test]
+    fn a_thumbnail_shows_what_lies_in_the_frame_and_in_the_image() {
+        let part_in = |x, y, side, size| {
+            let framing = Framing::Measured;
+            part_of(
+                Some(&Frame {
+                    framing,
+                    x,
+                    y,
+                    side,
+                }),
+                size,
+            )
+        };
+        assert_eq!(part_in(50.0, 60.0, 40.0, (100, 100)), (30, 40, 40, 40));
+        assert_eq!(part_in(10.0, 60.0, 40.0, (100, 70)), (0, 40, 30, 30));
+        assert_eq!(part_in(50.0, 50.0, 400.0, (100, 70)), (0, 0, 100, 70));
+        assert_eq!(part_in(900.0, 50.0, 40.0, (100, 70)), (0, 0, 100, 70));
+        assert_eq!(part_in(f64::NAN, 50.0, 40.0, (100, 70)), (0, 0, 100, 70));
+        assert_eq!(part_of(None, (100, 70)), (0, 0, 100, 70));
+    }
+
+    #[test]
+    fn an_image_is_made_smaller_and_never_larger() {
+        let sides = |width, height| shrunk(RgbImage::new(width, height), 100).dimensions();
+        assert_eq!(sides(50, 20), (50, 20));
+        assert_eq!(sides(200, 100), (100, 50));
+        assert_eq!(sides(8000, 16), (100, 1));
+    }
+}
