@@ -55,7 +55,7 @@ pub fn file_columns() -> Vec<String> {
     columns
 }
 
-/// The columns of [`Reader::other_answers_from`], in their order.
+/// The columns of [`Reader::other_answers_between`], in their order.
 pub fn other_answer_columns() -> Vec<String> {
     let mut columns = vec!["digest".to_owned()];
     columns.extend(answer_columns());

@@ -29,7 +29,7 @@ pub struct Entry {
     pub digest: Option<Hash>,
     /// Width and height in pixels, of an image that could be decoded.
     pub dimensions: Option<(u32, u32)>,
-    /// How it is to be shown to the network: the key of a plan, and behind a [`SEPARATOR`] how FITS images are
+    /// How it is to be shown to the network: the key of a plan, and behind a semicolon how FITS images are
     /// rendered, unless that is chosen by the file; `None` for a file that was rejected before that
     /// was known. Of one content and one model, there is one answer for each.
     pub rendering: Option<String>,

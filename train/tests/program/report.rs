@@ -206,7 +206,7 @@ fn a_report_is_one_page_that_stands_alone_in_a_browser() {
     let found = String::from_utf8(output.stdout).unwrap();
     print!("{found}");
     // Summary, two networks, one model, the galaxies, the mistakes.
-    let whole = found.contains("\"sections\":6,\"drawings\":15,");
+    let whole = found.contains("\"sections\":6,\"drawings\":17,");
     assert!(found.starts_with("skipped") || whole, "{found}");
 }
 
