@@ -23,7 +23,7 @@ import numpy as np
 import pandas
 import pyarrow.parquet
 from astropy import units
-from astropy.coordinates import SkyCoord, match_coordinates_sky
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.io.votable import parse, validate
 from astropy.io.votable.ucd import check_ucd
@@ -200,8 +200,8 @@ def check_match(scratch):
     table.write(Path(scratch, "others.csv"))
     found = Path(scratch, "matches.csv")
     galmorph("--quiet", "export", found, "--match", f"{scratch}/others.csv", "--radius", "8", "--catalog", catalog)
-    nearest, distance, _ = match_coordinates_sky(other, SkyCoord(ra, dec, unit="deg"))
-    distance = distance.arcsec
+    distances = other[:, None].separation(SkyCoord(ra, dec, unit="deg")[None, :]).arcsec
+    nearest, distance = distances.argmin(axis=1), distances.min(axis=1)
     expected = {at: (nearest[at], distance[at]) for at in range(2000) if distance[at] <= 8}
     with found.open(newline="") as file:
         ours = {int(row["match_id"]): (int(row["object_id"]), float(row["separation"])) for row in csv.DictReader(file)}
