@@ -1,6 +1,7 @@
 mod identity;
 mod migration;
 mod operations;
+mod plans;
 mod presence;
 mod questions;
 mod review;
@@ -440,81 +441,4 @@ fn a_newer_catalog_and_foreign_files_are_refused() {
     let nothing = Fixture::new();
     let error = Reader::open(&nothing.path()).unwrap_err().to_string();
     assert!(error.starts_with("no catalog '"), "{error}");
-}
-
-#[test]
-fn a_query_filters_and_keeps_the_order_of_paths() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer("m");
-    writer
-        .record(&[
-            entry("/b", "d1", classified(ANSWER)),
-            entry("/a", "d2", classified([0.9, 0.1, 0.0, 0.0, 0.0])),
-            entry("/c", "d3", classified([0.6, 0.4, 0.0, 0.0, 0.0])),
-        ])
-        .unwrap();
-    let reader = Reader::open(&fixture.path()).unwrap();
-    let paths = |filter: &Filter| {
-        let mut paths = Vec::new();
-        let row = |values: Vec<crate::export::Value>| -> Result<(), CatalogError> {
-            paths.push(values[0].to_string());
-            Ok(())
-        };
-        let query = Query::classified(&reader, filter).unwrap();
-        reader.run(&query, row).unwrap();
-        paths
-    };
-    let all = Filter::default();
-    assert_eq!(paths(&all), ["/a", "/b", "/c"]);
-    assert_eq!(
-        paths(&Filter {
-            limit: Some(2),
-            ..all.clone()
-        }),
-        ["/a", "/b"]
-    );
-    let round = Filter {
-        label: Some(Morphology::Round),
-        ..all.clone()
-    };
-    assert_eq!(paths(&round), ["/a", "/c"]);
-    assert_eq!(
-        paths(&Filter {
-            min_confidence: Some(0.7),
-            ..round
-        }),
-        ["/a"]
-    );
-    let of = |model: &str| Filter {
-        model: Some(model.into()),
-        ..all.clone()
-    };
-    assert!(paths(&of("x")).is_empty());
-    drop(writer);
-
-    // A later model's answers don't hide those of the one that is asked for.
-    let mut later = fixture.writer("later");
-    later
-        .record(&[entry("/a", "d2", classified(ANSWER))])
-        .unwrap();
-    assert_eq!(paths(&of("m")), ["/a", "/b", "/c"]);
-    assert_eq!(paths(&of("later")), ["/a"]);
-    let round = |model| Filter {
-        label: Some(Morphology::Round),
-        ..of(model)
-    };
-    assert_eq!(paths(&round("m")), ["/a", "/c"]);
-    assert!(paths(&round("later")).is_empty());
-    assert_eq!(reader.model_names().unwrap(), ["later", "m"]);
-}
-
-#[test]
-fn a_query_has_the_columns_of_the_view() {
-    let fixture = Fixture::new();
-    drop(fixture.writer("m"));
-    let view = "SELECT group_concat(name, ' ') FROM pragma_table_info('catalog')";
-    let reader = Reader::open(&fixture.path()).unwrap();
-    let query = Query::classified(&reader, &Filter::default()).unwrap();
-    let names: Vec<&str> = query.columns().iter().map(|column| &*column.name).collect();
-    assert_eq!(fixture.ask::<String>(view), names.join(" "));
 }

@@ -6,7 +6,7 @@ use crate::{Cone, Order, SqlError};
 use galmorph_cutout::Flag;
 
 /// A catalog of six files, a minute apart, with positions and flags.
-fn sky() -> Fixture {
+pub(super) fn sky() -> Fixture {
     let fixture = Fixture::new();
     let mut writer = fixture.writer("m");
     for (number, confidence) in [0.9_f32, 0.5, 0.7, 0.6, 0.8, 0.95].into_iter().enumerate() {
@@ -65,7 +65,7 @@ fn leaves(fixture: &Fixture, filter: Filter, expected: &str) {
     assert_eq!(paths(fixture, &of_a_model), expected, "{of_a_model:?}");
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -206,168 +206,6 @@ fn rows_come_in_the_order_that_is_asked_for() {
     }
 }
 
-/// Whatever is asked, an index finds it: nothing reads every row to find a few, and nothing sorts many.
-#[test]
-fn an_index_serves_every_common_question() {
-    let fixture = sky();
-    let connection = Connection::open(fixture.path()).unwrap();
-    for (question, index) in [
-        (
-            "SELECT label, count(*) FROM catalog GROUP BY label",
-            "COVERING INDEX cutout_label",
-        ),
-        (
-            "SELECT label, count(*), avg(confidence) FROM catalog GROUP BY label",
-            "COVERING INDEX cutout_label",
-        ),
-        (
-            "SELECT model, label, count(*) FROM catalog GROUP BY 1, 2",
-            "COVERING INDEX cutout_label",
-        ),
-        (
-            "SELECT * FROM catalog ORDER BY classified_at DESC LIMIT 5",
-            "INDEX cutout_time",
-        ),
-        (
-            "SELECT * FROM catalog WHERE classified_at > datetime('now', '-1 day')",
-            "INDEX cutout_time (<expr>>?)",
-        ),
-        (
-            "SELECT * FROM catalog ORDER BY confidence LIMIT 5",
-            "INDEX cutout_confidence",
-        ),
-        (
-            "SELECT * FROM catalog WHERE label = 'spiral' ORDER BY confidence DESC LIMIT 5",
-            "INDEX cutout_label (label=?)",
-        ),
-        (
-            "SELECT * FROM catalog WHERE label = 'spiral' ORDER BY classified_at DESC LIMIT 5",
-            "INDEX cutout_label_time (label=?)",
-        ),
-        (
-            "SELECT * FROM catalog WHERE label = 'spiral' AND classified_at > datetime('now', '-1 day')",
-            "INDEX cutout_label_time (label=? AND <expr>>?)",
-        ),
-        (
-            "SELECT * FROM catalog WHERE object_id = '1'",
-            "INDEX cutout_object (object_id=?)",
-        ),
-        (
-            "SELECT * FROM catalog WHERE path = '/1'",
-            "INDEX cutout_path (path=?)",
-        ),
-        (
-            "SELECT * FROM catalog WHERE healpix BETWEEN 1 AND 2",
-            "INDEX cutout_healpix (healpix>? AND healpix<?)",
-        ),
-        (
-            "SELECT * FROM catalog WHERE flags > '' AND instr(flags, 'padded')",
-            "INDEX cutout_flags",
-        ),
-        (
-            "SELECT reason, count(*) FROM rejected GROUP BY reason",
-            "COVERING INDEX cutout_reason",
-        ),
-    ] {
-        let mut statement = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {question}"))
-            .unwrap();
-        let steps = statement
-            .query_map([], |row| row.get::<_, String>(3))
-            .unwrap();
-        let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
-        assert!(plan[0].contains(index), "{question}: {plan:?}");
-        let sorts = plan
-            .iter()
-            .any(|step| step.contains("TEMP B-TREE FOR ORDER"));
-        assert!(!sorts, "{question}: {plan:?}");
-    }
-}
-
-/// A filter that leaves few rows finds them by its index, in whatever order they are wanted.
-#[test]
-fn few_rows_are_found_by_an_index_and_sorted() {
-    let fixture = sky();
-    let reader = Reader::open(&fixture.path()).unwrap();
-    let any = Filter::default;
-    for (filter, index) in [
-        (
-            Filter {
-                object_id: Some("1".into()),
-                ..any()
-            },
-            "cutout_object",
-        ),
-        (
-            Filter {
-                cone: Some(Cone {
-                    ra: 150.1,
-                    dec: 2.2,
-                    radius: 1.0,
-                }),
-                ..any()
-            },
-            "cutout_healpix",
-        ),
-        (
-            Filter {
-                since: Some(at("2023-11-14T22:14:00Z")),
-                ..any()
-            },
-            "cutout_time",
-        ),
-        (
-            Filter {
-                label: Some(Morphology::Spiral),
-                ..any()
-            },
-            "cutout_label",
-        ),
-        (
-            Filter {
-                max_confidence: Some(0.3),
-                ..any()
-            },
-            "cutout_confidence",
-        ),
-        (
-            Filter {
-                flags: vec![Flag::Saturated],
-                ..any()
-            },
-            "cutout_flags",
-        ),
-    ] {
-        for column in ["path", "confidence", "classified_at", "margin"] {
-            let filter = Filter {
-                order: Some(Order {
-                    column: column.into(),
-                    descending: true,
-                }),
-                ..filter.clone()
-            };
-            let query = Query::classified(&reader, &filter).unwrap();
-            let mut statement = (reader.connection)
-                .prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql))
-                .unwrap();
-            let steps = statement
-                .query_map(rusqlite::params_from_iter(&query.values), |row| {
-                    row.get::<_, String>(3)
-                })
-                .unwrap();
-            let plan: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
-            let index = format!("INDEX {index}");
-            assert!(
-                plan.iter().any(|step| step.contains(&index)),
-                "{filter:?}: {plan:?}"
-            );
-            let reads_all =
-                |step: &String| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE");
-            assert!(!plan.iter().any(reads_all), "{filter:?}: {plan:?}");
-        }
-    }
-}
-
 #[test]
 fn a_question_in_sql_reads_and_does_nothing_else() {
     let fixture = sky();
@@ -421,4 +259,81 @@ fn a_question_in_sql_reads_and_does_nothing_else() {
         assert!(error.contains(fault), "{sql}: {error}");
     }
     assert_eq!(fixture.ask::<i64>("SELECT count(*) FROM cutout"), 6);
+}
+
+#[test]
+fn a_query_filters_and_keeps_the_order_of_paths() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    writer
+        .record(&[
+            entry("/b", "d1", classified(ANSWER)),
+            entry("/a", "d2", classified([0.9, 0.1, 0.0, 0.0, 0.0])),
+            entry("/c", "d3", classified([0.6, 0.4, 0.0, 0.0, 0.0])),
+        ])
+        .unwrap();
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let paths = |filter: &Filter| {
+        let mut paths = Vec::new();
+        let row = |values: Vec<crate::export::Value>| -> Result<(), CatalogError> {
+            paths.push(values[0].to_string());
+            Ok(())
+        };
+        let query = Query::classified(&reader, filter).unwrap();
+        reader.run(&query, row).unwrap();
+        paths
+    };
+    let all = Filter::default();
+    assert_eq!(paths(&all), ["/a", "/b", "/c"]);
+    assert_eq!(
+        paths(&Filter {
+            limit: Some(2),
+            ..all.clone()
+        }),
+        ["/a", "/b"]
+    );
+    let round = Filter {
+        label: Some(Morphology::Round),
+        ..all.clone()
+    };
+    assert_eq!(paths(&round), ["/a", "/c"]);
+    assert_eq!(
+        paths(&Filter {
+            min_confidence: Some(0.7),
+            ..round
+        }),
+        ["/a"]
+    );
+    let of = |model: &str| Filter {
+        model: Some(model.into()),
+        ..all.clone()
+    };
+    assert!(paths(&of("x")).is_empty());
+    drop(writer);
+
+    // A later model's answers don't hide those of the one that is asked for.
+    let mut later = fixture.writer("later");
+    later
+        .record(&[entry("/a", "d2", classified(ANSWER))])
+        .unwrap();
+    assert_eq!(paths(&of("m")), ["/a", "/b", "/c"]);
+    assert_eq!(paths(&of("later")), ["/a"]);
+    let round = |model| Filter {
+        label: Some(Morphology::Round),
+        ..of(model)
+    };
+    assert_eq!(paths(&round("m")), ["/a", "/c"]);
+    assert!(paths(&round("later")).is_empty());
+    assert_eq!(reader.model_names().unwrap(), ["later", "m"]);
+}
+
+#[test]
+fn a_query_has_the_columns_of_the_view() {
+    let fixture = Fixture::new();
+    drop(fixture.writer("m"));
+    let view = "SELECT group_concat(name, ' ') FROM pragma_table_info('catalog')";
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let query = Query::classified(&reader, &Filter::default()).unwrap();
+    let names: Vec<&str> = query.columns().iter().map(|column| &*column.name).collect();
+    assert_eq!(fixture.ask::<String>(view), names.join(" "));
 }
