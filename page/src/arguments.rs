@@ -1,12 +1,9 @@
 //! The command line.
 
-use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Parser, ValueHint};
-use galmorph_output::readable;
+use galmorph_output::Endpoint;
 
 use crate::failure::EXIT_CODES;
 
@@ -64,49 +61,6 @@ pub struct Arguments {
     pub force: bool,
 }
 
-/// Where the page is served: on this machine only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `unix:PATH`
-    Unix(PathBuf),
-    /// `ADDRESS:PORT`, of the loopback interface.
-    Tcp(SocketAddr),
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() {
-                Err("'unix:' names no socket".into())
-            } else {
-                Ok(Self::Unix(path.into()))
-            };
-        }
-        let address: SocketAddr = text.parse().map_err(|_| {
-            format!("'{text}' is neither unix:PATH nor an address with a port, as 127.0.0.1:8150")
-        })?;
-        if address.ip().is_loopback() {
-            Ok(Self::Tcp(address))
-        } else {
-            let ip = address.ip();
-            Err(format!(
-                "{ip} can be reached from elsewhere (give 127.0.0.1 or [::1], and put a reverse proxy in front of it)"
-            ))
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(formatter, "unix:{}", readable(path)),
-            Self::Tcp(address) => write!(formatter, "http://{address}"),
-        }
-    }
-}
-
 /// A path that begins with a slash and doesn't end with one; nothing for none.
 fn base_path(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');
@@ -133,24 +87,6 @@ fn host(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_page_is_for_this_machine() {
-        let parse = |text: &str| text.parse::<Endpoint>();
-        assert_eq!(parse("unix:/run/a"), Ok(Endpoint::Unix("/run/a".into())));
-        assert!(parse("127.0.0.1:8150").is_ok() && parse("[::1]:0").is_ok());
-        for text in [
-            "0.0.0.0:80",
-            "[::]:80",
-            "192.0.2.1:80",
-            "",
-            "unix:",
-            "localhost:80",
-            ":80",
-        ] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_base_path_is_one_that_needs_no_quoting() {

@@ -8,7 +8,7 @@
 use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use hyper::{Method, StatusCode};
 
-use crate::Endpoint;
+use galmorph_output::Endpoint;
 
 /// Names under which this machine knows itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];

@@ -38,7 +38,7 @@ mod standalone;
 mod statistics;
 mod views;
 
-pub use arguments::{Arguments, Endpoint};
+pub use arguments::Arguments;
 pub use failure::Failure;
 pub use server::Server;
 

@@ -22,7 +22,8 @@ use crate::picture::{Cache, Kind, NotShown, Picture, PictureError, Shown, placeh
 use crate::problem::{Problem, resolve};
 use crate::selection::{Query, Selection};
 use crate::views::{self, Assets, Frame, OverviewCache};
-use crate::{Arguments, Endpoint, Failure, download};
+use crate::{Arguments, Failure, download};
+use galmorph_output::Endpoint;
 
 /// The galaxies of a page of the gallery.
 pub(crate) const PAGE: usize = 60;

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use super::summary::Summary;
 use super::{Outcome, hint};
-use crate::config::{Endpoint, Setup, WatchArguments};
+use crate::config::{Setup, WatchArguments};
 use crate::failure::{Failure, InternalFault};
 use crate::intake::IntakeOptions;
 use crate::observe::metrics::{Metrics, Server};
@@ -30,6 +30,7 @@ use crate::pipeline::{self, PipelineContext, Report};
 use crate::shutdown::Shutdown;
 use crate::threads::spawn;
 use galmorph_catalog::{CatalogError, LoggedError, ModelInUse, Writer, note_loss};
+use galmorph_output::Endpoint;
 use galmorph_output::readable;
 
 #[derive(Debug, Args)]

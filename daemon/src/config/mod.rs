@@ -21,7 +21,6 @@
 
 mod band_files;
 mod check;
-mod endpoint;
 mod folder;
 mod manifest;
 mod order;
@@ -40,7 +39,7 @@ use galmorph_cutout::{
     BandFiles, EarlyStop, FITS_EXTENSIONS, Framing, Limits, Rendering, Stretch, name_and_extension,
 };
 use galmorph_inference::{Model, Options, Precision};
-use galmorph_output::readable;
+use galmorph_output::{Endpoint, readable};
 
 use crate::failure::Failure;
 use check::{
@@ -50,7 +49,6 @@ use check::{
 use overrides::{flag, image_flag, model_flag};
 
 pub(crate) use band_files::BandPattern;
-pub(crate) use endpoint::Endpoint;
 pub(crate) use folder::{After, Folder};
 #[cfg(test)]
 pub(crate) use manifest::ColumnNames;

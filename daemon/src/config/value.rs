@@ -7,7 +7,7 @@ use galmorph_cutout::{EarlyStop, Stretch, UnknownStretch};
 use galmorph_inference::Precision;
 use toml::Value;
 
-use super::Endpoint;
+use galmorph_output::Endpoint;
 
 /// The longest text that a fault repeats, in characters.
 const LONGEST_SHOWN: usize = 60;

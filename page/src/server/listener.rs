@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::{Endpoint, Failure};
+use crate::Failure;
+use galmorph_output::Endpoint;
 
 pub(super) enum Listener {
     Tcp(TcpListener),

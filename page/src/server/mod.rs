@@ -31,7 +31,8 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::answer::Body;
 use crate::routes::App;
-use crate::{Arguments, Endpoint, Failure};
+use crate::{Arguments, Failure};
+use galmorph_output::Endpoint;
 use listener::{Listener, Stream};
 use stall::{Progress, Watched};
 

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use std::{fs, mem};
 
 use super::{CONTENT_TYPE, Metrics};
-use crate::config::Endpoint;
 use crate::failure::{Failure, InternalFault};
 use crate::threads::cannot_start;
+use galmorph_output::Endpoint;
 
 /// How long a request may take to arrive, and how long to wait after a failed accept.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -55,7 +55,11 @@ impl Server {
                 (bound, start_thread(accept, &is_over, metrics)?)
             }
         };
-        log::info!("metrics at {endpoint}");
+        let path = match endpoint {
+            Endpoint::Unix(_) => "",
+            Endpoint::Tcp(_) => "/metrics",
+        };
+        log::info!("metrics at {endpoint}{path}");
         Ok(Self {
             endpoint,
             is_over,

@@ -1,18 +1,21 @@
-//! Where metrics are served.
+//! Where a program can be asked over HTTP.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use galmorph_output::readable;
+use crate::readable;
 
-/// Where metrics are served: on this machine only, since they have neither encryption nor a password.
+/// Where a program listens: on this machine only, since it has neither encryption nor a password.
+///
+/// Written as `unix:PATH`, or as an address with its port, such as `127.0.0.1:9150`. Shown, an address begins
+/// with `http://`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Endpoint {
+pub enum Endpoint {
     /// `unix:PATH`
     Unix(PathBuf),
-    /// `ADDRESS:PORT`, of the loopback interface.
+    /// `ADDRESS:PORT`, of the loopback interface. Port 0 takes any.
     Tcp(SocketAddr),
 }
 
@@ -35,7 +38,7 @@ impl FromStr for Endpoint {
         } else {
             let ip = address.ip();
             Err(format!(
-                "{ip} can be reached from elsewhere (give 127.0.0.1 or [::1])"
+                "{ip} can be reached from elsewhere (give 127.0.0.1 or [::1], and put a reverse proxy in front of it)"
             ))
         }
     }
@@ -45,7 +48,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(formatter, "unix:{}", readable(path)),
-            Self::Tcp(address) => write!(formatter, "http://{address}/metrics"),
+            Self::Tcp(address) => write!(formatter, "http://{address}"),
         }
     }
 }
@@ -62,11 +65,10 @@ mod tests {
             Endpoint::Unix("/run/a".into())
         );
         assert!(parse("127.0.0.1:9150").is_ok() && parse("[::1]:9150").is_ok());
-        let fault = parse("0.0.0.0:9150").unwrap_err();
-        assert!(
-            fault.contains("0.0.0.0 can be reached from elsewhere"),
-            "{fault}"
-        );
+        for text in ["0.0.0.0:9150", "192.168.1.2:9150", "[::]:9150"] {
+            let fault = parse(text).unwrap_err();
+            assert!(fault.contains("can be reached from elsewhere"), "{fault}");
+        }
         for text in ["", "unix:", "localhost", "127.0.0.1", "/run/a", ":9150"] {
             assert!(parse(text).is_err(), "{text}");
         }
