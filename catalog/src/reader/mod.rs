@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod copy;
+mod file_row;
 mod filter;
 pub(crate) mod freshness;
 mod nearest;
@@ -26,12 +27,13 @@ use crate::file::{open_immutable, sizes};
 use crate::healpix::separation;
 pub use backup::BackupError;
 pub use copy::{CopiedModel, CopiedReview, file_columns, other_answer_columns};
+pub use file_row::{FileRow, OldAnswer};
 pub use filter::{Cone, Filter, Order, Query};
 pub use freshness::{FileState, FileStatus, RequiredModel, RequiredPicture, StaleReason};
 use galmorph_output::{path_text, readable, text_path};
 pub use nearest::Nearest;
 pub use overview::{AnswersOfDay, Overview};
-pub use page::{FileRow, OldAnswer, Page, Place, Turn, Unreviewed};
+pub use page::{Page, Place, Turn, Unreviewed};
 pub use sql::SqlError;
 
 /// A function of its arguments alone.

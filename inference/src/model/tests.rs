@@ -1,0 +1,184 @@
+use super::*;
+use std::io::Write as _;
+use tract_onnx::pb;
+
+fn fault(bytes: &[u8]) -> String {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    Model::load(Some(file.path()), Options::default())
+        .unwrap_err()
+        .to_string()
+}
+
+fn changed(change: impl FnOnce(&mut pb::ModelProto)) -> Vec<u8> {
+    let mut proto = onnx().proto_model_for_read(&mut &*EMBEDDED).unwrap();
+    change(&mut proto);
+    encode(&proto)
+}
+
+fn encode(proto: &pb::ModelProto) -> Vec<u8> {
+    use prost::Message as _;
+    proto.encode_to_vec()
+}
+
+/// The same tensor with nothing but one value in it, if its values are floats.
+fn filled_with(value: f32, tensor: &pb::TensorProto) -> pb::TensorProto {
+    let mut filled = tensor.clone();
+    if tensor.data_type == DataType::Float as i32 {
+        let count = usize::try_from(tensor.dims.iter().product::<i64>()).unwrap();
+        filled.float_data = Vec::new();
+        filled.raw_data = value.to_le_bytes().repeat(count);
+    }
+    filled
+}
+
+#[test]
+fn the_embedded_model_answers_with_probabilities() {
+    let model = Model::load(None, Options::default()).unwrap();
+    let preprocessing = &model.card.preprocessing;
+    let views = vec![0.5; preprocessing.view_count() * preprocessing.view_len()];
+    let answer = model.classifier().classify(&views).unwrap();
+    assert_eq!(answer.novelty, None);
+    let total: f32 = answer.probabilities.values().iter().sum();
+    assert!((total - 1.0).abs() < 1e-5, "{total}");
+}
+
+/// The embedded model, whose card speaks of novelty. With a second output it is the largest probability of
+/// each view.
+fn with_novelty(has_output: bool) -> Vec<u8> {
+    changed(|model| {
+        let properties = &mut model.metadata_props;
+        let card = properties
+            .iter_mut()
+            .find(|p| p.key == ModelCard::METADATA_KEY);
+        let card = &mut card.unwrap().value;
+        let mut json: serde_json::Value = serde_json::from_str(card).unwrap();
+        json["format"] = 2.into();
+        json["novelty"] = serde_json::json!({
+            "threshold": 0.5,
+            "quantiles": [{"fraction": 0.5, "novelty": 0.25}],
+        });
+        *card = json.to_string();
+        if !has_output {
+            return;
+        }
+        let integer = |name: &str, ints: Vec<i64>, i: i64, kind: i32| pb::AttributeProto {
+            name: name.into(),
+            r#type: kind,
+            ints,
+            i,
+            ..pb::AttributeProto::default()
+        };
+        let graph = model.graph.as_mut().unwrap();
+        graph.node.push(pb::NodeProto {
+            name: NOVELTY.into(),
+            op_type: "ReduceMax".into(),
+            input: vec![OUTPUT.into()],
+            output: vec![NOVELTY.into()],
+            attribute: vec![
+                integer("axes", vec![1], 0, 7),
+                integer("keepdims", vec![], 0, 2),
+            ],
+            ..pb::NodeProto::default()
+        });
+        graph.output.push(pb::ValueInfoProto {
+            name: NOVELTY.into(),
+            ..pb::ValueInfoProto::default()
+        });
+    })
+}
+
+#[test]
+fn the_novelty_of_an_image_is_the_mean_over_its_views() {
+    let model = Model::from_bytes(with_novelty(true), Options::default()).unwrap();
+    let preprocessing = &model.card.preprocessing;
+    let (count, len) = (preprocessing.view_count(), preprocessing.view_len());
+    let value = |n: usize| ((n * 7919) % 4801) as f32 / 4801.0 * (n / len) as f32;
+    let views: Vec<f32> = (0..count * len).map(value).collect();
+    let found = model.classifier().classify(&views).unwrap();
+
+    // Each view alone, in all places.
+    let alone = |view: &[f32]| {
+        let answer = model.classifier().classify(&view.repeat(count)).unwrap();
+        let largest = answer.probabilities.confidence();
+        assert!(
+            (answer.novelty.unwrap() - largest).abs() < 1e-6,
+            "{answer:?}"
+        );
+        largest
+    };
+    let sum: f32 = views.chunks(len).map(alone).sum();
+    let novelty = found.novelty.unwrap();
+    assert!((novelty - sum / count as f32).abs() < 1e-5, "{novelty}");
+
+    let plain = Model::load(None, Options::default()).unwrap();
+    let plain = plain.classifier().classify(&views).unwrap();
+    assert_eq!(plain.probabilities, found.probabilities);
+}
+
+#[test]
+fn a_card_that_speaks_of_novelty_needs_the_output() {
+    assert!(fault(&with_novelty(false)).contains("no output 'novelty'"));
+}
+
+#[test]
+fn other_scales_are_another_card_of_the_same_file() {
+    let scales = |scales| Options {
+        scales,
+        early_stop: Some(EarlyStop::Settled),
+        ..Options::default()
+    };
+    let model = Model::load(None, scales(&[200])).unwrap();
+    assert_eq!(model.card.preprocessing.test_scales, [200]);
+    assert_eq!(model.card.early_stop, EarlyStop::Never);
+    let several = Model::load(None, scales(&[])).unwrap();
+    assert_eq!(several.card.early_stop, EarlyStop::Settled);
+    assert_eq!(
+        model.digest,
+        Model::load(None, Options::default()).unwrap().digest
+    );
+    let error = Model::load(None, scales(&[0])).unwrap_err().to_string();
+    assert!(error.contains("a side of 0 pixels"), "{error}");
+}
+
+#[test]
+fn the_numbers_that_are_multiplied_are_part_of_the_model_in_use() {
+    let model = |precision| {
+        let options = Options {
+            precision,
+            ..Options::default()
+        };
+        Model::load(None, options).unwrap()
+    };
+    let (exact, fastest) = (model(Precision::F32), model(Precision::Auto));
+    assert_eq!(exact.arithmetic(), Arithmetic::F32);
+    // As it was written before there was another: answers of then keep their model.
+    assert_eq!(exact.card_in_use(), exact.card.to_json().unwrap());
+    assert_eq!(exact.digest, fastest.digest);
+    let is_bf16 = fastest.arithmetic() == Arithmetic::Bf16;
+    assert_eq!(exact.card_in_use() != fastest.card_in_use(), is_bf16);
+    let card: serde_json::Value = serde_json::from_str(&fastest.card_in_use()).unwrap();
+    assert_eq!(card.get("arithmetic").is_some(), is_bf16);
+}
+
+#[test]
+fn files_that_are_no_model_of_ours_are_refused_with_the_reason() {
+    assert!(fault(b"<html>not found</html>").ends_with("not an ONNX file"));
+    assert!(fault(b"").ends_with("not an ONNX file"));
+    assert!(fault(&EMBEDDED[..EMBEDDED.len() / 2]).ends_with("not an ONNX file"));
+    let bare = changed(|model| model.metadata_props.clear());
+    assert!(fault(&bare).contains("no galmorph card in its metadata"));
+    let renamed = changed(|model| model.graph.as_mut().unwrap().output[0].name = "y".into());
+    assert!(fault(&renamed).contains("no output 'probabilities'"));
+    let filled = |value: f32| {
+        changed(|model| {
+            for weights in &mut model.graph.as_mut().unwrap().initializer {
+                *weights = filled_with(value, weights);
+            }
+        })
+    };
+    assert!(fault(&filled(f32::NAN)).ends_with("are not numbers"));
+    assert!(fault(&filled(f32::MAX)).ends_with("the network's answer is not finite"));
+    let headless = changed(|model| model.graph.as_mut().unwrap().node.clear());
+    assert!(fault(&headless).starts_with("cannot use model '"));
+}
