@@ -16,7 +16,7 @@ use fitsio_pure::hdu::{Hdu, HduInfo, parse_fits};
 use fitsio_pure::header::Card;
 use fitsio_pure::value::Value;
 
-use crate::{Row, TableError};
+use crate::{Row, TableError, real_text, real_text_f32};
 
 /// 2^64: enough for every type of integer, and far from where a sum would overflow.
 const LARGEST_OFFSET: f64 = 18_446_744_073_709_551_616.0;
@@ -200,14 +200,13 @@ impl Column {
                 return text.trim().to_owned();
             }
             BinaryColumnData::Logical(cells) => return if cells[row] { "T" } else { "F" }.into(),
-            // The shortest text that means this f32, unless it is scaled.
             BinaryColumnData::Float(cells) => {
                 let value = cells[row];
-                return self.scaling.real(f64::from(value), || value.to_string());
+                return self.scaling.real(f64::from(value), || real_text_f32(value));
             }
             BinaryColumnData::Double(cells) => {
                 let value = cells[row];
-                return self.scaling.real(value, || value.to_string());
+                return self.scaling.real(value, || real_text(value));
             }
             BinaryColumnData::Byte(cells) => i64::from(cells[row]),
             BinaryColumnData::Short(cells) => i64::from(cells[row]),
@@ -220,7 +219,7 @@ impl Column {
         }
         match self.scaling {
             Scaling::Offset(offset) => (i128::from(integer) + offset).to_string(),
-            Scaling::Linear { scale, zero } => (integer as f64 * scale + zero).to_string(),
+            Scaling::Linear { scale, zero } => real_text(integer as f64 * scale + zero),
         }
     }
 }
@@ -252,8 +251,8 @@ impl Scaling {
     fn real(&self, value: f64, unscaled: impl Fn() -> String) -> String {
         match self {
             Self::Offset(0) => unscaled(),
-            Self::Offset(offset) => (value + *offset as f64).to_string(),
-            Self::Linear { scale, zero } => (value * scale + zero).to_string(),
+            Self::Offset(offset) => real_text(value + *offset as f64),
+            Self::Linear { scale, zero } => real_text(value * scale + zero),
         }
     }
 }

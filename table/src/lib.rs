@@ -78,6 +78,30 @@ pub enum TableError {
 #[error("two columns '{0}'")]
 pub struct TwoColumns(pub String);
 
+/// A real number as text: the shortest that means it. One that is so large that not every whole number has an f64 of its
+/// own is written with a point. So an id that was kept as a real number, and is rounded, doesn't look whole.
+fn real_text(value: f64) -> String {
+    if value.is_finite() && value.abs() >= EXACT_F64 {
+        format!("{value:.1}")
+    } else {
+        value.to_string()
+    }
+}
+
+/// Up to here, an f64 has every whole number.
+const EXACT_F64: f64 = 9_007_199_254_740_992.0;
+/// Up to here, an f32 has every whole number.
+const EXACT_F32: f32 = 16_777_216.0;
+
+/// The same of an f32: the shortest text that means it.
+fn real_text_f32(value: f32) -> String {
+    if value.is_finite() && value.abs() >= EXACT_F32 {
+        format!("{value:.1}")
+    } else {
+        value.to_string()
+    }
+}
+
 impl Table {
     /// Opens a file, and reads what it says of its columns.
     ///

@@ -10,7 +10,7 @@ use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row as Record};
 use parquet::schema::types::Type;
 
-use crate::{Row, TableError};
+use crate::{Row, TableError, real_text, real_text_f32};
 
 /// What every Parquet file begins with.
 const SIGNATURE: &[u8] = b"PAR1";
@@ -120,9 +120,8 @@ fn text(record: &Record, column: &str) -> Result<String, TableError> {
         Field::UShort(value) => value.to_string(),
         Field::UInt(value) => value.to_string(),
         Field::ULong(value) => value.to_string(),
-        // The shortest text that means this number.
-        Field::Float(value) => value.to_string(),
-        Field::Double(value) => value.to_string(),
+        Field::Float(value) => real_text_f32(*value),
+        Field::Double(value) => real_text(*value),
         Field::Str(text) => text.trim().to_owned(),
         // Text that is not marked as such.
         Field::Bytes(bytes) => bytes.as_utf8().map_err(|_| unread())?.trim().to_owned(),

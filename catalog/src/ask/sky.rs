@@ -17,12 +17,12 @@ pub fn cone(text: &str) -> Result<Cone, String> {
     Ok(Cone { ra, dec, radius })
 }
 
-/// Degrees, or hours in sexagesimal.
+/// Degrees, or hours in sexagesimal; degrees there, too, if they are marked by a `d`.
 fn right_ascension(text: &str) -> Result<f64, String> {
-    let degrees = if is_sexagesimal(text) {
-        sexagesimal(text).map(|hours| hours * 15.0)
-    } else {
-        text.parse().ok()
+    let degrees = match sexagesimal(text) {
+        Some((number, 'd')) => Some(number),
+        Some((hours, _)) => Some(hours * 15.0),
+        None => text.parse().ok(),
     };
     degrees
         .filter(|ra| (0.0..=360.0).contains(ra))
@@ -33,10 +33,10 @@ fn right_ascension(text: &str) -> Result<f64, String> {
 
 /// Degrees, in sexagesimal or not.
 fn declination(text: &str) -> Result<f64, String> {
-    let degrees = if is_sexagesimal(text) {
-        sexagesimal(text)
-    } else {
-        text.parse().ok()
+    let degrees = match sexagesimal(text) {
+        Some((_, 'h')) => None,
+        Some((number, _)) => Some(number),
+        None => text.parse().ok(),
     };
     degrees
         .filter(|dec| (-90.0..=90.0).contains(dec))
@@ -72,29 +72,24 @@ fn angle(text: &str) -> Option<f64> {
     None
 }
 
-fn is_sexagesimal(text: &str) -> bool {
-    text.contains([':', 'h', 'd'])
-}
-
-/// `12:22:55.2`, `-0:30`, `12h22m55.2s` or `+15d49m12s`, in its first unit.
-fn sexagesimal(text: &str) -> Option<f64> {
+/// `12:22:55.2`, `-0:30`, `12h22m55.2s` or `+15d49m12s`, in its first unit, and the sign of that: `:`, `h` or `d`. `None`
+/// for what is no such number.
+fn sexagesimal(text: &str) -> Option<(f64, char)> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1.0, digits),
         None => (1.0, text.strip_prefix('+').unwrap_or(text)),
     };
-    let digits = digits.strip_suffix('s').unwrap_or(digits);
-    let parts: Vec<&str> = digits.split([':', 'h', 'd', 'm']).collect();
-    let parts = match parts[..] {
-        // `12h22m` ends with a separator.
-        [.., ""] => &parts[..parts.len() - 1],
-        _ => &parts[..],
+    let unit = digits.chars().find(|c| [':', 'h', 'd'].contains(c))?;
+    let separators = if unit == ':' {
+        [':', ':', '\0']
+    } else {
+        [unit, 'm', 's']
     };
-    if parts.is_empty() || parts.len() > 3 {
-        return None;
-    }
+    let mut rest = digits;
     let mut value = 0.0;
     let mut scale = 1.0;
-    for (at, part) in parts.iter().enumerate() {
+    for (at, separator) in separators.into_iter().enumerate() {
+        let (part, behind) = rest.split_once(separator).unwrap_or((rest, ""));
         let is_plain = part
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -104,8 +99,12 @@ fn sexagesimal(text: &str) -> Option<f64> {
         }
         value += number / scale;
         scale *= 60.0;
+        rest = behind;
+        if rest.is_empty() {
+            break;
+        }
     }
-    Some(sign * value)
+    rest.is_empty().then_some((sign * value, unit))
 }
 
 #[cfg(test)]
@@ -139,11 +138,18 @@ mod tests {
         ));
         assert!(close(read("12h22m55.2s,-0d30m,3'"), [185.73, -0.5, 0.05]));
         assert!(close(read("0,-90,2arcmin"), [0.0, -90.0, 1.0 / 30.0]));
+        assert!(close(read("10d30m,-0d30m,1"), [10.5, -0.5, 1.0]));
+        assert!(close(read("0h30m,1:30,1"), [7.5, 1.5, 1.0]));
         for (text, part) in [
             ("12,13", "RA,DEC,RADIUS"),
             ("400,0,1", "right ascension"),
             ("12:70:00,0,1", "right ascension"),
             ("25:00:00,0,1", "right ascension"),
+            ("10:30d,0,1", "right ascension"),
+            ("10h30:00,0,1", "right ascension"),
+            ("1:2:3:4,0,1", "right ascension"),
+            ("h,0,1", "right ascension"),
+            ("10,1h30m,1", "declination"),
             ("10,91,1", "declination"),
             ("10,x,1", "declination"),
             ("10,10,0", "radius"),

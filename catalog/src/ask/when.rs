@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 /// What a time may look like, for those who wrote another.
 const FORMS: &str = "must be a time such as 2026-11-27, 2026-11-27T03:04:05Z, today, yesterday, 90m, 12h or 7d (ago); all in UTC";
@@ -26,6 +26,10 @@ fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     }
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time);
+    }
+    // A time zone by its name.
+    if text.contains('[') {
+        return Some(text.parse::<Zoned>().ok()?.timestamp());
     }
     match text.parse::<Date>() {
         Ok(date) if text.len() <= "2026-11-27".len() => midnight(date),
@@ -71,6 +75,8 @@ mod tests {
             ("2026-02-03 04:05:06.789", "2026-02-03T04:05:06.789Z"),
             ("2026-02-03T04:05:06Z", "2026-02-03T04:05:06Z"),
             ("2026-02-03T04:05:06+02:00", "2026-02-03T02:05:06Z"),
+            ("2026-02-03T04:05[UTC]", "2026-02-03T04:05:00Z"),
+            ("2026-02-03T04:05[+09:00]", "2026-02-02T19:05:00Z"),
         ] {
             assert_eq!(parse(text, now), Some(expected.parse().unwrap()), "{text}");
         }
@@ -84,6 +90,7 @@ mod tests {
             "12:00",
             "1e3d",
             "é",
+            "2026-02-03T04:05[Nowhere/Else]",
         ] {
             assert_eq!(parse(text, now), None, "{text}");
         }

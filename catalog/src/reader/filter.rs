@@ -238,7 +238,13 @@ impl Query {
             Some(order) if order.column != "path" => {
                 let direction = if order.descending { "DESC" } else { "ASC" };
                 // Of equals, the one with the lower path goes first.
-                format!("{plus}{} {direction}, {plus}path", order.column)
+                // SQLite puts NULL first, where no one looks for the least value.
+                let nulls = match &*order.column {
+                    "confidence" | "classified_at" | "object_id" => "",
+                    _ if order.descending => "",
+                    _ => " NULLS LAST",
+                };
+                format!("{plus}{} {direction}{nulls}, {plus}path", order.column)
             }
             Some(order) if order.descending => format!("{plus}path DESC"),
             _ => format!("{plus}path"),

@@ -96,14 +96,39 @@ impl Reader {
 /// The values of a row in its columns.
 pub(super) fn values(row: &Row, columns: &[Column]) -> rusqlite::Result<Vec<Value>> {
     (columns.iter().enumerate())
-        .map(|(at, column)| row.get(at).map(|found| value(found, column.kind)))
+        .map(|(at, column)| {
+            let found: SqlValue = row.get(at)?;
+            let is_whole = column.kind == Kind::Integer;
+            // Only a question in SQL can have such a column, when its first thousand rows were otherwise.
+            if (is_whole || column.kind == Kind::Real)
+                && (matches!(found, SqlValue::Text(_))
+                    || (is_whole && matches!(found, SqlValue::Real(_))))
+            {
+                let kind = found.data_type();
+                return Err(rusqlite::Error::InvalidColumnType(
+                    at,
+                    column.name.clone(),
+                    kind,
+                ));
+            }
+            Ok(value(found, column.kind))
+        })
         .collect()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn value(value: SqlValue, kind: Kind) -> Value {
     match value {
         SqlValue::Text(text) if kind == Kind::Time => Value::Text(time::with_zone(text)),
-        SqlValue::Null | SqlValue::Blob(_) => Value::Nothing,
+        SqlValue::Null => Value::Nothing,
+        SqlValue::Blob(bytes) => Value::Text(hexadecimal(&bytes)),
+        // A column of SQL may hold both. Its kind is Real then.
+        SqlValue::Integer(integer) if kind == Kind::Real => Value::Real(integer as f64),
+        SqlValue::Integer(integer) if kind == Kind::Text => Value::Text(integer.to_string()),
+        SqlValue::Real(real) if kind == Kind::Text => Value::Text(real.to_string()),
         SqlValue::Integer(integer) => Value::Integer(integer),
         SqlValue::Real(real) => Value::Real(real),
         SqlValue::Text(text) => Value::Text(text),

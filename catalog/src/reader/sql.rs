@@ -7,6 +7,9 @@ use super::{Query, Reader};
 use crate::CatalogError;
 use crate::columns::{Column, Kind, classified_columns, rejected_columns};
 
+/// From how many rows it follows what the columns hold.
+const ROWS_FOR_KINDS: usize = 1000;
+
 /// What a question that can't be asked is wrong in.
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
@@ -19,8 +22,8 @@ pub enum SqlError {
 }
 
 impl Query {
-    /// A question in SQL, which reads and does nothing else. What the columns hold follows from its first row; a column
-    /// that has the name of one of a view has its description, too.
+    /// A question in SQL, which reads and does nothing else. What the columns hold follows from its first thousand rows; a
+    /// column that has the name of one of a view has its description, too.
     pub fn of_sql(reader: &Reader, sql: &str) -> Result<Self, SqlError> {
         let question = |error: rusqlite::Error| SqlError::Question(error.to_string());
         let sql = sql.trim().trim_end_matches(';');
@@ -50,16 +53,29 @@ impl Query {
         described.extend(rejected_columns());
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).map_err(question)?;
-        let row = rows
-            .next()
-            .map_err(|error| SqlError::Question(error.to_string()))?;
-        let columns = names.into_iter().enumerate().map(|(at, name)| {
-            let kind = match row.map(|row| row.get_ref(at)) {
-                Some(Ok(ValueRef::Integer(_))) => Kind::Integer,
-                Some(Ok(ValueRef::Real(_))) => Kind::Real,
-                // Times are given as they are, so that they can be asked for again.
-                _ => Kind::Text,
+        let mut kinds: Vec<Option<Kind>> = vec![None; names.len()];
+        for _ in 0..ROWS_FOR_KINDS {
+            let Some(row) = rows.next().map_err(question)? else {
+                break;
             };
+            for (at, kind) in kinds.iter_mut().enumerate() {
+                let found = match row.get_ref(at).map_err(question)? {
+                    ValueRef::Null => continue,
+                    ValueRef::Integer(_) => Kind::Integer,
+                    ValueRef::Real(_) => Kind::Real,
+                    // Times are given as they are, so that they can be asked for again.
+                    ValueRef::Text(_) | ValueRef::Blob(_) => Kind::Text,
+                };
+                *kind = Some(match *kind {
+                    None => found,
+                    Some(before) if before == found => found,
+                    Some(Kind::Integer | Kind::Real) if found != Kind::Text => Kind::Real,
+                    Some(_) => Kind::Text,
+                });
+            }
+        }
+        let columns = names.into_iter().zip(kinds).map(|(name, kind)| {
+            let kind = kind.unwrap_or(Kind::Text);
             let known = described.iter().find(|column| column.name == name);
             let column = known.cloned().unwrap_or_else(|| Column::text(name));
             Column { kind, ..column }

@@ -127,9 +127,12 @@ impl FramingSettings {
         }
     }
 
-    /// What they mean for an image of this width and height, in pixels.
+    /// What they mean for an image of this width and height, in pixels. A radius that no galaxy in such an image can have
+    /// counts as unknown.
     pub fn plan(&self, (width, height): (u32, u32)) -> Plan {
-        let by_radius = self.frame_side().map(|side| Plan::Radius { side });
+        let longest = f64::from(width.max(height)) * LARGEST_FRAME;
+        let is_usable = |side: &f64| (SMALLEST_FRAME..=longest).contains(side);
+        let by_radius = (self.frame_side().filter(is_usable)).map(|side| Plan::Radius { side });
         match self.framing {
             Framing::Paper => Plan::Paper,
             Framing::Frame => Plan::Frame,
@@ -150,6 +153,13 @@ impl FramingSettings {
         Some(radius * f64::from(FRAME_SIDE) / FRAME_RADIUS)
     }
 }
+
+/// The least side of a frame, in pixels of the image: below it, the network sees less than five of them.
+const SMALLEST_FRAME: f64 = 8.0;
+
+/// How many times as long as the image a frame may be. The radius of a larger one is a placeholder, such as 9999, or in
+/// another unit.
+const LARGEST_FRAME: f64 = 10.0;
 
 /// How the frame of one image is found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -213,6 +223,30 @@ mod tests {
             assert_eq!(framing.as_str().parse(), Ok(framing));
         }
         assert!("Paper".parse::<Framing>().is_err());
+    }
+
+    #[test]
+    fn a_radius_that_no_galaxy_in_the_image_can_have_is_none() {
+        let plan = |framing, radius| {
+            let settings = FramingSettings {
+                framing,
+                radius: Some(radius),
+                pixel_scale: Some(0.1),
+            };
+            settings.plan((300, 200))
+        };
+        // In pixels, the frame is 84.8 times as large as these numbers of arcsec.
+        for radius in [1e-9, 0.09, 36.0, 9999.0, 1e300] {
+            for framing in [Framing::Auto, Framing::Radius] {
+                assert_eq!(plan(framing, radius), Plan::Measured, "{radius}");
+            }
+        }
+        for radius in [0.1, 2.0, 35.0] {
+            assert!(
+                matches!(plan(Framing::Auto, radius), Plan::Radius { .. }),
+                "{radius}"
+            );
+        }
     }
 
     #[test]

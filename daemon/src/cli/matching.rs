@@ -143,12 +143,14 @@ impl Matching {
                 break;
             };
             counts.rows += 1;
-            let place = Sky::position(&listed.cells).map_err(|fault| {
+            let fault = |fault: String| {
                 Failure::Usage(format!(
                     "the table '{path}', row {}: {fault}",
                     listed.number
                 ))
-            })?;
+            };
+            let place = Sky::position(&listed.cells).map_err(fault)?;
+            let id = Sky::id(&listed.cells).map_err(fault)?;
             let Some(place) = place else {
                 counts.without_position += 1;
                 continue;
@@ -156,7 +158,6 @@ impl Matching {
             if let Some((mut values, distance)) = nearest.find((place.ra(), place.dec()))? {
                 counts.matched += 1;
                 let number = i64::try_from(listed.number).expect("a table has fewer rows");
-                let id = Sky::id(&listed.cells);
                 values.extend([
                     Value::Integer(number),
                     id.map_or(Value::Nothing, |id| Value::Text(id.to_owned())),

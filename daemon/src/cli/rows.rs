@@ -86,7 +86,18 @@ impl Columns<'_> {
             })
         };
         if !names.is_empty() {
-            return names.iter().map(|name| find(name.trim())).collect();
+            let chosen: Vec<usize> = names
+                .iter()
+                .map(|name| find(name.trim()))
+                .collect::<Result<_, _>>()?;
+            // FITS and VOTable readers refuse two columns of one name.
+            for (at, column) in chosen.iter().enumerate() {
+                if chosen[..at].contains(column) {
+                    let name = &self.all[*column].name;
+                    return Err(Failure::Usage(format!("column '{name}' is named twice")));
+                }
+            }
+            return Ok(chosen);
         }
         if fits {
             return self.on_a_terminal.iter().map(|name| find(name)).collect();

@@ -9,12 +9,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use galmorph_cutout::Position;
+use galmorph_cutout::{FITS_EXTENSIONS, Position, name_and_extension};
 use galmorph_inference::catch;
 use galmorph_output::readable;
 use galmorph_table::{Table, TableError};
 
-use super::sky::{OBJECT_ID, check_degrees, check_unit, column, listing, no_column, position};
+use super::sky::{
+    OBJECT_ID, check_degrees, check_unit, column, listing, no_column, object_id, position,
+};
 use crate::config::ManifestSettings;
 
 /// The names of the columns that are looked for where none is configured, the first that is there.
@@ -89,6 +91,7 @@ impl Manifest {
             by_name.then(place(one).cmp(&place(other)))
         });
         all.merge(manifests)?;
+        all.complete(manifests)?;
         all.rows.shrink_to_fit();
         Ok(all)
     }
@@ -128,6 +131,34 @@ impl Manifest {
         Ok(())
     }
 
+    /// Has a file's row under its whole name take over what is said under its name without the ending: both are its own.
+    fn complete(&mut self, manifests: &[ManifestSettings]) -> Result<(), String> {
+        for at in 0..self.rows.len() {
+            let Some(stem) = without_ending(&self.rows[at].name) else {
+                continue;
+            };
+            let found = self.rows.binary_search_by(|row| (*row.name).cmp(stem));
+            let Ok(found) = found else {
+                continue;
+            };
+            let mut other = self.rows[found].clone();
+            let row = &mut self.rows[at];
+            row.take_over(&mut other).map_err(|what| {
+                let name_of = |row: &Listed| readable(&manifests[row.manifest as usize].path);
+                format!(
+                    "manifest '{}', row {}: '{}' has another {what} than '{}' in '{}', row {}",
+                    name_of(row),
+                    row.row,
+                    row.name,
+                    other.name,
+                    name_of(&other),
+                    other.row
+                )
+            })?;
+        }
+        Ok(())
+    }
+
     /// Makes one row of those of one name. In one manifest, no name may be there twice; in two, they must agree.
     fn merge(&mut self, manifests: &[ManifestSettings]) -> Result<(), String> {
         let name_of = |row: &Listed| readable(&manifests[row.manifest as usize].path);
@@ -158,6 +189,17 @@ impl Manifest {
         });
         fault.map_or(Ok(()), Err)
     }
+}
+
+/// The name of an image file without its ending; `None` for a name that has none. What stands behind the last point of an
+/// object's name is no ending.
+fn without_ending(name: &str) -> Option<&str> {
+    const PICTURES: [&str; 3] = ["jpg", "jpeg", "png"];
+    let (stem, ending) = name_and_extension(Path::new(name));
+    let ending = ending?;
+    let mut known = PICTURES.iter().chain(&FITS_EXTENSIONS);
+    let is_image = known.any(|known| ending.eq_ignore_ascii_case(known));
+    stem.filter(|_| is_image)?.to_str()
 }
 
 impl Listed {
@@ -249,16 +291,10 @@ impl Columns {
         if name.is_empty() {
             return Err("no name of a file".into());
         }
-        let id = self.object_id.map(|place| &*cells[place]);
-        let id = id.filter(|id| !id.is_empty());
-        if let Some(id) = id
-            && id.contains('.')
-            && id.parse::<f64>().is_ok()
-        {
-            return Err(format!(
-                "the id '{id}' was rounded to a decimal number by another program (keep ids as text)"
-            ));
-        }
+        let id = match self.object_id {
+            Some(place) => object_id(&cells[place])?,
+            None => None,
+        };
         let position = match self.position {
             Some((ra, dec)) => position(&cells[ra], &cells[dec])?,
             None => None,

@@ -25,19 +25,19 @@ impl Sky {
     /// `names` are those of the right ascension, the declination and the id, where they are not the usual ones. A fault goes on
     /// after the table's name.
     pub(crate) fn find(table: &Table, names: &[String]) -> Result<Self, String> {
-        let place = |at: usize, known: &[&str]| match names.get(at) {
-            Some(name) => column(table, &[name.trim()])?
-                .ok_or_else(|| no_column(table, name))
-                .map(Some),
-            None => column(table, known),
+        let named =
+            |name: &String| column(table, &[name.trim()])?.ok_or_else(|| no_column(table, name));
+        let (ra, dec) = match names {
+            [ra, dec, ..] => (named(ra)?, named(dec)?),
+            _ => coordinates(table)?.ok_or_else(|| no_column(table, RA[0]))?,
         };
-        let coordinate = |at: usize, known: &[&str]| {
-            let found = place(at, known)?.ok_or_else(|| no_column(table, known[0]))?;
-            check_degrees(table, found)?;
-            Ok::<_, String>(found)
-        };
-        let mut wanted = vec![coordinate(0, &RA)?, coordinate(1, &DEC)?];
-        wanted.extend(place(2, &OBJECT_ID)?);
+        check_degrees(table, ra)?;
+        check_degrees(table, dec)?;
+        let mut wanted = vec![ra, dec];
+        wanted.extend(match names.get(2) {
+            Some(name) => Some(named(name)?),
+            None => column(table, &OBJECT_ID)?,
+        });
         Ok(Self { wanted })
     }
 
@@ -46,15 +46,46 @@ impl Sky {
         &self.wanted
     }
 
-    /// The position in a row's cells; `None` when both are empty.
+    /// The position in a row's cells; `None` when both are empty, or not a number.
     pub(crate) fn position(cells: &[String]) -> Result<Option<Position>, String> {
-        position(&cells[0], &cells[1])
+        let (ra, dec) = (&*cells[0], &*cells[1]);
+        let is_none = |text: &str| text.is_empty() || text.parse::<f64>().is_ok_and(f64::is_nan);
+        if is_none(ra) && is_none(dec) {
+            return Ok(None);
+        }
+        position(ra, dec)
     }
 
     /// The id in a row's cells, if there is one.
-    pub(crate) fn id(cells: &[String]) -> Option<&str> {
-        cells.get(2).map(|id| &**id).filter(|id| !id.is_empty())
+    pub(crate) fn id(cells: &[String]) -> Result<Option<&str>, String> {
+        cells.get(2).map_or(Ok(None), |id| object_id(id))
     }
+}
+
+/// The id in a cell, if there is one.
+pub(super) fn object_id(cell: &str) -> Result<Option<&str>, String> {
+    // As a spreadsheet or a column of real numbers leaves an id of 18 digits: 5.87723E+17, or 587722981741363300.0.
+    if cell.contains(['.', '+']) && cell.parse::<f64>().is_ok() {
+        return Err(format!(
+            "the id '{cell}' was rounded to a decimal number by another program (keep ids as text)"
+        ));
+    }
+    Ok(Some(cell).filter(|id| !id.is_empty()))
+}
+
+/// The columns of the right ascension and the declination, both by names of one kind; `None` when there are neither. The
+/// fault is that one of the two is missing.
+pub(super) fn coordinates(table: &Table) -> Result<Option<(usize, usize)>, String> {
+    let mut alone = None;
+    for (ra, dec) in RA.iter().zip(&DEC) {
+        match (column(table, &[ra])?, column(table, &[dec])?) {
+            (Some(ra), Some(dec)) => return Ok(Some((ra, dec))),
+            (Some(_), None) => alone = alone.or(Some(dec)),
+            (None, Some(_)) => alone = alone.or(Some(ra)),
+            (None, None) => {}
+        }
+    }
+    alone.map_or(Ok(None), |missing| Err(no_column(table, missing)))
 }
 
 /// The column of one of these names, the first that is there.

@@ -110,6 +110,18 @@ fn every_format_of_one_value_is_read() {
 }
 
 #[test]
+fn a_real_number_that_may_be_rounded_has_a_point() {
+    let id = 587_722_981_741_363_294_f64;
+    assert_eq!(cell("D", &[], &id.to_be_bytes()), "587722981741363328.0");
+    assert_eq!(cell("E", &[], &16_777_216_f32.to_be_bytes()), "16777216.0");
+    assert_eq!(cell("D", &[], &16_777_216_f64.to_be_bytes()), "16777216");
+    assert_eq!(
+        cell("K", &[("TSCAL", "2.0")], &(1_i64 << 53).to_be_bytes()),
+        "18014398509481984.0"
+    );
+}
+
+#[test]
 fn ids_of_18_digits_are_exact_with_and_without_a_sign() {
     let id = 587_732_591_714_893_851_i64;
     assert_eq!(cell("K", &[], &id.to_be_bytes()), id.to_string());

@@ -123,11 +123,28 @@ fn is_unknown(header: &Header, axes: &[usize]) -> bool {
         None => false,
     };
     // FK5 is J2000's; before 1984 the default frame is another one (section 3.1).
-    let equinox = header
-        .number("EQUINOX")
-        .or_else(|| header.number("EPOCH"))
-        .is_some_and(|equinox| equinox != 2000.0);
-    let pole = header.number("LONPOLE").is_some_and(|pole| pole != 180.0);
+    let named = ["EQUINOX", "EPOCH"].into_iter().find(|key| header.has(key));
+    let equinox = named.is_some_and(|key| match header.text(key) {
+        Some(text) => !["J2000", "J2000.0", "2000", "2000.0"].contains(&text),
+        None => header.number(key) != Some(2000.0),
+    });
+    // Where nothing is said, it is 0 at the celestial pole itself, and 180 elsewhere (section 2.4).
+    let at_the_pole = axes.iter().any(|axis| {
+        header.number(&format!("CRVAL{axis}")) == Some(90.0) && is_latitude(header, *axis)
+    });
+    let pole = match header.number("LONPOLE") {
+        Some(pole) => pole != 180.0,
+        None => at_the_pole || header.has("LONPOLE"),
+    };
+    // Two ways to say the same, or an element by a name from before the standard: programs differ on which counts.
+    let elements = |name: &str| {
+        let mut pairs = axes
+            .iter()
+            .flat_map(|row| axes.iter().map(move |column| (row, column)));
+        pairs.any(|(row, column)| header.has(&format!("{name}{row}_{column}")))
+    };
+    let ambiguous =
+        header.has_any("PC00") || header.has_any("CD00") || (elements("CD") && elements("PC"));
     let parameters = axes
         .iter()
         .any(|axis| header.has_any(&format!("PV{axis}_")) || header.has(&format!("CPDIS{axis}")));
@@ -136,8 +153,14 @@ fn is_unknown(header: &Header, axes: &[usize]) -> bool {
         kind.is_some_and(|kind| kind.ends_with("-SIP"))
     };
     // Coefficients that the type of the axis does not announce: programs differ on what that means.
-    let unannounced = header.has("A_ORDER") && !axes.iter().all(has_sip);
-    frame || equinox || pole || parameters || unannounced
+    let has_polynomial = header.has("A_ORDER") || header.has("B_ORDER");
+    let unannounced = has_polynomial && !axes.iter().all(has_sip);
+    frame || equinox || pole || ambiguous || parameters || unannounced
+}
+
+fn is_latitude(header: &Header, axis: usize) -> bool {
+    let kind = header.text(&format!("CTYPE{axis}"));
+    kind.is_some_and(|kind| kind.starts_with("DEC"))
 }
 
 /// Degrees for each pixel: the CD matrix; else the PC matrix, or CROTA2, times CDELT.
@@ -147,13 +170,20 @@ fn matrix(header: &Header, axes: (usize, usize)) -> Option<[[f64; 2]; 2]> {
         let number = header.number(&format!("{name}{row}_{column}"));
         number.unwrap_or(default)
     };
-    if header.has_any("CD1_") || header.has_any(&format!("CD{x}_")) {
+    // Not by the beginning of the name: `PC1_1A` is of another description of the same image.
+    let has = |name: &str| {
+        let pairs = [(x, x), (x, y), (y, x), (y, y)];
+        pairs
+            .iter()
+            .any(|(row, column)| header.has(&format!("{name}{row}_{column}")))
+    };
+    if has("CD") {
         let cd = |row, column| element("CD", row, column, 0.0);
         return Some([[cd(x, x), cd(x, y)], [cd(y, x), cd(y, y)]]);
     }
     let step = |axis| header.number(&format!("CDELT{axis}"));
     let (dx, dy) = (step(x)?, step(y)?);
-    if header.has_any(&format!("PC{x}_")) || header.has_any(&format!("PC{y}_")) {
+    if has("PC") {
         let pc = |row, column| element("PC", row, column, f64::from(u8::from(row == column)));
         return Some([
             [dx * pc(x, x), dx * pc(x, y)],
@@ -211,11 +241,35 @@ mod tests {
     }
 
     #[test]
+    fn another_description_of_the_same_image_changes_nothing() {
+        let steps = [
+            ("CRPIX1", 50.5),
+            ("CRPIX2", 70.0),
+            ("CRVAL1", 150.0),
+            ("CRVAL2", 2.0),
+        ];
+        let more = [("CDELT1", -1e-4), ("CDELT2", 1e-4), ("CROTA2", 40.0)];
+        let of = |other: &[(&str, f64)]| {
+            let header = Header::of(&[&steps[..], &more, other].concat(), &TEXTS);
+            centre(&header, (1, 2), (100, 100)).unwrap()
+        };
+        assert_eq!(of(&[("PC1_1A", 1.0), ("CD1_1B", 2.0)]), of(&[]));
+    }
+
+    #[test]
     fn what_is_not_read_gives_no_position() {
         assert_eq!(of(&[("EQUINOX", 1950.0)], &[]), None);
         assert_eq!(of(&[("LONPOLE", 90.0)], &[]), None);
         assert_eq!(of(&[("PV1_1", 1.0)], &[]), None);
         assert_eq!(of(&[("A_ORDER", 2.0)], &[]), None);
+        assert_eq!(of(&[("B_ORDER", 2.0)], &[]), None);
+        assert_eq!(of(&[("PC1_1", 1.0)], &[]), None);
+        assert_eq!(of(&[("PC001001", 1.0)], &[]), None);
+        assert_eq!(of(&[("CRVAL2", 90.0)], &[]), None);
+        assert!(of(&[("CRVAL2", 90.0), ("LONPOLE", 180.0)], &[]).is_some());
+        assert!(of(&[("CRVAL2", -90.0)], &[]).is_some());
+        assert_eq!(of(&[], &[("EQUINOX", "B1950")]), None);
+        assert!(of(&[], &[("EQUINOX", "J2000")]).is_some());
         assert_eq!(of(&[], &[("RADESYS", "FK4")]), None);
         assert_eq!(of(&[], &[("CUNIT1", "arcsec")]), None);
         assert_eq!(of(&[], &[("CTYPE1", "GLON-TAN")]), None);

@@ -196,3 +196,46 @@ fn two_manifests_complete_each_other_and_must_agree() {
     );
     assert!(fault.ends_with("p.csv', row 3"), "{fault}");
 }
+
+#[test]
+fn a_name_with_its_ending_and_one_without_are_of_one_file() {
+    let folder = Folder::new();
+    let positions = folder.manifest("p.csv", "file,ra,dec\na.jpg,1,2\nJ1.2,3,4\nb.FITS.fz,5,6\n");
+    let radii = folder.manifest("r.csv", "objid,radius\na,7\nJ1,8\nb,9\n");
+    let both = Manifest::read(&[positions, radii.clone()]).unwrap();
+    assert_eq!(
+        find(&both, "a.jpg"),
+        Some((Some("a".into()), Some((1.0, 2.0)), Some(7.0)))
+    );
+    assert_eq!(find(&both, "b.FITS.fz").unwrap().2, Some(9.0));
+    // No ending of an image: two objects.
+    assert_eq!(find(&both, "J1.2").unwrap().2, None);
+    let others = folder.manifest("o.csv", "file,radius\na.jpg,7.5\n");
+    let fault = Manifest::read(&[others, radii]).unwrap_err();
+    assert!(
+        fault.contains("o.csv', row 2: 'a.jpg' has another radius than 'a' in '"),
+        "{fault}"
+    );
+    let fault = self::fault("file,ra,dec\na.jpg,1,2\na,3,4\n");
+    assert!(
+        fault.contains("row 2: 'a.jpg' has another position than 'a' in '"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn an_id_that_was_rounded_is_refused() {
+    for id in [
+        "5.87722981741363E+17",
+        "6E+17",
+        "587722981741363300.0",
+        "12.0",
+    ] {
+        let fault = fault(&format!("file,objid\na.jpg,{id}\n"));
+        assert!(fault.contains("was rounded to a decimal number"), "{fault}");
+    }
+    for id in ["587722981741363294", "+x", "J1.2+3", "12e4"] {
+        let found = read(&format!("file,objid\na.jpg,{id}\n")).unwrap();
+        assert_eq!(find(&found, "a.jpg").unwrap().0.as_deref(), Some(id));
+    }
+}
