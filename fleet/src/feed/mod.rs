@@ -80,8 +80,8 @@ pub(crate) fn feed(
         let begun = Instant::now();
         // A folder that is away is waited for, as a server is.
         match feeder.pass() {
-            Err(failure) if options.watch.is_some() && is_of_folder(&failure) => {
-                log::warn!("{failure}; trying again");
+            Err(Failure::Transient(what)) if options.watch.is_some() => {
+                log::warn!("{what}; trying again");
             }
             outcome => outcome?,
         }
@@ -93,10 +93,6 @@ pub(crate) fn feed(
             return Ok(feeder.fed);
         }
     }
-}
-
-fn is_of_folder(failure: &Failure) -> bool {
-    matches!(failure, Failure::Transient(_) | Failure::Usage(_))
 }
 
 struct Feeder<'a> {
@@ -126,7 +122,12 @@ impl Feeder<'_> {
     /// Looks at every file.
     fn pass(&mut self) -> Result<(), Failure> {
         self.fed = Fed::default();
-        let mut files = gather(&self.options.source)?;
+        let mut files =
+            gather(&self.options.source).map_err(|failure| match self.options.watch {
+                // Folders come and go.
+                Some(_) => Failure::Transient(failure.to_string()),
+                None => failure,
+            })?;
         // Before PostgreSQL is asked: what leaves the stream meanwhile has its row already.
         let (stream, stop) = (&mut *self.stream, self.stop);
         self.waiting = stop.persist(
