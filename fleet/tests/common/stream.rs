@@ -84,8 +84,13 @@ impl Site {
 
     /// `work`, with two threads.
     pub fn work(&self) -> Program {
+        self.work_silent_for(CLAIM)
+    }
+
+    /// The same, where a worker may be silent for so many seconds.
+    pub fn work_silent_for(&self, claim: &str) -> Program {
         let mut work = self.with_servers("work");
-        work.args(["--claim", CLAIM, "--workers", "2"])
+        work.args(["--claim", claim, "--workers", "2"])
             .arg(self.root());
         work
     }
