@@ -1,6 +1,6 @@
 //! What a worker did.
 
-use super::database::Written;
+use std::ops::AddAssign;
 
 /// What a worker did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,14 +14,16 @@ pub(crate) struct Counts {
     pub(crate) given_up: u64,
 }
 
-impl Counts {
-    pub(super) fn with(mut self, written: &Written) -> Self {
-        self.answered += written.answered;
-        self.rejected += written.rejected;
-        self.known += written.known;
-        self
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Self) {
+        self.answered += more.answered;
+        self.rejected += more.rejected;
+        self.known += more.known;
+        self.given_up += more.given_up;
     }
+}
 
+impl Counts {
     pub(super) fn all(&self) -> u64 {
         self.answered + self.rejected + self.known
     }

@@ -78,6 +78,8 @@ pub(super) struct NewRow {
     pub(super) key: Vec<u8>,
     pub(super) values: Vec<Value>,
     pub(super) before: Option<Standing>,
+    /// Whether it says that nobody came to an answer.
+    pub(super) is_given_up: bool,
 }
 
 /// What became of rows: written, or there already in the same words; or in the way of another one.
@@ -85,10 +87,7 @@ pub(super) struct NewRow {
 pub(super) struct Written {
     /// The keys of those that were overtaken: another row is there than before their files were read.
     pub(super) overtaken: Vec<Vec<u8>>,
-    pub(super) answered: u64,
-    pub(super) rejected: u64,
-    /// Those that were there already.
-    pub(super) known: u64,
+    pub(super) counts: Counts,
 }
 
 /// Which worker this is.
@@ -200,15 +199,20 @@ impl Session {
         Ok(standings(&mut self.client, &self.who.site, keys)?)
     }
 
-    /// Writes rows, all or none, each only if what stood before still stands. No two are of one path.
+    /// Writes rows, all or none, each only if what stood before still stands. No two are of one path. `known` are files whose rows
+    /// were found to be there before.
     pub(super) fn write(
         &mut self,
         rows: &[NewRow],
-        counts: &Counts,
+        known: u64,
         rate: f64,
     ) -> Result<Written, Fault> {
         let site = &self.who.site;
-        let mut written = Written::default();
+        let mut overtaken = Vec::new();
+        let mut counts = Counts {
+            known,
+            ..Counts::default()
+        };
         let mut transaction = self.client.transaction()?;
         let mut keys: Vec<&Vec<u8>> = rows.iter().map(|row| &row.key).collect();
         // All in one order, so that two never wait for each other in a circle.
@@ -227,14 +231,15 @@ impl Session {
                 == row.before.as_ref().map(|before| &before.version)
             {
                 match file.is_rejected() {
-                    true => written.rejected += 1,
-                    false => written.answered += 1,
+                    true => counts.rejected += 1,
+                    false => counts.answered += 1,
                 }
+                counts.given_up += u64::from(row.is_given_up);
                 news.push(row);
             } else if there.is_some_and(|there| file.says(there, self.model)) {
-                written.known += 1;
+                counts.known += 1;
             } else {
-                written.overtaken.push(row.key.clone());
+                overtaken.push(row.key.clone());
             }
         }
         if !news.is_empty() {
@@ -258,7 +263,6 @@ impl Session {
             transaction.execute(FORGET_EARLIER, &[site, &keys])?;
             transaction.execute(&self.statements.merge_files, &[&self.source, site])?;
         }
-        let counts = counts.with(&written);
         note(
             &mut transaction,
             &self.who,
@@ -268,16 +272,16 @@ impl Session {
             false,
         )?;
         transaction.commit()?;
-        Ok(written)
+        Ok(Written { overtaken, counts })
     }
 
     /// Says that this worker is there, or that it has ended.
-    pub(super) fn note(&mut self, counts: &Counts, rate: f64, is_end: bool) -> Result<(), Fault> {
+    pub(super) fn note(&mut self, rate: f64, is_end: bool) -> Result<(), Fault> {
         Ok(note(
             &mut self.client,
             &self.who,
             self.model,
-            counts,
+            &Counts::default(),
             rate,
             is_end,
         )?)
@@ -332,6 +336,7 @@ fn lock_number(site: &str, key: &[u8]) -> i64 {
     i64::from_le_bytes(*first)
 }
 
+/// Says that this worker is there, and adds to what it did. A commit whose answer was lost has added its part.
 fn note(
     client: &mut impl GenericClient,
     who: &Who,
@@ -344,8 +349,9 @@ fn note(
              answered, rejected, known, given_up, images_a_second)
          VALUES ($1, $2, $3, $4, $5, $6, now(), CASE WHEN $7 THEN now() END, $8, $9, $10, $11, $12)
          ON CONFLICT (site, name) DO UPDATE SET (model, seen, ended, answered, rejected, known, given_up, images_a_second)
-             = ROW (excluded.model, excluded.seen, excluded.ended, excluded.answered, excluded.rejected, excluded.known,
-                    excluded.given_up, excluded.images_a_second)";
+             = ROW (excluded.model, excluded.seen, excluded.ended, worker.answered + excluded.answered,
+                    worker.rejected + excluded.rejected, worker.known + excluded.known,
+                    worker.given_up + excluded.given_up, excluded.images_a_second)";
     let [answered, rejected, known, given_up] = [
         counts.answered,
         counts.rejected,

@@ -244,7 +244,7 @@ impl<'a> Desk<'a> {
         }
         let mut rows: HashMap<Vec<u8>, NewRow> = HashMap::new();
         let mut done: Vec<(String, Vec<u8>)> = Vec::new();
-        let mut counts = self.counts;
+        let mut known = 0;
         for mut taken in batch.taken {
             let (id, key) = (taken.delivery.id.clone(), taken.key.clone());
             let item = match &taken.delivery.item {
@@ -253,10 +253,10 @@ impl<'a> Desk<'a> {
             };
             let values = match taken.outcome.take() {
                 Some(Outcome::Known) => {
-                    counts.known += 1;
+                    known += 1;
                     None
                 }
-                Some(Outcome::Row(values)) => Some(*values),
+                Some(Outcome::Row(values)) => Some((*values, false)),
                 Some(Outcome::Unread(why)) => {
                     let waited = taken.late_since.map(|since| since.elapsed());
                     let is_over = waited.is_some_and(|waited| waited >= self.options.patience);
@@ -264,16 +264,17 @@ impl<'a> Desk<'a> {
                         self.late.push(taken.delivery, taken.late_since);
                         continue;
                     }
-                    counts.given_up += 1;
-                    Some(self.unanswered(&item, &taken, Reason::Unreadable, &why))
+                    Some((
+                        self.unanswered(&item, &taken, Reason::Unreadable, &why),
+                        true,
+                    ))
                 }
                 None if taken.delivery.deliveries > MOST_DELIVERIES => {
-                    counts.given_up += 1;
                     let why = format!(
                         "{} workers took it, and none came to an answer",
                         taken.delivery.deliveries - 1
                     );
-                    Some(self.unanswered(&item, &taken, Reason::GivenUp, &why))
+                    Some((self.unanswered(&item, &taken, Reason::GivenUp, &why), true))
                 }
                 None => {
                     // Another worker may have its folder.
@@ -281,12 +282,12 @@ impl<'a> Desk<'a> {
                     continue;
                 }
             };
-            if let Some(values) = values {
-                let before = taken.before;
+            if let Some((values, is_given_up)) = values {
                 let row = NewRow {
                     key: key.clone(),
                     values,
-                    before,
+                    before: taken.before,
+                    is_given_up,
                 };
                 rows.insert(key.clone(), row);
             }
@@ -297,9 +298,9 @@ impl<'a> Desk<'a> {
         let written = persist(
             (self.stop, self.stream, &self.hand),
             &mut self.database,
-            |database| database.run(|session| session.write(&rows, &counts, rate)),
+            |database| database.run(|session| session.write(&rows, known, rate)),
         )?;
-        self.counts = counts.with(&written);
+        self.counts += written.counts;
         let mut ids = Vec::with_capacity(done.len());
         for (id, key) in done {
             if written.overtaken.contains(&key) {
@@ -383,11 +384,11 @@ impl<'a> Desk<'a> {
             self.rate = (self.counts.all() - before) as f64 / seconds;
         }
         self.noted = (Instant::now(), self.counts.all());
-        let (counts, rate) = (self.counts, self.rate);
+        let rate = self.rate;
         persist(
             (self.stop, self.stream, &self.hand),
             &mut self.database,
-            |database| database.run(|session| session.note(&counts, rate, is_end)),
+            |database| database.run(|session| session.note(rate, is_end)),
         )
     }
 }

@@ -127,7 +127,7 @@ impl Site {
             .arg("-")
             .arg("+")
             .arg(100_000);
-        held.query(&mut self.redis.connection()).unwrap_or_default()
+        held.query(&mut self.redis.connection()).unwrap()
     }
 
     /// Adds a reference as a shell would.
