@@ -90,10 +90,10 @@ fn postgresql_that_is_stopped_is_waited_for() {
     site.server.stop("-QUIT");
     let new = site.root().join("new.jpg");
     fs::copy(site.image(0), new).unwrap();
-    let [fed, worked] = ["fed", "worked"].map(|name| site.folder.path().join(name));
-    let feeder = site.feed().spawn_saying(&fed);
-    let worker = site.work().spawn_saying(&worked);
-    for said in [&fed, &worked] {
+    let [feeding, working] = ["feeding", "working"].map(|name| site.folder.path().join(name));
+    let feeder = site.feed().spawn_saying(&feeding);
+    let worker = site.work().spawn_saying(&working);
+    for said in [&feeding, &working] {
         wait_for_words(said, "trying again");
     }
     site.server.run();

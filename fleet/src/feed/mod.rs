@@ -198,10 +198,8 @@ impl Feeder<'_> {
                 continue;
             }
             match rows.get(key) {
-                Some(row) if is_done(row, &place) => match row.2 {
-                    true => self.fed.rejected += 1,
-                    false => self.fed.answered += 1,
-                },
+                Some(row) if is_done(row, &place) && row.2 => self.fed.rejected += 1,
+                Some(row) if is_done(row, &place) => self.fed.answered += 1,
                 _ if self.options.watch.is_some() && is_settling(&place) => self.fed.settling += 1,
                 _ => add.push(item.clone()),
             }
@@ -301,13 +299,12 @@ fn ask<T>(
         || {},
         || {
             let mut attempt = || -> Result<T, Fault> {
-                let mut open = match client.take() {
-                    Some(open) => open,
-                    None => {
-                        let mut open = server.connect()?;
-                        require_current(&mut open)?;
-                        open
-                    }
+                let mut open = if let Some(open) = client.take() {
+                    open
+                } else {
+                    let mut open = server.connect()?;
+                    require_current(&mut open)?;
+                    open
                 };
                 let done = work(&mut open)?;
                 *client = Some(open);
@@ -349,7 +346,7 @@ impl std::fmt::Display for Source {
                     .iter()
                     .map(|root| {
                         let full = std::path::absolute(root).unwrap_or_else(|_| root.clone());
-                        readable(&full).to_string()
+                        readable(&full)
                     })
                     .collect();
                 write!(formatter, "{}", roots.join(" "))

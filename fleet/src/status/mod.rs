@@ -64,7 +64,7 @@ pub(crate) struct Feeder {
 /// The workers of a machine.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
-    pub(crate) machine: String,
+    pub(crate) name: String,
     /// Processes that work.
     pub(crate) workers: i64,
     /// Processes that ended without a word, and were not heard of since.
@@ -123,7 +123,7 @@ pub(crate) fn report(
             let found = client.query_opt(of_machine, &[&site, &consumer.name])?;
             let name: Option<String> = found.map(|row| row.get(0));
             let mut all = machines.iter_mut();
-            if let Some(machine) = all.find(|machine| Some(&machine.machine) == name.as_ref()) {
+            if let Some(machine) = all.find(|machine| Some(&machine.name) == name.as_ref()) {
                 machine.held += consumer.holds as i64;
             }
         }
@@ -199,7 +199,7 @@ fn machines(client: &mut Client, site: &str) -> Result<Vec<Machine>, postgres::E
          GROUP BY machine ORDER BY machine";
     let rows = client.query(find, &[&site, &SILENT])?;
     let machine = |row: &postgres::Row| Machine {
-        machine: row.get(0),
+        name: row.get(0),
         workers: row.get(1),
         silent: row.get(2),
         images_a_second: row.get(3),

@@ -30,8 +30,11 @@ fn escaped(text: &str) -> String {
         .replace('\n', "\\n")
 }
 
+/// A metric of machines: its name, what it is, and its value.
+type OfMachine = (&'static str, &'static str, fn(&Machine) -> f64);
+
 /// What is said of a machine.
-const OF_MACHINES: [(&str, &str, fn(&Machine) -> f64); 5] = [
+const OF_MACHINES: [OfMachine; 5] = [
     ("workers", "Processes that work.", |machine| {
         machine.workers as f64
     }),
@@ -101,7 +104,7 @@ impl Report {
             page.gauge(
                 &format!("galmorph_fleet_machine_{name}"),
                 help,
-                machines.map(|machine| (of("machine", &machine.machine), number(machine))),
+                machines.map(|machine| (of("machine", &machine.name), number(machine))),
             );
         }
         page.0

@@ -74,7 +74,7 @@ impl Display for Report {
             writeln!(
                 out,
                 "\n{}: {} workers{silent}, {:.1} images a second, {} held, heard of {} s ago",
-                visible(&machine.machine),
+                visible(&machine.name),
                 machine.workers,
                 machine.images_a_second,
                 machine.held,

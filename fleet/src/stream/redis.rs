@@ -28,6 +28,9 @@ const CANDIDATES: usize = 10;
 /// An entry as the server sends it.
 type Entry = (String, Vec<Field>);
 
+/// A stream's name, and entries of it.
+type Entries = (String, Vec<Entry>);
+
 /// A stream of a Redis server, and one member of its group.
 pub(crate) struct RedisStream {
     client: Client,
@@ -166,8 +169,7 @@ impl RedisStream {
             read.arg("BLOCK").arg(wait.as_millis().max(1) as u64);
         }
         read.arg("STREAMS").arg(&self.key).arg(">");
-        let read: Option<Option<Vec<(String, Vec<Entry>)>>> =
-            self.ask(|connection| read.query(connection))?;
+        let read: Option<Option<Vec<Entries>>> = self.ask(|connection| read.query(connection))?;
         let streams = read.flatten().unwrap_or_default();
         let entries = streams.into_iter().flat_map(|(_, entries)| entries);
         Ok(entries.map(|entry| delivery(entry, 1)).collect())

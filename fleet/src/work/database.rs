@@ -230,9 +230,10 @@ impl Session {
             if there.map(|there| &there.version)
                 == row.before.as_ref().map(|before| &before.version)
             {
-                match file.is_rejected() {
-                    true => counts.rejected += 1,
-                    false => counts.answered += 1,
+                if file.is_rejected() {
+                    counts.rejected += 1;
+                } else {
+                    counts.answered += 1;
                 }
                 counts.given_up += u64::from(row.is_given_up);
                 news.push(row);

@@ -256,7 +256,7 @@ impl<'a> Desk<'a> {
                     known += 1;
                     None
                 }
-                Some(Outcome::Row(values)) => Some((*values, false)),
+                Some(Outcome::Row(values)) => Some((values, false)),
                 Some(Outcome::Unread(why)) => {
                     let waited = taken.late_since.map(|since| since.elapsed());
                     let is_over = waited.is_some_and(|waited| waited >= self.options.patience);
@@ -362,9 +362,12 @@ impl<'a> Desk<'a> {
     /// Takes items, unless the end is requested.
     fn ask_for(&mut self, wanted: Wanted) -> Result<Vec<Delivery>, Failure> {
         let stop = self.stop;
-        self.ask_stream(|stream| match stop.requested() {
-            true => Ok(Vec::new()),
-            false => stream.take(wanted),
+        self.ask_stream(|stream| {
+            if stop.requested() {
+                Ok(Vec::new())
+            } else {
+                stream.take(wanted)
+            }
         })
     }
 

@@ -99,7 +99,7 @@ enum Outcome {
     /// PostgreSQL has its answer.
     Known,
     /// A row, and what it says of the file.
-    Row(Box<Vec<Value>>),
+    Row(Vec<Value>),
     /// It can't be read.
     Unread(String),
 }
@@ -161,7 +161,7 @@ fn answer(answerer: &mut Answerer, job: &Job, model: i32) -> Outcome {
         .as_ref()
         .map_or(now, |standing| standing.first_seen);
     match answerer.answer(&job.item, &job.place) {
-        Fate::Row(entry) => Outcome::Row(Box::new(new_row(&entry, i64::from(model), now))),
+        Fate::Row(entry) => Outcome::Row(new_row(&entry, i64::from(model), now)),
         Fate::Unread(why) => Outcome::Unread(why),
     }
 }
