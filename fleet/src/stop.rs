@@ -55,20 +55,16 @@ impl Stop {
         }
     }
 
-    /// Does some work, again and again until no transient failure is in its way. `meanwhile` is done while it waits. When the end is
-    /// requested, it is tried once more: a signal interrupts what waits for an answer.
+    /// Does some work, again and again until no transient failure is in its way. `meanwhile` is done while it waits. A request to
+    /// end lets a transient failure through.
     pub(crate) fn persist<T>(
         &self,
         mut meanwhile: impl FnMut(),
         mut work: impl FnMut() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let mut pause = FIRST_PAUSE;
-        let mut was_requested = self.requested();
         loop {
             match work() {
-                Err(Failure::Transient(_)) if self.requested() && !was_requested => {
-                    was_requested = true;
-                }
                 Err(Failure::Transient(what)) if !self.requested() => {
                     log::warn!("{what}; trying again in {} s", pause.as_secs());
                     self.sleep(pause, &mut meanwhile);
@@ -78,4 +74,13 @@ impl Stop {
             }
         }
     }
+}
+
+/// Does some work on a thread of its own, while this one, which must be the first, waits. Linux gives a signal to the first
+/// thread. On the one that works it would interrupt the wait for a server's answer, and what is in the answer would be lost.
+pub(crate) fn beside_signals<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let done = scope.spawn(work).join();
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

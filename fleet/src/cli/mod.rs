@@ -23,6 +23,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::failure::EXIT_CODES;
 pub use crate::failure::Failure;
+use crate::stop::beside_signals;
 
 /// Classifies archives with many machines, and brings the catalogs of many machines together
 #[derive(Debug, Parser)]
@@ -92,8 +93,8 @@ pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Run(run) => run.run(),
         Command::Merge(merge) => merge.run(),
         Command::Ship(ship) => ship.run(),
-        Command::Feed(feed) => feed.run(),
-        Command::Work(work) => work.run(),
+        Command::Feed(feed) => beside_signals(|| feed.run()),
+        Command::Work(work) => beside_signals(|| work.run()),
         Command::Status(status) => status.run(),
         Command::Schema(schema) => schema.run(),
         Command::Retain(retain) => retain.run(),

@@ -16,7 +16,12 @@ pub(super) fn fields(item: &Item) -> Vec<(&'static str, String)> {
     let mut fields = vec![("path", item.path.clone())];
     let identity = item.identity(String::new());
     if !identity.object_id.is_empty() {
-        fields.push(("object_id", identity.object_id));
+        // As people know it; whoever reads it escapes it again.
+        let id = text_path(&identity.object_id);
+        fields.push((
+            "object_id",
+            id.to_str().map_or(identity.object_id, str::to_owned),
+        ));
     }
     if let Some((position, _)) = identity.position {
         fields.push(("ra", position.ra().to_string()));
