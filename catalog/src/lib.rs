@@ -63,6 +63,6 @@ pub use review::{Agreement, Judgement, Labels, NewReview, Reviewed, review, revi
 pub use stamp::Stamp;
 pub use watch::{LoggedError, RejectedBefore, Watch, Watched, WatchedFolder, note_loss};
 pub use writer::{
-    Described, Entry, ModelInUse, Move, Revision, Standing, Verdict, Writer, length, rendering_key,
-    shortest,
+    Described, Entry, ModelInUse, Move, Revision, Standing, Verdict, Writer, length, new_row,
+    rendering_key, shortest,
 };

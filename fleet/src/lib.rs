@@ -9,25 +9,44 @@
 //!
 //! **One catalog.** Each machine has its own SQLite catalog, and `ship` copies what changes there to PostgreSQL.
 //!
+//! **A shared stream.** `feed` adds references to files to a stream of Redis or Valkey, and any number of `work` take them, answer,
+//! and write rows to PostgreSQL. `status` says how far they are.
+//!
+//! ```text
+//! feed ROOT -> stream galmorph:SITE -> work (on many machines) -> PostgreSQL
+//! ```
+//!
 //! No scheduler, queue or replication is made here. Nothing relies on a lock on a shared file system, on a clock, or on a
 //! machine that is gone having stopped to write.
 //!
 //! | module | |
 //! |---|---|
 //! | `cli` | one file a command |
+//! | `answer` | one file: read and answered |
 //! | `plan` | which file is in which shard |
 //! | `shard` | a shard's answers: chunks, then the part |
 //! | `merge` | counts, and one catalog of many |
 //! | `ship` | what changes in a catalog, to PostgreSQL |
-//! | `server` | the connection to PostgreSQL and its schema |
+//! | `feed` | what is not done, to a stream |
+//! | `stream` | a stream of references |
+//! | `work` | a worker of a stream |
+//! | `status` | how far a stream is |
+//! | `server` | the connection to PostgreSQL, its schema, rows as it has them |
 
+mod answer;
 pub mod cli;
 mod failure;
+mod feed;
 mod merge;
 mod plan;
 mod server;
 mod shard;
 mod ship;
+mod site;
+mod status;
+mod stop;
+mod stream;
 mod whole_file;
+mod work;
 
 pub use failure::Failure;

@@ -22,7 +22,7 @@ use crate::{CatalogError, CatalogFault, migration, schema, shape};
 use galmorph_output::readable;
 pub use identity::{Described, Revision};
 pub use moves::{Move, Standing};
-pub use record::{Entry, Verdict, length, rendering_key, shortest};
+pub use record::{Entry, Verdict, length, new_row, rendering_key, shortest};
 pub(crate) use record::{SEPARATOR, model_row, row_columns, sql_bytes, take_row, unsigned, write};
 pub(crate) use settle::{Place, begin as begin_settling};
 

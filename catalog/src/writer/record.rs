@@ -114,6 +114,36 @@ pub(crate) fn model_row(
     find()
 }
 
+/// The row of a file that was classified or rejected, for programs that keep it elsewhere: the values of
+/// [`file_columns`](crate::file_columns). It has no id, and `model` is the number of the model there.
+pub fn new_row(entry: &Entry, model: i64, now: Timestamp) -> Vec<Value> {
+    let mut values = vec![Value::Null];
+    values.extend(file_values(entry, now));
+    match (&entry.verdict, &entry.digest, &entry.rendering) {
+        (Verdict::Classified(answer), Some(digest), Some(rendering)) => {
+            let key = Key {
+                digest,
+                model,
+                rendering,
+            };
+            values.extend(answer_values(entry, answer, &key, now));
+        }
+        (Verdict::Rejected { .. }, ..) => values.extend(no_answer(entry)),
+        _ => unreachable!("an image that was classified was read and framed"),
+    }
+    values
+}
+
+/// The columns of an answer that there is none of.
+fn no_answer(entry: &Entry) -> Vec<Value> {
+    let columns = answer_columns().into_iter();
+    let value = |column: String| match &*column {
+        "rendering" => entry.rendering.clone().into(),
+        _ => Value::Null,
+    };
+    columns.map(value).collect()
+}
+
 /// Writes one entry down, as of now.
 pub(crate) fn write(
     connection: &Connection,
@@ -148,10 +178,7 @@ pub(crate) fn write(
             };
             values.extend(known);
         }
-        _ => values.extend(answer_columns().iter().map(|column| match &**column {
-            "rendering" => entry.rendering.clone().into(),
-            _ => Value::Null,
-        })),
+        _ => values.extend(no_answer(entry)),
     }
     place(connection, &path, key.as_ref(), values)?;
     for part in &entry.parts {

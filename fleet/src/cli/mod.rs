@@ -5,17 +5,25 @@
     reason = "the comments are what --help prints, and the switches are flags"
 )]
 
+mod feed;
 mod merge;
+mod network;
 mod plan;
 mod retain;
 mod run;
 mod schema;
 mod ship;
+mod source;
+mod status;
+mod work;
+
+use std::num::NonZero;
 
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::failure::EXIT_CODES;
 pub use crate::failure::Failure;
+use crate::stop::beside_signals;
 
 /// Classifies archives with many machines, and brings the catalogs of many machines together
 #[derive(Debug, Parser)]
@@ -43,6 +51,12 @@ enum Command {
     Merge(merge::MergeArguments),
     /// Follow the catalog of this machine, and copy what changes to PostgreSQL
     Ship(ship::ShipArguments),
+    /// Add files that have no answer yet to a stream
+    Feed(feed::FeedArguments),
+    /// Classify files of a stream, together with other workers
+    Work(work::WorkArguments),
+    /// Say how far a stream is, who works, and what is missing
+    Status(status::StatusArguments),
     /// Make or update the schema of the PostgreSQL catalog
     Schema(schema::SchemaArguments),
     /// Remove old months from the PostgreSQL catalog
@@ -79,8 +93,21 @@ pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Run(run) => run.run(),
         Command::Merge(merge) => merge.run(),
         Command::Ship(ship) => ship.run(),
+        Command::Feed(feed) => beside_signals(|| feed.run()),
+        Command::Work(work) => beside_signals(|| work.run()),
+        Command::Status(status) => status.run(),
         Command::Schema(schema) => schema.run(),
         Command::Retain(retain) => retain.run(),
+    }
+}
+
+/// How many threads are asked for; one for each core that this process may use where nobody says.
+fn workers(asked: Option<NonZero<usize>>) -> Result<NonZero<usize>, Failure> {
+    match asked {
+        Some(workers) => Ok(workers),
+        None => std::thread::available_parallelism().map_err(|error| {
+            Failure::Usage(format!("how many cores there are is not known: {error}"))
+        }),
     }
 }
 

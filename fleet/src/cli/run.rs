@@ -40,12 +40,7 @@ pub(super) struct RunArguments {
 
 impl RunArguments {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let workers = match self.workers {
-            Some(workers) => workers,
-            None => std::thread::available_parallelism().map_err(|error| {
-                Failure::Usage(format!("how many cores there are is not known: {error}"))
-            })?,
-        };
+        let workers = super::workers(self.workers)?;
         let options = RunOptions {
             parts: self.parts.unwrap_or_else(|| parts_folder(&self.plan)),
             model: self.model,

@@ -9,6 +9,7 @@ use super::{Outcome, print};
 use crate::Failure;
 use crate::server::ServerArguments;
 use crate::ship::{ShipOptions, ship};
+use crate::site::name;
 
 #[derive(Debug, Args)]
 pub(super) struct ShipArguments {
@@ -43,15 +44,6 @@ pub(super) struct ShipArguments {
 
     #[command(flatten)]
     server: ServerArguments,
-}
-
-/// A name that a line of a log can have.
-fn name(text: &str) -> Result<String, String> {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
-    if text.is_empty() || !text.chars().all(is_plain) {
-        return Err("letters, digits and - _ . only".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 impl ShipArguments {

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::Failure;
 pub(crate) use divide::{Division, divide};
 pub(crate) use gather::{Source, gather};
-pub(crate) use manifest::{Item, Manifest};
+pub(crate) use manifest::{Item, Manifest, described};
 use script::scripts;
 pub(crate) use sort::Sorter;
 

@@ -2,8 +2,11 @@
 
 use std::error::Error as _;
 
+use galmorph_catalog::CatalogError;
 use postgres::Error;
 use postgres::error::SqlState;
+
+use crate::Failure;
 
 /// Whether it may work later, without anybody changing a right, a setting or the schema: the server is away, starts or stops,
 /// its disk or its table of connections is full, somebody else was in the way.
@@ -27,6 +30,7 @@ pub(crate) fn is_passing(error: &Error) -> bool {
             SqlState::T_R_SERIALIZATION_FAILURE,
             SqlState::T_R_DEADLOCK_DETECTED,
             SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
             SqlState::READ_ONLY_SQL_TRANSACTION,
         ]
         .contains(code),
@@ -45,5 +49,61 @@ pub(crate) fn message(error: &Error) -> String {
     match error.source().map(ToString::to_string) {
         Some(cause) if !text.contains(&cause) => format!("{text}: {cause}"),
         _ => text,
+    }
+}
+
+/// Why work with the server ended early.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The server, or the way to it.
+    Server(postgres::Error),
+    Catalog(CatalogError),
+    Failure(Failure),
+}
+
+impl From<postgres::Error> for Fault {
+    fn from(error: postgres::Error) -> Self {
+        Self::Server(error)
+    }
+}
+
+impl From<CatalogError> for Fault {
+    fn from(error: CatalogError) -> Self {
+        Self::Catalog(error)
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl Fault {
+    /// What to say while it is waited for; or the failure, if waiting doesn't help.
+    pub(crate) fn passing(self) -> Result<String, Failure> {
+        match self {
+            Self::Server(error) if is_passing(&error) => {
+                Ok(format!("the database: {}", message(&error)))
+            }
+            Self::Server(error) => Err(Failure::Unusable(format!(
+                "the database refuses: {}",
+                message(&error)
+            ))),
+            Self::Catalog(CatalogError::Transient(fault)) => Ok(fault.to_string()),
+            Self::Catalog(error) => Err(error.into()),
+            Self::Failure(Failure::Transient(message)) => Ok(message),
+            Self::Failure(failure) => Err(failure),
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    /// What passes by itself is transient.
+    fn from(fault: Fault) -> Self {
+        match fault.passing() {
+            Ok(what) => Self::Transient(what),
+            Err(failure) => failure,
+        }
     }
 }

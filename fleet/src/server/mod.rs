@@ -5,11 +5,20 @@
 //! | `connect` | address, password, TLS |
 //! | `schema` | migrations, roles |
 //! | `fault` | which errors pass |
+//! | `columns` | rows of a catalog as PostgreSQL has them |
+//! | `model` | the number of a model there |
+//! | `statements` | the SQL that writes them |
 
+mod columns;
 mod connect;
 mod fault;
+mod model;
 mod schema;
+mod statements;
 
+pub(crate) use columns::{Columns, copy, path_key, text, time};
 pub(crate) use connect::{Server, ServerArguments};
-pub(crate) use fault::{is_passing, message};
+pub(crate) use fault::{Fault, is_passing, message};
+pub(crate) use model::model_number;
 pub(crate) use schema::{migrate, require_current, retain, roles};
+pub(crate) use statements::{FORGET_EARLIER, FORGET_MOVED, MONTHS, Statements};

@@ -8,10 +8,16 @@ use super::message;
 use crate::Failure;
 
 /// The files of `migrations/`, in their order: name and text.
-const MIGRATIONS: [(&str, &str); 1] = [(
-    "V1__catalog",
-    include_str!("../../migrations/V1__catalog.sql"),
-)];
+const MIGRATIONS: [(&str, &str); 2] = [
+    (
+        "V1__catalog",
+        include_str!("../../migrations/V1__catalog.sql"),
+    ),
+    (
+        "V2__stream",
+        include_str!("../../migrations/V2__stream.sql"),
+    ),
+];
 
 /// A number that stands for the right to change the schema.
 const LOCK: i64 = 0x676C_6D72;
@@ -116,7 +122,7 @@ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO galmorph_writer', current_database());
 END
 $$;
-GRANT INSERT, UPDATE, DELETE ON source, block, model, cutout, other_answer, review TO galmorph_writer;
+GRANT INSERT, UPDATE, DELETE ON source, block, model, cutout, other_answer, review, worker, feeder TO galmorph_writer;
 REVOKE EXECUTE ON FUNCTION make_month(date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION make_month(date) TO galmorph_writer;
 ";

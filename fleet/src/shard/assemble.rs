@@ -8,7 +8,7 @@ use galmorph_output::readable;
 use tempfile::TempDir;
 
 use super::Shard;
-use super::answer::Fate;
+use crate::answer::Fate;
 use crate::{Failure, whole_file};
 
 /// What a part has.

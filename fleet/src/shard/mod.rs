@@ -8,7 +8,6 @@
 //! A file that can't be read may be there in a moment: network file systems are late. Its chunk is held back and tried again.
 //! What can't be read then is noted in the part, and has no row.
 
-mod answer;
 mod assemble;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,8 +26,8 @@ use galmorph_inference::{Model, Options, Precision};
 use galmorph_output::readable;
 
 use crate::Failure;
+use crate::answer::{Answerer, Fate};
 use crate::plan::{Item, Plan, PlannedModel, part_path};
-use answer::{Answerer, Fate};
 pub(crate) use assemble::Counts;
 use assemble::{count, write_chunk, write_part};
 
@@ -209,7 +208,8 @@ impl Shard {
                 let (files, next, mut answerer) = (&files, &next, answerer());
                 scope.spawn(move || {
                     while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let fate = answerer.answer(&self.items[*file]);
+                        let item = &self.items[*file];
+                        let fate = answerer.answer(item, &item.file());
                         if fates.send((*file, fate)).is_err() {
                             // The collector has met a fault.
                             return;
@@ -273,7 +273,7 @@ impl Shard {
     ) -> Result<(), Failure> {
         for (item, fate) in self.items(chunk).iter().zip(&mut answered) {
             if is_unread(fate.as_ref()) {
-                *fate = Some(again.answer(item));
+                *fate = Some(again.answer(item, &item.file()));
             }
         }
         write_chunk(self, chunk, &answered)

@@ -4,8 +4,8 @@ use blake3::Hasher;
 use galmorph_catalog::{CopiedReview, Reader};
 use rusqlite::types::Value;
 
-use super::Fault;
 use super::session::Session;
+use crate::server::Fault;
 
 /// Files in a block.
 const BLOCK: i64 = 1000;

@@ -18,25 +18,21 @@
 //! | file | |
 //! |---|---|
 //! | `blocks` | the catalog, block by block |
-//! | `columns` | SQLite's values as PostgreSQL's |
 //! | `session` | a connection that is the only one to write for its source |
-//! | `statements` | the SQL |
 
 mod blocks;
-mod columns;
 mod session;
-mod statements;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use galmorph_catalog::{CatalogError, Reader};
+use galmorph_catalog::Reader;
 use galmorph_output::readable;
 
 use crate::Failure;
-use crate::server::{Server, is_passing, message};
+use crate::server::{Fault, Server};
 use blocks::Scope;
 pub(crate) use blocks::Shipped;
 use session::Session;
@@ -62,52 +58,6 @@ pub(crate) struct ShipOptions {
     pub(crate) sweep: Duration,
     /// Whether another catalog may take the place of the one that was shipped before.
     pub(crate) replace: bool,
-}
-
-/// Why a pass over the catalog ended early.
-#[derive(Debug)]
-enum Fault {
-    /// The server, or the way to it.
-    Server(postgres::Error),
-    Catalog(CatalogError),
-    Failure(Failure),
-}
-
-impl From<postgres::Error> for Fault {
-    fn from(error: postgres::Error) -> Self {
-        Self::Server(error)
-    }
-}
-
-impl From<CatalogError> for Fault {
-    fn from(error: CatalogError) -> Self {
-        Self::Catalog(error)
-    }
-}
-
-impl From<Failure> for Fault {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-impl Fault {
-    /// What to say while it is waited for; or the failure, if waiting doesn't help.
-    fn passing(self) -> Result<String, Failure> {
-        match self {
-            Self::Server(error) if is_passing(&error) => {
-                Ok(format!("the database: {}", message(&error)))
-            }
-            Self::Server(error) => Err(Failure::Unusable(format!(
-                "the database refuses: {}",
-                message(&error)
-            ))),
-            Self::Catalog(CatalogError::Transient(fault)) => Ok(fault.to_string()),
-            Self::Catalog(error) => Err(error.into()),
-            Self::Failure(Failure::Transient(message)) => Ok(message),
-            Self::Failure(failure) => Err(failure),
-        }
-    }
 }
 
 /// Ships until it is ended; with `once`, until what is there now is shipped.

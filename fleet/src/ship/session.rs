@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use galmorph_catalog::{CopiedModel, Reader};
 use galmorph_output::readable;
-use jiff::Timestamp;
-use postgres::binary_copy::BinaryCopyInWriter;
-use postgres::types::ToSql;
 use postgres::{Client, Transaction};
 use rusqlite::types::Value;
 
+use super::ShipOptions;
 use super::blocks::{Batch, Kind};
-use super::columns::{Columns, path_key, text, time};
-use super::statements::{FORGET_EARLIER, FORGET_MOVED, MONTHS, Statements};
-use super::{Fault, ShipOptions};
 use crate::Failure;
+use crate::server::{
+    Columns, FORGET_EARLIER, FORGET_MOVED, Fault, MONTHS, Statements, copy, model_number, path_key,
+    text, time,
+};
 
 /// See the module.
 pub(super) struct Session {
@@ -123,27 +122,7 @@ impl Session {
             if self.models.contains_key(&model.id) {
                 continue;
             }
-            let mut key = blake3::Hasher::new();
-            key.update(model.digest.as_bytes());
-            key.update(model.card.as_bytes());
-            let key = key.finalize().as_bytes().to_vec();
-            let first_used: Timestamp = model.first_used.parse().map_err(|error| {
-                Failure::Unusable(format!("the catalog has a model without a time: {error}"))
-            })?;
-            // It changes nothing where it is there, and then it says its number, too.
-            let statement = "INSERT INTO model (key, name, digest, card, arithmetic, first_used)
-                 VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING id";
-            let (name, card) = (text(&model.name), text(&model.card));
-            let values: [&(dyn ToSql + Sync); 6] = [
-                &key,
-                &name,
-                &model.digest,
-                &card,
-                &model.arithmetic,
-                &first_used,
-            ];
-            let id = self.client.query_one(statement, &values)?.get(0);
+            let id = model_number(&mut self.client, model)?;
             self.models.insert(model.id, id);
         }
         Ok(())
@@ -298,22 +277,4 @@ fn require_session(transaction: &mut Transaction, source: i32, session: i64) -> 
         "another galmorph-fleet ship has taken over this site; this one ends, and has written nothing since".to_owned(),
     )
     .into())
-}
-
-/// Copies rows to a temporary table.
-fn copy(
-    transaction: &mut Transaction,
-    statement: &str,
-    columns: &Columns,
-    rows: impl Iterator<Item = Result<Vec<super::columns::Cell>, Failure>>,
-) -> Result<(), Fault> {
-    let sink = transaction.copy_in(statement)?;
-    let mut writer = BinaryCopyInWriter::new(sink, &columns.types());
-    for row in rows {
-        let row = row?;
-        let cells: Vec<&(dyn ToSql + Sync)> = row.iter().map(|cell| &**cell).collect();
-        writer.write(&cells)?;
-    }
-    writer.finish()?;
-    Ok(())
 }

@@ -7,6 +7,8 @@
 
 pub mod machine;
 pub mod postgres;
+pub mod redis;
+pub mod stream;
 
 use std::env;
 use std::ffi::OsStr;
@@ -25,7 +27,8 @@ pub fn program(command: &str) -> Program {
     program
         .arg(command)
         .env_remove("GALMORPH_LOG")
-        .env_remove("GALMORPH_FLEET_DATABASE");
+        .env_remove("GALMORPH_FLEET_DATABASE")
+        .env_remove("GALMORPH_FLEET_STREAM");
     Program(program)
 }
 
@@ -129,6 +132,12 @@ pub fn stop(child: Child) -> Stopped {
 }
 
 impl Stopped {
+    /// Lets it run.
+    pub fn wakes(self) -> Child {
+        signal(&self.0, "-CONT");
+        self.0
+    }
+
     /// Lets it run, and waits for its end.
     pub fn go_on(self, code: Option<i32>) {
         signal(&self.0, "-CONT");

@@ -13,7 +13,7 @@ use crate::plan::Item;
 
 /// What became of a file.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It has a row.
     Row(Box<Entry>),
     /// It could not be read.
@@ -21,19 +21,20 @@ pub(super) enum Fate {
 }
 
 /// One thread's way to answer.
-pub(super) struct Answerer<'a> {
-    pub(super) model: &'a Model,
-    pub(super) classifier: Classifier,
-    pub(super) framing: FramingSettings,
-    pub(super) limits: Limits,
+pub(crate) struct Answerer<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) classifier: Classifier,
+    pub(crate) framing: FramingSettings,
+    pub(crate) limits: Limits,
     /// The time that the row says it was found.
-    pub(super) time: Timestamp,
+    pub(crate) time: Timestamp,
 }
 
 impl Answerer<'_> {
-    pub(super) fn answer(&mut self, item: &Item) -> Fate {
+    /// Reads and answers a file. `place` is where it is on this machine.
+    pub(crate) fn answer(&mut self, item: &Item, place: &Path) -> Fate {
         let file = item.file();
-        let (stamp, bytes) = match read(&file, &self.limits) {
+        let (stamp, bytes) = match read(place, &self.limits) {
             Ok(read) => read,
             Err(error) => return Fate::Unread(error.to_string()),
         };
@@ -105,11 +106,12 @@ impl Answerer<'_> {
 type Content = (Stamp, Result<Vec<u8>, (RejectReason, String)>);
 
 fn read(path: &Path, limits: &Limits) -> io::Result<Content> {
-    let mut file = File::open(path)?;
-    let before = file.metadata()?;
-    if !before.is_file() {
+    // Before it is opened: a named pipe would be waited for.
+    if !path.metadata()?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
+    let mut file = File::open(path)?;
+    let before = file.metadata()?;
     let stamp = Stamp::of(&before);
     if let Err(error) = limits.check_bytes(before.len()) {
         return Ok((stamp, Err((error.reason(), error.to_string()))));

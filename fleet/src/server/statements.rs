@@ -1,36 +1,36 @@
-//! The SQL of a ship.
+//! The SQL that writes rows of files and answers.
 
 use super::columns::Columns;
 
 /// The statements that write a batch of files from the temporary table `batch`.
 #[derive(Debug)]
-pub(super) struct Statements {
-    pub(super) make_batches: String,
-    pub(super) copy_files: String,
-    pub(super) merge_files: String,
-    pub(super) copy_other_answers: String,
-    pub(super) merge_other_answers: String,
+pub(crate) struct Statements {
+    pub(crate) make_batches: String,
+    pub(crate) copy_files: String,
+    pub(crate) merge_files: String,
+    pub(crate) copy_other_answers: String,
+    pub(crate) merge_other_answers: String,
 }
 
 /// Removes what is no longer where it was: files of these ids that had another path. `$1` is the source, `$2` the site, and
 /// `$3` has the ids of the batch. They are in the statement so that the server finds the rows by its index, whatever it
 /// thinks of the size of a temporary table, or of a table that is new.
-pub(super) const FORGET_MOVED: &str = "DELETE FROM cutout USING batch
+pub(crate) const FORGET_MOVED: &str = "DELETE FROM cutout USING batch
     WHERE cutout.source = $1 AND cutout.local_id = ANY ($3) AND cutout.local_id = batch.local_id
         AND (cutout.path_key, cutout.site) IS DISTINCT FROM (batch.path_key, $2)";
 
 /// A path that was found anew is in another month, and is not to be in both. `$1` is the site, and `$2` has the keys of
 /// the batch.
-pub(super) const FORGET_EARLIER: &str = "DELETE FROM cutout USING batch
+pub(crate) const FORGET_EARLIER: &str = "DELETE FROM cutout USING batch
     WHERE cutout.site = $1 AND cutout.path_key = ANY ($2) AND cutout.path_key = batch.path_key
         AND cutout.first_seen <> batch.first_seen";
 
 /// The months of a batch that are kept.
-pub(super) const MONTHS: &str = "SELECT DISTINCT date_trunc('month', first_seen)::date::text
+pub(crate) const MONTHS: &str = "SELECT DISTINCT date_trunc('month', first_seen)::date::text
     FROM batch WHERE first_seen >= (SELECT keep_from FROM retention)";
 
 impl Statements {
-    pub(super) fn new(files: &Columns, other_answers: &Columns) -> Self {
+    pub(crate) fn new(files: &Columns, other_answers: &Columns) -> Self {
         let list = |columns: &Columns| columns.names().join(", ");
         let (of_files, of_answers) = (list(files), list(other_answers));
         let changes = |prefix: &str| {

@@ -3,13 +3,16 @@
 
 use galmorph_catalog::{file_columns, other_answer_columns};
 use jiff::Timestamp;
+use postgres::Transaction;
+use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::{ToSql, Type};
 use rusqlite::types::Value;
 
+use super::Fault;
 use crate::Failure;
 
 /// A value on its way.
-pub(super) type Cell = Box<dyn ToSql + Sync>;
+pub(crate) type Cell = Box<dyn ToSql + Sync>;
 
 /// What a column holds, there and here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +76,7 @@ const COLUMNS: [(&str, Holds); 40] = [
 
 /// Columns of a table, in the order of the rows of a machine's catalog.
 #[derive(Debug, Clone)]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     names: Vec<String>,
     holds: Vec<Holds>,
     has_key: bool,
@@ -81,7 +84,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Those of `cutout`; `id` is `local_id` there, and `path_key` comes last.
-    pub(super) fn of_files() -> Self {
+    pub(crate) fn of_files() -> Self {
         let mut columns = Self::new(file_columns());
         "local_id".clone_into(&mut columns.names[0]);
         columns.has_key = true;
@@ -91,7 +94,7 @@ impl Columns {
     }
 
     /// Those of `other_answer`.
-    pub(super) fn of_other_answers() -> Self {
+    pub(crate) fn of_other_answers() -> Self {
         Self::new(other_answer_columns())
     }
 
@@ -109,12 +112,12 @@ impl Columns {
     }
 
     /// Their names in PostgreSQL.
-    pub(super) fn names(&self) -> &[String] {
+    pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
 
     /// Their types there.
-    pub(super) fn types(&self) -> Vec<Type> {
+    pub(crate) fn types(&self) -> Vec<Type> {
         let kind = |holds: &Holds| match holds {
             Holds::Text => Type::TEXT,
             Holds::Real => Type::FLOAT8,
@@ -127,7 +130,7 @@ impl Columns {
     }
 
     /// A row's values. `model` gives the number of a model there for its number here.
-    pub(super) fn cells(
+    pub(crate) fn cells(
         &self,
         row: &[Value],
         model: impl Fn(i64) -> Option<i32>,
@@ -142,35 +145,57 @@ impl Columns {
             cells.push(cell);
         }
         if self.has_key {
-            let (_, path) = Self::id_and_path(row)?;
+            let [_, Value::Text(path), ..] = row else {
+                return Err(no_path());
+            };
             cells.push(Box::new(path_key(path)));
         }
         Ok(cells)
     }
 
     /// The id and the path of a file's row: its first two values.
-    pub(super) fn id_and_path(row: &[Value]) -> Result<(i64, &str), Failure> {
+    pub(crate) fn id_and_path(row: &[Value]) -> Result<(i64, &str), Failure> {
         match row {
             [Value::Integer(id), Value::Text(path), ..] => Ok((*id, path)),
-            _ => Err(Failure::Unusable(
-                "the catalog has a path that is no text".to_owned(),
-            )),
+            _ => Err(no_path()),
         }
     }
 }
 
+/// Copies rows to a temporary table.
+pub(crate) fn copy(
+    transaction: &mut Transaction,
+    statement: &str,
+    columns: &Columns,
+    rows: impl Iterator<Item = Result<Vec<Cell>, Failure>>,
+) -> Result<(), Fault> {
+    let sink = transaction.copy_in(statement)?;
+    let mut writer = BinaryCopyInWriter::new(sink, &columns.types());
+    for row in rows {
+        let row = row?;
+        let cells: Vec<&(dyn ToSql + Sync)> = row.iter().map(|cell| &**cell).collect();
+        writer.write(&cells)?;
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+fn no_path() -> Failure {
+    Failure::Unusable("the catalog has a path that is no text".to_owned())
+}
+
 /// What a path is found by: the first sixteen bytes of its digest.
-pub(super) fn path_key(path: &str) -> Vec<u8> {
+pub(crate) fn path_key(path: &str) -> Vec<u8> {
     blake3::hash(path.as_bytes()).as_bytes()[..16].to_vec()
 }
 
 /// A text without the one character that PostgreSQL's texts can't have.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     text.replace('\0', "\u{FFFD}")
 }
 
 /// A time in milliseconds since 1970.
-pub(super) fn time(milliseconds: i64) -> Option<Timestamp> {
+pub(crate) fn time(milliseconds: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 

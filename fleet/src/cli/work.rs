@@ -1,0 +1,91 @@
+//! `galmorph-fleet work`: files of a stream to PostgreSQL.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+
+use super::network::NetworkArguments;
+use super::{Outcome, print};
+use crate::Failure;
+use crate::server::ServerArguments;
+use crate::site;
+use crate::stop::Stop;
+use crate::stream::{RedisStream, StreamArguments};
+use crate::work::{Roots, WorkOptions, work};
+
+#[derive(Debug, Args)]
+pub(super) struct WorkArguments {
+    /// Folders of which files are read; the stream's other files are left alone. NAMED=FOLDER for a folder that the stream
+    /// knows by another name
+    #[arg(value_name = "ROOT", value_hint = ValueHint::DirPath, required = true)]
+    roots: Vec<PathBuf>,
+
+    /// End when the stream is empty
+    #[arg(long)]
+    drain: bool,
+
+    /// How many threads classify. Default: one for each core that this process may use
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<NonZero<usize>>,
+
+    /// How many files are taken, and written down, at once
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    batch: u32,
+
+    /// How long a file that can't be read is tried again before it is written down as rejected
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    patience: u64,
+
+    /// How long a worker may be silent before others take over what it holds. The same for all workers of a stream, and longer than
+    /// a batch takes
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    claim: u64,
+
+    #[command(flatten)]
+    network: NetworkArguments,
+
+    #[command(flatten)]
+    stream: StreamArguments,
+
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+impl WorkArguments {
+    pub(super) fn run(self) -> Result<Outcome, Failure> {
+        let stop = Stop::on_signals()?;
+        let workers = super::workers(self.workers)?;
+        let server = self.server.resolve()?;
+        // An item may come with its radius.
+        let framing = self.network.framing(true)?;
+        let machine = site::machine()?;
+        let options = WorkOptions {
+            site: self.stream.site.clone(),
+            name: site::process(&machine),
+            machine,
+            roots: Roots::new(&self.roots)?,
+            framing,
+            workers,
+            batch: self.batch as usize,
+            patience: Duration::from_secs(self.patience),
+            claim: Duration::from_secs(self.claim),
+            drain: self.drain,
+        };
+        let (model, planned) = self.network.model()?;
+        let client = self.stream.resolve()?;
+        let mut stream = RedisStream::new(client, &options.site, &options.name, options.claim);
+        log::info!("{} takes files of '{}'", options.name, options.site);
+        let counts = work(&server, &mut stream, (&model, &planned), &options, &stop)?;
+        if let Err(failure) = stream.leave() {
+            // It is a name in a list.
+            log::debug!("{failure}");
+        }
+        print(&format!(
+            "{} answered, {} rejected, {} known already",
+            counts.answered, counts.rejected, counts.known
+        ))?;
+        Ok(Outcome::Fine)
+    }
+}

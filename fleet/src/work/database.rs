@@ -1,0 +1,383 @@
+//! What PostgreSQL has of files, and the transaction that writes rows.
+
+use std::collections::HashMap;
+
+use galmorph_catalog::{CopiedModel, Stamp, file_columns, other_answer_columns};
+use jiff::Timestamp;
+use postgres::types::ToSql;
+use postgres::{Client, GenericClient};
+use rusqlite::types::Value;
+
+use super::Counts;
+use crate::Failure;
+use crate::plan::PlannedModel;
+use crate::server::{
+    Columns, FORGET_EARLIER, Fault, MONTHS, Server, Statements, copy, model_number, path_key,
+    require_current,
+};
+
+/// The name of the source that all workers of a site write for.
+pub(crate) const SOURCE: &str = "stream";
+
+/// What PostgreSQL has of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Another one for each time that the row is written.
+    version: String,
+    pub(super) first_seen: Timestamp,
+    bytes: Option<i64>,
+    /// In nanoseconds since 1970.
+    modified: Option<i64>,
+    digest: Option<Vec<u8>>,
+    /// The model of its answer; `None` for a rejected file.
+    model: Option<i32>,
+    is_rejected: bool,
+}
+
+impl Standing {
+    /// Whether it is what became of the file with this stamp, with this model.
+    pub(super) fn is_of(&self, stamp: Stamp, model: i32) -> bool {
+        let modified = i64::try_from(stamp.modified.as_nanosecond()).ok();
+        self.bytes == i64::try_from(stamp.bytes).ok()
+            && self.modified.is_some()
+            && self.modified == modified
+            && (self.is_rejected || self.model == Some(model))
+    }
+}
+
+/// What stands, by the keys of the paths.
+pub(super) type Standings = HashMap<Vec<u8>, Standing>;
+
+const STANDING: &str = "SELECT path_key, cutout.xmin::text, first_seen, bytes, modified, digest, model, reason IS NOT NULL
+    FROM cutout WHERE site = $1 AND path_key = ANY ($2)";
+
+fn standings(
+    client: &mut impl GenericClient,
+    site: &str,
+    keys: &[&Vec<u8>],
+) -> Result<Standings, postgres::Error> {
+    let rows = client.query(STANDING, &[&site, &keys])?;
+    let standing = |row: &postgres::Row| {
+        let standing = Standing {
+            version: row.get(1),
+            first_seen: row.get(2),
+            bytes: row.get(3),
+            modified: row.get(4),
+            digest: row.get(5),
+            model: row.get(6),
+            is_rejected: row.get(7),
+        };
+        (row.get(0), standing)
+    };
+    Ok(rows.iter().map(standing).collect())
+}
+
+/// A row to be written, and what stood before its file was read.
+#[derive(Debug)]
+pub(super) struct NewRow {
+    pub(super) key: Vec<u8>,
+    pub(super) values: Vec<Value>,
+    pub(super) before: Option<Standing>,
+    /// Whether it says that nobody came to an answer.
+    pub(super) is_given_up: bool,
+}
+
+/// What became of rows: written, or there already in the same words; or in the way of another one.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The keys of those that were overtaken: another row is there than before their files were read.
+    pub(super) overtaken: Vec<Vec<u8>>,
+    pub(super) counts: Counts,
+}
+
+/// Which worker this is.
+#[derive(Debug, Clone)]
+pub(super) struct Who {
+    pub(super) site: String,
+    pub(super) name: String,
+    pub(super) machine: String,
+    pub(super) started: Timestamp,
+}
+
+/// The server, with a connection that is made when it is needed.
+pub(super) struct Database<'a> {
+    server: &'a Server,
+    model: &'a PlannedModel,
+    who: Who,
+    session: Option<Session>,
+}
+
+impl<'a> Database<'a> {
+    pub(super) fn new(server: &'a Server, model: &'a PlannedModel, who: Who) -> Self {
+        Self {
+            server,
+            model,
+            who,
+            session: None,
+        }
+    }
+
+    /// Works with the server; after a fault, over a new connection the next time.
+    pub(super) fn run<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session) -> Result<T, Fault>,
+    ) -> Result<T, Failure> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::begin(self.server, self.model, self.who.clone())?,
+        };
+        let done = work(&mut session)?;
+        self.session = Some(session);
+        Ok(done)
+    }
+}
+
+/// A connection that rows are written over.
+pub(super) struct Session {
+    client: Client,
+    who: Who,
+    source: i32,
+    model: i32,
+    files: Columns,
+    statements: Statements,
+    keep_answers: String,
+}
+
+impl Session {
+    fn begin(server: &Server, model: &PlannedModel, who: Who) -> Result<Self, Fault> {
+        let mut client = server.connect()?;
+        require_current(&mut client)?;
+        let make = "INSERT INTO source (site, name, catalog) VALUES ($1, $2, $2) ON CONFLICT (site, name) DO NOTHING";
+        client.execute(make, &[&who.site, &SOURCE])?;
+        let find = "SELECT id FROM source WHERE site = $1 AND name = $2";
+        let source = client.query_one(find, &[&who.site, &SOURCE])?.get(0);
+        let model = CopiedModel {
+            id: 0,
+            name: model.name.clone(),
+            digest: model.digest.clone(),
+            card: model.card.clone(),
+            first_used: Timestamp::now().to_string(),
+            arithmetic: Some(model.arithmetic.clone()),
+        };
+        let model = model_number(&mut client, &model)?;
+        let files = Columns::of_files();
+        let statements = Statements::new(&files, &Columns::of_other_answers());
+        client.batch_execute(&statements.make_batches)?;
+        // A worker that is stalled in a transaction is not to hold others up; and as in ship, a loop over a batch for each row
+        // of a table would take for ever.
+        client.batch_execute(
+            "SET idle_in_transaction_session_timeout = '10s'; SET enable_nestloop = off",
+        )?;
+        let answers = other_answer_columns();
+        let (list, theirs) = (answers.join(", "), answers.join(", cutout."));
+        let keep_answers = format!(
+            "INSERT INTO other_answer ({list}) SELECT cutout.{theirs}
+             FROM cutout JOIN batch ON batch.path_key = cutout.path_key
+             WHERE cutout.site = $1 AND cutout.path_key = ANY ($2) AND cutout.label IS NOT NULL
+                 AND (cutout.digest, cutout.model, cutout.rendering) IS DISTINCT FROM (batch.digest, batch.model, batch.rendering)
+             ORDER BY cutout.digest, cutout.model, cutout.rendering
+             ON CONFLICT (digest, model, rendering) DO NOTHING"
+        );
+        Ok(Self {
+            client,
+            who,
+            source,
+            model,
+            files,
+            statements,
+            keep_answers,
+        })
+    }
+
+    /// The number of the model there.
+    pub(super) fn model(&self) -> i32 {
+        self.model
+    }
+
+    /// What stands of these paths.
+    pub(super) fn standings(&mut self, keys: &[&Vec<u8>]) -> Result<Standings, Fault> {
+        Ok(standings(&mut self.client, &self.who.site, keys)?)
+    }
+
+    /// Writes rows, all or none, each only if what stood before still stands. No two are of one path. `known` are files whose rows
+    /// were found to be there before.
+    pub(super) fn write(
+        &mut self,
+        rows: &[NewRow],
+        known: u64,
+        rate: f64,
+    ) -> Result<Written, Fault> {
+        let site = &self.who.site;
+        let mut overtaken = Vec::new();
+        let mut counts = Counts {
+            known,
+            ..Counts::default()
+        };
+        let mut transaction = self.client.transaction()?;
+        let mut keys: Vec<&Vec<u8>> = rows.iter().map(|row| &row.key).collect();
+        // All in one order, so that two never wait for each other in a circle.
+        keys.sort_unstable();
+        let locks: Vec<i64> = keys.iter().map(|key| lock_number(site, key)).collect();
+        // A path that has no row yet has nothing else to lock.
+        let lock =
+            "SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number";
+        transaction.execute(lock, &[&locks])?;
+        let standing = standings(&mut transaction, site, &keys)?;
+        let mut news = Vec::new();
+        for row in rows {
+            let there = standing.get(&row.key);
+            let file = FileRow(&row.values);
+            if there.map(|there| &there.version)
+                == row.before.as_ref().map(|before| &before.version)
+            {
+                if file.is_rejected() {
+                    counts.rejected += 1;
+                } else {
+                    counts.answered += 1;
+                }
+                counts.given_up += u64::from(row.is_given_up);
+                news.push(row);
+            } else if there.is_some_and(|there| file.says(there, self.model)) {
+                counts.known += 1;
+            } else {
+                overtaken.push(row.key.clone());
+            }
+        }
+        if !news.is_empty() {
+            let cells = news.iter().map(|row| {
+                self.files
+                    .cells(&row.values, |model| i32::try_from(model).ok())
+            });
+            copy(
+                &mut transaction,
+                &self.statements.copy_files,
+                &self.files,
+                cells,
+            )?;
+            for month in transaction.query(MONTHS, &[])? {
+                let month: String = month.get(0);
+                transaction.execute("SELECT make_month($1::text::date)", &[&month])?;
+            }
+            if news.iter().any(|row| row.before.is_some()) {
+                transaction.execute(&self.keep_answers, &[site, &keys])?;
+            }
+            transaction.execute(FORGET_EARLIER, &[site, &keys])?;
+            transaction.execute(&self.statements.merge_files, &[&self.source, site])?;
+        }
+        note(
+            &mut transaction,
+            &self.who,
+            self.model,
+            &counts,
+            rate,
+            false,
+        )?;
+        transaction.commit()?;
+        Ok(Written { overtaken, counts })
+    }
+
+    /// Says that this worker is there, or that it has ended.
+    pub(super) fn note(&mut self, rate: f64, is_end: bool) -> Result<(), Fault> {
+        Ok(note(
+            &mut self.client,
+            &self.who,
+            self.model,
+            &Counts::default(),
+            rate,
+            is_end,
+        )?)
+    }
+}
+
+/// The row of a file.
+struct FileRow<'a>(&'a [Value]);
+
+impl FileRow<'_> {
+    fn is_rejected(&self) -> bool {
+        self.0[place("reason")] != Value::Null
+    }
+
+    /// Whether what stands says the same of the same file.
+    fn says(&self, there: &Standing, model: i32) -> bool {
+        let integer = |name: &str| match self.0[place(name)] {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        };
+        let digest = match &self.0[place("digest")] {
+            Value::Blob(digest) => Some(digest),
+            _ => None,
+        };
+        there.bytes == integer("bytes")
+            && there.modified == integer("modified")
+            && there.digest.as_ref() == digest
+            && there.is_rejected == self.is_rejected()
+            && (there.is_rejected || there.model == Some(model))
+    }
+}
+
+/// The place of a column in a row.
+fn place(name: &str) -> usize {
+    let columns = file_columns();
+    let mut columns = columns.iter();
+    columns
+        .position(|column| column == name)
+        .expect("the row of a file has this column")
+}
+
+/// The number that is locked while a path is written.
+fn lock_number(site: &str, key: &[u8]) -> i64 {
+    let digest = blake3::Hasher::new()
+        .update(site.as_bytes())
+        .update(key)
+        .finalize();
+    let first = digest
+        .as_bytes()
+        .first_chunk()
+        .expect("a digest has 32 bytes");
+    i64::from_le_bytes(*first)
+}
+
+/// Says that this worker is there, and adds to what it did. A commit whose answer was lost has added its part.
+fn note(
+    client: &mut impl GenericClient,
+    who: &Who,
+    model: i32,
+    counts: &Counts,
+    rate: f64,
+    is_end: bool,
+) -> Result<(), postgres::Error> {
+    let statement = "INSERT INTO worker (site, name, machine, program, model, started, seen, ended,
+             answered, rejected, known, given_up, images_a_second)
+         VALUES ($1, $2, $3, $4, $5, $6, now(), CASE WHEN $7 THEN now() END, $8, $9, $10, $11, $12)
+         ON CONFLICT (site, name) DO UPDATE SET (model, seen, ended, answered, rejected, known, given_up, images_a_second)
+             = ROW (excluded.model, excluded.seen, excluded.ended, worker.answered + excluded.answered,
+                    worker.rejected + excluded.rejected, worker.known + excluded.known,
+                    worker.given_up + excluded.given_up, excluded.images_a_second)";
+    let [answered, rejected, known, given_up] = [
+        counts.answered,
+        counts.rejected,
+        counts.known,
+        counts.given_up,
+    ]
+    .map(|count| count as i64);
+    let values: [&(dyn ToSql + Sync); 12] = [
+        &who.site,
+        &who.name,
+        &who.machine,
+        &env!("CARGO_PKG_VERSION"),
+        &model,
+        &who.started,
+        &is_end,
+        &answered,
+        &rejected,
+        &known,
+        &given_up,
+        &rate,
+    ];
+    client.execute(statement, &values).map(drop)
+}
+
+/// What a path is found by.
+pub(super) fn key_of(path: &str) -> Vec<u8> {
+    path_key(path)
+}
