@@ -1,5 +1,6 @@
 //! Running queries: rows as typed values, and where they come from.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use galmorph_output::path_text;
@@ -117,7 +118,11 @@ pub(super) fn values(row: &Row, columns: &[Column]) -> rusqlite::Result<Vec<Valu
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a string takes any text");
+    }
+    text
 }
 
 fn value(value: SqlValue, kind: Kind) -> Value {

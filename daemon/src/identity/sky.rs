@@ -25,17 +25,17 @@ impl Sky {
     /// `names` are those of the right ascension, the declination and the id, where they are not the usual ones. A fault goes on
     /// after the table's name.
     pub(crate) fn find(table: &Table, names: &[String]) -> Result<Self, String> {
-        let named =
+        let find =
             |name: &String| column(table, &[name.trim()])?.ok_or_else(|| no_column(table, name));
         let (ra, dec) = match names {
-            [ra, dec, ..] => (named(ra)?, named(dec)?),
+            [ra, dec, ..] => (find(ra)?, find(dec)?),
             _ => coordinates(table)?.ok_or_else(|| no_column(table, RA[0]))?,
         };
         check_degrees(table, ra)?;
         check_degrees(table, dec)?;
         let mut wanted = vec![ra, dec];
         wanted.extend(match names.get(2) {
-            Some(name) => Some(named(name)?),
+            Some(name) => Some(find(name)?),
             None => column(table, &OBJECT_ID)?,
         });
         Ok(Self { wanted })
