@@ -422,10 +422,20 @@ fn one_daemon_has_a_catalog_by_whatever_name_it_is_called() {
                 other @ crate::RetryError::NoSuchFile(_) => panic!("{other}"),
             }),
         Reader::open_to_check(&place.path("hard")).map(drop),
+        // Whoever reads by the second name does not find the log.
+        Reader::open(&place.path("hard")).map(drop),
+        Reader::open_current(&place.path("hard")).map(drop),
+        Reader::open_finished(&place.path("hard")).map(drop),
     ] {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("2 names"), "{error}");
     }
+    for ending in ["-wal", "-shm"] {
+        assert!(!place.path(&format!("hard{ending}")).exists(), "{ending}");
+    }
+    // What never had a log may have names, as copies of a whole archive have.
+    fs::hard_link(place.path("backup"), place.path("backup-2")).unwrap();
+    drop(Reader::open_finished(&place.path("backup-2")).unwrap());
     fs::remove_file(place.path("hard")).unwrap();
     // The daemon has not noticed yet.
     fs::rename(place.path("db/c.sqlite"), place.path("db/new")).unwrap();

@@ -179,6 +179,26 @@ fn status_and_a_second_daemon_know_a_catalog_by_all_its_names() {
     let ran = dir.run(&["watch", "inbox", "--drain", "--catalog", "hard.sqlite"]);
     ran.exits(3)
         .says_in_one_line(&["in use by another galmorph watch"]);
+    // Whoever reads by the second name does not find the log.
+    for command in [
+        &["query"][..],
+        &["status"],
+        &["export", "--format", "csv", "-"],
+        &["backup", "second-backup.sqlite"],
+        &["retry"],
+        &["check", "inbox"],
+    ] {
+        let ran = dir.run(&[command, &["--catalog", "hard.sqlite"]].concat());
+        assert_ne!(ran.code, 0, "{command:?}");
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(
+            said.contains("has 2 names (hard links)"),
+            "{command:?}: {said}"
+        );
+    }
+    for ending in ["-wal", "-shm"] {
+        assert!(!dir.path(format!("hard.sqlite{ending}")).exists());
+    }
     fs::remove_file(dir.path("hard.sqlite")).unwrap();
     daemon.end();
 }
