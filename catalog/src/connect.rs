@@ -41,8 +41,8 @@ pub(crate) fn require_regular(path: &Path) -> Result<(), CatalogError> {
     }
 }
 
-/// For those who write: a database with two names has a write-ahead log beside each of them, and what is
-/// written by one name damages what was written by the other.
+/// A database with two names has a write-ahead log beside each of them: what is written by one name damages what
+/// was written by the other, and what is read by one name lacks it.
 pub(crate) fn require_one_name(path: &Path) -> Result<(), CatalogError> {
     let names = path.metadata().map_or(1, |metadata| metadata.nlink());
     let what = if names > 1 {
@@ -53,7 +53,7 @@ pub(crate) fn require_one_name(path: &Path) -> Result<(), CatalogError> {
         return Ok(());
     };
     Err(CatalogError::Unusable(format!(
-        "catalog '{}' {what}, with a write-ahead log for each name, so writing to it would damage it (leave it one name, or use a copy)",
+        "catalog '{}' {what}, with a write-ahead log for each name: what is read by one name lacks what was written by the other, and what is written damages it (leave it one name, or use a copy)",
         readable(path)
     ).into()))
 }

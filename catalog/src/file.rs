@@ -1,7 +1,7 @@
 //! A catalog as a file, and what lies beside it.
 
 use std::fs::{File, TryLockError};
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Read as _};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -121,6 +121,21 @@ fn open_quietly(path: &Path) -> Result<Connection, CatalogError> {
     let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
     Ok(connection)
+}
+
+/// Whether the header of a catalog says that there may be a write-ahead log. It opens and closes the file: not for one
+/// that this process has connections to.
+pub(crate) fn may_have_log(path: &Path) -> Result<bool, CatalogError> {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    match read {
+        Ok(()) => Ok(header[18..20] != [1, 1]),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => {
+            let message = format!("cannot open catalog '{}': {error}", readable(path));
+            Err(CatalogError::Unusable(CatalogFault::new(message, error)))
+        }
+    }
 }
 
 /// Opens a catalog that no program writes to. Such a connection does not see what is in the -wal file, so

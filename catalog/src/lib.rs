@@ -6,7 +6,7 @@
 //!
 //! | module | |
 //! |---|---|
-//! | `lock`, `presence` | one daemon for a catalog; the catalog on the disk is the one in use |
+//! | `lock`, `presence`, `mark` | one daemon for a catalog; the catalog on the disk is the one in use |
 //! | `schema` | tables, indexes and views |
 //! | `migration` | the way from an earlier version to this one |
 //! | `shape` | whether a catalog has the tables and views that it should have |
@@ -30,6 +30,7 @@ pub mod export;
 mod file;
 mod healpix;
 mod lock;
+mod mark;
 mod migration;
 mod names;
 mod presence;

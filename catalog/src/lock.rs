@@ -15,6 +15,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::CatalogError;
 use crate::connect::{require_one_name, require_regular};
@@ -111,11 +112,21 @@ impl CatalogLock {
     /// The first bytes of the file as it is on the disk; `None` if it has fewer.
     pub(crate) fn first_bytes<const N: usize>(&self) -> io::Result<Option<[u8; N]>> {
         let mut bytes = [0; N];
-        match self.database.read_exact_at(&mut bytes, 0) {
-            Ok(()) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Ok(self.bytes_at(&mut bytes, 0)?.then_some(bytes))
+    }
+
+    /// Reads bytes of the file as it is on the disk; false if it has fewer.
+    pub(crate) fn bytes_at(&self, bytes: &mut [u8], start: u64) -> io::Result<bool> {
+        match self.database.read_exact_at(bytes, start) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// When the file was last written to.
+    pub(crate) fn modified(&self) -> io::Result<SystemTime> {
+        self.database.metadata()?.modified()
     }
 }
 

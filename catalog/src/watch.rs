@@ -149,12 +149,13 @@ impl Writer {
                 }
             }
             if before.as_ref() != Some(&after) {
-                let transaction = connection.unchecked_transaction()?;
-                after.write(&transaction)?;
-                if before.is_none_or(|before| before.model != after.model) {
-                    begin_settling(&transaction, after.model)?;
-                }
-                transaction.commit()?;
+                self.presence.transact(connection, |transaction| {
+                    after.write(transaction)?;
+                    if before.is_none_or(|before| before.model != after.model) {
+                        begin_settling(transaction, after.model)?;
+                    }
+                    Ok(())
+                })?;
             }
             let identified = watched.folders.into_iter();
             let identified = identified.filter(|folder| folder.identified);
@@ -168,7 +169,7 @@ impl Writer {
 
     /// Writes down the last error.
     pub fn note_error(&self, error: &LoggedError) -> Result<(), CatalogError> {
-        self.write("write to", |connection| note(connection, error))
+        self.transact("write to", |transaction| note(transaction, error))
     }
 
     /// Moves what is in the write-ahead log into the catalog and empties the log's file; false if a

@@ -23,7 +23,7 @@ use crate::connect::{
     BUSY_TIMEOUT, check_version, no_catalog, require_current, require_one_name, require_regular,
 };
 use crate::error::{fault, opening_fault};
-use crate::file::{open_immutable, sizes};
+use crate::file::{may_have_log, open_immutable, sizes};
 use crate::healpix::separation;
 pub use backup::BackupError;
 pub use copy::{CopiedModel, CopiedReview, file_columns, other_answer_columns};
@@ -57,8 +57,6 @@ impl Reader {
     /// Opens a catalog of the version that this program writes, to check it. SQLite doesn't check the
     /// constraints of tables that a connection can't write to, so this one could, and is told not to.
     pub fn open_to_check(path: &Path) -> Result<Self, CatalogError> {
-        // The last connection that can write moves the log into the catalog when it is closed.
-        require_one_name(path)?;
         let reader = Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         reader
             .connection
@@ -74,6 +72,8 @@ impl Reader {
             return Err(no_catalog(path));
         }
         require_regular(path)?;
+        // By another name than the daemon's, what is in its log would not be found.
+        require_one_name(path)?;
         let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
@@ -116,6 +116,10 @@ impl Reader {
         require_regular(path)?;
         if sizes(path)?.1 > 0 {
             return Self::open_current(path);
+        }
+        // What never had a log may have several names.
+        if may_have_log(path)? {
+            require_one_name(path)?;
         }
         let connection = open_immutable(path)?;
         require_current(check_version(&connection, path)?, path)?;

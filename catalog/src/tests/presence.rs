@@ -2,21 +2,22 @@
 
 use super::*;
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
+use std::time::{Duration, SystemTime};
 
 use crate::in_use;
 
 /// What is done to a catalog that is open, and what `Loss` says of it.
 type Harm = (&'static str, fn(&Place), &'static str);
 
-/// A catalog in a folder of its own, called by a link, with a backup beside the folder.
+/// A catalog in a folder of its own, called by a link. Beside the folder are a backup and a copy of the idle file.
 struct Place {
     root: TempDir,
 }
 
 impl Place {
-    /// With one row in the backup, and two in the catalog's write-ahead log.
+    /// With one row in the backup and in the copy, and another in the catalog's write-ahead log.
     fn new() -> (Self, Writer) {
         let place = Self {
             root: TempDir::new().unwrap(),
@@ -27,6 +28,11 @@ impl Place {
         record(&mut writer, "/a").unwrap();
         let reader = Reader::open(&place.path("link")).unwrap();
         reader.back_up(&place.path("backup")).unwrap();
+        drop(reader);
+        assert!(writer.empty_log().unwrap());
+        fs::copy(place.path("link"), place.path("copy")).unwrap();
+        record(&mut writer, "/a").unwrap();
+        assert!(writer.empty_log().unwrap());
         record(&mut writer, "/b").unwrap();
         assert!(sizes(&place.path("link")).unwrap().1 > 0);
         (place, writer)
@@ -38,6 +44,17 @@ impl Place {
 
     fn open(&self, name: &str) -> Writer {
         Writer::open(&self.path(name), &model("m")).unwrap()
+    }
+
+    /// Has SQLite write a database into the catalog.
+    fn restore(&self, name: &str) {
+        let from = Connection::open(self.path(name)).unwrap();
+        let mut to = Connection::open(self.path("db/c.sqlite")).unwrap();
+        let restoring = rusqlite::backup::Backup::new(&from, &mut to).unwrap();
+        assert_eq!(
+            restoring.step(-1).unwrap(),
+            rusqlite::backup::StepResult::Done
+        );
     }
 
     /// The rows of a database as SQLite finds it.
@@ -54,7 +71,7 @@ fn record(writer: &mut Writer, path: &str) -> Result<(), CatalogError> {
     writer.record(&[entry(path, path, classified(ANSWER))])
 }
 
-const HARMS: [Harm; 12] = [
+const HARMS: [Harm; 15] = [
     (
         "removed",
         |at| fs::remove_file(at.path("db/c.sqlite")).unwrap(),
@@ -109,6 +126,25 @@ const HARMS: [Harm; 12] = [
         "a backup copied into it",
         |at| assert!(fs::copy(at.path("backup"), at.path("db/c.sqlite")).unwrap() > 0),
         "written over",
+    ),
+    (
+        "a copy of the idle file copied back into it",
+        |at| assert!(fs::copy(at.path("copy"), at.path("db/c.sqlite")).unwrap() > 0),
+        "written over",
+    ),
+    (
+        "moved, with a link in its place",
+        |at| {
+            fs::create_dir(at.path("elsewhere")).unwrap();
+            fs::rename(at.path("db/c.sqlite"), at.path("elsewhere/c.sqlite")).unwrap();
+            symlink("../elsewhere/c.sqlite", at.path("db/c.sqlite")).unwrap();
+        },
+        "it was moved",
+    ),
+    (
+        "a backup restored into it",
+        |at| at.restore("backup"),
+        "restored into it",
     ),
     (
         "emptied",
@@ -181,6 +217,25 @@ fn a_loss_during_a_commit_is_noticed_before_it_counts() {
 }
 
 #[test]
+fn a_restore_between_the_look_and_the_transaction_is_noticed_in_the_transaction() {
+    let (place, writer) = Place::new();
+    let outcome = writer.write("write to", |connection| {
+        place.restore("backup");
+        writer.presence.transact(connection, |transaction| {
+            transaction.execute("UPDATE cutout SET attempts = 99", [])
+        })
+    });
+    assert!(matches!(outcome, Err(CatalogError::Lost(_))), "{outcome:?}");
+    drop(writer);
+    let connection = Connection::open(place.path("link")).unwrap();
+    let attempts = "SELECT count(*) FROM cutout WHERE attempts = 99";
+    let written: i64 = connection
+        .query_row(attempts, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(written, 0);
+}
+
+#[test]
 fn what_took_the_place_of_a_catalog_is_not_harmed_by_the_old_log() {
     for (what, harm, _) in HARMS {
         let (place, mut writer) = Place::new();
@@ -191,8 +246,12 @@ fn what_took_the_place_of_a_catalog_is_not_harmed_by_the_old_log() {
             "a backup moved over it"
             | "its folder replaced"
             | "a backup copied into it"
+            | "a copy of the idle file copied back into it"
+            | "a backup restored into it"
             | "its link changed" => Some("/a"),
-            "its log removed" | "its index removed" => Some("/a /b"),
+            "its log removed" | "its index removed" | "moved, with a link in its place" => {
+                Some("/a /b")
+            }
             _ => None,
         };
         if let Some(rows) = expected {
@@ -219,6 +278,102 @@ fn what_took_the_place_of_a_catalog_is_not_harmed_by_the_old_log() {
             _ => {}
         }
     }
+}
+
+#[test]
+fn no_answer_gets_the_name_of_the_model_of_a_catalog_that_was_restored() {
+    let (place, mut writer) = Place::new();
+    let mut other = Writer::open(&place.path("other"), &model("n")).unwrap();
+    record(&mut other, "/z").unwrap();
+    drop(other);
+    place.restore("other");
+    let outcome = record(&mut writer, "/c");
+    assert!(matches!(outcome, Err(CatalogError::Lost(_))), "{outcome:?}");
+    drop(writer);
+    assert_eq!(place.rows("link"), "/z");
+    let mut writer = place.open("link");
+    record(&mut writer, "/c").unwrap();
+    drop(writer);
+    let connection = Connection::open(place.path("link")).unwrap();
+    let models: String = connection
+        .query_row(
+            "SELECT group_concat(path || ' ' || name, ', ')
+             FROM (SELECT path, name FROM cutout JOIN model ON model.id = model ORDER BY path)",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(models, "/c m, /z n");
+}
+
+#[test]
+fn a_catalog_that_is_moved_and_written_to_in_its_new_place_is_not_harmed_by_the_old_log() {
+    let (place, mut writer) = Place::new();
+    let (_, harm, _) = HARMS[10];
+    harm(&place);
+    // Another program would have to do it: in one process, SQLite finds the log all the same.
+    let file = File::options().append(true).open(place.path("link"));
+    let later = SystemTime::now() + Duration::from_secs(1);
+    file.unwrap().set_modified(later).unwrap();
+    record(&mut writer, "/c").unwrap_err();
+    drop(writer);
+    // What was only in the old log is classified again.
+    assert_eq!(place.rows("link"), "/a");
+    assert!(!place.path("db/c.sqlite-wal").exists());
+}
+
+#[test]
+fn a_log_that_a_crash_left_is_no_loss_when_it_moves_into_the_file() {
+    let (place, writer) = Place::new();
+    fs::create_dir(place.path("crashed")).unwrap();
+    for ending in ["", "-wal"] {
+        let from = place.path(&format!("db/c.sqlite{ending}"));
+        fs::copy(from, place.path(&format!("crashed/c.sqlite{ending}"))).unwrap();
+    }
+    drop(writer);
+    let mut writer = place.open("crashed/c.sqlite");
+    writer.verify().unwrap();
+    assert!(writer.empty_log().unwrap());
+    Connection::open(place.path("crashed/c.sqlite"))
+        .unwrap()
+        .execute_batch("CREATE TABLE mine (x); DROP VIEW catalog; VACUUM")
+        .unwrap();
+    for path in ["/c", "/d"] {
+        writer.verify().unwrap();
+        assert!(writer.empty_log().unwrap());
+        record(&mut writer, path).unwrap();
+    }
+    assert!(writer.empty_log().unwrap());
+    drop(writer);
+    assert_eq!(place.rows("crashed/c.sqlite"), "/a /b /c /d");
+}
+
+#[test]
+fn what_other_programs_do_through_sqlite_is_no_loss() {
+    let (place, mut writer) = Place::new();
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    for work in [
+        "UPDATE cutout SET attempts = 3",
+        checkpoint,
+        "CREATE TABLE mine (x); CREATE INDEX my_index ON mine (x)",
+        "VACUUM",
+        checkpoint,
+        "DROP TABLE mine; VACUUM",
+        "VACUUM",
+    ] {
+        Connection::open(place.path("link"))
+            .unwrap()
+            .execute_batch(work)
+            .unwrap();
+        writer.verify().unwrap();
+        record(&mut writer, "/c").unwrap();
+        writer.empty_log().unwrap();
+        writer.verify().unwrap();
+    }
+    // And it still knows what is.
+    fs::copy(place.path("copy"), place.path("db/c.sqlite")).unwrap();
+    let outcome = writer.verify();
+    assert!(matches!(outcome, Err(CatalogError::Lost(_))), "{outcome:?}");
 }
 
 #[test]
@@ -267,10 +422,20 @@ fn one_daemon_has_a_catalog_by_whatever_name_it_is_called() {
                 other @ crate::RetryError::NoSuchFile(_) => panic!("{other}"),
             }),
         Reader::open_to_check(&place.path("hard")).map(drop),
+        // Whoever reads by the second name does not find the log.
+        Reader::open(&place.path("hard")).map(drop),
+        Reader::open_current(&place.path("hard")).map(drop),
+        Reader::open_finished(&place.path("hard")).map(drop),
     ] {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("2 names"), "{error}");
     }
+    for ending in ["-wal", "-shm"] {
+        assert!(!place.path(&format!("hard{ending}")).exists(), "{ending}");
+    }
+    // What never had a log may have names, as copies of a whole archive have.
+    fs::hard_link(place.path("backup"), place.path("backup-2")).unwrap();
+    drop(Reader::open_finished(&place.path("backup-2")).unwrap());
     fs::remove_file(place.path("hard")).unwrap();
     // The daemon has not noticed yet.
     fs::rename(place.path("db/c.sqlite"), place.path("db/new")).unwrap();

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use blake3::Hash;
 use jiff::Timestamp;
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction};
 
 use crate::connect::{BUSY_TIMEOUT, check_version};
 use crate::error::{fault, opening_fault};
 use crate::lock::CatalogLock;
 use crate::migration::{Ended, Supervisor};
-use crate::presence::Presence;
-use crate::{CatalogError, CatalogFault, migration, schema, shape};
+use crate::presence::{Loss, Presence};
+use crate::{CatalogError, migration, schema, shape};
 use galmorph_output::readable;
 pub use identity::{Described, Revision};
 pub use moves::{Move, Standing};
@@ -49,7 +49,7 @@ pub struct Writer {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
     pub(crate) model: i64,
-    presence: Presence,
+    pub(crate) presence: Presence,
     /// The folders of which more is, or was, known than the names of the files.
     pub(crate) identified: Vec<PathBuf>,
     /// `None` when every row shows what it should.
@@ -96,14 +96,7 @@ impl Writer {
             log::warn!("catalog '{}': {what}; it was made again", readable(path));
         }
         let model = record::model_id(&connection, model).map_err(fault)?;
-        // Where the first write of WAL mode fails, SQLite says nothing and goes on without a log.
-        let presence = Presence::new(path, lock).map_err(|error| {
-            let message = format!(
-                "cannot open catalog '{}': its write-ahead log could not be made: {error}",
-                readable(path)
-            );
-            CatalogError::Transient(CatalogFault::new(message, error))
-        })?;
+        let presence = Presence::new(path, lock, &connection)?;
         let writer = Self {
             connection,
             path: path.to_owned(),
@@ -118,18 +111,14 @@ impl Writer {
 
     /// Looks whether the catalog that is open is the one on the disk.
     pub fn verify(&self) -> Result<(), CatalogError> {
-        let path = readable(&self.path);
-        match self.presence.loss() {
-            Ok(None) => Ok(()),
-            Ok(Some(loss)) => Err(CatalogError::Lost(format!(
-                "catalog '{path}' is not the one that was opened: {} (a new start takes the catalog that is there, and classifies what it lacks)",
-                loss.what()
-            ).into())),
-            Err(error) => {
-                let message = format!("cannot look at catalog '{path}': {error}");
-                Err(CatalogError::Transient(CatalogFault::new(message, error)))
-            }
-        }
+        let Some(loss) = self.presence.loss(&self.connection)? else {
+            return Ok(());
+        };
+        Err(CatalogError::Lost(format!(
+            "catalog '{}' is not the one that was opened: {} (a new start takes the catalog that is there, and classifies what it lacks)",
+            readable(&self.path),
+            loss.what()
+        ).into()))
     }
 
     /// Does what writes, and looks before and after: what was written to a file that no one can find is not
@@ -144,6 +133,15 @@ impl Writer {
         // An error may well come from the loss.
         self.verify()?;
         outcome.map_err(|error| fault(&self.path, verb, error))
+    }
+
+    /// The same in one transaction: all or nothing, and only in the catalog in which the model has its row.
+    pub(crate) fn transact<T>(
+        &self,
+        verb: &str,
+        work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, CatalogError> {
+        self.write(verb, |connection| self.presence.transact(connection, work))
     }
 
     /// The row of the model in use.
@@ -164,12 +162,10 @@ impl Writer {
     /// Records what became of some files, all or none.
     pub fn record(&mut self, entries: &[Entry]) -> Result<(), CatalogError> {
         let (model, now) = (self.model, Timestamp::now());
-        self.write("write to", |connection| {
-            let transaction = connection.unchecked_transaction()?;
-            for entry in entries {
-                record::write(&transaction, model, entry, now)?;
-            }
-            transaction.commit()
+        self.transact("write to", |transaction| {
+            entries
+                .iter()
+                .try_for_each(|entry| record::write(transaction, model, entry, now))
         })
     }
 }
@@ -204,8 +200,8 @@ fn migrate(
 /// Of a catalog that is lost, it must not: the name may be that of another catalog's log.
 impl Drop for Writer {
     fn drop(&mut self) {
-        let loss = self.presence.loss();
-        if matches!(loss, Ok(None)) {
+        let loss = self.presence.loss(&self.connection);
+        if matches!(loss, Ok(None | Some(Loss::Restored))) {
             return;
         }
         let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;

@@ -115,12 +115,14 @@ impl Writer {
         files: &[T],
         change: impl Fn(&Transaction, &T) -> rusqlite::Result<usize>,
     ) -> Result<(), CatalogError> {
-        self.write("write to", |connection| {
-            let transaction = connection.unchecked_transaction()?;
+        if files.is_empty() {
+            return self.verify();
+        }
+        self.transact("write to", |transaction| {
             for file in files {
-                change(&transaction, file)?;
+                change(transaction, file)?;
             }
-            transaction.commit()
+            Ok(())
         })
     }
 

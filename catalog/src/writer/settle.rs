@@ -41,14 +41,12 @@ impl Writer {
             return Ok(false);
         };
         let model = self.model;
-        self.settling = self.write("write to", |connection| {
-            let transaction = connection.unchecked_transaction()?;
-            let next = step(&transaction, model, &place)?;
+        self.settling = self.transact("write to", |transaction| {
+            let next = step(transaction, model, &place)?;
             if next.is_none() {
                 transaction.execute("UPDATE watch SET settling = 0", [])?;
                 transaction.execute_batch(&make_views(false))?;
             }
-            transaction.commit()?;
             Ok(next)
         })?;
         Ok(self.settling.is_some())

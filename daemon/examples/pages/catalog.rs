@@ -143,10 +143,10 @@ pub(crate) fn page(date: &str) -> Result<Page> {
         "One row for each model that was used. The same file with other test scales is another model.",
     );
     catalog.describe(&mut page, "model", MODEL)?;
-    page.subsection("cutout, other_answer, watch, review").paragraph(
+    page.subsection("cutout, other_answer, watch, review, last_commit").paragraph(
         "Files with the answers that the views show; answers that a file of their content doesn't show; what the \
-         last `galmorph watch` watched; what people said of images. They are galmorph's own, and change from \
-         version to version. The comments of the schema say what is in them.",
+         last `galmorph watch` watched; what people said of images; the mark by which `galmorph watch` knows its \
+         catalog again. They are galmorph's own, and change from version to version. The comments of the schema say what is in them.",
     );
     catalog.has_no_more(&[
         "catalog",
@@ -158,6 +158,7 @@ pub(crate) fn page(date: &str) -> Result<Page> {
         "model",
         "watch",
         "review",
+        "last_commit",
     ])?;
     examples(&mut page);
     Ok(page)

@@ -11,7 +11,7 @@ use crate::support::{Daemon, Dir, file_counts, jpeg, wait_until};
 /// What is done to the catalog, and what is said of it.
 type Harm = (fn(&Dir), &'static str);
 
-const HARMS: [Harm; 4] = [
+const HARMS: [Harm; 7] = [
     (
         |dir| fs::rename(dir.path("backup.sqlite"), dir.path("galmorph.sqlite")).unwrap(),
         "another file has taken its place",
@@ -22,6 +22,38 @@ const HARMS: [Harm; 4] = [
             assert!(fs::copy(from, dir.path("galmorph.sqlite")).unwrap() > 0);
         },
         "written over it",
+    ),
+    (
+        // Of the idle catalog, as it was after the first file.
+        |dir| {
+            let from = dir.path("copy.sqlite");
+            assert!(fs::copy(from, dir.path("galmorph.sqlite")).unwrap() > 0);
+        },
+        "written over it",
+    ),
+    (
+        |dir| {
+            fs::create_dir(dir.path("disk")).unwrap();
+            fs::rename(
+                dir.path("galmorph.sqlite"),
+                dir.path("disk/galmorph.sqlite"),
+            )
+            .unwrap();
+            symlink("disk/galmorph.sqlite", dir.path("galmorph.sqlite")).unwrap();
+        },
+        "it was moved",
+    ),
+    (
+        |dir| {
+            let from = rusqlite::Connection::open(dir.path("backup.sqlite")).unwrap();
+            let mut to = dir.catalog();
+            let restoring = rusqlite::backup::Backup::new(&from, &mut to).unwrap();
+            assert_eq!(
+                restoring.step(-1).unwrap(),
+                rusqlite::backup::StepResult::Done
+            );
+        },
+        "restored into it",
     ),
     (
         |dir| fs::rename(dir.path("galmorph.sqlite"), dir.path("old.sqlite")).unwrap(),
@@ -41,8 +73,13 @@ fn at_work(settings: &str) -> (Dir, Daemon) {
     let daemon = daemon(&dir, &[]);
     wait_until("the first is recorded", || dir.count("cutout") == 1);
     dir.run(&["backup", "backup.sqlite"]).exits(0);
+    let is_idle = || dir.status()["wal_bytes"] == 0;
+    wait_until("the daemon has tidied up", is_idle);
+    let (catalog, copy) = (dir.path("galmorph.sqlite"), dir.path("copy.sqlite"));
+    assert!(fs::copy(catalog, copy).unwrap() > 0);
     put(&dir, 2);
     wait_until("the second is recorded", || dir.count("cutout") == 2);
+    wait_until("the daemon has tidied up again", is_idle);
     (dir, daemon)
 }
 
@@ -139,10 +176,29 @@ fn status_and_a_second_daemon_know_a_catalog_by_all_its_names() {
         );
     }
     fs::hard_link(&full, dir.path("hard.sqlite")).unwrap();
-    assert_eq!(status("hard.sqlite")["running"], true);
     let ran = dir.run(&["watch", "inbox", "--drain", "--catalog", "hard.sqlite"]);
     ran.exits(3)
         .says_in_one_line(&["in use by another galmorph watch"]);
+    // Whoever reads by the second name does not find the log.
+    for command in [
+        &["query"][..],
+        &["status"],
+        &["export", "--format", "csv", "-"],
+        &["backup", "second-backup.sqlite"],
+        &["retry"],
+        &["check", "inbox"],
+    ] {
+        let ran = dir.run(&[command, &["--catalog", "hard.sqlite"]].concat());
+        assert_ne!(ran.code, 0, "{command:?}");
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(
+            said.contains("has 2 names (hard links)"),
+            "{command:?}: {said}"
+        );
+    }
+    for ending in ["-wal", "-shm"] {
+        assert!(!dir.path(format!("hard.sqlite{ending}")).exists());
+    }
     fs::remove_file(dir.path("hard.sqlite")).unwrap();
     daemon.end();
 }

@@ -246,9 +246,11 @@ fn a_second_daemon_is_kept_out_of_a_catalog_that_is_mounted_elsewhere() {
         let second = ["watch", "inbox", "--drain", "--catalog", name];
         let ran = dir.run(&second).exits(3);
         ran.says_in_one_line(&["in use by another galmorph watch"]);
-        let ran = dir.run(&["status", "--catalog", name]).exits(0);
-        assert!(ran.stdout.starts_with("galmorph watch  running\n"));
     }
+    let ran = dir.run(&["status", "--catalog", names[0]]).exits(0);
+    assert!(ran.stdout.starts_with("galmorph watch  running\n"));
+    let ran = dir.run(&["status", "--catalog", names[1]]).exits(3);
+    ran.says_in_one_line(&["a mount of a single file", "mount its folder"]);
     daemon.end();
     // The log would be left behind in the folder that the file is mounted in.
     let alone = ["watch", "inbox", "--drain", "--catalog", names[1]];

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use rusqlite::Connection;
@@ -69,11 +70,15 @@ fn a_backup_replaces_nothing_unless_told_to_and_never_the_catalog() {
             .starts_with(b"SQLite format 3")
     );
 
-    fs::hard_link(dir.path("galmorph.sqlite"), dir.path("same.sqlite")).unwrap();
+    symlink(dir.path("galmorph.sqlite"), dir.path("same.sqlite")).unwrap();
     for name in ["galmorph.sqlite", "same.sqlite"] {
         let ran = dir.run(&["backup", name, "--force"]).exits(2);
         ran.says_in_one_line(&[name, "it is what the command reads"]);
     }
+    fs::hard_link(dir.path("galmorph.sqlite"), dir.path("hard.sqlite")).unwrap();
+    let ran = dir.run(&["backup", "hard.sqlite", "--force"]).exits(3);
+    ran.says_in_one_line(&["has 2 names (hard links)"]);
+    fs::remove_file(dir.path("hard.sqlite")).unwrap();
     let ran = dir.run(&["backup", "no/such/folder.sqlite"]).exits(2);
     ran.says_in_one_line(&[
         "'no/such/folder.sqlite'",
