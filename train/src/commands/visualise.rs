@@ -202,13 +202,17 @@ impl Drawing {
 
 pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
     let inputs = args.figure.inputs();
-    let save = |figure: &Figure, output: &OutputArgs, name: &str| {
+    draw(&args.figure, |figure, output, name| {
         for file in figure.save(&output.output, name, output.force.force, &inputs)? {
             log::info!("wrote '{}'", readable(file));
         }
         Ok(())
-    };
-    match &args.figure {
+    })
+}
+
+/// Draws a figure, and has `save` write it where it goes, by that name.
+fn draw(drawing: &Drawing, save: impl Fn(&Figure, &OutputArgs, &str) -> Result<()>) -> Result<()> {
+    match drawing {
         Drawing::ClassCounts { labels, output } => {
             let labels = Labels::read(labels, Targets::Labels)?;
             save(
