@@ -10,10 +10,11 @@ pub(crate) fn true_name(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// The files of a catalog that SQLite would take for parts of it: the catalog first.
-pub fn files_of(catalog: &Path) -> [PathBuf; 4] {
+/// The files that belong to a catalog, whether they are there or not: the catalog itself, what SQLite would take for
+/// parts of it (log, index of the log, journal), and the lock.
+pub fn files_of(catalog: &Path) -> [PathBuf; 5] {
     let real = true_name(catalog);
-    ["", "-wal", "-shm", "-journal"].map(|ending| beside(&real, ending))
+    ["", "-wal", "-shm", "-journal", ".lock"].map(|ending| beside(&real, ending))
 }
 
 /// The name of a file that belongs to a catalog.

@@ -24,6 +24,19 @@ impl Image {
             && (0..self.planes()).all(|plane| self.signal(plane, 1) < SIGNAL)
     }
 
+    /// How far apart the values of a plane lie, in levels of 255: of the plane where they lie farthest apart.
+    pub fn span(&self) -> f32 {
+        let span = |plane: usize| {
+            let pixels = (0..self.height()).flat_map(|y| (0..self.width()).map(move |x| (x, y)));
+            let values = pixels.map(|(x, y)| self.value(plane, x, y));
+            let (low, high) = values.fold((f32::MAX, f32::MIN), |(low, high), value| {
+                (low.min(value), high.max(value))
+            });
+            (high - low).max(0.0)
+        };
+        (0..self.planes()).map(span).fold(0.0, f32::max)
+    }
+
     /// The part of a plane's pixels that differ from the median, of every `step`th pixel.
     fn signal(&self, plane: usize, step: usize) -> f64 {
         let width = self.width();
@@ -89,6 +102,17 @@ mod tests {
     #[test]
     fn the_edge_of_a_survey_is_not_blank() {
         assert!(!image(|x, _| if x < 120 { [0; 3] } else { [30; 3] }).is_blank());
+    }
+
+    #[test]
+    fn the_span_is_that_of_the_plane_with_the_most() {
+        assert_eq!(image(|_, _| [9, 80, 200]).span(), 0.0);
+        assert_eq!(
+            image(|x, y| [9, 80, u8::from((x, y) == (3, 4))]).span(),
+            1.0
+        );
+        let faint = vec![100.0, 101.5, 100.25, 100.0];
+        assert_eq!(Image::from_planes(2, 2, faint).span(), 1.5);
     }
 
     #[test]

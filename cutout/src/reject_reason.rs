@@ -56,7 +56,7 @@ reject_reasons! {
     MissingBands, "missing_bands", false, "The bands that the configured stretch needs are not in the file, or it does not name them.";
     TooLarge, "too_large", true, "The file or the image is larger than the configured limits allow.";
     TooSmall, "too_small", true, "The image is smaller than the configured limits allow.";
-    Blank, "blank", false, "The image shows nothing: it has one colour, as outside of a survey or under a mask.";
+    Blank, "blank", false, "The image shows nothing: it has one colour, as outside of a survey or under a mask, or its values hardly differ.";
     Preprocessing, "preprocessing", false, "The network's input could not be computed from the image.";
     Inference, "inference", false, "The network failed on the image.";
     NoAnswer, "no_answer", false, "The network's output for the image is not finite.";

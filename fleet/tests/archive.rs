@@ -318,6 +318,52 @@ fn a_full_quota_loses_nothing() {
 }
 
 #[test]
+fn a_merge_replaces_nothing_by_accident_and_never_what_it_reads() {
+    let archive = Archive::new(1);
+    let plan = archive.plan(1, 100);
+    run(&plan, 0, &plan.join("parts")).succeeds();
+    let part = part(&plan.join("parts"), 0);
+    let alias = archive.path("alias.csv");
+    fs::hard_link(plan.join("shard-00000"), &alias).unwrap();
+    let merge = |option: &str, output: &Path| {
+        let mut program = program("merge");
+        let check = (option == "--missing").then_some("--check");
+        program.arg(&plan).args(check).arg(option).arg(output);
+        program
+    };
+    for (option, input) in [
+        ("--missing", plan.join("plan.json")),
+        ("--missing", part.clone()),
+        ("--out", part.clone()),
+        ("--out", alias),
+    ] {
+        let before = fs::read(&input).unwrap();
+        let said = merge(option, &input).arg("--force").fails(2);
+        assert!(said.contains("it is what the command reads"), "{said}");
+        assert_eq!(fs::read(&input).unwrap(), before);
+    }
+    let list = archive.path("list");
+    fs::write(&list, "precious").unwrap();
+    let said = merge("--missing", &list).fails(2);
+    assert!(said.contains("it exists"), "{said}");
+    assert_eq!(fs::read(&list).unwrap(), b"precious");
+    merge("--missing", &list).arg("--force").succeeds();
+    assert_eq!(fs::read(&list).unwrap(), b"");
+
+    // Catalogs of machines: their logs and locks, too.
+    let lock = archive.path("plan/parts/part-00000.sqlite.lock");
+    fs::write(&lock, "").unwrap();
+    fs::hard_link(&lock, archive.path("lock.sqlite")).unwrap();
+    let mut machines = program("merge");
+    machines
+        .arg(&part)
+        .arg("--out")
+        .arg(archive.path("lock.sqlite"));
+    let said = machines.arg("--force").fails(2);
+    assert!(said.contains("it is what the command reads"), "{said}");
+}
+
+#[test]
 fn files_that_are_missing_are_named() {
     let archive = Archive::new(1);
     let plan = archive.plan(2, 4);
@@ -343,6 +389,7 @@ fn files_that_are_missing_are_named() {
             .arg(&plan)
             .arg("--missing")
             .arg(&list)
+            .arg("--force")
             .ends(code)
             .0
     };

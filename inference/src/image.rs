@@ -30,10 +30,27 @@ pub fn with_signal(image: Image) -> Result<Image, (RejectReason, String)> {
     if image.is_blank() {
         return Err((
             RejectReason::Blank,
-            "the image shows nothing: it has one colour".into(),
+            format!("the image shows nothing: {}", without_signal(&image)),
         ));
     }
     Ok(image)
+}
+
+/// What was found in an image that shows nothing. Of a file whose values are not scaled to its kind of number, it has to
+/// be told from an image of one colour.
+fn without_signal(image: &Image) -> String {
+    let span = image.span();
+    let depth = image.origin().map(|origin| origin.bit_depth);
+    if span == 0.0 {
+        "it has one colour".into()
+    } else if span > 10.0 {
+        "it has one colour, but for fewer than one pixel in a thousand".into()
+    } else if depth == Some(16) {
+        let levels = (span * 257.0).round();
+        format!("its values span {levels} of 65535 (scale them to the whole range)")
+    } else {
+        format!("its values span {span:.1} of 255 (scale them to the whole range)")
+    }
 }
 
 /// Runs a decoder. If it panics, the image is broken. A fault is its reason and its message.

@@ -2,8 +2,9 @@
 //!
 //! - A file appears under its name when it is complete.
 //! - An existing file is replaced with `--force` only. A link is followed then, and stays.
-//! - What is not a regular file (a folder, a FIFO, a device, a socket) is never replaced, and nor is what the
-//!   command reads.
+//! - What is not a regular file (a folder, a FIFO, a device, a socket) is never replaced.
+//! - Nor is what the command reads, or what belongs to it, as the lock and the log of a catalog do. A file is known
+//!   by what it is, not by its name; one that isn't there yet, by its place.
 //! - `-` is standard output.
 
 use std::ffi::OsStr;
@@ -53,11 +54,12 @@ enum Place {
 }
 
 impl Output {
-    /// Checks that something can be written there. `inputs` are the files that the command reads.
+    /// Checks that something can be written there. `inputs` are all files that the command reads, and those that
+    /// belong to them, whether they are there or not; a folder stands for all files in it, without its sub-folders.
     ///
     /// # Errors
     /// When nothing can be, or when it would replace something.
-    pub fn at(path: &Path, force: bool, inputs: &[&Path]) -> Result<Self, OutputError> {
+    pub fn at(path: &Path, force: bool, inputs: &[impl AsRef<Path>]) -> Result<Self, OutputError> {
         let place = if path.as_os_str() == OsStr::new("-") {
             if io::stdout().is_terminal() {
                 Err("standard output is a terminal, and this is no text".to_owned())
@@ -90,6 +92,15 @@ impl Output {
         match &self.place {
             Place::Standard => None,
             Place::File { target, .. } => Some(target),
+        }
+    }
+
+    /// Whether two outputs would be one: the second would replace the first.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self.target(), other.target()) {
+            (None, None) => true,
+            (Some(one), Some(other)) => is_same_place(one, other),
+            _ => false,
         }
     }
 
@@ -173,10 +184,16 @@ fn require_folder(file: &Path) -> Result<(), String> {
     }
 }
 
-fn file(path: &Path, force: bool, inputs: &[&Path]) -> Result<Place, String> {
+fn file(path: &Path, force: bool, inputs: &[impl AsRef<Path>]) -> Result<Place, String> {
     require_folder(path)?;
     let target = match path.symlink_metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // SQLite would take it for a log of its own.
+            if (inputs.iter()).any(|input| is_same_place(input.as_ref(), path)) {
+                return Err("it is the place of a file that the command reads".into());
+            }
+            path.to_owned()
+        }
         Err(error) => return Err(error.to_string()),
         Ok(there) => {
             if let Some(kind) = irregular(there.file_type()) {
@@ -184,7 +201,9 @@ fn file(path: &Path, force: bool, inputs: &[&Path]) -> Result<Place, String> {
                     "it is {kind}, which is never replaced ('-' is standard output)"
                 ));
             }
-            if inputs.iter().any(|input| is_same_file(input, path)) {
+            if let Some(file) = identity(path)
+                && inputs.iter().any(|input| has(input.as_ref(), file))
+            {
                 return Err("it is what the command reads".into());
             }
             if !force {
@@ -228,15 +247,67 @@ fn irregular(kind: FileType) -> Option<&'static str> {
     }
 }
 
-/// Whether two names lead to one file.
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| path.metadata().map(|data| (data.dev(), data.ino())).ok();
-    identity(one).is_some_and(|one| identity(other) == Some(one))
+/// The file that a name leads to: its device and number.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().map(|data| (data.dev(), data.ino())).ok()
+}
+
+/// Whether an input is this file, or a folder with it.
+fn has(input: &Path, file: (u64, u64)) -> bool {
+    let entries = fs::read_dir(input).into_iter().flatten().flatten();
+    identity(input) == Some(file)
+        || (entries.map(|entry| entry.path())).any(|entry| identity(&entry) == Some(file))
+}
+
+/// Whether two names are the same name in the same folder.
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    let folder = |path: &Path| match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => identity(folder),
+        _ => identity(Path::new(".")),
+    };
+    one.file_name() == other.file_name()
+        && folder(one).is_some_and(|one| folder(other) == Some(one))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn inputs_are_known_by_what_they_are_and_where_they_would_be() {
+        let temporary = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| temporary.path().join(name);
+        fs::create_dir_all(path("images/deeper")).unwrap();
+        for name in ["table", "other", "images/1.png", "images/deeper/2.png"] {
+            fs::write(path(name), "precious").unwrap();
+        }
+        fs::hard_link(path("images/1.png"), path("hard")).unwrap();
+        std::os::unix::fs::symlink("images", path("link")).unwrap();
+        let inputs = [path("table"), path("link"), path("images/absent")];
+        let fault = |name: &str| {
+            let output = Output::at(&path(name), true, &inputs);
+            output.map(|_| ()).map_err(|error| error.to_string())
+        };
+        for name in ["table", "images/1.png", "link/1.png", "hard", "link/absent"] {
+            assert!(fault(name).unwrap_err().contains("the command reads"));
+        }
+        for name in ["other", "images/deeper/2.png", "absent", "images/new"] {
+            assert_eq!(fault(name), Ok(()));
+        }
+    }
+
+    #[test]
+    fn one_place_by_two_names_is_one_output() {
+        let temporary = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| temporary.path().join(name);
+        fs::create_dir(path("folder")).unwrap();
+        fs::write(path("target"), "").unwrap();
+        std::os::unix::fs::symlink("target", path("link")).unwrap();
+        let output = |name: &str| Output::at(&path(name), true, &[] as &[&Path]).unwrap();
+        let is_same = |one: &str, other: &str| output(one).is_same_as(&output(other));
+        assert!(is_same("new", "folder/../new") && is_same("link", "target"));
+        assert!(!is_same("new", "folder/new") && !is_same("new", "other"));
+    }
 
     #[test]
     fn a_folder_that_is_not_there_is_named() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use galmorph_catalog::{Reader, Turn, files_of};
-use galmorph_output::{Output, visible};
+use galmorph_output::{Output, text_path, visible};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::picture::{Kind, PictureError, Shown, placeholder};
@@ -17,13 +17,15 @@ use crate::{Arguments, Failure, views};
 pub(crate) fn write(arguments: &Arguments, file: &Path) -> Result<(), Failure> {
     let selection = Query::parse(arguments.select.trim_start_matches('?')).and_then(Selection::of);
     let selection = selection.map_err(|fault| Failure::Usage(format!("--select: {fault}")))?;
-    let inputs = files_of(&arguments.catalog);
-    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-    let output = Output::at(file, arguments.force, &inputs)?;
     let catalog = Reader::open_current(&arguments.catalog)?;
     let filter = resolve(&selection, &catalog)
         .map_err(|problem| Failure::Usage(format!("--select: {}", problem.text)))?;
     let page = catalog.page(&filter, None, &Turn::First, usize::from(arguments.limit))?;
+    let images = page.rows.iter().filter_map(|row| row.text("path"));
+    let inputs: Vec<PathBuf> = (files_of(&arguments.catalog).into_iter())
+        .chain(images.map(text_path))
+        .collect();
+    let output = Output::at(file, arguments.force, &inputs)?;
     let provenance = catalog.provenance("", "")?;
 
     let mut cards = Vec::new();

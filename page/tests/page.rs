@@ -297,6 +297,11 @@ fn the_exit_code_says_what_is_wrong() {
         Some(2),
         "it replaces nothing"
     );
+    let before = fs::read(dir.image()).unwrap();
+    let image = ["--export", dir.image().to_str().unwrap(), "--force"].map(str::to_owned);
+    let image: Vec<&str> = image.iter().map(String::as_str).collect();
+    assert_eq!(code(&dir.catalog(), &image), Some(2), "it reads the image");
+    assert_eq!(fs::read(dir.image()).unwrap(), before);
     let wrong = ["--export", "-", "--select", "lable=spiral"];
     assert_eq!(code(&dir.catalog(), &wrong), Some(2));
 }

@@ -35,6 +35,9 @@ pub enum DecodeError {
     /// They are a whole image of a kind that we don't read.
     #[error("unsupported image: {0}")]
     Unsupported(String),
+    /// They are a whole image in which nothing is to be seen.
+    #[error("the image shows nothing: {0}")]
+    Blank(String),
     /// The bands that the [`Rendering`] asks for are not in the file, or can't be told apart.
     #[error("missing bands: {0}")]
     MissingBands(String),
@@ -62,6 +65,7 @@ impl DecodeError {
             Self::NoImage(fault) => Self::NoImage(of(fault)),
             Self::Broken(fault) => Self::Broken(of(fault)),
             Self::Unsupported(fault) => Self::Unsupported(of(fault)),
+            Self::Blank(fault) => Self::Blank(of(fault)),
             Self::MissingBands(fault) => Self::MissingBands(of(fault)),
             Self::TooLarge(fault) => Self::TooLarge(of(fault)),
             small @ Self::TooSmall { .. } => small,
@@ -74,6 +78,7 @@ impl DecodeError {
             Self::NotAnImage | Self::NoImage(_) => RejectReason::NotAnImage,
             Self::Broken(_) => RejectReason::Broken,
             Self::Unsupported(_) => RejectReason::Unsupported,
+            Self::Blank(_) => RejectReason::Blank,
             Self::MissingBands(_) => RejectReason::MissingBands,
             Self::TooLarge(_) => RejectReason::TooLarge,
             Self::TooSmall { .. } => RejectReason::TooSmall,
@@ -324,7 +329,7 @@ mod tests {
         assert_eq!(decoded.to_rgb8().get_pixel(3, 4).0, [77, 77, 77]);
 
         let alpha: ImageBuffer<Rgba<u8>, _> =
-            ImageBuffer::from_pixel(20, 20, Rgba([10, 20, 30, 0]));
+            ImageBuffer::from_pixel(20, 20, Rgba([10, 20, 30, 1]));
         let decoded = decode(&png(alpha), &Limits::default()).unwrap();
         assert_eq!(decoded.to_rgb8().get_pixel(3, 4).0, [10, 20, 30]);
     }

@@ -4,11 +4,11 @@
 //! would look like an empty catalog.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args, Command, ValueHint};
-use galmorph_catalog::ask;
+use galmorph_catalog::{ask, files_of};
 use galmorph_cutout::{
     Flag, Framing, FramingSettings, Morphology, RejectReason, UnknownRejectReason,
 };
@@ -37,6 +37,14 @@ impl CatalogArguments {
             None => Config::default(),
         };
         Ok(catalog_path(self.catalog.as_deref(), &config))
+    }
+
+    /// What a command reads to ask the catalog at `path`, with all that belongs to the catalog: no output may replace it.
+    pub(super) fn inputs(&self, path: &Path) -> Vec<PathBuf> {
+        files_of(path)
+            .into_iter()
+            .chain(self.config.clone())
+            .collect()
     }
 }
 

@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use super::Outcome;
 use super::args::CatalogArguments;
 use crate::failure::Failure;
-use galmorph_catalog::{BackupError, Reader, files_of, in_use, wake_file};
+use galmorph_catalog::{BackupError, Reader, files_of, in_use};
 use galmorph_output::{Output, readable};
 
 #[derive(Debug, Args)]
@@ -31,9 +31,7 @@ impl Backup {
     pub(super) fn run(&self, quiet: bool) -> Result<Outcome, Failure> {
         let path = self.catalog.path()?;
         let catalog = Reader::open(&path)?;
-        let (files, lock) = (files_of(&path), wake_file(&path));
-        let inputs: Vec<&Path> = files.iter().chain([&lock]).map(PathBuf::as_path).collect();
-        let output = Output::at(&self.file, self.force, &inputs)?;
+        let output = Output::at(&self.file, self.force, &self.catalog.inputs(&path))?;
         if let Some(target) = output.target() {
             require_free(target).map_err(|fault| output.refusal(&fault))?;
         }
@@ -59,7 +57,7 @@ fn require_free(target: &Path) -> Result<(), String> {
     if in_use(target).map_err(|error| error.to_string())? {
         return Err("a galmorph watch has it open".into());
     }
-    let [_, log, _, journal] = files_of(target);
+    let [_, log, _, journal, _] = files_of(target);
     for file in [log, journal] {
         if file.metadata().is_ok_and(|found| found.len() > 0) {
             return Err(format!(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use galmorph_catalog::export::Format;
-use galmorph_catalog::{Reader, files_of, reviewed_labels};
+use galmorph_catalog::{Reader, reviewed_labels};
 use galmorph_cutout::name_and_extension;
 use galmorph_output::{Output, readable, text_path};
 
@@ -91,9 +91,7 @@ impl Export {
             on_a_terminal: &[],
         };
         let chosen = columns.choose(&self.columns, false)?;
-        let inputs = files_of(&path);
-        let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let output = Output::at(&self.file, self.force, &inputs)?;
+        let output = self.output(&path)?;
 
         let mut file = output.begin(".galmorph-export-")?;
         let exporter = format.exporter(BufWriter::new(&mut file), &provenance(&question.catalog)?);
@@ -149,9 +147,7 @@ impl Export {
             lines.push(format!("{name},{class},train"));
         }
         lines.push(String::new());
-        let inputs = files_of(&path);
-        let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-        let output = Output::at(&self.file, self.force, &inputs)?;
+        let output = self.output(&path)?;
         let is_file = output.target().is_some();
         output.write(".galmorph-export-", lines.join("\n").as_bytes())?;
         if !quiet && is_file {
@@ -164,6 +160,13 @@ impl Export {
             .map_err(Failure::Output)?;
         }
         Ok(Outcome::Fine)
+    }
+
+    /// Where it goes: not to what is read for it.
+    fn output(&self, catalog: &Path) -> Result<Output, Failure> {
+        let mut inputs = self.catalog.inputs(catalog);
+        inputs.extend(self.filter.table().map(Path::to_owned));
+        Ok(Output::at(&self.file, self.force, &inputs)?)
     }
 
     fn format(&self) -> Result<Format, Failure> {

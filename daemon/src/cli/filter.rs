@@ -162,6 +162,11 @@ impl FilterArguments {
         self.request() == request && !self.rejected && !self.matching.is_given()
     }
 
+    /// The table that is matched with the catalog.
+    pub(super) fn table(&self) -> Option<&Path> {
+        self.matching.table.as_deref()
+    }
+
     fn request(&self) -> Request {
         Request {
             filter: Filter {

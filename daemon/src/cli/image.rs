@@ -73,6 +73,14 @@ impl ImageFiles {
         }
     }
 
+    /// The files that are read of it, where they are there.
+    pub(super) fn files(&self) -> Vec<&Path> {
+        match &self.set {
+            Some(set) => set.files.iter().map(|(_, path)| path.as_path()).collect(),
+            None => vec![&self.path],
+        }
+    }
+
     /// Reads its files, those that are there.
     pub(super) fn read(&self, limits: &Limits) -> io::Result<Content> {
         let Some(set) = &self.set else {

@@ -28,7 +28,7 @@ pub(super) struct MatchArguments {
           help = "For each row of this table, the nearest object of the catalog: CSV, ECSV, FITS or Parquet, with \
                   columns ra and dec in degrees (ICRS). The columns match_row, match_id and separation (arcsec) are \
                   added")]
-    table: Option<PathBuf>,
+    pub(super) table: Option<PathBuf>,
 
     /// How far away an object may be: arcsec, or 0.1' or 0.001deg
     #[arg(long, value_name = "ANGLE", value_parser = separation, value_hint = ValueHint::Other,

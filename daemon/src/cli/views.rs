@@ -55,22 +55,21 @@ const ZOOM: u32 = 4;
 impl Views {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let framing = self.framing.resolve()?;
-        let inputs: Vec<_> = [Some(&self.file), self.model.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(PathBuf::as_path)
-            .collect();
+        let showing = Showing::of(&overridden(&self.overrides)?)?;
+        let files = ImageFiles::of(&self.file, showing.band_files.as_ref());
+        let mut inputs = files.files();
+        inputs.extend(self.model.as_deref());
         let output = |path: &Option<PathBuf>| {
             let output = |path: &PathBuf| Output::at(path, self.force, &inputs);
             path.as_ref().map(output).transpose()
         };
         let (npy, png) = (output(&self.npy)?, output(&self.png)?);
-        if self.npy == self.png {
+        if let (Some(npy), Some(png)) = (&npy, &png)
+            && npy.is_same_as(png)
+        {
             let fault = "--npy and --png name the same output";
             return Err(Failure::Usage(fault.into()));
         }
-        let showing = Showing::of(&overridden(&self.overrides)?)?;
-        let files = ImageFiles::of(&self.file, showing.band_files.as_ref());
         let preprocessing = match &self.model {
             Some(model) => {
                 load_model(Some(model), Options::default())?

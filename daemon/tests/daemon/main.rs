@@ -16,6 +16,7 @@
 mod backlog;
 mod bad_input;
 mod band_files;
+mod blank;
 mod catalog_on_disk;
 mod commands;
 mod crash_sweep;

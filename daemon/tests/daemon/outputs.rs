@@ -173,6 +173,66 @@ fn what_a_command_reads_is_never_its_output() {
 }
 
 #[test]
+fn configuration_table_and_each_file_of_the_catalog_are_no_outputs_of_a_command_that_asks_it() {
+    let dir = scene();
+    // What is not there can't be replaced, but its place belongs to the catalog.
+    for command in [&["backup"][..], &["export", "--format", "csv"]] {
+        let ran = run(&dir, command, "galmorph.sqlite-journal", &[]).exits(2);
+        ran.says_in_one_line(&["it is the place of a file that the command reads"]);
+    }
+    fs::write(dir.path("g.toml"), "catalog = 'galmorph.sqlite'\n").unwrap();
+    fs::write(dir.path("m.csv"), "ra,dec\n1,2\n").unwrap();
+    symlink("m.csv", dir.path("link.csv")).unwrap();
+    fs::hard_link(dir.path("g.toml"), dir.path("hard")).unwrap();
+    let daemon = dir.daemon(&["--model", "tiny.onnx"]);
+    symlink("galmorph.sqlite.lock", dir.path("link.lock")).unwrap();
+    let csv = ["export", "--format", "csv"];
+    let labels = ["export", "--reviewed", "--format", "labels"];
+    let cases: [(&[&str], &[&str], &[&str]); 7] = [
+        (&["backup"], &["--config", "g.toml"], &["g.toml", "hard"]),
+        (&csv, &["--config", "g.toml"], &["g.toml", "hard"]),
+        (&labels, &["--config", "g.toml"], &["g.toml", "hard"]),
+        (&csv, &["--match", "m.csv"], &["m.csv", "link.csv"]),
+        (&csv, &["--match", "link.csv"], &["m.csv", "link.csv"]),
+        (&csv, &[], &["galmorph.sqlite-wal", "galmorph.sqlite-shm"]),
+        (&labels, &[], &["galmorph.sqlite.lock", "link.lock"]),
+    ];
+    for (command, options, names) in cases {
+        for name in names {
+            let file = || dir.path(name).metadata().unwrap();
+            let before = (file().ino(), file().len());
+            let ran = run(&dir, command, name, &[options, &["--force"]].concat()).exits(2);
+            ran.says_in_one_line(&["it is what the command reads"]);
+            assert_eq!((file().ino(), file().len()), before, "{name}");
+        }
+    }
+    daemon.end();
+}
+
+#[test]
+fn views_replace_no_band_and_not_each_other() {
+    let dir = scene();
+    for band in ["a_g.fits", "a_r.fits"] {
+        dir.old_file(band, b"precious");
+    }
+    let sets = ["--bands", "g,r", "--band-files", "{object_id}_{band}.fits"];
+    let command = [&["views", "inbox/a_g.fits"][..], &sets, &["--png"]].concat();
+    let ran = run(&dir, &command, "inbox/a_r.fits", &["--force"]).exits(2);
+    ran.says_in_one_line(&["a_r.fits", "it is what the command reads"]);
+    assert_eq!(fs::read(dir.inbox("a_r.fits")).unwrap(), b"precious");
+
+    fs::write(dir.path("out"), "precious").unwrap();
+    symlink("out", dir.path("link")).unwrap();
+    for (npy, png) in [("new", "./new"), ("out", "link"), ("-", "-")] {
+        let command = ["views", "inbox/a.jpg", "--npy", npy, "--png"];
+        let ran = run(&dir, &command, png, &["--force"]).exits(2);
+        ran.says_in_one_line(&["--npy and --png name the same output"]);
+    }
+    assert_eq!(fs::read(dir.path("out")).unwrap(), b"precious");
+    assert!(!dir.path("new").exists());
+}
+
+#[test]
 fn a_backup_is_not_put_beside_the_log_of_another_database() {
     let dir = scene();
     fs::write(dir.path("copy.sqlite-wal"), "frames").unwrap();

@@ -4,15 +4,14 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use galmorph_catalog::Collision;
 use galmorph_catalog::export::Format;
-use galmorph_output::readable;
+use galmorph_catalog::{Collision, files_of};
+use galmorph_output::{Output, readable};
 
 use super::{Outcome, print};
 use crate::Failure;
 use crate::merge::{Machine, Report, check, write_catalog, write_table};
 use crate::plan::{Plan, part_path, parts_folder};
-use crate::whole_file;
 
 #[derive(Debug, Args)]
 pub(super) struct MergeArguments {
@@ -28,7 +27,7 @@ pub(super) struct MergeArguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "check")]
     out: Option<PathBuf>,
 
-    /// Replace FILE if it exists
+    /// Replace the FILE of --out, and that of --missing, if it exists
     #[arg(long)]
     force: bool,
 
@@ -69,7 +68,24 @@ impl MergeArguments {
     fn merge_plan(&self, folder: &Path) -> Result<Outcome, Failure> {
         let plan = Plan::read(folder)?;
         let parts = self.parts.clone().unwrap_or_else(|| parts_folder(folder));
-        let report = self.count(folder, &plan, &parts)?;
+        let mut inputs = plan.inputs(folder);
+        inputs
+            .extend((0..plan.shards.len()).flat_map(|number| files_of(&part_path(&parts, number))));
+        let output = |path: &PathBuf| Output::at(path, self.force, &inputs);
+        let out = self.out.as_ref().map(output).transpose()?;
+        let list = self.missing.as_ref().map(output).transpose()?;
+        match (&out, &list) {
+            (_, Some(list)) if list.target().is_none() => {
+                let fault = "--missing needs the name of a file: standard output has the counts";
+                return Err(Failure::Usage(fault.to_owned()));
+            }
+            (Some(out), Some(list)) if out.is_same_as(list) => {
+                let fault = "--out and --missing name the same output";
+                return Err(Failure::Usage(fault.to_owned()));
+            }
+            _ => {}
+        }
+        let report = count(folder, &plan, &parts, list)?;
         let mut text = Vec::new();
         report
             .write(&mut text)
@@ -80,7 +96,7 @@ impl MergeArguments {
         } else {
             Outcome::Incomplete
         };
-        let Some(out) = &self.out else {
+        let Some(out) = out else {
             return Ok(outcome);
         };
         if report.foreign > 0 || (!self.incomplete && outcome == Outcome::Incomplete) {
@@ -91,28 +107,9 @@ impl MergeArguments {
             .map(|number| part_path(&parts, number))
             .filter(|part| part.exists())
             .collect();
-        self.write(&parts, out)?;
+        let target = self.out.as_deref().expect("an output has a name");
+        self.write(&parts, target, out)?;
         Ok(outcome)
-    }
-
-    fn count(&self, folder: &Path, plan: &Plan, parts: &Path) -> Result<Report, Failure> {
-        let Some(list) = &self.missing else {
-            return check(folder, plan, parts, |_| Ok(()));
-        };
-        let mut file = whole_file::begin(list)?;
-        let mut out = BufWriter::new(file.as_file_mut());
-        let fault = |error: &std::io::Error| Failure::io("write", list, error);
-        let report = check(folder, plan, parts, |item| {
-            use std::os::unix::ffi::OsStrExt as _;
-            let path = item.file();
-            out.write_all(path.as_os_str().as_bytes())
-                .and_then(|()| out.write_all(b"\n"))
-                .map_err(|error| fault(&error))
-        })?;
-        out.flush().map_err(|error| fault(&error))?;
-        drop(out);
-        whole_file::keep(file, list)?;
-        Ok(report)
     }
 
     fn merge_machines(&self, sources: &[PathBuf]) -> Result<Outcome, Failure> {
@@ -123,18 +120,26 @@ impl MergeArguments {
         };
         let machines = sources.iter().map(|source| machine(source));
         let machines = machines.collect::<Result<Vec<_>, _>>()?;
+        if self.missing.is_some() {
+            let fault = "--missing needs the folder of a plan";
+            return Err(Failure::Usage(fault.to_owned()));
+        }
         if table_format(out)?.is_some() {
             return Err(Failure::Usage(
                 "merge catalogs into a catalog (.sqlite) first: then `galmorph export` writes any table".to_owned(),
             ));
         }
-        self.write_machines(&machines, out)?;
+        let inputs = machines
+            .iter()
+            .flat_map(|machine| files_of(&machine.catalog));
+        let output = Output::at(out, self.force, &inputs.collect::<Vec<_>>())?;
+        self.write_machines(&machines, out, output)?;
         Ok(Outcome::Fine)
     }
 
-    fn write(&self, parts: &[PathBuf], out: &Path) -> Result<(), Failure> {
+    fn write(&self, parts: &[PathBuf], out: &Path, output: Output) -> Result<(), Failure> {
         if let Some(format) = table_format(out)? {
-            let rows = write_table(parts, out, self.force, format)?;
+            let rows = write_table(parts, output, format)?;
             return print(&format!("wrote '{}': {rows} rows", readable(out)));
         }
         let machines: Vec<Machine> = parts
@@ -144,16 +149,21 @@ impl MergeArguments {
                 catalog: part.clone(),
             })
             .collect();
-        self.write_machines(&machines, out)
+        self.write_machines(&machines, out, output)
     }
 
-    fn write_machines(&self, machines: &[Machine], out: &Path) -> Result<(), Failure> {
+    fn write_machines(
+        &self,
+        machines: &[Machine],
+        out: &Path,
+        output: Output,
+    ) -> Result<(), Failure> {
         let collision = if self.newest {
             Collision::Newest
         } else {
             Collision::Refuse
         };
-        let taken = write_catalog(machines, out, self.force, collision)?;
+        let taken = write_catalog(machines, output, collision)?;
         let out = readable(out);
         print(&format!(
             "wrote '{out}': {} files of {} catalogs",
@@ -161,6 +171,32 @@ impl MergeArguments {
             machines.len()
         ))
     }
+}
+
+/// Counts, and writes the paths of the files without an answer to `list`, one a line.
+fn count(
+    folder: &Path,
+    plan: &Plan,
+    parts: &Path,
+    list: Option<Output>,
+) -> Result<Report, Failure> {
+    let Some(list) = list else {
+        return check(folder, plan, parts, |_| Ok(()));
+    };
+    let mut file = list.begin(".galmorph-missing-")?;
+    let mut out = BufWriter::new(file.as_file_mut());
+    let fault = |error: &std::io::Error| Failure::Transient(list.refusal(error).to_string());
+    let report = check(folder, plan, parts, |item| {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = item.file();
+        out.write_all(path.as_os_str().as_bytes())
+            .and_then(|()| out.write_all(b"\n"))
+            .map_err(|error| fault(&error))
+    })?;
+    out.flush().map_err(|error| fault(&error))?;
+    drop(out);
+    list.keep(file)?;
+    Ok(report)
 }
 
 /// The format of a table; none for a catalog.

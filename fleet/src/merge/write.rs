@@ -1,7 +1,7 @@
 //! One catalog, or one table, of many.
 
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use galmorph_catalog::export::{Format, ModelOrigin, Provenance};
 use galmorph_catalog::{Assembly, Collision, Filter, Query, Reader, Taken, time};
@@ -19,12 +19,9 @@ pub(crate) struct Machine {
 /// Writes one catalog of many. It is there when it is complete.
 pub(crate) fn write_catalog(
     machines: &[Machine],
-    target: &Path,
-    force: bool,
+    output: Output,
     collision: Collision,
 ) -> Result<Taken, Failure> {
-    let inputs: Vec<&Path> = machines.iter().map(|machine| &*machine.catalog).collect();
-    let output = Output::at(target, force, &inputs)?;
     if output.target().is_none() {
         return Err(Failure::Usage(
             "a catalog can't be written to standard output".to_owned(),
@@ -49,12 +46,9 @@ pub(crate) fn write_catalog(
 /// Writes the classified cutouts of many catalogs as one table, catalog by catalog. Returns the number of rows.
 pub(crate) fn write_table(
     catalogs: &[PathBuf],
-    target: &Path,
-    force: bool,
+    output: Output,
     format: Format,
 ) -> Result<u64, Failure> {
-    let inputs: Vec<&Path> = catalogs.iter().map(|path| &**path).collect();
-    let output = Output::at(target, force, &inputs)?;
     let mut file = output.begin(".galmorph-merge-")?;
     let fault = |error: &std::io::Error| Failure::Transient(output.refusal(error).to_string());
     let mut models: Vec<ModelOrigin> = Vec::new();

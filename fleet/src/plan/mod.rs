@@ -128,6 +128,12 @@ impl Plan {
         self.shards.iter().map(|shard| shard.files).sum()
     }
 
+    /// The files that it is made of, and that a merge reads.
+    pub(crate) fn inputs(&self, folder: &Path) -> Vec<PathBuf> {
+        let manifests = (0..self.shards.len()).map(|number| shard_path(folder, number));
+        manifests.chain([folder.join(HEADER)]).collect()
+    }
+
     /// Opens a shard's manifest, and checks that it is the one that was planned.
     pub(crate) fn manifest(&self, folder: &Path, number: usize) -> Result<Manifest, Failure> {
         let path = shard_path(folder, number);

@@ -40,9 +40,9 @@ pub(super) struct CalibrateArgs {
 
 pub(super) fn run(args: &CalibrateArgs) -> Result<()> {
     let evaluated = Evaluated::open(&args.evaluation)?;
-    let predictions = evaluated.folder.join("predictions.csv");
+    let [evaluation, predictions] = Evaluated::files(&args.evaluation);
     let inputs: Vec<&Path> = (args.labels.iter().chain(&args.representative))
-        .chain([&args.model, &predictions])
+        .chain([&args.model, &evaluation, &predictions])
         .map(PathBuf::as_path)
         .collect();
     let output = Output::at(&args.output, args.force.force, &inputs)?;

@@ -53,8 +53,9 @@ pub(super) struct EvaluateArgs {
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let inputs: Vec<&Path> = (args.against.iter())
-        .chain([&args.model, &args.data.labels])
+        .chain([&args.model])
         .map(PathBuf::as_path)
+        .chain(args.data.inputs())
         .collect();
     let output = (args.output.as_ref())
         .map(|folder| EvaluationFolder::at(folder, Extent::Measurements, args.force.force, &inputs))

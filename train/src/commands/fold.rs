@@ -44,8 +44,8 @@ pub(super) struct FoldArgs {
 pub(super) fn run(args: &FoldArgs) -> Result<()> {
     let inputs: Vec<&Path> = (args.models.iter())
         .chain(&args.against)
-        .chain([&args.data.labels])
         .map(PathBuf::as_path)
+        .chain(args.data.inputs())
         .collect();
     let force = args.force.force;
     let output = EvaluationFolder::at(&args.output, Extent::WithFeatures, force, &inputs)?;

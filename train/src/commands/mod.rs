@@ -12,7 +12,7 @@ mod train;
 mod visualise;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -78,6 +78,12 @@ struct DataArgs {
 }
 
 impl DataArgs {
+    /// What is read of them. No output may replace it.
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let images = self.images.iter().map(PathBuf::as_path);
+        images.chain([&*self.labels])
+    }
+
     fn source(&self, targets: Targets) -> Source {
         Source {
             labels: self.labels.clone(),

@@ -46,7 +46,7 @@ const FRACTIONS: [f64; 11] = [
 const BELOW: f64 = 0.98;
 
 pub(super) fn run(args: &NoveltyArgs) -> Result<()> {
-    let inputs: [&Path; 2] = [&args.model, &args.data.labels];
+    let inputs: Vec<&Path> = args.data.inputs().chain([&*args.model]).collect();
     let output = Output::at(&args.output, args.force.force, &inputs)?;
     let device = args.machine.device()?;
     let bytes = std::fs::read(&args.model).map_err(Error::io("read", &args.model))?;

@@ -1,6 +1,6 @@
 //! `galmorph-train report`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use galmorph_cutout::{Image, Morphology};
@@ -60,15 +60,20 @@ struct Galaxies {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<()> {
-    let inputs: Vec<&Path> = (args.labels.iter().chain(&args.model).chain(&args.images))
-        .map(PathBuf::as_path)
-        .collect();
-    let output = Output::at(&args.output, args.force.force, &inputs)?;
     let networks = args
         .evaluations
         .iter()
         .map(|path| Evaluated::open(path))
         .collect::<Result<Vec<_>>>()?;
+    let inputs: Vec<PathBuf> = (args.labels.iter().chain(&args.model).chain(&args.images))
+        .cloned()
+        .chain(
+            args.evaluations
+                .iter()
+                .flat_map(|path| Evaluated::files(path)),
+        )
+        .collect();
+    let output = Output::at(&args.output, args.force.force, &inputs)?;
     let galaxies = args.galaxies()?;
     let mut report = Report {
         models: args.models(galaxies.as_ref())?,

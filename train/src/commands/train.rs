@@ -1,12 +1,12 @@
 //! `galmorph-train train`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use galmorph_cutout::{Morphology, Preprocessing, Resampling};
-use galmorph_output::readable;
+use galmorph_output::{Output, readable};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{DataArgs, MachineArgs, print};
@@ -16,7 +16,9 @@ use crate::evaluation;
 use crate::model_file::TrainedModel;
 use crate::network::Architecture;
 use crate::torch::Precision;
-use crate::training::{Augmentation, AugmentationName, CHECKPOINT, Schedule, Settings, Trainer};
+use crate::training::{
+    Augmentation, AugmentationName, CHECKPOINT, HISTORY, Schedule, Settings, Trainer,
+};
 
 /// The arguments of `train`.
 #[derive(Debug, Args)]
@@ -120,6 +122,17 @@ impl ViewArgs {
 }
 
 pub(super) fn run(args: &TrainArgs) -> Result<()> {
+    // A run goes on in its own files, and in none that it reads.
+    let inputs: Vec<&Path> = args
+        .data
+        .inputs()
+        .chain(args.start_from.as_deref())
+        .collect();
+    for file in [CHECKPOINT, HISTORY].map(|name| args.output.join(name)) {
+        if file.exists() {
+            Output::at(&file, true, &inputs)?;
+        }
+    }
     let device = args.machine.device()?;
     let threads = args.machine.threads();
     let start = args

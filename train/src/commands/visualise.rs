@@ -175,8 +175,44 @@ struct ModelArgs {
     layers: Vec<String>,
 }
 
+impl Drawing {
+    /// What is read for it. No figure may replace it.
+    fn inputs(&self) -> Vec<PathBuf> {
+        match self {
+            Self::ClassCounts { labels, .. } => vec![labels.clone()],
+            Self::SampleGrid { data, .. } => data.inputs().map(Path::to_owned).collect(),
+            Self::Preprocessing { galaxy, .. } => galaxy.images.clone(),
+            Self::TrainingViews {
+                checkpoint, galaxy, ..
+            } => [galaxy.images.as_slice(), std::slice::from_ref(checkpoint)].concat(),
+            Self::Filters { model, .. } => vec![model.model.clone()],
+            Self::FeatureMaps { model, galaxy, .. } => {
+                [galaxy.images.as_slice(), std::slice::from_ref(&model.model)].concat()
+            }
+            Self::Roc { measured, .. }
+            | Self::TrainingCurves { measured, .. }
+            | Self::Reliability { measured, .. }
+            | Self::Purity { measured, .. } => measured.files().to_vec(),
+            Self::Wrong {
+                measured, images, ..
+            } => [images.as_slice(), &measured.files()].concat(),
+        }
+    }
+}
+
 pub(super) fn run(args: &VisualiseArgs) -> Result<()> {
-    match &args.figure {
+    let inputs = args.figure.inputs();
+    draw(&args.figure, |figure, output, name| {
+        for file in figure.save(&output.output, name, output.force.force, &inputs)? {
+            log::info!("wrote '{}'", readable(file));
+        }
+        Ok(())
+    })
+}
+
+/// Draws a figure, and has `save` write it where it goes, by that name.
+fn draw(drawing: &Drawing, save: impl Fn(&Figure, &OutputArgs, &str) -> Result<()>) -> Result<()> {
+    match drawing {
         Drawing::ClassCounts { labels, output } => {
             let labels = Labels::read(labels, Targets::Labels)?;
             save(
@@ -304,14 +340,11 @@ impl GalaxyArgs {
 }
 
 impl EvaluationArgs {
+    fn files(&self) -> [PathBuf; 2] {
+        Evaluated::files(&self.evaluation)
+    }
+
     fn open(&self) -> Result<Evaluated> {
         Evaluated::open(&self.evaluation)
     }
-}
-
-fn save(figure: &Figure, output: &OutputArgs, name: &str) -> Result<()> {
-    for file in figure.save(&output.output, name, output.force.force)? {
-        log::info!("wrote '{}'", readable(file));
-    }
-    Ok(())
 }

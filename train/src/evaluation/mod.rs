@@ -39,6 +39,7 @@ pub(crate) use balanced::Balanced;
 pub(crate) use clusters::centres;
 pub use epoch::EpochRecord;
 pub use output::EVALUATION;
+pub(crate) use output::PREDICTIONS;
 pub(crate) use output::{EvaluationFolder, Extent};
 pub(crate) use paper::Figures;
 pub(crate) use predictions::read_predictions;

@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 /// The name of the file that [`Evaluation::read`] reads back.
 pub const EVALUATION: &str = "evaluation.json";
 
+/// The name of the file beside it with the answer to each galaxy.
+pub(crate) const PREDICTIONS: &str = "predictions.csv";
+
 /// How much is written of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
@@ -67,7 +70,7 @@ impl EvaluationFolder {
         let inputs: Vec<&Path> = self.inputs.iter().map(PathBuf::as_path).collect();
         let output = |name: &str| Output::at(&self.folder.join(name), self.force, &inputs);
         Ok(Files {
-            predictions: output("predictions.csv")?,
+            predictions: output(PREDICTIONS)?,
             features: match self.extent {
                 Extent::Measurements => None,
                 Extent::WithFeatures => Some(output("features.npy")?),

@@ -66,8 +66,15 @@ impl Figure {
     }
 
     /// Writes the drawing to a file that ends in `.svg` or `.png`, or into a folder as both `<name>.svg`
-    /// and `<name>.png`. Returns the files. With `force`, they may replace others.
-    pub(crate) fn save(&self, output: &Path, name: &str, force: bool) -> Result<Vec<PathBuf>> {
+    /// and `<name>.png`. Returns the files. With `force`, they may replace others, but none of `inputs`, what the command
+    /// reads.
+    pub(crate) fn save(
+        &self,
+        output: &Path,
+        name: &str,
+        force: bool,
+        inputs: &[PathBuf],
+    ) -> Result<Vec<PathBuf>> {
         if output.as_os_str() == "-" {
             return Err(Error::Input(
                 "a figure has a name that ends in .svg or .png (or give a folder for both)".into(),
@@ -91,7 +98,7 @@ impl Figure {
         };
         // All are looked at before the first is written.
         let outputs = (files.iter())
-            .map(|file| Output::at(file, force, &[]))
+            .map(|file| Output::at(file, force, inputs))
             .collect::<std::result::Result<Vec<_>, _>>()?;
         for (file, output) in files.iter().zip(outputs) {
             let is_png = file

@@ -7,7 +7,7 @@ use galmorph_cutout::{Morphology, Scaling};
 use super::{Bin, Figure, Mistake, Reliability, Roc, wrong};
 use crate::data::ImageIndex;
 use crate::error::{Cause, Error, Result};
-use crate::evaluation::{EVALUATION, Evaluation};
+use crate::evaluation::{EVALUATION, Evaluation, PREDICTIONS};
 use crate::metrics::Calibration;
 
 /// An evaluation, and its folder.
@@ -32,13 +32,20 @@ pub(crate) struct WrongAnswer {
 }
 
 impl Evaluated {
-    /// Opens the output of `evaluate`: the folder, or the `evaluation.json` in it.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// The files that are read of an evaluation: `evaluation.json`, and `predictions.csv` beside it.
+    pub(crate) fn files(path: &Path) -> [PathBuf; 2] {
         let file = if path.is_dir() {
             path.join(EVALUATION)
         } else {
             path.to_owned()
         };
+        let predictions = file.with_file_name(PREDICTIONS);
+        [file, predictions]
+    }
+
+    /// Opens the output of `evaluate`: the folder, or the `evaluation.json` in it.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let [file, _] = Self::files(path);
         Ok(Self {
             evaluation: Evaluation::read(&file)?,
             folder: file.parent().map(Path::to_owned).unwrap_or_default(),
@@ -95,7 +102,7 @@ impl Evaluated {
     /// # Errors
     /// When the file is missing or not as `evaluate` writes it.
     pub(crate) fn wrong_answers(&self) -> Result<Vec<WrongAnswer>> {
-        let path = self.folder.join("predictions.csv");
+        let path = self.folder.join(PREDICTIONS);
         let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let mut wrong = parse(&text).map_err(Error::unusable("predictions", &path))?;
         wrong.sort_by(|a, b| {

@@ -368,7 +368,7 @@ fn a_figure_is_saved_as_its_ending_says_or_as_both_in_a_folder() {
     let dir = tempfile::tempdir().unwrap();
     let figure = wrong(&[]);
     let folder = dir.path().join("new/figures");
-    let written = figure.save(&folder, "wrong", false).unwrap();
+    let written = figure.save(&folder, "wrong", false, &[]).unwrap();
     assert_eq!(
         written,
         [folder.join("wrong.svg"), folder.join("wrong.png")]
@@ -378,12 +378,12 @@ fn a_figure_is_saved_as_its_ending_says_or_as_both_in_a_folder() {
 
     let file = dir.path().join("alone.PNG");
     assert_eq!(
-        figure.save(&file, "wrong", false).unwrap(),
+        figure.save(&file, "wrong", false, &[]).unwrap(),
         vec![file.clone()]
     );
     assert_eq!(std::fs::read(&file).unwrap(), figure.png().unwrap());
     let fault = figure
-        .save(&dir.path().join("page.pdf"), "wrong", false)
+        .save(&dir.path().join("page.pdf"), "wrong", false, &[])
         .unwrap_err();
     assert!(
         fault.to_string().contains(".svg or .png, not .pdf"),

@@ -4,7 +4,7 @@ use crate::csv_bytes::csv_bytes;
 use crate::evaluation::EpochRecord;
 
 /// The file's name, in the run's folder.
-pub(super) const HISTORY: &str = "history.csv";
+pub(crate) const HISTORY: &str = "history.csv";
 
 /// The contents of the file.
 pub(super) fn to_csv(records: &[EpochRecord]) -> Vec<u8> {

@@ -52,7 +52,7 @@ pub use telescope::Telescope;
 pub(crate) use widening::StartingPoint;
 
 use checkpoint::Running;
-use history::HISTORY;
+pub(crate) use history::HISTORY;
 use loader::Recipe;
 
 use crate::atomic_file;

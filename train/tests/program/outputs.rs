@@ -156,6 +156,48 @@ fn what_a_command_reads_is_never_its_output() {
 }
 
 #[test]
+fn evaluations_images_and_labels_are_no_outputs_of_what_reads_them() {
+    let dir = scene();
+    let [_, _, report, visualise] = writers(&dir);
+    let evaluation = dir.path("evaluation");
+    let image = fs::read_dir(dir.images()).unwrap().next().unwrap().unwrap();
+    fs::create_dir(dir.path("other")).unwrap();
+    let links = [
+        (evaluation.join("evaluation.json"), "page.html"),
+        (evaluation.join("predictions.csv"), "figure.svg"),
+        (image.path(), "other/predictions.csv"),
+        (dir.labels(), "other/history.csv"),
+    ];
+    for (input, link) in &links {
+        fs::hard_link(input, dir.path(link)).unwrap();
+    }
+    let before = links.each_ref().map(|(input, _)| fs::read(input).unwrap());
+    for mut command in [
+        report.to(&dir.path("page.html")),
+        visualise.to(&dir.path("figure.svg")),
+        {
+            let mut evaluate = dir.evaluate("run");
+            evaluate.arg("--output").arg(dir.path("other"));
+            evaluate
+        },
+    ] {
+        let message = refusal(command.arg("--force"));
+        assert!(
+            message.contains("it is what the command reads"),
+            "{message}"
+        );
+    }
+    let message = refusal(&mut dir.train("other", 1));
+    assert!(
+        message.contains("it is what the command reads"),
+        "{message}"
+    );
+    for ((_, link), before) in links.iter().zip(before) {
+        assert_eq!(fs::read(dir.path(link)).unwrap(), before, "{link}");
+    }
+}
+
+#[test]
 fn a_dash_is_standard_output() {
     let dir = scene();
     let [select, export, report, visualise] = writers(&dir);

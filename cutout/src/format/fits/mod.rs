@@ -37,6 +37,7 @@ use crate::image::{Origin, centre};
 use crate::{Image, Position, PositionSource, SkyCentre};
 use bands::Bands;
 use file::FitsFile;
+use names::list;
 use stretch::Band;
 
 /// What every FITS file begins with.
@@ -175,6 +176,9 @@ fn draw(
         .map_err(DecodeError::MissingBands)?;
 
     let shown = read(files, bands, &chosen)?;
+    if let Some(what) = shown.iter().map(uniform).collect::<Option<Vec<_>>>() {
+        return Err(DecodeError::Blank(nothing_in(&what, &bands.names())));
+    }
     let levels = stretch::levels(stretch, &shown).map_err(DecodeError::MissingBands)?;
     let kept = (centre(whole.0, side), centre(whole.1, side));
     let cut = |band: Band| middle(band.pixels, whole, kept);
@@ -227,6 +231,31 @@ fn read(files: &[FitsFile], bands: &Bands, wanted: &[usize]) -> Result<Vec<Band>
     }
     let band = |band: Option<Band>| band.expect("every plane is in one of the files' images");
     Ok(read.into_iter().map(band).collect())
+}
+
+/// What a band has everywhere, if that is the same: in words, with its name. What is not finite is no value.
+fn uniform(band: &Band) -> Option<String> {
+    let name = match &band.name {
+        Some(name) => format!("band {name}"),
+        None => "the band that is shown".to_owned(),
+    };
+    let mut values = band.pixels.iter().filter(|value| value.is_finite());
+    match values.next() {
+        None => Some(format!("{name} has no value")),
+        Some(first) => (values.all(|value| value == first))
+            .then(|| format!("{name} has the value {first} and no other")),
+    }
+}
+
+/// Why nothing is to be seen in these bands, and that there are others.
+fn nothing_in(what: &[String], names: &[Option<&str>]) -> String {
+    let what = what.join(", ");
+    if names.len() > 1 {
+        let names = list(names);
+        format!("{what} (of the bands {names}; colours says which to show)")
+    } else {
+        what
+    }
 }
 
 /// The middle of a plane. Odd differences are halved downwards, as [`Image::keep_centre`] does.

@@ -1,4 +1,6 @@
-//! PNG, with 8 or 16 bits a sample. The `image` crate decodes it.
+//! PNG, with 8 or 16 bits a sample. The `image` crate decodes it; `whole` looks at what that leaves out.
+
+mod whole;
 
 use std::io::Cursor;
 
@@ -39,11 +41,13 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<impl ImageDecoder + use<
     Ok(decoder)
 }
 
-/// Decodes the pixels. An alpha channel is dropped; colour profiles and gamma are not applied.
+/// Decodes the pixels. What is wholly transparent is black, and any other opacity counts as full; colour profiles and gamma
+/// are not applied.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
     let decoder = open(bytes, limits)?;
     let size = decoder.dimensions();
     let image = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    whole::check(bytes).map_err(DecodeError::Broken)?;
     let bytes = |samples: Vec<u8>, planes| (Image::from_bytes(size, planes, samples), 8);
     let floats = |samples: &[u16], channels, planes| {
         let values = to_planes(samples, channels, planes);
@@ -51,13 +55,13 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError
     };
     let (image, bit_depth) = match image {
         DynamicImage::ImageLuma8(grey) => bytes(grey.into_raw(), 1),
-        DynamicImage::ImageLumaA8(grey) => bytes(without_alpha::<2>(&grey), 1),
+        DynamicImage::ImageLumaA8(grey) => bytes(without_alpha::<2>(grey.into_raw()), 1),
         DynamicImage::ImageRgb8(colour) => bytes(colour.into_raw(), 3),
-        DynamicImage::ImageRgba8(colour) => bytes(without_alpha::<4>(&colour), 3),
+        DynamicImage::ImageRgba8(colour) => bytes(without_alpha::<4>(colour.into_raw()), 3),
         DynamicImage::ImageLuma16(grey) => floats(&grey, 1, 1),
-        DynamicImage::ImageLumaA16(grey) => floats(&grey, 2, 1),
+        DynamicImage::ImageLumaA16(grey) => floats(&masked(grey.into_raw(), 2), 2, 1),
         DynamicImage::ImageRgb16(colour) => floats(&colour, 3, 3),
-        DynamicImage::ImageRgba16(colour) => floats(&colour, 4, 3),
+        DynamicImage::ImageRgba16(colour) => floats(&masked(colour.into_raw(), 4), 4, 3),
         // The format has no others; the crate may decode some to others some day.
         other => {
             let colour = other.color();
@@ -75,8 +79,20 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, DecodeError
     }))
 }
 
-/// The samples of pixels of `CHANNELS` samples each, without the last one of each pixel.
-fn without_alpha<const CHANNELS: usize>(samples: &[u8]) -> Vec<u8> {
+/// Samples of pixels whose last sample is their opacity, with black where it is none: that is how programs mask, and
+/// whatever colour lies under a mask was not meant to be seen.
+fn masked<T: Copy + Default + PartialEq>(mut samples: Vec<T>, channels: usize) -> Vec<T> {
+    for pixel in samples.chunks_exact_mut(channels) {
+        if pixel[channels - 1] == T::default() {
+            pixel.fill(T::default());
+        }
+    }
+    samples
+}
+
+/// The samples of masked pixels of `CHANNELS` samples each, without the last one of each pixel.
+fn without_alpha<const CHANNELS: usize>(samples: Vec<u8>) -> Vec<u8> {
+    let samples = masked(samples, CHANNELS);
     let (pixels, _) = samples.as_chunks::<CHANNELS>();
     let kept = pixels.iter().flat_map(|pixel| &pixel[..CHANNELS - 1]);
     kept.copied().collect()
@@ -131,13 +147,31 @@ mod tests {
     #[test]
     fn grey_is_one_plane_and_keeps_every_level_with_and_without_alpha() {
         let grey = GrayImage::from_fn(16, 16, |x, y| Luma([level(x, y)]));
-        let with_alpha = GrayAlphaImage::from_fn(16, 16, |x, y| LumaA([level(x, y), x as u8]));
+        let with_alpha = GrayAlphaImage::from_fn(16, 16, |x, y| LumaA([level(x, y), 1 + x as u8]));
         for image in [decoded(grey), decoded(with_alpha)] {
             assert_eq!((image.planes(), bit_depth(&image)), (1, 8));
             for (x, y, pixel) in image.to_rgb8().enumerate_pixels() {
                 assert_eq!(pixel.0, [level(x, y); 3]);
             }
         }
+    }
+
+    #[test]
+    fn what_is_wholly_transparent_is_black_and_what_shows_through_is_not() {
+        let opacity = |x: u32| [0_u16, 1, 200, 255][x as usize % 4];
+        let small = ImageBuffer::from_fn(20, 16, |x, _| Rgba([90, 80, 70, opacity(x) as u8]));
+        let large = ImageBuffer::from_fn(20, 16, |x, _| {
+            Rgba([257 * 90, 257 * 80, 257 * 70, opacity(x)])
+        });
+        let grey = ImageBuffer::from_fn(20, 16, |x, _| LumaA([257 * 90, opacity(x)]));
+        let colours = |image: &Image| [0, 1, 2, 3].map(|x| image.value(0, x, 5));
+        for image in [decoded(small), decoded(large), decoded(grey)] {
+            assert_eq!(colours(&image), [0.0, 90.0, 90.0, 90.0]);
+        }
+        let hidden = ImageBuffer::from_fn(264, 264, |x, y| {
+            Rgba([level(x, y), level(y, x), x as u8, 0])
+        });
+        assert!(decoded(hidden).is_blank());
     }
 
     #[test]
