@@ -230,7 +230,7 @@ fn the_fault_of_a_flag_is_that_of_the_file() {
         "--early-stop: 1 is not \"never\", \"settled\", or a confidence above 0.5 and below 1",
         "--workers: 2000 is not between 0 and 1024",
         "--batch: \"two\" is not a whole number",
-        "--metrics: 0.0.0.0 can be reached from elsewhere (give 127.0.0.1 or [::1])",
+        "--metrics: 0.0.0.0 can be reached from elsewhere (give 127.0.0.1 or [::1], and put a reverse proxy in front of it)",
     ];
     assert_eq!(faults, expected);
     assert!(overridden::<0>(["--precision", "f64"]).is_err());
