@@ -163,10 +163,10 @@ fn a_file_that_comes_late_is_waited_for_and_one_that_never_comes_has_a_row() {
         feed.succeeds()
     };
     assert!(feed().ends_with("4 added\n"));
-    let worker = site.drain().args(["--patience", "3"]).spawn();
-    // The others don't wait for them.
+    let worker = site.drain().args(["--patience", "8"]).spawn();
+    // The others don't wait for them. They are acknowledged after they are committed.
     site.wait_for_rows("cutout", 2);
-    assert_eq!(site.length(), 2);
+    wait_for(|| site.length() == 2);
     fs::copy(site.image(2), &late).unwrap();
     end(worker, Some(0));
     site.assert_all_done(4);
