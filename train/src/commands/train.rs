@@ -129,7 +129,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         .chain(args.start_from.as_deref())
         .collect();
     for file in [CHECKPOINT, HISTORY].map(|name| args.output.join(name)) {
-        if file.exists() {
+        // A folder there is told when the file is to be written.
+        if file.exists() && !file.is_dir() {
             Output::at(&file, true, &inputs)?;
         }
     }
