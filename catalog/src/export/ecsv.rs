@@ -52,9 +52,7 @@ impl<W: Write> Export for Ecsv<W> {
         for line in lines {
             writeln!(output, "# {line}")?;
         }
-        self.rows
-            .insert(Csv::keeping_blanks(output))
-            .header(columns)
+        self.rows.insert(Csv::new(output)).header(columns)
     }
 
     fn row(&mut self, values: &[Value]) -> io::Result<()> {
