@@ -13,6 +13,7 @@ pub mod stream;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
@@ -148,6 +149,12 @@ impl Stopped {
 /// Asks a process to end.
 pub fn terminate(child: &Child) {
     signal(child, "-TERM");
+}
+
+/// A port of this machine that nothing listens at.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// Whether a program is on this machine.

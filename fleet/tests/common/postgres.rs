@@ -1,7 +1,6 @@
 //! A PostgreSQL server of the test's own: its own folder, its own port, ended with the test.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use postgres::{Client, NoTls};
 use tempfile::TempDir;
 
-use super::{program, wait_for};
+use super::{free_port, program, wait_for};
 
 /// A server.
 pub struct Server {
@@ -82,11 +81,7 @@ impl Server {
             chown(&disk, Some(uid), Some(gid)).unwrap();
             chown(&log, Some(uid), Some(gid)).unwrap();
         }
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let mut server = Self {
             data: disk.join("data"),
             folder,

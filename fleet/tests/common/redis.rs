@@ -1,13 +1,12 @@
 //! A Redis server of the test's own: its own folder, its own port, ended with the test.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use redis::{Client, Connection, cmd};
 use tempfile::TempDir;
 
-use super::{has, wait_for};
+use super::{free_port, has, wait_for};
 
 /// A server.
 pub struct Redis {
@@ -23,11 +22,7 @@ impl Redis {
             eprintln!("skipped: Redis is not installed (scripts/setup fleet installs it)");
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let mut server = Self {
             folder: TempDir::new().unwrap(),
             port,
