@@ -77,8 +77,10 @@ fn is_numbered(path: &Path, place: &Path) -> bool {
 pub enum Chance {
     /// The file is there.
     Good,
-    /// It is not where its row says.
+    /// Nothing is where its row says.
     Gone,
+    /// What is where its row says is no file any more: a link, a folder, a FIFO.
+    Replaced,
     /// It is there, and no folder that is watched or no setting takes it.
     NotTaken,
 }
@@ -110,6 +112,8 @@ pub struct Retried {
     pub queued_before: u64,
     /// Those that are gone, and keep their rows.
     pub gone: Few,
+    /// Those in whose place something else is, and that keep their rows.
+    pub replaced: Few,
     /// Those that are not taken.
     pub not_taken: Few,
 }
@@ -184,6 +188,7 @@ fn mark_all(
             }
             match chance(&path) {
                 Chance::Gone => retried.gone.add(path),
+                Chance::Replaced => retried.replaced.add(path),
                 Chance::NotTaken => retried.not_taken.add(path),
                 Chance::Good if row.is_marked => retried.queued_before += 1,
                 Chance::Good => rows.push((row.id, row.kind)),

@@ -38,6 +38,8 @@ mod standalone;
 mod statistics;
 mod views;
 
+use galmorph_output::log_levels;
+
 pub use arguments::Arguments;
 pub use failure::Failure;
 pub use server::Server;
@@ -47,7 +49,9 @@ pub use server::Server;
 /// # Errors
 /// See [`Failure`].
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    env_logger::Builder::from_env(env_logger::Env::new().filter_or("GALMORPH_LOG", "info"))
+    let asked = log_levels().map_err(Failure::Usage)?;
+    env_logger::Builder::new()
+        .parse_filters(asked.as_deref().unwrap_or("info"))
         .format_target(false)
         .init();
     match &arguments.export {

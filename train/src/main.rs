@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
-use env_logger::{Builder, Env};
+use env_logger::Builder;
+use galmorph_output::log_levels;
 use galmorph_train::Error;
 use galmorph_train::commands::Cli;
 
@@ -14,14 +15,19 @@ fn main() -> ExitCode {
     let keeps_memory = keep_freed_memory();
     let cli = Cli::parse();
     // A flag beats the environment.
-    let mut log = match cli.log_level() {
-        Some(_) => Builder::new(),
-        None => Builder::from_env(Env::default().filter_or("GALMORPH_LOG", "info")),
+    let asked = match cli.log_level() {
+        Some(level) => level.to_string(),
+        None => match log_levels() {
+            Ok(asked) => asked.unwrap_or_else(|| "info".into()),
+            Err(message) => {
+                let error = Error::Input(message);
+                let _ = writeln!(std::io::stderr(), "galmorph-train: {error}");
+                return ExitCode::from(error.exit_code());
+            }
+        },
     };
-    if let Some(level) = cli.log_level() {
-        log.filter_level(level);
-    }
-    log.format_target(false).init();
+    let mut log = Builder::new();
+    log.parse_filters(&asked).format_target(false).init();
     if !keeps_memory {
         log::debug!("the C library's allocator can't be told to keep freed memory");
     }

@@ -124,7 +124,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     if quiet {
         screen.set_draw_target(ProgressDrawTarget::hidden());
     }
-    let last_error = start_log(arguments.log_level(), &screen);
+    let last_error = start_log(arguments.log_level(), &screen)?;
     let outcome = catch(|| arguments.command.run(&screen, &last_error, quiet));
     let outcome = outcome.unwrap_or_else(|message| {
         let thread = "main".into();

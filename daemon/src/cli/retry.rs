@@ -76,6 +76,8 @@ impl Retry {
 /// Whether the daemon would take a file again.
 fn chance(selection: &Selection, path: &Path) -> Chance {
     match selection.look(path) {
+        // Of a set, there may be none of its files.
+        Ok(None) if path.symlink_metadata().is_ok() => Chance::Replaced,
         Ok(None) => Chance::Gone,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Chance::Gone
@@ -133,17 +135,22 @@ fn lines(retried: &Retried, is_running: bool) -> Vec<String> {
     };
     tell("gone, and not tried again; their rows stay", &retried.gone);
     tell(
+        "a link, a folder or the like by now, and not tried again; their rows stay",
+        &retried.replaced,
+    );
+    tell(
         "not in a watched folder, or not taken by its settings, and not tried again",
         &retried.not_taken,
     );
     lines
 }
 
-/// The path without links, which the catalog's paths begin with. What is gone has no true name, but a
-/// folder above it has.
+/// The path without links to folders, which the catalog's paths begin with. A link to a file has a row by its own name.
+/// What is gone has no true name, but a folder above it has.
 fn true_name(path: &Path) -> io::Result<PathBuf> {
     let path = path::absolute(path)?;
-    for folder in path.ancestors() {
+    let leads_to_a_file = path.is_symlink() && !path.is_dir();
+    for folder in path.ancestors().skip(usize::from(leads_to_a_file)) {
         if let Ok(found) = folder.canonicalize() {
             let below = path.strip_prefix(folder).unwrap_or(Path::new(""));
             // To join nothing would end a file's name in a slash.
@@ -167,5 +174,20 @@ mod tests {
         assert_eq!(name("link"), root.join("in"));
         assert_eq!(name("link/gone/a.jpg"), root.join("in/gone/a.jpg"));
         assert_eq!(name("gone/a.jpg"), root.join("gone/a.jpg"));
+    }
+
+    #[test]
+    fn a_link_to_a_file_is_found_by_its_own_name() {
+        let temporary = tempfile::TempDir::new().unwrap();
+        let root = temporary.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("in")).unwrap();
+        std::fs::write(root.join("file"), "").unwrap();
+        for (target, link) in [("in", "link"), ("../file", "in/a"), ("nowhere", "in/b")] {
+            std::os::unix::fs::symlink(target, root.join(link)).unwrap();
+        }
+        for link in ["a", "b"] {
+            let found = true_name(&root.join("link").join(link)).unwrap();
+            assert_eq!(found, root.join("in").join(link));
+        }
     }
 }

@@ -148,14 +148,19 @@ const EXTENSIONS: [&str; 6] = {
 };
 
 /// What storage devices, trash cans and programs that synchronise folders make beside the files of others.
-const EXCLUDED: [&str; 7] = [
+const EXCLUDED: [&str; 12] = [
     "@eaDir",
     "#recycle",
     "$RECYCLE.BIN",
     "@Recycle",
+    "@Recently-Snapshot",
+    "@tmp",
+    "#snapshot",
     "lost+found",
+    "System Volume Information",
     "*.sync-conflict-*",
-    "* (*conflicted copy *",
+    "* (*conflicted copy*",
+    "* (SFConflict *",
 ];
 
 /// Settings that are ready for use.

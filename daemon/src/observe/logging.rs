@@ -13,32 +13,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use env_logger::{Builder, Env, Logger, Target};
+use env_logger::{Builder, Logger, Target};
 use indicatif::MultiProgress;
 use jiff::Timestamp;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 use super::progress::LogLines;
+use crate::failure::Failure;
 use galmorph_catalog::LoggedError;
-use galmorph_output::visible;
-
-/// The environment variable that says what is logged.
-const VARIABLE: &str = "GALMORPH_LOG";
+use galmorph_output::{log_levels, visible};
 
 /// Starts the program's log: what `level` says, else what the environment says, else warnings.
-pub(crate) fn start_log(level: Option<&str>, screen: &MultiProgress) -> LastError {
-    let mut builder = match level {
-        None => Builder::from_env(Env::default().filter_or(VARIABLE, "warn")),
-        Some(level) => {
-            let mut builder = Builder::new();
-            builder.parse_filters(level);
-            if let Ok(style) = env::var(env_logger::DEFAULT_WRITE_STYLE_ENV) {
-                builder.parse_write_style(&style);
-            }
-            builder
-        }
+pub(crate) fn start_log(level: Option<&str>, screen: &MultiProgress) -> Result<LastError, Failure> {
+    let asked = match level {
+        Some(level) => level.to_owned(),
+        None => log_levels()
+            .map_err(Failure::Usage)?
+            .unwrap_or_else(|| "warn".into()),
     };
+    let mut builder = Builder::new();
+    builder.parse_filters(&asked);
+    if let Ok(style) = env::var(env_logger::DEFAULT_WRITE_STYLE_ENV) {
+        builder.parse_write_style(&style);
+    }
     let lines = Target::Pipe(Box::new(LogLines(screen.clone())));
     let logger = builder.target(lines).build();
     let error = Metadata::builder()
@@ -49,7 +47,7 @@ pub(crate) fn start_log(level: Option<&str>, screen: &MultiProgress) -> LastErro
     let last_error = LastError::new();
     last_error.keep_from(logger);
     panic::set_hook(Box::new(move |panic| report_panic(panic, logs_errors)));
-    last_error
+    Ok(last_error)
 }
 
 /// A panic is always told, even by a log that is off. In a decoder or a network it rejects one image and

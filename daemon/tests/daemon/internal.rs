@@ -108,4 +108,26 @@ fn a_flag_on_the_command_line_goes_before_the_environment() {
     assert!(!logged(None, &[]) && logged(None, &["-v"]));
     assert!(logged(Some("info"), &[]) && !logged(Some("off"), &[]));
     assert!(logged(Some("off"), &["-v"]) && !logged(Some("info"), &["-q"]));
+    // Nothing is asked for by nothing.
+    assert!(!logged(Some(""), &[]));
+}
+
+#[test]
+fn an_environment_that_asks_for_no_level_is_told_so_and_the_log_is_not_silent() {
+    let dir = Dir::new();
+    for asked in [
+        "banana",
+        "info,banana",
+        "galmorph=loud",
+        "=info",
+        "galmorph",
+    ] {
+        let mut command = dir.galmorph(["watch", "inbox", "--drain"]);
+        let ran = Ran::from(command.env("GALMORPH_LOG", asked).output().unwrap()).exits(2);
+        let part = asked.rsplit(',').next().unwrap();
+        ran.says_in_one_line(&["GALMORPH_LOG", &format!("'{part}' is neither a level")]);
+    }
+    // A flag goes before it, whatever it says.
+    let mut command = dir.galmorph(["watch", "inbox", "--drain", "-v"]);
+    Ran::from(command.env("GALMORPH_LOG", "banana").output().unwrap()).exits(0);
 }

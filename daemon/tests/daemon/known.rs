@@ -72,3 +72,60 @@ fn files_that_were_touched_are_known_by_their_content() {
     assert_eq!(dir.count("classification"), 5);
     dir.assert_sound();
 }
+
+#[test]
+fn a_copy_is_known_where_it_is_moved_after_its_answer_too() {
+    let dir = Dir::new();
+    let config = dir.config("folders = ['inbox', { path = 'night', after = 'move' }]");
+    let config = config.to_str().unwrap();
+    fs::create_dir(dir.path("night")).unwrap();
+    dir.old_file("a.jpg", &jpeg(1));
+    dir.run(&["watch", "--drain", "--config", config]).exits(0);
+    // Under another name, by a hard link, and in a folder whose files are moved.
+    dir.old_file("copy.jpg", &jpeg(1));
+    fs::hard_link(dir.inbox("a.jpg"), dir.inbox("link.jpg")).unwrap();
+    fs::rename(
+        dir.old_file("moved.part", &jpeg(1)),
+        dir.path("night/moved.jpg"),
+    )
+    .unwrap();
+    let ran = dir.run(&["watch", "--drain", "--config", config]).exits(0);
+    assert_eq!(ran.classified_by_the_network(), 0);
+    assert!(dir.path("night/done/moved.jpg").exists());
+    assert_eq!(dir.count("catalog WHERE label IS NOT NULL"), 4);
+    assert_eq!(
+        dir.count("(SELECT DISTINCT label, p_spiral FROM catalog)"),
+        1
+    );
+    dir.assert_sound();
+}
+
+#[test]
+fn an_answer_of_other_settings_is_none_and_one_of_before_is_found_again() {
+    let dir = Dir::new();
+    dir.old_file("a.jpg", &jpeg(1));
+    dir.drain().exits(0);
+    let other = ["watch", "inbox", "--drain", "--scales", "180"];
+    let ran = dir.run(&other).exits(0);
+    assert_eq!(ran.classified_by_the_network(), 1);
+    // A copy that comes later has the answers of both, and costs nothing.
+    dir.old_file("b.jpg", &jpeg(1));
+    assert_eq!(dir.run(&other).exits(0).classified_by_the_network(), 0);
+    assert_eq!(dir.drain().exits(0).classified_by_the_network(), 0);
+    assert_eq!(dir.count("classification"), 2);
+}
+
+#[test]
+fn a_rejection_is_no_answer_for_a_copy() {
+    let dir = Dir::new();
+    let config = dir.config("folders = ['inbox']\nmin_side = 200");
+    let config = config.to_str().unwrap();
+    dir.old_file("a.jpg", &jpeg(1));
+    dir.run(&["watch", "--drain", "--config", config]).exits(1);
+    assert_eq!(dir.count("cutout WHERE reason = 'too_small'"), 1);
+    // Were the first one's verdict taken over, the copy would be rejected by limits that are no longer set.
+    dir.old_file("b.jpg", &jpeg(1));
+    let ran = dir.drain().exits(0);
+    assert_eq!(ran.classified_by_the_network(), 1);
+    assert_eq!(dir.count("catalog WHERE label IS NOT NULL"), 1);
+}

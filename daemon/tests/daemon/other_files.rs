@@ -75,6 +75,12 @@ fn what_storage_devices_and_synchronising_programs_leave_behind_is_left_alone() 
         "lost+found/d.jpg",
         "a.sync-conflict-20260101-120000-ABCDEFG.jpg",
         "a (Ann's conflicted copy 2026-01-01).jpg",
+        "a (conflicted copy).jpg",
+        "a (SFConflict ann@example.org 2026-01-01-12-00-00).jpg",
+        "@tmp/e.jpg",
+        "#snapshot/GMT+00-2026.01.01/f.jpg",
+        "@Recently-Snapshot/g.jpg",
+        "System Volume Information/h.jpg",
     ];
     for name in left {
         dir.old_file(name, &jpeg(2));
@@ -102,7 +108,7 @@ fn what_storage_devices_and_synchronising_programs_leave_behind_is_left_alone() 
         config.to_str().unwrap(),
     ])
     .exits(0);
-    assert_eq!(file_counts(&dir.status()), [9, 9, 0, 0]);
+    assert_eq!(file_counts(&dir.status()), [15, 15, 0, 0]);
     let odd = dir.config("exclude = ['a/b']");
     let ran = dir.run(&["check", "--config", odd.to_str().unwrap(), "inbox"]);
     ran.exits(2)

@@ -294,6 +294,36 @@ fn a_file_that_was_moved_is_tried_again_as_it_is_now() {
 }
 
 #[test]
+fn what_took_the_place_of_a_file_and_is_none_is_not_tried_and_that_is_said() {
+    let line = "a link, a folder or the like by now, and not tried again; their rows stay: 1";
+    type Replace = fn(&std::path::Path, &Dir);
+    let by_a_folder: Replace = |place, _| fs::create_dir(place).unwrap();
+    let by_a_link: Replace = |place, dir| {
+        fs::write(dir.path("good.jpg"), jpeg(1)).unwrap();
+        std::os::unix::fs::symlink(dir.path("good.jpg"), place).unwrap();
+    };
+    let by_a_link_to_nowhere: Replace =
+        |place, _| std::os::unix::fs::symlink("nowhere", place).unwrap();
+    let by_a_fifo: Replace = |place, _| {
+        let made = std::process::Command::new("mkfifo").arg(place).status();
+        assert!(made.unwrap().success());
+    };
+    for replace in [by_a_folder, by_a_link, by_a_link_to_nowhere, by_a_fifo] {
+        for name in ["inbox/a.jpg", "inbox/rejected/a.jpg"] {
+            let dir = Dir::new();
+            let config = rejected_and_moved(&dir);
+            let place = dir.inbox("rejected/a.jpg");
+            fs::remove_file(&place).unwrap();
+            replace(&place, &dir);
+            says(&dir, &[name], &["queued 0 rejected files", line]);
+            dir.run(&["watch", "--drain", "--config", &config]).exits(0);
+            assert_eq!(outcome(&dir), "rejected rejected/a.jpg");
+            assert_eq!(dir.count("cutout WHERE retry IS NOT NULL"), 0);
+        }
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_not_tried_and_that_is_said() {
     let gone = "gone, and not tried again; their rows stay: 1";
     for (to, name) in [

@@ -21,6 +21,8 @@ use std::num::NonZero;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use galmorph_output::log_levels;
+
 use crate::failure::EXIT_CODES;
 pub use crate::failure::Failure;
 use crate::stop::beside_signals;
@@ -81,13 +83,12 @@ pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         (_, 2) => Some("galmorph_fleet=debug,info"),
         _ => Some("trace"),
     };
-    let mut builder = env_logger::Builder::new();
-    match (level, std::env::var("GALMORPH_LOG")) {
-        (Some(level), _) => builder.parse_filters(level),
-        (None, Ok(asked)) => builder.parse_filters(&asked),
-        (None, Err(_)) => builder.parse_filters("galmorph_fleet=info,warn"),
+    let asked = match level {
+        Some(level) => Some(level.to_owned()),
+        None => log_levels().map_err(Failure::Usage)?,
     };
-    builder.init();
+    let asked = asked.as_deref().unwrap_or("galmorph_fleet=info,warn");
+    env_logger::Builder::new().parse_filters(asked).init();
     match arguments.command {
         Command::Plan(plan) => plan.run(),
         Command::Run(run) => run.run(),

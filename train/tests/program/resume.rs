@@ -82,10 +82,21 @@ fn state(checkpoint: &Path) -> serde_json::Value {
 /// one that went on.
 #[test]
 fn after_it_ended_between_the_last_batch_of_an_epoch_and_the_epochs_end() {
+    for options in [
+        &[][..],
+        &["--mixup", "0.4", "--label-smoothing", "0.1"],
+        &["--workers", "3", "--seed", "7"],
+        &["--average-decay", "0.5", "--augmentation", "telescope"],
+    ] {
+        resumes_at_the_end_of_an_epoch(options);
+    }
+}
+
+fn resumes_at_the_end_of_an_epoch(options: &[&str]) {
     let dir = Dir::with_galaxies();
     let train = |output: &str| {
         let mut command = dir.train(output, 1);
-        command.args(["--checkpoint-steps", "1"]);
+        command.args(["--checkpoint-steps", "1"]).args(options);
         command
     };
     run(&mut train("whole"), 0);
@@ -103,7 +114,7 @@ fn after_it_ended_between_the_last_batch_of_an_epoch_and_the_epochs_end() {
     let resumed = tensors(&dir.checkpoint("parts"));
     assert_eq!(resumed.len(), wanted.len());
     for (name, bytes) in &wanted {
-        assert!(resumed[name] == *bytes, "{name} differs");
+        assert!(resumed[name] == *bytes, "{name} differs with {options:?}");
     }
     let measured = |output: &str| state(&dir.checkpoint(output))["result"].clone();
     assert_eq!(measured("parts"), measured("whole"));
