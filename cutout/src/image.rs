@@ -171,6 +171,10 @@ impl Image {
 
     /// The image as an 8-bit picture, to be shown. Values are rounded, and cut off at 0 and 255.
     pub fn to_rgb8(&self) -> RgbImage {
+        if let (Samples::Bytes(values), 3) = (&self.samples, self.planes) {
+            return RgbImage::from_raw(self.width, self.height, values.clone())
+                .expect("an image has three bytes for each of its pixels");
+        }
         RgbImage::from_fn(self.width, self.height, |x, y| {
             Rgb([0, 1, 2].map(|plane| self.value(plane, x, y).round() as u8))
         })

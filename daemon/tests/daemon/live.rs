@@ -114,6 +114,7 @@ fn polling_finds_files_without_the_kernel() {
 
 #[test]
 fn polling_finds_a_file_of_the_same_size_and_time_however_it_came() {
+    type Arrival<'a> = &'a dyn Fn(&[u8]);
     let dir = Dir::new();
     let config = dir.config("settle_seconds = 0.05\nrescan_interval_seconds = 0.1");
     let daemon = dir.daemon(&["--poll", "--config", config.to_str().unwrap()]);
@@ -135,7 +136,6 @@ fn polling_finds_a_file_of_the_same_size_and_time_however_it_came() {
         fs::remove_file(&a).unwrap();
         in_place(text);
     };
-    type Arrival<'a> = &'a dyn Fn(&[u8]);
     let arrivals: [(Arrival<'_>, &[u8]); 4] = [
         (&renamed, b"one text"),
         (&renamed, b"and more"),

@@ -295,8 +295,8 @@ fn a_file_that_was_moved_is_tried_again_as_it_is_now() {
 
 #[test]
 fn what_took_the_place_of_a_file_and_is_none_is_not_tried_and_that_is_said() {
-    let line = "a link, a folder or the like by now, and not tried again; their rows stay: 1";
     type Replace = fn(&std::path::Path, &Dir);
+    let line = "a link, a folder or the like by now, and not tried again; their rows stay: 1";
     let by_a_folder: Replace = |place, _| fs::create_dir(place).unwrap();
     let by_a_link: Replace = |place, dir| {
         fs::write(dir.path("good.jpg"), jpeg(1)).unwrap();
