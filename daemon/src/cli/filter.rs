@@ -167,6 +167,11 @@ impl FilterArguments {
         self.matching.table.as_deref()
     }
 
+    /// The model whose predictions are asked for; `None` for the one in use.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
     fn request(&self) -> Request {
         Request {
             filter: Filter {

@@ -9,6 +9,7 @@
 mod args;
 mod backup;
 mod check;
+mod class_mix;
 mod classify;
 mod deep;
 mod export;

@@ -5,6 +5,7 @@ use galmorph_cutout::Morphology;
 
 use super::Outcome;
 use super::args::CatalogArguments;
+use super::class_mix;
 use super::filter::{FilterArguments, Question, provenance};
 use super::matching;
 use super::rows::{Columns, RUNNER_UP, RowArguments, runner_up};
@@ -38,6 +39,13 @@ pub(super) struct QueryArguments {
     #[arg(long, value_name = "SELECT", value_hint = ValueHint::Other)]
     sql: Option<String>,
 
+    /// How common the classes are among these galaxies, with 95 % intervals, in place of the galaxies: what the
+    /// probabilities say, corrected for a survey whose mix is not that of the training images. Counting labels is biased
+    /// towards the latter
+    #[arg(long, conflicts_with_all = ["label", "min_confidence", "max_confidence", "purity", "set", "sort", "rejected",
+                                      "table", "sql"])]
+    class_mix: bool,
+
     #[command(flatten)]
     rows: RowArguments,
 }
@@ -45,6 +53,9 @@ pub(super) struct QueryArguments {
 impl QueryArguments {
     pub(super) fn run(self, quiet: bool) -> Result<Outcome, Failure> {
         let path = self.catalog.path()?;
+        if self.class_mix {
+            return class_mix::print(self.filter.open(&path)?, self.filter.model(), &self.rows);
+        }
         let question = match &self.sql {
             Some(sql) if self.filter.is_default() => {
                 let catalog = Reader::open(&path)?;

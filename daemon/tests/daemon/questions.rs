@@ -235,6 +235,55 @@ fn a_model_s_own_measure_of_its_answers_is_recorded_and_chosen_by() {
 }
 
 #[test]
+fn the_class_mix_is_estimated_from_the_probabilities_of_what_is_asked_for() {
+    let dir = Dir::new();
+    tiny::write_one_with_trust(&dir.path("trust.onnx"));
+    for seed in 0..40 {
+        dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
+    }
+    dir.run(&["watch", "inbox", "--drain", "--model", "trust.onnx"])
+        .exits(0);
+    let mix = |flags: &[&str]| -> Vec<(String, i64, [f64; 4])> {
+        let flags: Vec<&str> = ["--class-mix"].iter().chain(flags).copied().collect();
+        let ran = query(&dir, &flags).exits(0);
+        let mut rows = csv::Reader::from_reader(ran.stdout.as_bytes());
+        rows.deserialize().map(Result::unwrap).collect()
+    };
+    let whole = mix(&[]);
+    let names: Vec<&str> = whole.iter().map(|(name, ..)| &**name).collect();
+    assert_eq!(names, galmorph_cutout::Morphology::names());
+    let mut sum = 0.0;
+    for (name, labels, [labelled, fraction, low, high]) in &whole {
+        assert_eq!(
+            *labels,
+            dir.count(&format!("catalog WHERE label = '{name}'"))
+        );
+        assert!((*labels as f64 / 40.0 - labelled).abs() < 1e-9);
+        assert!(low <= fraction && fraction <= high && *low >= 0.0 && *high <= 1.0);
+        sum += fraction;
+    }
+    assert!((sum - 1.0).abs() < 1e-6);
+    // With the mix of the training images as it is here, one step of the estimate is the mean probability; so the
+    // estimate differs from it where the sample differs from that mix.
+    let mean: f64 = dir.ask("SELECT avg(p_spiral) FROM catalog");
+    let spiral = whole.iter().find(|(name, ..)| name == "spiral").unwrap().2[1];
+    assert!((spiral - mean).abs() > 1e-3, "{spiral} {mean}");
+    // Of fewer galaxies, less is known.
+    let some = mix(&["--limit", "10"]);
+    assert_eq!(some.iter().map(|row| row.1).sum::<i64>(), 10);
+    let width =
+        |mix: &[(String, i64, [f64; 4])]| mix.iter().map(|row| row.2[3] - row.2[2]).sum::<f64>();
+    assert!(width(&some) > width(&whole));
+
+    query(&dir, &["--class-mix", "--id", "nobody"])
+        .exits(2)
+        .says_in_one_line(&["no galaxy is asked for"]);
+    query(&dir, &["--class-mix", "--model", "nobody"]).exits(2);
+    // An answer can't be asked for by the answer.
+    query(&dir, &["--class-mix", "--label", "spiral"]).exits(2);
+}
+
+#[test]
 fn what_the_model_does_not_say_cannot_be_asked_for() {
     let dir = with_catalog();
     for (flags, what) in [
@@ -244,6 +293,8 @@ fn what_the_model_does_not_say_cannot_be_asked_for() {
     ] {
         query(&dir, &flags).exits(2).says_in_one_line(&[what]);
     }
+    let ran = query(&dir, &["--class-mix"]).exits(2);
+    ran.says_in_one_line(&["does not say on which class mix it was trained"]);
     let ran = dir
         .run(&["watch", "inbox", "--drain", "--coverage", "0.9"])
         .exits(3);

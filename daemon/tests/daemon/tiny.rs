@@ -57,6 +57,7 @@ pub(crate) fn write_one_with_trust(path: &Path) {
         "levels": [level(0.9, 0.3), level(0.95, 0.15)],
     });
     card["purity"] = serde_json::json!({ "clean": serde_json::Map::from_iter(purity) });
+    card["prior"] = all(0.2).into();
     card["novelty"] = serde_json::json!({
         "threshold": 0.5,
         "quantiles": [{ "fraction": 0.5, "novelty": 0.25 }],
