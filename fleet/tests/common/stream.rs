@@ -117,6 +117,20 @@ impl Site {
         feed
     }
 
+    /// `feed`, of another folder.
+    pub fn feed_folder(&self, folder: &Path) -> Program {
+        let mut feed = self.with_servers("feed");
+        feed.arg(folder);
+        feed
+    }
+
+    /// `work`, on another folder.
+    pub fn work_on_folder(&self, folder: &Path) -> Program {
+        let mut work = self.with_servers("work");
+        work.args(["--claim", CLAIM, "--workers", "2"]).arg(folder);
+        work
+    }
+
     /// `feed`, of a list.
     pub fn feed_list(&self, list: &Path) -> Program {
         let mut feed = self.with_servers("feed");
