@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use galmorph_catalog::{CopiedModel, Stamp, file_columns, other_answer_columns};
+use galmorph_catalog::{CopiedModel, Stamp, other_answer_columns};
 use jiff::Timestamp;
 use postgres::types::ToSql;
 use postgres::{Client, GenericClient};
 use rusqlite::types::Value;
 
 use super::Counts;
+use super::file_row::FileRow;
 use crate::Failure;
 use crate::plan::PlannedModel;
 use crate::server::{
@@ -25,13 +26,13 @@ pub(super) struct Standing {
     /// Another one for each time that the row is written.
     version: String,
     pub(super) first_seen: Timestamp,
-    bytes: Option<i64>,
+    pub(super) bytes: Option<i64>,
     /// In nanoseconds since 1970.
-    modified: Option<i64>,
-    digest: Option<Vec<u8>>,
+    pub(super) modified: Option<i64>,
+    pub(super) digest: Option<Vec<u8>>,
     /// The model of its answer; `None` for a rejected file.
-    model: Option<i32>,
-    is_rejected: bool,
+    pub(super) model: Option<i32>,
+    pub(super) is_rejected: bool,
     /// Whether an answer of this worker's model to its content is kept beside.
     has_own: bool,
 }
@@ -329,48 +330,6 @@ impl Session {
             is_end,
         )?)
     }
-}
-
-/// The row of a file.
-struct FileRow<'a>(&'a [Value]);
-
-impl FileRow<'_> {
-    fn is_rejected(&self) -> bool {
-        self.0[place("reason")] != Value::Null
-    }
-
-    /// The answer in it: the values of [`other_answer_columns`].
-    fn answer(&self) -> Vec<Value> {
-        let columns = other_answer_columns();
-        let values = columns.iter().map(|column| self.0[place(column)].clone());
-        values.collect()
-    }
-
-    /// Whether what stands says the same of the same file, by an answer of this model.
-    fn says(&self, there: &Standing, model: i32) -> bool {
-        let integer = |name: &str| match self.0[place(name)] {
-            Value::Integer(number) => Some(number),
-            _ => None,
-        };
-        let digest = match &self.0[place("digest")] {
-            Value::Blob(digest) => Some(digest),
-            _ => None,
-        };
-        there.bytes == integer("bytes")
-            && there.modified == integer("modified")
-            && there.digest.as_ref() == digest
-            && there.is_rejected == self.is_rejected()
-            && (there.is_rejected || there.model == Some(model))
-    }
-}
-
-/// The place of a column in a row.
-fn place(name: &str) -> usize {
-    let columns = file_columns();
-    let mut columns = columns.iter();
-    columns
-        .position(|column| column == name)
-        .expect("the row of a file has this column")
 }
 
 /// Says that this worker is there, and adds to what it did. A commit whose answer was lost has added its part.

@@ -26,16 +26,20 @@
 //! | `counts` | what it did |
 //! | `late` | files that can't be read yet |
 //! | `roots` | the folders of which a worker takes files |
+//! | `verdict` | what is to be done with an item |
+//! | `file_row` | a row that is to be written |
 //! | `rows` | rows of files without an answer |
 
 mod batch;
 mod counts;
 mod database;
 mod desk;
+mod file_row;
 mod hand;
 mod late;
 mod roots;
 mod rows;
+mod verdict;
 
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
