@@ -38,22 +38,8 @@ impl Answerer<'_> {
             Ok(read) => read,
             Err(error) => return Fate::Unread(error.to_string()),
         };
-        let mut entry = Entry {
-            path: file.clone(),
-            stamp,
-            digest: None,
-            dimensions: None,
-            rendering: None,
-            shown: None,
-            stretch: None,
-            novelty: None,
-            prediction_set: None,
-            identity: item.identity(object_id(&file)),
-            parts: Vec::new(),
-            attempts: 1,
-            first_seen: self.time,
-            verdict: Verdict::Known,
-        };
+        let identity = item.identity(object_id(&file));
+        let mut entry = Entry::blank(file, stamp, identity, self.time);
         let judged = match bytes {
             Ok(bytes) => self.judge(&bytes, &mut entry),
             Err(too_large) => Err(too_large),

@@ -31,6 +31,7 @@
 //! | `stream` | a stream of references |
 //! | `work` | a worker of a stream |
 //! | `status` | how far a stream is |
+//! | `rollout` | from one model to another, on all machines at once |
 //! | `server` | the connection to PostgreSQL, its schema, rows as it has them |
 
 mod answer;
@@ -39,6 +40,7 @@ mod failure;
 mod feed;
 mod merge;
 mod plan;
+mod rollout;
 mod server;
 mod shard;
 mod ship;

@@ -51,6 +51,28 @@ pub struct Entry {
     pub verdict: Verdict,
 }
 
+impl Entry {
+    /// The entry of a file before it is read. Its verdict is right if the catalog has the answer.
+    pub fn blank(path: PathBuf, stamp: Stamp, identity: Identity, first_seen: Timestamp) -> Self {
+        Self {
+            path,
+            parts: Vec::new(),
+            stamp,
+            digest: None,
+            dimensions: None,
+            rendering: None,
+            shown: None,
+            stretch: None,
+            novelty: None,
+            prediction_set: None,
+            identity,
+            attempts: 1,
+            first_seen,
+            verdict: Verdict::Known,
+        }
+    }
+}
+
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {

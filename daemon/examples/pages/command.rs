@@ -1,24 +1,57 @@
-//! The page of a command: its flags as `clap` knows them, with what `notes` adds.
+//! The page of a command: its flags as `clap` knows them, with what [`Notes`] add.
+//!
+//! The pages of galmorph-fleet are made by this, too.
 
 use clap::{Arg, ArgAction, Command};
 use roff::{Inline, bold, italic, roman};
 
 use crate::Result;
-use crate::notes::{self, Notes};
 use crate::page::{Page, literal_and_place};
+
+/// What is added to the page of one command.
+pub(crate) struct Notes {
+    /// Paragraphs.
+    pub(crate) description: &'static [&'static str],
+    /// When the exit status is 1, if it ever is.
+    pub(crate) some_rejected: Option<&'static str>,
+    /// What a user wants to do, and the lines that do it.
+    pub(crate) examples: &'static [(&'static str, &'static str)],
+    pub(crate) files: &'static [Named],
+    pub(crate) environment: &'static [Named],
+    /// Other pages, the command's own included.
+    pub(crate) see_also: &'static [(&'static str, u8)],
+}
+
+/// A file or a variable.
+#[derive(Clone, Copy)]
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    pub(crate) meaning: &'static str,
+}
+
+/// Exit codes and their meanings; what 1 means is each command's own.
+pub(crate) type ExitStatus = [(&'static str, &'static str)];
 
 /// In a synopsis: a space at which no line ends.
 const TIE: &str = "\u{a0}";
 
 /// The page of `command`, which is `program` itself or one of its commands.
-pub(crate) fn page(program: &Command, command: &Command, date: &str) -> Result<Page> {
+pub(crate) fn page(
+    program: &Command,
+    command: &Command,
+    (notes, exit_status): (&Notes, &ExitStatus),
+    date: &str,
+) -> Result<Page> {
     let is_program = command.get_name() == program.get_name();
-    let name = if is_program {
-        "galmorph".to_owned()
+    let (program_name, command_name) = (program.get_name(), command.get_name());
+    let (name, called) = if is_program {
+        (program_name.to_owned(), program_name.to_owned())
     } else {
-        format!("galmorph-{}", command.get_name())
+        (
+            format!("{program_name}-{command_name}"),
+            format!("{program_name} {command_name}"),
+        )
     };
-    let notes = notes::of(command.get_name())?;
     let about = command.get_about().map(ToString::to_string);
     let about = about.ok_or_else(|| format!("{name} does not say what it is about"))?;
     let mut page = Page::new(&name, 1, &lower_first(&about), date);
@@ -29,9 +62,8 @@ pub(crate) fn page(program: &Command, command: &Command, date: &str) -> Result<P
             vec![italic("COMMAND")],
             vec![roman("["), italic("ARGUMENT"), roman("]...")],
         ];
-        page.synopsis("galmorph", &words);
+        page.synopsis(&called, &words);
     } else {
-        let called = name.replacen('-', " ", 1);
         page.synopsis(&called, &synopsis(command));
     }
     page.section("DESCRIPTION");
@@ -42,7 +74,7 @@ pub(crate) fn page(program: &Command, command: &Command, date: &str) -> Result<P
         page.section("COMMANDS");
         for subcommand in program.get_subcommands() {
             let about = subcommand.get_about().map(ToString::to_string);
-            let name = format!("galmorph-{}", subcommand.get_name());
+            let name = format!("{program_name}-{}", subcommand.get_name());
             page.item(
                 vec![bold(name), roman("(1)")],
                 &sentence(&about.unwrap_or_default()),
@@ -50,14 +82,14 @@ pub(crate) fn page(program: &Command, command: &Command, date: &str) -> Result<P
         }
     }
     options(&mut page, command);
-    rest(&mut page, command.get_name(), notes);
+    rest(&mut page, &name, notes, exit_status);
     Ok(page)
 }
 
 /// What comes after the options.
-fn rest(page: &mut Page, name: &str, notes: &Notes) {
+fn rest(page: &mut Page, name: &str, notes: &Notes, exit_status: &ExitStatus) {
     page.section("EXIT STATUS");
-    for (code, meaning) in notes::EXIT_STATUS {
+    for &(code, meaning) in exit_status {
         match (code, notes.some_rejected) {
             ("1", Some(rejected)) => page.item(vec![bold(code)], rejected),
             ("1", None) => continue,
@@ -80,7 +112,7 @@ fn rest(page: &mut Page, name: &str, notes: &Notes) {
         .see_also
         .iter()
         .copied()
-        .filter(|(other, _)| other.trim_start_matches("galmorph-") != name)
+        .filter(|(other, _)| *other != name)
         .collect();
     page.see_also(&others);
 }

@@ -10,6 +10,8 @@ mod catalog;
 mod command;
 mod completions;
 mod notes;
+#[cfg(test)]
+mod offered;
 mod page;
 mod settings;
 
@@ -51,13 +53,10 @@ fn program() -> clap::Command {
 /// Every page's file name and text.
 fn pages(date: &str) -> Result<Vec<(String, String)>> {
     let program = program();
-    let mut pages = vec![
-        settings::page(date)?,
-        catalog::page(date)?,
-        command::page(&program, &program, date)?,
-    ];
-    for subcommand in program.get_subcommands() {
-        pages.push(command::page(&program, subcommand, date)?);
+    let mut pages = vec![settings::page(date)?, catalog::page(date)?];
+    for command in std::iter::once(&program).chain(program.get_subcommands()) {
+        let notes = (notes::of(command.get_name())?, &notes::EXIT_STATUS[..]);
+        pages.push(command::page(&program, command, notes, date)?);
     }
     Ok(pages.into_iter().map(Page::finish).collect())
 }

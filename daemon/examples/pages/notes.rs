@@ -4,27 +4,7 @@
 //! in [`of`].
 
 use crate::Result;
-
-/// What is added to the page of one command.
-pub(crate) struct Notes {
-    /// Paragraphs.
-    pub(crate) description: &'static [&'static str],
-    /// When the exit status is 1, if it ever is.
-    pub(crate) some_rejected: Option<&'static str>,
-    /// What a user wants to do, and the lines that do it.
-    pub(crate) examples: &'static [(&'static str, &'static str)],
-    pub(crate) files: &'static [Named],
-    pub(crate) environment: &'static [Named],
-    /// Other pages, the command's own included.
-    pub(crate) see_also: &'static [(&'static str, u8)],
-}
-
-/// A file or a variable.
-#[derive(Clone, Copy)]
-pub(crate) struct Named {
-    pub(crate) name: &'static str,
-    pub(crate) meaning: &'static str,
-}
+use crate::command::{Named, Notes};
 
 /// The exit codes; what 1 means is each command's own.
 pub(crate) const EXIT_STATUS: [(&str, &str); 6] = [

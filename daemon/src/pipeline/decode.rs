@@ -197,21 +197,10 @@ impl Decoder<'_> {
 
 /// The entry of a file before it is read. Its verdict is right if the catalog has the answer.
 pub(super) fn blank_entry(taken: &TakenFile, identity: Identity) -> Entry {
+    let (path, stamp) = (taken.path.clone(), taken.seen.stamp);
     Entry {
-        path: taken.path.clone(),
-        parts: Vec::new(),
-        stamp: taken.seen.stamp,
-        digest: None,
-        dimensions: None,
-        rendering: None,
-        shown: None,
-        stretch: None,
-        novelty: None,
-        prediction_set: None,
-        identity,
         attempts: taken.origin.failures + 1,
-        first_seen: taken.origin.first_seen,
-        verdict: Verdict::Known,
+        ..Entry::blank(path, stamp, identity, taken.origin.first_seen)
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod feed;
 mod merge;
+mod model;
 mod network;
 mod plan;
 mod retain;
@@ -59,6 +60,8 @@ enum Command {
     Work(work::WorkArguments),
     /// Say how far a stream is, who works, and what is missing
     Status(status::StatusArguments),
+    /// Say which models have answered, and roll out another one
+    Model(model::ModelArguments),
     /// Make or update the schema of the PostgreSQL catalog
     Schema(schema::SchemaArguments),
     /// Remove old months from the PostgreSQL catalog
@@ -97,6 +100,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Feed(feed) => beside_signals(|| feed.run()),
         Command::Work(work) => beside_signals(|| work.run()),
         Command::Status(status) => status.run(),
+        Command::Model(model) => beside_signals(|| model.run()),
         Command::Schema(schema) => schema.run(),
         Command::Retain(retain) => retain.run(),
     }

@@ -9,7 +9,8 @@ use clap::{Args, ValueHint};
 use super::network::NetworkArguments;
 use super::{Outcome, print};
 use crate::Failure;
-use crate::server::ServerArguments;
+use crate::rollout::lane;
+use crate::server::{ServerArguments, model_key};
 use crate::site;
 use crate::stop::Stop;
 use crate::stream::{RedisStream, StreamArguments};
@@ -43,6 +44,11 @@ pub(super) struct WorkArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     claim: u64,
 
+    /// Keep the answers beside those that are shown, for a model that is to be rolled out: takes the files that galmorph-fleet model
+    /// --feed added for it, and writes no row
+    #[arg(long)]
+    beside: bool,
+
     #[command(flatten)]
     network: NetworkArguments,
 
@@ -72,10 +78,16 @@ impl WorkArguments {
             patience: Duration::from_secs(self.patience),
             claim: Duration::from_secs(self.claim),
             drain: self.drain,
+            beside: self.beside,
         };
         let (model, planned) = self.network.model()?;
         let client = self.stream.resolve()?;
-        let mut stream = RedisStream::new(client, &options.site, &options.name, options.claim);
+        let site = if options.beside {
+            lane(&options.site, &model_key(&planned.digest, &planned.card))
+        } else {
+            options.site.clone()
+        };
+        let mut stream = RedisStream::new(client, &site, &options.name, options.claim);
         log::info!("{} takes files of '{}'", options.name, options.site);
         let counts = work(&server, &mut stream, (&model, &planned), &options, &stop)?;
         if let Err(failure) = stream.leave() {

@@ -189,6 +189,19 @@ pub(crate) fn path_key(path: &str) -> Vec<u8> {
     blake3::hash(path.as_bytes()).as_bytes()[..16].to_vec()
 }
 
+/// The number that is locked while a path is written.
+pub(crate) fn lock_number(site: &str, key: &[u8]) -> i64 {
+    let digest = blake3::Hasher::new()
+        .update(site.as_bytes())
+        .update(key)
+        .finalize();
+    let first = digest
+        .as_bytes()
+        .first_chunk()
+        .expect("a digest has 32 bytes");
+    i64::from_le_bytes(*first)
+}
+
 /// A text without the one character that PostgreSQL's texts can't have.
 pub(crate) fn text(text: &str) -> String {
     text.replace('\0', "\u{FFFD}")

@@ -16,9 +16,9 @@ mod model;
 mod schema;
 mod statements;
 
-pub(crate) use columns::{Columns, copy, path_key, text, time};
+pub(crate) use columns::{Columns, copy, lock_number, path_key, text, time};
 pub(crate) use connect::{Server, ServerArguments};
 pub(crate) use fault::{Fault, is_passing, message};
-pub(crate) use model::model_number;
+pub(crate) use model::{model_key, model_number};
 pub(crate) use schema::{migrate, require_current, retain, roles};
 pub(crate) use statements::{FORGET_EARLIER, FORGET_MOVED, MONTHS, Statements};

@@ -8,15 +8,20 @@ use postgres::types::ToSql;
 use super::{Fault, text};
 use crate::Failure;
 
+/// What a model is known by: the digest of its file and of its card with the settings in use.
+pub(crate) fn model_key(digest: &str, card: &str) -> [u8; 32] {
+    let mut key = blake3::Hasher::new();
+    key.update(digest.as_bytes());
+    key.update(card.as_bytes());
+    *key.finalize().as_bytes()
+}
+
 /// The number of a model there. One that is new gets one.
 pub(crate) fn model_number(
     client: &mut impl GenericClient,
     model: &CopiedModel,
 ) -> Result<i32, Fault> {
-    let mut key = blake3::Hasher::new();
-    key.update(model.digest.as_bytes());
-    key.update(model.card.as_bytes());
-    let key = key.finalize().as_bytes().to_vec();
+    let key = model_key(&model.digest, &model.card).to_vec();
     let first_used: Timestamp = model.first_used.parse().map_err(|error| {
         Failure::Unusable(format!("the catalog has a model without a time: {error}"))
     })?;

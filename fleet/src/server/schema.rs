@@ -8,7 +8,7 @@ use super::message;
 use crate::Failure;
 
 /// The files of `migrations/`, in their order: name and text.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     (
         "V1__catalog",
         include_str!("../../migrations/V1__catalog.sql"),
@@ -16,6 +16,10 @@ const MIGRATIONS: [(&str, &str); 2] = [
     (
         "V2__stream",
         include_str!("../../migrations/V2__stream.sql"),
+    ),
+    (
+        "V3__model_in_use",
+        include_str!("../../migrations/V3__model_in_use.sql"),
     ),
 ];
 

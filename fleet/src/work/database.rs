@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use galmorph_catalog::{CopiedModel, Stamp, file_columns, other_answer_columns};
+use galmorph_catalog::{CopiedModel, Stamp, other_answer_columns};
 use jiff::Timestamp;
 use postgres::types::ToSql;
 use postgres::{Client, GenericClient};
 use rusqlite::types::Value;
 
 use super::Counts;
+use super::file_row::FileRow;
 use crate::Failure;
 use crate::plan::PlannedModel;
 use crate::server::{
-    Columns, FORGET_EARLIER, Fault, MONTHS, Server, Statements, copy, model_number, path_key,
-    require_current,
+    Columns, FORGET_EARLIER, Fault, MONTHS, Server, Statements, copy, lock_number, model_number,
+    path_key, require_current,
 };
 
 /// The name of the source that all workers of a site write for.
@@ -25,38 +26,42 @@ pub(super) struct Standing {
     /// Another one for each time that the row is written.
     version: String,
     pub(super) first_seen: Timestamp,
-    bytes: Option<i64>,
+    pub(super) bytes: Option<i64>,
     /// In nanoseconds since 1970.
-    modified: Option<i64>,
-    digest: Option<Vec<u8>>,
+    pub(super) modified: Option<i64>,
+    pub(super) digest: Option<Vec<u8>>,
     /// The model of its answer; `None` for a rejected file.
-    model: Option<i32>,
-    is_rejected: bool,
+    pub(super) model: Option<i32>,
+    pub(super) is_rejected: bool,
+    /// Whether an answer of this worker's model to its content is kept beside.
+    has_own: bool,
 }
 
 impl Standing {
-    /// Whether it is what became of the file with this stamp, with this model.
-    pub(super) fn is_of(&self, stamp: Stamp, model: i32) -> bool {
+    /// Whether it is what became of the file with this stamp, with this model; or beside it, for who answers there.
+    pub(super) fn is_of(&self, stamp: Stamp, model: i32, is_beside: bool) -> bool {
         let modified = i64::try_from(stamp.modified.as_nanosecond()).ok();
         self.bytes == i64::try_from(stamp.bytes).ok()
             && self.modified.is_some()
             && self.modified == modified
-            && (self.is_rejected || self.model == Some(model))
+            && (self.is_rejected || self.model == Some(model) || (is_beside && self.has_own))
     }
 }
 
 /// What stands, by the keys of the paths.
 pub(super) type Standings = HashMap<Vec<u8>, Standing>;
 
-const STANDING: &str = "SELECT path_key, cutout.xmin::text, first_seen, bytes, modified, digest, model, reason IS NOT NULL
+const STANDING: &str = "SELECT path_key, cutout.xmin::text, first_seen, bytes, modified, digest, model, reason IS NOT NULL,
+        EXISTS (SELECT 1 FROM other_answer AS other WHERE other.digest = cutout.digest AND other.model = $3)
     FROM cutout WHERE site = $1 AND path_key = ANY ($2)";
 
 fn standings(
     client: &mut impl GenericClient,
     site: &str,
     keys: &[&Vec<u8>],
+    model: i32,
 ) -> Result<Standings, postgres::Error> {
-    let rows = client.query(STANDING, &[&site, &keys])?;
+    let rows = client.query(STANDING, &[&site, &keys, &model])?;
     let standing = |row: &postgres::Row| {
         let standing = Standing {
             version: row.get(1),
@@ -66,6 +71,7 @@ fn standings(
             digest: row.get(5),
             model: row.get(6),
             is_rejected: row.get(7),
+            has_own: row.get(8),
         };
         (row.get(0), standing)
     };
@@ -97,6 +103,8 @@ pub(super) struct Who {
     pub(super) name: String,
     pub(super) machine: String,
     pub(super) started: Timestamp,
+    /// Whether its answers are kept beside those that are shown.
+    pub(super) is_beside: bool,
 }
 
 /// The server, with a connection that is made when it is needed.
@@ -139,6 +147,7 @@ pub(super) struct Session {
     source: i32,
     model: i32,
     files: Columns,
+    other_answers: Columns,
     statements: Statements,
     keep_answers: String,
 }
@@ -161,7 +170,8 @@ impl Session {
         };
         let model = model_number(&mut client, &model)?;
         let files = Columns::of_files();
-        let statements = Statements::new(&files, &Columns::of_other_answers());
+        let other_answers = Columns::of_other_answers();
+        let statements = Statements::new(&files, &other_answers);
         client.batch_execute(&statements.make_batches)?;
         // A worker that is stalled in a transaction is not to hold others up; and as in ship, a loop over a batch for each row
         // of a table would take for ever.
@@ -184,6 +194,7 @@ impl Session {
             source,
             model,
             files,
+            other_answers,
             statements,
             keep_answers,
         })
@@ -196,7 +207,12 @@ impl Session {
 
     /// What stands of these paths.
     pub(super) fn standings(&mut self, keys: &[&Vec<u8>]) -> Result<Standings, Fault> {
-        Ok(standings(&mut self.client, &self.who.site, keys)?)
+        Ok(standings(
+            &mut self.client,
+            &self.who.site,
+            keys,
+            self.model,
+        )?)
     }
 
     /// Writes rows, all or none, each only if what stood before still stands. No two are of one path. `known` are files whose rows
@@ -222,12 +238,26 @@ impl Session {
         let lock =
             "SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number";
         transaction.execute(lock, &[&locks])?;
-        let standing = standings(&mut transaction, site, &keys)?;
-        let mut news = Vec::new();
+        let standing = standings(&mut transaction, site, &keys, self.model)?;
+        let used: Option<i32> = transaction
+            .query_opt("SELECT model FROM model_in_use WHERE site = $1", &[site])?
+            .map(|row| row.get(0));
+        let (mut news, mut beside) = (Vec::new(), Vec::new());
         for row in rows {
             let there = standing.get(&row.key);
             let file = FileRow(&row.values);
-            if there.map(|there| &there.version)
+            // What a model in use has said is shown until another one is in use.
+            let is_shown = used.is_some_and(|used| {
+                used != self.model && there.is_some_and(|there| file.says(there, used))
+            });
+            if self.who.is_beside || (is_shown && !file.is_rejected()) {
+                if file.is_rejected() {
+                    counts.rejected += 1;
+                } else {
+                    counts.answered += 1;
+                    beside.push(row);
+                }
+            } else if there.map(|there| &there.version)
                 == row.before.as_ref().map(|before| &before.version)
             {
                 if file.is_rejected() {
@@ -242,6 +272,19 @@ impl Session {
             } else {
                 overtaken.push(row.key.clone());
             }
+        }
+        if !beside.is_empty() {
+            let cells = beside.iter().map(|row| {
+                let values = FileRow(&row.values).answer();
+                (self.other_answers).cells(&values, |model| i32::try_from(model).ok())
+            });
+            copy(
+                &mut transaction,
+                &self.statements.copy_other_answers,
+                &self.other_answers,
+                cells,
+            )?;
+            transaction.execute(&self.statements.merge_other_answers, &[])?;
         }
         if !news.is_empty() {
             let cells = news.iter().map(|row| {
@@ -287,54 +330,6 @@ impl Session {
             is_end,
         )?)
     }
-}
-
-/// The row of a file.
-struct FileRow<'a>(&'a [Value]);
-
-impl FileRow<'_> {
-    fn is_rejected(&self) -> bool {
-        self.0[place("reason")] != Value::Null
-    }
-
-    /// Whether what stands says the same of the same file.
-    fn says(&self, there: &Standing, model: i32) -> bool {
-        let integer = |name: &str| match self.0[place(name)] {
-            Value::Integer(number) => Some(number),
-            _ => None,
-        };
-        let digest = match &self.0[place("digest")] {
-            Value::Blob(digest) => Some(digest),
-            _ => None,
-        };
-        there.bytes == integer("bytes")
-            && there.modified == integer("modified")
-            && there.digest.as_ref() == digest
-            && there.is_rejected == self.is_rejected()
-            && (there.is_rejected || there.model == Some(model))
-    }
-}
-
-/// The place of a column in a row.
-fn place(name: &str) -> usize {
-    let columns = file_columns();
-    let mut columns = columns.iter();
-    columns
-        .position(|column| column == name)
-        .expect("the row of a file has this column")
-}
-
-/// The number that is locked while a path is written.
-fn lock_number(site: &str, key: &[u8]) -> i64 {
-    let digest = blake3::Hasher::new()
-        .update(site.as_bytes())
-        .update(key)
-        .finalize();
-    let first = digest
-        .as_bytes()
-        .first_chunk()
-        .expect("a digest has 32 bytes");
-    i64::from_le_bytes(*first)
 }
 
 /// Says that this worker is there, and adds to what it did. A commit whose answer was lost has added its part.

@@ -4,19 +4,16 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
-use galmorph_catalog::Stamp;
-use galmorph_output::{readable, visible};
-use jiff::Timestamp;
+use galmorph_output::visible;
 
 use super::batch::{Batch, Taken};
 use super::counts::Counts;
 use super::database::{Database, NewRow, key_of};
 use super::hand::{hold, persist};
 use super::late::LateFiles;
-use super::rows::{Reason, row};
+use super::verdict::{Verdict, verdict};
 use super::{Job, MOST_DELIVERIES, Outcome, WorkOptions};
 use crate::Failure;
-use crate::plan::Item;
 use crate::stop::Stop;
 use crate::stream::{Delivery, Stream, Wanted};
 
@@ -82,7 +79,8 @@ impl<'a> Desk<'a> {
         loop {
             if !self.stop.requested() {
                 self.take_over()?;
-                self.take()?;
+                // The second is answered while the first is committed.
+                while self.in_flight.len() < 2 && self.take()? {}
             }
             match self.in_flight.pop_front() {
                 Some(batch) => self.complete(batch)?,
@@ -129,17 +127,15 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// Takes the next batch: files that are late first.
-    fn take(&mut self) -> Result<(), Failure> {
-        if self.in_flight.len() >= 2 {
-            return Ok(());
-        }
+    /// Takes the next batch: files that are late first. Returns whether there was something to take.
+    fn take(&mut self) -> Result<bool, Failure> {
         let due = self.late.due(self.options.batch);
         if !due.is_empty() {
             let due = due
                 .into_iter()
                 .map(|(delivery, since)| (delivery, Some(since)));
-            return self.dispatch(due.collect());
+            self.dispatch(due.collect())?;
+            return Ok(true);
         }
         let wait = if self.in_flight.is_empty() {
             self.late.wait().map_or(WAIT, |late| late.min(WAIT))
@@ -148,12 +144,14 @@ impl<'a> Desk<'a> {
         };
         if self.late.len() >= MOST_LATE {
             self.stop.sleep(wait, || {});
-            return Ok(());
+            return Ok(false);
         }
         let count = self.options.batch;
         let found = self.ask_for(Wanted::New { count, wait })?;
+        let is_some = !found.is_empty();
         let found = found.into_iter().map(|delivery| (delivery, None)).collect();
-        self.dispatch(found)
+        self.dispatch(found)?;
+        Ok(is_some)
     }
 
     /// Has items answered.
@@ -246,38 +244,20 @@ impl<'a> Desk<'a> {
         let mut done: Vec<(String, Vec<u8>)> = Vec::new();
         let mut known = 0;
         for mut taken in batch.taken {
+            let verdict = verdict(&mut taken, self.options);
             let (id, key) = (taken.delivery.id.clone(), taken.key.clone());
-            let item = match &taken.delivery.item {
-                Ok(item) => item.clone(),
-                Err(_) => unreachable!("the others were left out"),
-            };
-            let values = match taken.outcome.take() {
-                Some(Outcome::Known) => {
+            let values = match verdict {
+                Verdict::Known => {
                     known += 1;
                     None
                 }
-                Some(Outcome::Row(values)) => Some((values, false)),
-                Some(Outcome::Unread(why)) => {
-                    let waited = taken.late_since.map(|since| since.elapsed());
-                    let is_over = waited.is_some_and(|waited| waited >= self.options.patience);
-                    if !is_over || !self.is_mounted(&item) {
-                        self.late.push(taken.delivery, taken.late_since);
-                        continue;
-                    }
-                    Some((
-                        self.unanswered(&item, &taken, Reason::Unreadable, &why),
-                        true,
-                    ))
+                Verdict::Row(values) => Some((values, false)),
+                Verdict::GivenUp(values) => Some((values, true)),
+                Verdict::Late => {
+                    self.late.push(taken.delivery, taken.late_since);
+                    continue;
                 }
-                None if taken.delivery.deliveries > MOST_DELIVERIES => {
-                    let why = format!(
-                        "{} workers took it, and none came to an answer",
-                        taken.delivery.deliveries - 1
-                    );
-                    Some((self.unanswered(&item, &taken, Reason::GivenUp, &why), true))
-                }
-                None => {
-                    // Another worker may have its folder.
+                Verdict::Left => {
                     self.hand.remove(&id);
                     continue;
                 }
@@ -315,40 +295,6 @@ impl<'a> Desk<'a> {
             self.hand.remove(id);
         }
         Ok(())
-    }
-
-    /// Whether the folder of a file is there at all.
-    fn is_mounted(&self, item: &Item) -> bool {
-        let file = item.file();
-        let is_there = self.options.roots.is_there(&file);
-        if !is_there {
-            log::warn!(
-                "the folder of '{}' is gone, or empty; waiting for it",
-                readable(&file)
-            );
-        }
-        is_there
-    }
-
-    fn unanswered(
-        &self,
-        item: &Item,
-        taken: &Taken,
-        reason: Reason,
-        why: &str,
-    ) -> Vec<rusqlite::types::Value> {
-        let place = self.options.roots.place(&item.file());
-        let stamp = place
-            .and_then(|place| place.metadata().ok())
-            .map(|found| Stamp::of(&found));
-        let before = taken.before.as_ref();
-        let first_seen = before.map_or_else(Timestamp::now, |before| before.first_seen);
-        row(
-            item,
-            (reason, why),
-            (stamp, taken.delivery.deliveries),
-            first_seen,
-        )
     }
 
     fn acknowledge(&mut self, ids: &[String]) -> Result<(), Failure> {

@@ -26,16 +26,20 @@
 //! | `counts` | what it did |
 //! | `late` | files that can't be read yet |
 //! | `roots` | the folders of which a worker takes files |
+//! | `verdict` | what is to be done with an item |
+//! | `file_row` | a row that is to be written |
 //! | `rows` | rows of files without an answer |
 
 mod batch;
 mod counts;
 mod database;
 mod desk;
+mod file_row;
 mod hand;
 mod late;
 mod roots;
 mod rows;
+mod verdict;
 
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -82,6 +86,8 @@ pub(crate) struct WorkOptions {
     pub(crate) claim: Duration,
     /// End when the stream is empty.
     pub(crate) drain: bool,
+    /// Whether answers are kept beside those that are shown.
+    pub(crate) beside: bool,
 }
 
 /// A file to be answered.
@@ -117,6 +123,7 @@ pub(crate) fn work(
         name: options.name.clone(),
         machine: options.machine.clone(),
         started: Timestamp::now(),
+        is_beside: options.beside,
     };
     let mut database = Database::new(server, planned, who);
     // Answers need its number.
@@ -135,7 +142,8 @@ pub(crate) fn work(
             };
             scope.spawn(move || {
                 for job in jobs {
-                    let answer = AssertUnwindSafe(|| answer(&mut answerer, &job, number));
+                    let answer =
+                        AssertUnwindSafe(|| answer(&mut answerer, &job, number, options.beside));
                     // A bug of this program, with this file: it ends as a crash of a library would.
                     let outcome = catch_unwind(answer).unwrap_or_else(|_| std::process::abort());
                     if outcomes.send((job.batch, job.at, outcome)).is_err() {
@@ -148,10 +156,10 @@ pub(crate) fn work(
     })
 }
 
-fn answer(answerer: &mut Answerer, job: &Job, model: i32) -> Outcome {
+fn answer(answerer: &mut Answerer, job: &Job, model: i32, is_beside: bool) -> Outcome {
     if let Some(standing) = &job.standing
         && let Ok(metadata) = job.place.metadata()
-        && standing.is_of(Stamp::of(&metadata), model)
+        && standing.is_of(Stamp::of(&metadata), model, is_beside)
     {
         return Outcome::Known;
     }

@@ -5,7 +5,9 @@
     reason = "each test target uses some of it"
 )]
 
+pub mod clock;
 pub mod machine;
+pub mod network;
 pub mod postgres;
 pub mod redis;
 pub mod stream;
@@ -19,12 +21,22 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+/// Whether there is time for the long form of a test.
+pub fn is_long() -> bool {
+    env::var_os("GALMORPH_FLEET_LONG").is_some()
+}
+
 /// The program with a command and its arguments.
 pub struct Program(Command);
 
 /// `galmorph-fleet COMMAND`.
 pub fn program(command: &str) -> Program {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_galmorph-fleet"));
+    program_at(Path::new(env!("CARGO_BIN_EXE_galmorph-fleet")), command)
+}
+
+/// The same of another build.
+pub fn program_at(place: &Path, command: &str) -> Program {
+    let mut program = Command::new(place);
     program
         .arg(command)
         .env_remove("GALMORPH_LOG")
@@ -82,18 +94,26 @@ impl Program {
         self.0.stdout(Stdio::null()).stderr(said).spawn().unwrap()
     }
 
-    /// Runs it under another program.
-    pub fn under(&mut self, wrapper: &[&str]) -> ExitStatus {
+    /// The same under another program.
+    fn wrapped(&self, wrapper: &[&str]) -> Command {
         let mut command = Command::new(wrapper[0]);
         command
             .args(&wrapper[1..])
             .arg(self.0.get_program())
-            .args(self.0.get_args());
-        command
+            .args(self.0.get_args())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap()
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// Runs it under another program.
+    pub fn under(&mut self, wrapper: &[&str]) -> ExitStatus {
+        self.wrapped(wrapper).status().unwrap()
+    }
+
+    /// Starts it under another program, which becomes it.
+    pub fn spawn_under(&mut self, wrapper: &[&str]) -> Child {
+        self.wrapped(wrapper).spawn().unwrap()
     }
 }
 

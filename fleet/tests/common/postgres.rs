@@ -1,6 +1,7 @@
 //! A PostgreSQL server of the test's own: its own folder, its own port, ended with the test.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ pub struct Server {
     pub port: u16,
     process: Option<Child>,
     options: Vec<String>,
+    /// Where it listens, beside this machine's own address.
+    listens: String,
 }
 
 /// Where PostgreSQL's programs are, if they are here.
@@ -59,8 +62,17 @@ impl Server {
         Self::start_in(|_| true)
     }
 
+    /// One that listens at an address of another network, too.
+    pub fn start_at(address: &str) -> Option<Self> {
+        Self::make(|_| true, address)
+    }
+
     /// The same, after `prepare` has made something of the folder in which its data will be.
     pub fn start_in(prepare: impl FnOnce(&Path) -> bool) -> Option<Self> {
+        Self::make(prepare, "")
+    }
+
+    fn make(prepare: impl FnOnce(&Path) -> bool, address: &str) -> Option<Self> {
         let Some(bin) = programs() else {
             eprintln!("skipped: PostgreSQL is not installed (scripts/setup fleet installs it)");
             return None;
@@ -90,6 +102,7 @@ impl Server {
             port,
             process: None,
             options: Vec::new(),
+            listens: format!("listen_addresses=127.0.0.1,{address}"),
         };
         let made = server
             .command("initdb")
@@ -108,6 +121,10 @@ impl Server {
             .stdout(Stdio::null())
             .status();
         assert!(made.unwrap().success());
+        let rights = fs::OpenOptions::new()
+            .append(true)
+            .open(server.data.join("pg_hba.conf"));
+        writeln!(rights.unwrap(), "host all all 10.0.0.0/8 trust").unwrap();
         server.run();
         server.sql("CREATE DATABASE galmorph");
         Some(server)
@@ -140,7 +157,7 @@ impl Server {
                 "-k",
                 "",
                 "-c",
-                "listen_addresses=127.0.0.1",
+                self.listens.trim_end_matches(','),
             ])
             .args(["-c", "max_wal_size=4MB", "-c", "min_wal_size=2MB"])
             .args(&self.options)
@@ -212,7 +229,12 @@ impl Server {
 
     /// What `--to` is given.
     pub fn address(&self, user: &str) -> String {
-        format!("postgresql://{user}@127.0.0.1:{}/galmorph", self.port)
+        self.address_at("127.0.0.1", user)
+    }
+
+    /// The same from another network.
+    pub fn address_at(&self, host: &str, user: &str) -> String {
+        format!("postgresql://{user}@{host}:{}/galmorph", self.port)
     }
 
     /// Where its data are.

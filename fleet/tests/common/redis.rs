@@ -13,11 +13,22 @@ pub struct Redis {
     folder: TempDir,
     port: u16,
     process: Option<Child>,
+    /// Where it listens, beside this machine's own address.
+    listens: Option<String>,
 }
 
 impl Redis {
     /// Starts one that keeps an append-only file; `None`, and a line, where Redis is not installed.
     pub fn start() -> Option<Self> {
+        Self::make(None)
+    }
+
+    /// One that listens at an address of another network, too.
+    pub fn start_at(address: &str) -> Option<Self> {
+        Self::make(Some(address.to_owned()))
+    }
+
+    fn make(listens: Option<String>) -> Option<Self> {
         if !has("redis-server") {
             eprintln!("skipped: Redis is not installed (scripts/setup fleet installs it)");
             return None;
@@ -27,6 +38,7 @@ impl Redis {
             folder: TempDir::new().unwrap(),
             port,
             process: None,
+            listens,
         };
         server.run();
         Some(server)
@@ -35,14 +47,9 @@ impl Redis {
     /// Starts it, and waits until it answers.
     pub fn run(&mut self) {
         let process = Command::new("redis-server")
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &self.port.to_string(),
-                "--save",
-                "",
-            ])
+            .args(["--protected-mode", "no", "--bind", "127.0.0.1"])
+            .args(&self.listens)
+            .args(["--port", &self.port.to_string(), "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
             .arg(self.folder.path())
             .stdout(Stdio::null())
@@ -80,7 +87,12 @@ impl Redis {
 
     /// What `--stream` is given.
     pub fn address(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        self.address_at("127.0.0.1")
+    }
+
+    /// The same from another network.
+    pub fn address_at(&self, host: &str) -> String {
+        format!("redis://{host}:{}", self.port)
     }
 }
 

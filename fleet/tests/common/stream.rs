@@ -7,6 +7,7 @@ use std::process::Child;
 use redis::cmd;
 use tempfile::TempDir;
 
+use super::network::{Branch, Peer};
 use super::postgres::Server;
 use super::redis::Redis;
 use super::{Program, end, program, samples, terminate, wait_for};
@@ -27,16 +28,37 @@ pub struct Site {
 impl Site {
     /// Starts the servers; `None`, and a line, where one is not installed.
     pub fn start() -> Option<Self> {
-        let redis = Redis::start()?;
-        let server = Server::start()?.with_schema();
+        Some(Self::of(Redis::start()?, Server::start()?))
+    }
+
+    /// The same, with servers that a machine reaches.
+    pub fn start_open_to(branch: &Branch) -> Option<Self> {
+        let redis = Redis::start_at(&branch.server(Peer::Redis))?;
+        let server = Server::start_at(&branch.server(Peer::Postgres))?;
+        Some(Self::of(redis, server))
+    }
+
+    /// The same, with a schema that somebody else makes.
+    pub fn start_with(schema: impl FnOnce(&Server)) -> Option<Self> {
+        let (redis, server) = (Redis::start()?, Server::start()?);
+        schema(&server);
+        Some(Self::of_made(redis, server))
+    }
+
+    /// With these servers.
+    pub fn of(redis: Redis, server: Server) -> Self {
+        Self::of_made(redis, server.with_schema())
+    }
+
+    fn of_made(redis: Redis, server: Server) -> Self {
         let mut client = server.client();
         let roles = "CREATE ROLE north LOGIN IN ROLE galmorph_writer";
         client.batch_execute(roles).unwrap();
-        Some(Self {
+        Self {
             server,
             redis,
             folder: TempDir::new().unwrap(),
-        })
+        }
     }
 
     /// The folder of images.
@@ -62,10 +84,30 @@ impl Site {
     }
 
     fn with_servers(&self, command: &str) -> Program {
-        let mut program = program(command);
+        self.of_build(program(command))
+    }
+
+    /// A command of another build, with the servers.
+    pub fn of_build(&self, mut program: Program) -> Program {
         program.args(["--site", SITE, "--to", &self.server.address("north")]);
         program.args(["--stream", &self.redis.address()]);
         program
+    }
+
+    /// `work` on a machine of its own.
+    pub fn work_on(&self, branch: &Branch) -> Program {
+        let [redis, server] = [Peer::Redis, Peer::Postgres].map(|peer| branch.server(peer));
+        let mut work = program("work");
+        work.args([
+            "--site",
+            SITE,
+            "--to",
+            &self.server.address_at(&server, "north"),
+        ]);
+        work.args(["--stream", &self.redis.address_at(&redis)]);
+        work.args(["--claim", CLAIM, "--workers", "2"])
+            .arg(self.root());
+        work
     }
 
     /// `feed`, of the folder.
@@ -73,6 +115,20 @@ impl Site {
         let mut feed = self.with_servers("feed");
         feed.arg(self.root());
         feed
+    }
+
+    /// `feed`, of another folder.
+    pub fn feed_folder(&self, folder: &Path) -> Program {
+        let mut feed = self.with_servers("feed");
+        feed.arg(folder);
+        feed
+    }
+
+    /// `work`, on another folder.
+    pub fn work_on_folder(&self, folder: &Path) -> Program {
+        let mut work = self.with_servers("work");
+        work.args(["--claim", CLAIM, "--workers", "2"]).arg(folder);
+        work
     }
 
     /// `feed`, of a list.
@@ -128,6 +184,27 @@ impl Site {
             .arg("+")
             .arg(100_000);
         held.query(&mut self.redis.connection()).unwrap()
+    }
+
+    /// Has all that is held be held for so many milliseconds, as far as the server knows. Returns how much that is.
+    pub fn set_back(&self, milliseconds: u64) -> usize {
+        let held = self.held();
+        for (id, holder, ..) in &held {
+            let mut claim = cmd("XCLAIM");
+            claim
+                .arg(format!("galmorph:{SITE}"))
+                .arg("galmorph")
+                .arg(holder)
+                .arg(0)
+                .arg(id)
+                .arg("IDLE")
+                .arg(milliseconds)
+                .arg("JUSTID");
+            claim
+                .query::<Vec<String>>(&mut self.redis.connection())
+                .unwrap();
+        }
+        held.len()
     }
 
     /// Adds a reference as a shell would.

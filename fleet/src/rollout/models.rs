@@ -1,0 +1,88 @@
+//! Which models have answered how many files of a site.
+
+use std::fmt;
+
+use postgres::Client;
+
+use super::failure;
+use crate::Failure;
+use crate::server::require_current;
+
+/// A model, as far as a site knows it.
+#[derive(Debug)]
+struct Known {
+    number: i32,
+    name: String,
+    /// The beginning of its file's digest.
+    digest: String,
+    arithmetic: Option<String>,
+    /// Files that show its answer.
+    shown: i64,
+    /// Files that show another one, and have its answer beside.
+    beside: i64,
+    is_in_use: bool,
+}
+
+/// The models that have answered, or have begun to work, anywhere.
+#[derive(Debug)]
+pub(crate) struct Models {
+    site: String,
+    /// Files with an answer.
+    answered: i64,
+    models: Vec<Known>,
+}
+
+pub(crate) fn models(client: &mut Client, site: &str) -> Result<Models, Failure> {
+    require_current(client)?;
+    let read = |client: &mut Client| -> Result<Models, postgres::Error> {
+        let count = "SELECT count(*) FROM cutout WHERE site = $1 AND label IS NOT NULL";
+        let answered = client.query_one(count, &[&site])?.get(0);
+        let find = "SELECT id, name, left(digest, 12), arithmetic,
+                (SELECT count(*) FROM cutout WHERE site = $1 AND cutout.model = model.id),
+                (SELECT count(*) FROM cutout WHERE site = $1 AND label IS NOT NULL AND cutout.model <> model.id
+                    AND EXISTS (SELECT 1 FROM other_answer AS other WHERE other.digest = cutout.digest AND other.model = model.id)),
+                EXISTS (SELECT 1 FROM model_in_use AS used WHERE used.site = $1 AND used.model = model.id)
+            FROM model ORDER BY id";
+        let rows = client.query(find, &[&site])?;
+        let model = |row: &postgres::Row| Known {
+            number: row.get(0),
+            name: row.get(1),
+            digest: row.get(2),
+            arithmetic: row.get(3),
+            shown: row.get(4),
+            beside: row.get(5),
+            is_in_use: row.get(6),
+        };
+        Ok(Models {
+            site: site.to_owned(),
+            answered,
+            models: rows.iter().map(model).collect(),
+        })
+    };
+    read(client).map_err(|error| failure(&error))
+}
+
+impl fmt::Display for Models {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} files of '{}' are answered",
+            self.answered, self.site
+        )?;
+        for model in &self.models {
+            let missing = self.answered - model.shown - model.beside;
+            write!(
+                formatter,
+                "\nmodel {}: {} {} {}{}: {} show it, {} have it beside, {missing} lack it",
+                model.number,
+                model.name,
+                model.arithmetic.as_deref().unwrap_or("f32"),
+                model.digest,
+                if model.is_in_use { ", in use" } else { "" },
+                model.shown,
+                model.beside,
+            )?;
+        }
+        Ok(())
+    }
+}
