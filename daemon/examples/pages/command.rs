@@ -1,6 +1,6 @@
 //! The page of a command: its flags as `clap` knows them, with what [`Notes`] add.
 //!
-//! The pages of galmorph-fleet are made by this, too.
+//! The pages of galmorph-fleet and galmorph-page are made by this, too.
 
 use clap::{Arg, ArgAction, Command};
 use roff::{Inline, bold, italic, roman};
