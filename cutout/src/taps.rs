@@ -35,8 +35,9 @@ impl Preprocessing {
         match self.resampling {
             Resampling::TensorFlow1Bilinear => {
                 self.assert_sharp(sampling);
-                [(width, left), (height, top)]
-                    .map(|(length, first)| resize::in_image(scale, self.resize, first, side, length))
+                [(width, left), (height, top)].map(|(length, first)| {
+                    resize::in_image(scale, self.resize, first, side, length)
+                })
             }
             Resampling::Antialiased => {
                 let resample = Resample {
