@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Args;
 use galmorph_cutout::{Morphology, Preprocessing, Resampling};
@@ -17,7 +18,8 @@ use crate::model_file::TrainedModel;
 use crate::network::Architecture;
 use crate::torch::Precision;
 use crate::training::{
-    Augmentation, AugmentationName, CHECKPOINT, HISTORY, Schedule, Settings, Trainer,
+    Augmentation, AugmentationName, CHECKPOINT, Checkpoints, HISTORY, Place, Schedule, Settings,
+    Trainer,
 };
 
 /// The arguments of `train`.
@@ -85,6 +87,13 @@ pub(super) struct TrainArgs {
     /// Number of steps from one checkpoint to the next; each epoch also ends with one
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_steps: u64,
+    /// Number of seconds from one checkpoint to the next, whatever steps and epochs pass in them
+    #[arg(long, value_name = "SECONDS", conflicts_with = "checkpoint_steps", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_seconds: Option<u64>,
+    /// Where training views are made: on the host's cores, or on the device that trains, whose memory then
+    /// holds the images. Both give the same views, up to rounding [default: device on a GPU, otherwise host]
+    #[arg(long, value_enum, value_name = "PLACE")]
+    augment_on: Option<Place>,
 }
 
 /// What the network sees of an image.
@@ -203,7 +212,11 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         validation: &validation,
         device,
         workers: usize::from(args.workers),
-        checkpoint_steps: args.checkpoint_steps,
+        place: args.augment_on,
+        checkpoints: match args.checkpoint_seconds {
+            Some(seconds) => Checkpoints::Every(Duration::from_secs(seconds)),
+            None => Checkpoints::Steps(args.checkpoint_steps),
+        },
         interrupted: &interrupted,
     };
     let result = trainer.train(settings)?;

@@ -8,8 +8,10 @@
 //! Activations are channels-last, the layout in which convolutions are fastest on CPUs and GPUs. tch has
 //! no memory formats, so a permuted copy takes their place.
 
+mod cuda;
 mod device;
 mod layers;
+mod transfer;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use tch::{Kind, Tensor};
 use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node};
 pub(crate) use device::DeviceChoice;
 use layers::channels_last;
+pub(crate) use transfer::{read_back, read_backs, upload};
 pub use weights::{TensorError, Weights};
 pub(crate) use weights::{little_endian, values};
 

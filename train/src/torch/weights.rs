@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
+use super::layers::channels_last;
 use crate::network::{Network, Parameter, Role};
 
 /// The tensors of a network, f32, by name.
@@ -50,7 +51,7 @@ impl Weights {
                         Tensor::full(shape, start, options)
                     }
                 };
-                (parameter.name.clone(), tensor.to_device(device))
+                (parameter.name.clone(), placed(&tensor, device))
             })
             .collect();
         let weights = Self {
@@ -64,7 +65,7 @@ impl Weights {
     #[must_use]
     pub(crate) fn to_device(&self, device: Device) -> Self {
         let tensors = (self.tensors.iter())
-            .map(|(name, tensor)| (name.clone(), tensor.detach().to_device(device).copy()))
+            .map(|(name, tensor)| (name.clone(), placed(&tensor.detach(), device).copy()))
             .collect();
         let parameters = self.parameters.clone();
         Self {
@@ -138,12 +139,25 @@ impl Weights {
     }
 }
 
+/// A tensor on a device. A GPU gets filters channels-last, as its convolutions take them, so that no step has to turn
+/// them.
+fn placed(tensor: &Tensor, device: Device) -> Tensor {
+    let tensor = tensor.to_device(device);
+    if device.is_cuda() && tensor.dim() == 4 {
+        channels_last(&tensor)
+    } else {
+        tensor
+    }
+}
+
 /// A tensor's values in row-major order, as f32 in little-endian bytes.
 pub(crate) fn little_endian(tensor: &Tensor) -> Vec<u8> {
-    values(tensor)
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
+    let values = values(tensor);
+    let mut bytes = vec![0; 4 * values.len()];
+    for (bytes, value) in bytes.chunks_exact_mut(4).zip(values) {
+        bytes.copy_from_slice(&value.to_le_bytes());
+    }
+    bytes
 }
 
 /// A tensor's values in row-major order, as f32.

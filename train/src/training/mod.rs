@@ -7,6 +7,7 @@
 //! telescope      what other telescopes do to a view
 //! mixup          views mixed with one another
 //! loader         views -> the batches of an epoch, made ahead of time
+//! on_device      the same views, made by the device that trains, a batch at once
 //! step           one batch: forward, loss, backward, optimizer, running average
 //! loss, optimizer, schedule
 //! checkpoint     the state of a run in a file, from which it resumes bit for bit
@@ -25,6 +26,7 @@ mod history;
 mod loader;
 mod loss;
 mod mixup;
+mod on_device;
 mod optimizer;
 mod schedule;
 mod settings;
@@ -35,7 +37,7 @@ mod widening;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use galmorph_cutout::{Measurement, Morphology, Scaling};
 use galmorph_output::readable;
@@ -44,6 +46,7 @@ use tch::Device;
 pub(crate) use augmentation::AugmentationName;
 pub use augmentation::{Augmentation, Key};
 pub use checkpoint::{Run, State};
+pub(crate) use loader::Place;
 pub(crate) use schedule::Schedule;
 pub(crate) use settings::Settings;
 #[cfg(test)]
@@ -54,6 +57,8 @@ pub(crate) use widening::StartingPoint;
 use checkpoint::Running;
 pub(crate) use history::HISTORY;
 use loader::Recipe;
+use on_device::{Pixels, Sums, ViewMaker};
+use step::OnDevice;
 
 use crate::atomic_file;
 use crate::data::Dataset;
@@ -61,7 +66,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::{Answers, Classifier, EpochRecord, Symmetries};
 use crate::network::Network;
 use crate::progress::Progress;
-use crate::torch::Precision;
+use crate::torch::{Precision, read_backs};
 
 /// The checkpoint's name, in the run's folder.
 pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -80,10 +85,37 @@ pub(crate) struct Trainer<'a> {
     pub(crate) device: Device,
     /// Threads that make training views.
     pub(crate) workers: usize,
-    /// Steps from one checkpoint to the next.
-    pub(crate) checkpoint_steps: u64,
+    /// Where training views are made; `None` for the device if that is a GPU, and for the host if not.
+    pub(crate) place: Option<Place>,
+    /// When the state is saved.
+    pub(crate) checkpoints: Checkpoints,
     /// Set by a signal: save the state and stop.
     pub(crate) interrupted: &'a AtomicBool,
+}
+
+/// When the state of a run is saved. Its end is saved in any case, and where a signal stops it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Checkpoints {
+    /// After this many steps, and after each epoch.
+    Steps(u64),
+    /// When this much time has passed.
+    Every(Duration),
+}
+
+impl Checkpoints {
+    fn due_after_step(self, step: u64, saved: Instant) -> bool {
+        match self {
+            Self::Steps(steps) => step.is_multiple_of(steps),
+            Self::Every(time) => saved.elapsed() >= time,
+        }
+    }
+
+    fn due_after_epoch(self, saved: Instant) -> bool {
+        match self {
+            Self::Steps(_) => true,
+            Self::Every(time) => saved.elapsed() >= time,
+        }
+    }
 }
 
 impl Trainer<'_> {
@@ -102,16 +134,18 @@ impl Trainer<'_> {
             let network = settings.network.describe();
             (self.begin(settings, &network)?, network)
         };
-        let recipe = self.recipe(&run.state.settings)?;
+        let mut on_device = self.on_device(&run.state.settings)?;
+        let recipe = self.recipe(&run.state.settings, on_device.as_ref())?;
         let mut class_images = [0; Morphology::COUNT];
         for class in &self.training.classes {
             class_images[class.id()] += 1;
         }
         run.state.class_images = Some(class_images);
 
+        let mut saved = Instant::now();
         while run.state.epoch < run.state.settings.epochs {
-            self.epoch(&mut run, &network, &recipe)?;
-            self.finish_epoch(&mut run, &network, &recipe)?;
+            self.epoch(&mut run, &network, &recipe, on_device.as_mut(), &mut saved)?;
+            self.finish_epoch(&mut run, &network, &recipe, on_device.as_ref(), &mut saved)?;
         }
         if let (Some(result), Some(_)) = (&run.state.result, run.state.temperature) {
             return Ok(result.clone());
@@ -158,7 +192,31 @@ impl Trainer<'_> {
         Ok((run, network))
     }
 
-    fn recipe(&self, settings: &Settings) -> Result<Recipe> {
+    /// What the device needs to make views; `None` where the host makes them.
+    fn on_device(&self, settings: &Settings) -> Result<Option<OnDevice>> {
+        let place = self.place.unwrap_or(if self.device.is_cuda() {
+            Place::Device
+        } else {
+            Place::Host
+        });
+        if place == Place::Host {
+            return Ok(None);
+        }
+        let pixels = match Pixels::upload(&self.training, self.device) {
+            Ok(pixels) => pixels,
+            Err(fault) if self.place.is_none() => {
+                log::warn!("views are made on the host: {fault}");
+                return Ok(None);
+            }
+            Err(fault) => return Err(fault),
+        };
+        Ok(Some(OnDevice {
+            views: ViewMaker::new(pixels, &settings.preprocessing, self.device),
+            sums: Sums::new(self.device),
+        }))
+    }
+
+    fn recipe(&self, settings: &Settings, on_device: Option<&OnDevice>) -> Result<Recipe> {
         let recipe = Recipe {
             dataset: Arc::clone(&self.training),
             preprocessing: settings.preprocessing.clone(),
@@ -166,6 +224,10 @@ impl Trainer<'_> {
             mixup: settings.mixup,
             batch: settings.batch,
             seed: settings.seed,
+            place: match on_device {
+                Some(_) => Place::Device,
+                None => Place::Host,
+            },
         };
         if recipe.batches() == 0 {
             return Err(Error::Input(format!(
@@ -178,7 +240,14 @@ impl Trainer<'_> {
     }
 
     /// Trains on the remaining batches of the current epoch.
-    fn epoch(&self, run: &mut Run, network: &Network, recipe: &Recipe) -> Result<()> {
+    fn epoch(
+        &self,
+        run: &mut Run,
+        network: &Network,
+        recipe: &Recipe,
+        mut on_device: Option<&mut OnDevice>,
+        saved: &mut Instant,
+    ) -> Result<()> {
         let (epoch, first) = (run.state.epoch, run.state.batch);
         let images = |batches: usize| (batches * recipe.batch) as u64;
         let title = format!("epoch {}/{}", epoch + 1, run.state.settings.epochs);
@@ -192,27 +261,44 @@ impl Trainer<'_> {
             let asked = Instant::now();
             let Some(batch) = batches.next() else { break };
             run.state.running.waiting_seconds += asked.elapsed().as_secs_f64();
-            self.step(run, network, recipe, &batch?)?;
+            self.step(run, network, recipe, on_device.as_deref_mut(), &batch?)?;
             run.state.running.seconds = before + started.elapsed().as_secs_f64();
             progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
             progress.advance(images(1));
 
             let interrupted = self.interrupted.load(Ordering::Relaxed);
-            if interrupted || run.state.step.is_multiple_of(self.checkpoint_steps) {
+            if interrupted || self.checkpoints.due_after_step(run.state.step, *saved) {
+                if let Some(on_device) = on_device.as_deref_mut() {
+                    // A state whose loss is no number must not replace a good one.
+                    on_device.sums.read(&mut run.state)?;
+                }
                 run.save(&self.folder.join(CHECKPOINT))?;
+                *saved = Instant::now();
             }
             if interrupted {
                 progress.finish();
                 return Err(Error::Interrupted(self.folder.join(CHECKPOINT)));
             }
         }
+        if let Some(on_device) = on_device {
+            on_device.sums.read(&mut run.state)?;
+            run.state.running.seconds = before + started.elapsed().as_secs_f64();
+        }
+        log::debug!("{} values were read back so far", read_backs());
         progress.finish();
         Ok(())
     }
 
     /// Measures the averaged weights, and records the epoch.
-    fn finish_epoch(&self, run: &mut Run, network: &Network, recipe: &Recipe) -> Result<()> {
-        self.observe_statistics(run, network, recipe)?;
+    fn finish_epoch(
+        &self,
+        run: &mut Run,
+        network: &Network,
+        recipe: &Recipe,
+        on_device: Option<&OnDevice>,
+        saved: &mut Instant,
+    ) -> Result<()> {
+        self.observe_statistics(run, network, recipe, on_device)?;
         let settings = &run.state.settings;
         let classifier = self.classifier(run, network, settings.precision);
         let validation = self
@@ -239,7 +325,11 @@ impl Trainer<'_> {
         run.state.running = Running::default();
         let table = history::to_csv(&run.state.history);
         atomic_file::write(&self.folder.join(HISTORY), &table)?;
-        run.save(&self.folder.join(CHECKPOINT))
+        if self.checkpoints.due_after_epoch(*saved) {
+            run.save(&self.folder.join(CHECKPOINT))?;
+            *saved = Instant::now();
+        }
+        Ok(())
     }
 
     fn validate(&self, classifier: Classifier, settings: &Settings) -> Answers {

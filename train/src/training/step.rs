@@ -6,18 +6,31 @@ use tch::{Kind, Tensor};
 
 use super::Trainer;
 use super::checkpoint::Run;
-use super::loader::{Batch, Recipe};
+use super::loader::{Batch, Recipe, Views};
 use super::loss::cross_entropy;
+use super::on_device::{Sums, ViewMaker};
 use super::optimizer::{average_weights, warm_decay};
 use crate::error::{Error, Result};
 use crate::network::{BATCH_NORM_DECAY, Network};
-use crate::torch::{Mode, forward};
+use crate::torch::{Mode, forward, read_back, upload};
+
+/// Steps from one reading of the device's sums to the next.
+const READING_STEPS: u64 = 50;
+
+/// What a run keeps on the device that makes its views.
+pub(super) struct OnDevice {
+    pub(super) views: ViewMaker,
+    pub(super) sums: Sums,
+}
 
 /// Batches from which the statistics of the averaged weights are observed.
 const STATISTICS_BATCHES: usize = 32;
 
 impl Trainer<'_> {
     /// Trains on one batch.
+    ///
+    /// With `on_device`, nothing is read back but every so many steps: loss and right answers are summed
+    /// there.
     ///
     /// # Errors
     /// When the loss is no longer a number.
@@ -26,6 +39,7 @@ impl Trainer<'_> {
         run: &mut Run,
         network: &Network,
         recipe: &Recipe,
+        on_device: Option<&mut OnDevice>,
         batch: &Batch,
     ) -> Result<()> {
         let settings = &run.state.settings;
@@ -34,25 +48,25 @@ impl Trainer<'_> {
         // Dropout draws from torch's generator. Seeded by the step, it needs no state in the checkpoint.
         tch::manual_seed((settings.seed.rotate_left(32) ^ (step + 1)) as i64);
 
-        let views = self.views(recipe, batch);
-        let classes = Tensor::from_slice(&batch.classes).to_device(self.device);
+        let views = self.views(recipe, on_device.as_deref(), batch);
+        let classes = upload(&Tensor::from_slice(&batch.classes), self.device);
         let mode = Mode::Training {
             statistics_decay: warm_decay(BATCH_NORM_DECAY, step),
         };
         let logits = forward(network, &run.weights, &views, settings.precision, mode);
         let probabilities = batch.targets.as_ref().map(|targets| {
-            Tensor::from_slice(targets.as_flattened())
-                .view([-1, Morphology::COUNT as i64])
-                .to_device(self.device)
+            let targets = Tensor::from_slice(targets.as_flattened());
+            upload(&targets.view([-1, Morphology::COUNT as i64]), self.device)
         });
         let targets = probabilities.as_ref().unwrap_or(&classes);
         let loss = cross_entropy(&logits, targets, settings.label_smoothing);
-        let mean_loss = loss.double_value(&[]);
-        if !mean_loss.is_finite() {
-            return Err(Error::Diverged {
-                step,
-                loss: mean_loss,
-            });
+        // Without a device of its own there is no queue to wait for, and a step that diverges is not taken.
+        let mean_loss = match on_device {
+            Some(_) => None,
+            None => Some(read_back(&loss)),
+        };
+        if let Some(loss) = mean_loss.filter(|loss| !loss.is_finite()) {
+            return Err(Error::Diverged { step, loss });
         }
         loss.backward();
         let rate = settings.schedule.rate(step, total, settings.rate);
@@ -62,12 +76,22 @@ impl Trainer<'_> {
 
         let right = logits.argmax(1, false).eq_tensor(&classes).sum(Kind::Float);
         let images = batch.classes.len();
-        let running = &mut run.state.running;
-        running.loss += mean_loss * images as f64;
-        running.right += right.double_value(&[]);
-        running.images += images as u64;
         run.state.step += 1;
         run.state.batch += 1;
+        match (on_device, mean_loss) {
+            (Some(on_device), _) => {
+                on_device.sums.add(&loss, &right, images);
+                if run.state.step.is_multiple_of(READING_STEPS) {
+                    on_device.sums.read(&mut run.state)?;
+                }
+            }
+            (None, mean_loss) => {
+                let running = &mut run.state.running;
+                running.loss += mean_loss.expect("without sums the loss is read") * images as f64;
+                running.right += read_back(&right);
+                running.images += images as u64;
+            }
+        }
         Ok(())
     }
 
@@ -79,6 +103,7 @@ impl Trainer<'_> {
         run: &Run,
         network: &Network,
         recipe: &Recipe,
+        on_device: Option<&OnDevice>,
     ) -> Result<()> {
         // Dropout draws here, too, and a resumed run may come here without a step before. The complement
         // keeps this seed apart from those of all steps.
@@ -91,7 +116,7 @@ impl Trainer<'_> {
                 // The running value becomes the mean over all batches so far.
                 statistics_decay: number as f64 / (number + 1) as f64,
             };
-            let views = self.views(&recipe, &batch?);
+            let views = self.views(&recipe, on_device, &batch?);
             let precision = run.state.settings.precision;
             // Only the statistics are wanted, which are updated in place.
             let _ = tch::no_grad(|| forward(network, &run.average, &views, precision, mode));
@@ -100,10 +125,17 @@ impl Trainer<'_> {
     }
 
     /// A batch's views as a tensor `[batch, 3, crop, crop]`.
-    fn views(&self, recipe: &Recipe, batch: &Batch) -> Tensor {
-        let [channels, height, width] = recipe.preprocessing.view_shape().map(|n| n as i64);
-        Tensor::from_slice(&batch.views)
-            .view([-1, channels, height, width])
-            .to_device(self.device)
+    fn views(&self, recipe: &Recipe, on_device: Option<&OnDevice>, batch: &Batch) -> Tensor {
+        match &batch.views {
+            Views::Made(views) => {
+                let [channels, height, width] = recipe.preprocessing.view_shape().map(|n| n as i64);
+                let views = Tensor::from_slice(views).view([-1, channels, height, width]);
+                upload(&views, self.device)
+            }
+            Views::Planned(plan) => {
+                let on_device = on_device.expect("plans are made for views on the device alone");
+                on_device.views.views(plan)
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ mod calibrate;
 mod closed_pipe;
 mod evaluate;
 mod fold;
+mod on_device;
 mod outputs;
 mod report;
 mod resume;
