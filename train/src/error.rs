@@ -58,7 +58,7 @@ pub enum Error {
     #[error("cannot print the results: {0}")]
     Output(#[source] io::Error),
     /// The loss is no longer a number: the same settings would lead there again.
-    #[error("training diverged: the loss is {loss} by step {step} (try a smaller --rate)")]
+    #[error("training diverged: the loss is {loss} at step {step} (try a smaller --rate)")]
     Diverged {
         /// The step, counted from 0.
         step: u64,

@@ -212,6 +212,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         validation: &validation,
         device,
         workers: usize::from(args.workers),
+        threads,
         place: args.augment_on,
         checkpoints: match args.checkpoint_seconds {
             Some(seconds) => Checkpoints::Every(Duration::from_secs(seconds)),

@@ -5,12 +5,13 @@ use tch::{Kind, Tensor};
 use super::transfer::upload;
 use crate::network::{LocalResponseNorm, Pool, viewpoint};
 
-/// The same `[N, C, H, W]` tensor, laid out in memory as `[N, H, W, C]`.
+/// The same `[N, C, H, W]` tensor, laid out in memory as `[N, H, W, C]`. One that lies so already is not copied.
 pub(super) fn channels_last(tensor: &Tensor) -> Tensor {
-    tensor
-        .permute([0, 2, 3, 1])
-        .contiguous()
-        .permute([0, 3, 1, 2])
+    let last = tensor.permute([0, 2, 3, 1]);
+    if last.is_contiguous() {
+        return tensor.shallow_clone();
+    }
+    last.contiguous().permute([0, 3, 1, 2])
 }
 
 /// `[N, C, H, W]` as `[N, H x W, C]`: no copy where the tensor is channels-last.

@@ -5,27 +5,24 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 static READ_BACKS: AtomicU64 = AtomicU64::new(0);
 
-/// The tensor on a device. To a GPU it goes from pinned memory, without anyone waiting for it.
+/// The tensor on a device. CUDA takes its values before this returns, and nobody waits for the operations that a GPU has
+/// still to do.
 pub(crate) fn upload(tensor: &Tensor, device: Device) -> Tensor {
-    if device.is_cuda() {
-        let pinned = tensor.pin_memory(device);
-        pinned.to_device_(device, pinned.kind(), true, false)
-    } else {
-        tensor.to_device(device)
-    }
+    tensor.to_device_(device, tensor.kind(), true, false)
 }
 
-/// The only value of a tensor. Waits for the device.
-pub(crate) fn read_back(tensor: &Tensor) -> f64 {
+/// The values of a tensor. Waits for the device.
+pub(crate) fn read_back(tensor: &Tensor) -> Vec<f64> {
     READ_BACKS.fetch_add(1, Ordering::Relaxed);
-    tensor.double_value(&[])
+    let values = tensor.to_kind(Kind::Double).contiguous().view(-1);
+    Vec::try_from(values.to_device(Device::Cpu)).expect("values in a row become a vector")
 }
 
-/// How often this process has waited for the device to read a value.
+/// How often this process has waited for the device to read values.
 pub(crate) fn read_backs() -> u64 {
     READ_BACKS.load(Ordering::Relaxed)
 }

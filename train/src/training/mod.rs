@@ -9,6 +9,7 @@
 //! loader         views -> the batches of an epoch, made ahead of time
 //! on_device      the same views, made by the device that trains, a batch at once
 //! step           one batch: forward, loss, backward, optimizer, running average
+//! outcomes       the steps' losses and answers, read once in a while
 //! loss, optimizer, schedule
 //! checkpoint     the state of a run in a file, from which it resumes bit for bit
 //! history        one CSV row an epoch
@@ -28,6 +29,7 @@ mod loss;
 mod mixup;
 mod on_device;
 mod optimizer;
+mod outcomes;
 mod schedule;
 mod settings;
 mod step;
@@ -57,16 +59,16 @@ pub(crate) use widening::StartingPoint;
 use checkpoint::Running;
 pub(crate) use history::HISTORY;
 use loader::Recipe;
-use on_device::{Pixels, Sums, ViewMaker};
-use step::OnDevice;
+use on_device::{Pixels, ViewMaker};
+use step::Learner;
 
 use crate::atomic_file;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::evaluation::{Answers, Classifier, EpochRecord, Symmetries};
+use crate::evaluation::{Answers, Classifier, EpochRecord, TestViews};
 use crate::network::Network;
 use crate::progress::Progress;
-use crate::torch::{Precision, read_backs};
+use crate::torch::{Leaves, Precision, Weights, read_backs};
 
 /// The checkpoint's name, in the run's folder.
 pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -85,6 +87,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) device: Device,
     /// Threads that make training views.
     pub(crate) workers: usize,
+    /// Threads that make the validation views, once.
+    pub(crate) threads: usize,
     /// Where training views are made; `None` for the device if that is a GPU, and for the host if not.
     pub(crate) place: Option<Place>,
     /// When the state is saved.
@@ -134,25 +138,35 @@ impl Trainer<'_> {
             let network = settings.network.describe();
             (self.begin(settings, &network)?, network)
         };
-        let mut on_device = self.on_device(&run.state.settings)?;
-        let recipe = self.recipe(&run.state.settings, on_device.as_ref())?;
+        if let (Some(result), Some(_)) = (&run.state.result, run.state.temperature) {
+            return Ok(result.clone());
+        }
         let mut class_images = [0; Morphology::COUNT];
         for class in &self.training.classes {
             class_images[class.id()] += 1;
         }
         run.state.class_images = Some(class_images);
 
+        let maker = self.view_maker(&run.state.settings)?;
+        let recipe = self.recipe(&run.state.settings, maker.is_some())?;
+        let validation = TestViews::of(
+            self.validation,
+            &run.state.settings.preprocessing,
+            self.device,
+            self.threads,
+        )?;
+        let mut learner = Learner::new(&run, &network, recipe, maker, self.device);
         let mut saved = Instant::now();
         while run.state.epoch < run.state.settings.epochs {
-            self.epoch(&mut run, &network, &recipe, on_device.as_mut(), &mut saved)?;
-            self.finish_epoch(&mut run, &network, &recipe, on_device.as_ref(), &mut saved)?;
-        }
-        if let (Some(result), Some(_)) = (&run.state.result, run.state.temperature) {
-            return Ok(result.clone());
+            self.epoch(&mut run, &mut learner, &mut saved)?;
+            learner.observe_statistics(&run, self.workers)?;
+            let precision = run.state.settings.precision;
+            let average = Leaves::of(&run.average, precision);
+            let answers = self.validate(&network, average.weights(), precision, &validation);
+            self.finish_epoch(&mut run, &learner.recipe, &answers, &mut saved)?;
         }
         // An exported model computes in f32, so f32 is what gets recorded.
-        let classifier = self.classifier(&run, &network, Precision::F32);
-        let answers = self.validate(classifier, &run.state.settings);
+        let answers = self.validate(&network, &run.average, Precision::F32, &validation);
         let (scaling, result) = answers.calibrate();
         run.state.temperature = Some(scaling.temperature);
         run.state.bias = scaling.bias;
@@ -192,8 +206,8 @@ impl Trainer<'_> {
         Ok((run, network))
     }
 
-    /// What the device needs to make views; `None` where the host makes them.
-    fn on_device(&self, settings: &Settings) -> Result<Option<OnDevice>> {
+    /// What makes the views on the device; `None` where the host makes them.
+    fn view_maker(&self, settings: &Settings) -> Result<Option<ViewMaker>> {
         let place = self.place.unwrap_or(if self.device.is_cuda() {
             Place::Device
         } else {
@@ -202,21 +216,22 @@ impl Trainer<'_> {
         if place == Place::Host {
             return Ok(None);
         }
-        let pixels = match Pixels::upload(&self.training, self.device) {
-            Ok(pixels) => pixels,
+        match Pixels::upload(&self.training, self.device) {
+            Ok(pixels) => Ok(Some(ViewMaker::new(
+                pixels,
+                &settings.preprocessing,
+                self.device,
+            ))),
+            // Nobody asked for the device.
             Err(fault) if self.place.is_none() => {
                 log::warn!("views are made on the host: {fault}");
-                return Ok(None);
+                Ok(None)
             }
-            Err(fault) => return Err(fault),
-        };
-        Ok(Some(OnDevice {
-            views: ViewMaker::new(pixels, &settings.preprocessing, self.device),
-            sums: Sums::new(self.device),
-        }))
+            Err(fault) => Err(fault),
+        }
     }
 
-    fn recipe(&self, settings: &Settings, on_device: Option<&OnDevice>) -> Result<Recipe> {
+    fn recipe(&self, settings: &Settings, on_device: bool) -> Result<Recipe> {
         let recipe = Recipe {
             dataset: Arc::clone(&self.training),
             preprocessing: settings.preprocessing.clone(),
@@ -224,9 +239,10 @@ impl Trainer<'_> {
             mixup: settings.mixup,
             batch: settings.batch,
             seed: settings.seed,
-            place: match on_device {
-                Some(_) => Place::Device,
-                None => Place::Host,
+            place: if on_device {
+                Place::Device
+            } else {
+                Place::Host
             },
         };
         if recipe.batches() == 0 {
@@ -240,38 +256,31 @@ impl Trainer<'_> {
     }
 
     /// Trains on the remaining batches of the current epoch.
-    fn epoch(
-        &self,
-        run: &mut Run,
-        network: &Network,
-        recipe: &Recipe,
-        mut on_device: Option<&mut OnDevice>,
-        saved: &mut Instant,
-    ) -> Result<()> {
+    fn epoch(&self, run: &mut Run, learner: &mut Learner, saved: &mut Instant) -> Result<()> {
         let (epoch, first) = (run.state.epoch, run.state.batch);
-        let images = |batches: usize| (batches * recipe.batch) as u64;
+        let (batch, batches) = (learner.recipe.batch, learner.recipe.batches());
+        let images = |batches: usize| (batches * batch) as u64;
         let title = format!("epoch {}/{}", epoch + 1, run.state.settings.epochs);
-        let progress = Progress::new(&title, images(recipe.batches()), "images");
+        let progress = Progress::new(&title, images(batches), "images");
         progress.skip(images(first));
 
         let before = run.state.running.seconds;
         let started = Instant::now();
-        let mut batches = recipe.epoch(epoch, first, self.workers);
+        let mut batches = learner.recipe.epoch(epoch, first, self.workers);
         loop {
             let asked = Instant::now();
             let Some(batch) = batches.next() else { break };
             run.state.running.waiting_seconds += asked.elapsed().as_secs_f64();
-            self.step(run, network, recipe, on_device.as_deref_mut(), &batch?)?;
-            run.state.running.seconds = before + started.elapsed().as_secs_f64();
-            progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
+            learner.step(run, &batch?)?;
+            if run.state.running.images > 0 {
+                progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
+            }
             progress.advance(images(1));
 
             let interrupted = self.interrupted.load(Ordering::Relaxed);
             if interrupted || self.checkpoints.due_after_step(run.state.step, *saved) {
-                if let Some(on_device) = on_device.as_deref_mut() {
-                    // A state whose loss is no number must not replace a good one.
-                    on_device.sums.read(&mut run.state)?;
-                }
+                learner.read_outcomes(&mut run.state)?;
+                run.state.running.seconds = before + started.elapsed().as_secs_f64();
                 run.save(&self.folder.join(CHECKPOINT))?;
                 *saved = Instant::now();
             }
@@ -280,32 +289,23 @@ impl Trainer<'_> {
                 return Err(Error::Interrupted(self.folder.join(CHECKPOINT)));
             }
         }
-        if let Some(on_device) = on_device {
-            on_device.sums.read(&mut run.state)?;
-            run.state.running.seconds = before + started.elapsed().as_secs_f64();
-        }
-        log::debug!("{} values were read back so far", read_backs());
+        learner.read_outcomes(&mut run.state)?;
+        run.state.running.seconds = before + started.elapsed().as_secs_f64();
+        log::debug!("{} read-backs so far", read_backs());
         progress.finish();
         Ok(())
     }
 
-    /// Measures the averaged weights, and records the epoch.
+    /// Records the epoch, of which the averaged weights gave these answers.
     fn finish_epoch(
         &self,
         run: &mut Run,
-        network: &Network,
         recipe: &Recipe,
-        on_device: Option<&OnDevice>,
+        answers: &Answers,
         saved: &mut Instant,
     ) -> Result<()> {
-        self.observe_statistics(run, network, recipe, on_device)?;
         let settings = &run.state.settings;
-        let classifier = self.classifier(run, network, settings.precision);
-        let validation = self
-            .validate(classifier, settings)
-            .measurement(Scaling::NONE);
-        let steps_an_epoch = run.state.batch as u64;
-        let total = steps_an_epoch * u64::from(settings.epochs);
+        let total = recipe.batches() as u64 * u64::from(settings.epochs);
         let running = run.state.running;
         let record = EpochRecord {
             epoch: run.state.epoch + 1,
@@ -316,7 +316,7 @@ impl Trainer<'_> {
             training_accuracy: running.right / running.images as f64,
             images_per_second: running.images as f64 / running.seconds,
             waiting: running.waiting_seconds / running.seconds,
-            validation,
+            validation: answers.measurement(Scaling::NONE),
         };
         log::info!("{}", history::describe(&record, settings.epochs));
         run.state.history.push(record);
@@ -332,22 +332,19 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn validate(&self, classifier: Classifier, settings: &Settings) -> Answers {
-        let preprocessing = &settings.preprocessing;
-        classifier.evaluate(self.validation, preprocessing, Symmetries::Identity)
-    }
-
-    fn classifier<'a>(
+    fn validate(
         &self,
-        run: &'a Run,
-        network: &'a Network,
+        network: &Network,
+        weights: &Weights,
         precision: Precision,
-    ) -> Classifier<'a> {
-        Classifier {
+        views: &TestViews,
+    ) -> Answers {
+        let classifier = Classifier {
             network,
-            weights: &run.average,
+            weights,
             precision,
             device: self.device,
-        }
+        };
+        classifier.answers_to(self.validation, views)
     }
 }

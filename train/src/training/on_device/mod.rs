@@ -4,7 +4,6 @@
 //! pixels     the images, on the device as bytes, once
 //! plan       what is drawn and weighed for a batch on the host: a few numbers an image
 //! views      the pixels and a plan -> the views, as tensor operations on the whole batch
-//! sums       loss and right answers, summed on the device and read once in a while
 //! ```
 //!
 //! Nothing is decided here a second time. The numbers are those of `augmentation` and `telescope`, drawn from
@@ -15,12 +14,10 @@
 
 mod pixels;
 mod plan;
-mod sums;
 mod views;
 
 pub(super) use pixels::Pixels;
 pub(super) use plan::Plan;
-pub(super) use sums::Sums;
 pub(super) use views::ViewMaker;
 
 #[cfg(test)]
