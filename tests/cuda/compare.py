@@ -3,8 +3,8 @@
 usage: compare.py weights A.safetensors B.safetensors MOST
        compare.py answers A.csv B.csv MOST
 
-The weights of each tensor may differ by MOST of its largest value, and probabilities by MOST. Exits with 1 if they differ
-by more.
+The weights of each tensor may differ by MOST of its largest value, or of 0.01 if that is more, since offsets start at 0.
+Probabilities may differ by MOST. Exits with 1 if they differ by more.
 """
 
 import array
@@ -36,13 +36,13 @@ def weights(a, b):
         sys.exit("compare: the files have other tensors")
     worst = (0.0, "nothing")
     for name, values in ours.items():
-        largest = max(map(abs, values), default=0.0) or 1.0
+        largest = max(map(abs, values), default=0.0)
         difference = max((abs(x - y) for x, y in zip(values, theirs[name], strict=True)), default=0.0)
         if not difference <= float("inf"):
             sys.exit(f"compare: {name} is no number")
         # A velocity is a sum of small differences of large numbers; what counts is the weights that it leads to.
         if not name.startswith("velocity/"):
-            worst = max(worst, (difference / largest, name))
+            worst = max(worst, (difference / max(largest, 0.01), name))
     return worst
 
 

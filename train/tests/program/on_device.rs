@@ -51,7 +51,7 @@ fn the_weights_are_the_hosts_and_no_step_is_waited_for() {
                 "0.01",
             ])
             .args(["--resampling", "antialiased", "--test-scales", "210"])
-            .args(["--augmentation", "telescope", "--mixup", "0.2"])
+            .args(["--mixup", "0.2"])
             .env("GALMORPH_LOG", "debug");
         let output = run(&mut command, 0);
         read_backs(&String::from_utf8_lossy(&output.stderr))

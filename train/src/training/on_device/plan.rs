@@ -71,23 +71,32 @@ impl Group {
 /// The weights along one axis, for all views of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Weights {
-    /// The taps of each view's pixels, one after the other.
-    taps: Vec<Taps>,
+    /// For each pixel of each view, the first pixel of the image that counts.
+    firsts: Vec<i64>,
+    /// As many weights for each of them; zeros come last.
+    weights: Vec<f32>,
 }
 
 impl Weights {
+    fn of(taps: &[Taps]) -> Self {
+        let most = taps.iter().map(|taps| taps.weights.len()).max();
+        let most = most.unwrap_or(0).max(1);
+        let mut weights = vec![0.0; taps.len() * most];
+        for (taps, place) in taps.iter().zip(weights.chunks_exact_mut(most)) {
+            place[..taps.weights.len()].copy_from_slice(&taps.weights);
+        }
+        Self {
+            firsts: taps.iter().map(|taps| taps.first as i64).collect(),
+            weights,
+        }
+    }
+
     /// As matrices `[views, side, length]`, of which most values are 0.
     pub(super) fn matrices(&self, side: i64, length: i64, device: Device) -> Tensor {
-        let most = (self.taps.iter().map(|taps| taps.weights.len()).max()).unwrap_or(0);
-        let mut firsts = Vec::with_capacity(self.taps.len());
-        let mut weights = vec![0.0; self.taps.len() * most];
-        for (number, taps) in self.taps.iter().enumerate() {
-            firsts.push(taps.first as i64);
-            weights[number * most..][..taps.weights.len()].copy_from_slice(&taps.weights);
-        }
-        let (views, most) = (self.taps.len() as i64 / side, most as i64);
-        let firsts = upload(&Tensor::from_slice(&firsts), device).view([views, side, 1]);
-        let weights = upload(&Tensor::from_slice(&weights), device).view([views, side, most]);
+        let pixels = self.firsts.len() as i64;
+        let (views, most) = (pixels / side, self.weights.len() as i64 / pixels);
+        let firsts = upload(&Tensor::from_slice(&self.firsts), device).view([views, side, 1]);
+        let weights = upload(&Tensor::from_slice(&self.weights), device).view([views, side, most]);
         let places = firsts + Tensor::arange(most, (Kind::Int64, device));
         // The zeros after the last weight of a pixel may lie beyond the image.
         let shape = [views, side, length + most];
@@ -105,33 +114,38 @@ impl Plan {
         (seed, epoch): (u64, u32),
         images: &[usize],
     ) -> Self {
-        let mut plan = Self::default();
-        for (view, image) in images.iter().enumerate() {
+        let drawn = images.iter().map(|image| {
             let key = Key {
                 seed,
                 epoch,
                 image: *image,
             };
-            let variation = augmentation.draw(preprocessing, key);
-            plan.images.push(*image as i64);
             let size = dataset.images[*image].dimensions();
-            plan.add(view, &variation, preprocessing, size);
+            (*image, size, augmentation.draw(preprocessing, key))
+        });
+        Self::of(preprocessing, drawn)
+    }
+
+    /// The plan of views of images of these numbers and sizes.
+    pub(super) fn of(
+        preprocessing: &Preprocessing,
+        views: impl Iterator<Item = (usize, (u32, u32), Variation)>,
+    ) -> Self {
+        let mut plan = Self::default();
+        let mut taps = [Vec::new(), Vec::new()];
+        for (view, (image, size, variation)) in views.enumerate() {
+            let [columns, rows] = preprocessing.taps(size, variation.sampling());
+            taps[0].extend(rows);
+            taps[1].extend(columns);
+            plan.images.push(image as i64);
+            plan.add(view, &variation, preprocessing);
         }
+        plan.axes = taps.map(|taps| Weights::of(&taps));
         plan
     }
 
-    fn add(
-        &mut self,
-        view: usize,
-        variation: &Variation,
-        preprocessing: &Preprocessing,
-        size: (u32, u32),
-    ) {
-        let [columns, rows] = preprocessing.taps(size, variation.sampling());
-        self.axes[0].taps.extend(rows);
-        self.axes[1].taps.extend(columns);
+    fn add(&mut self, view: usize, variation: &Variation, preprocessing: &Preprocessing) {
         self.symmetries.push(variation.symmetry.number());
-
         let effects = &variation.effects;
         match effects.stretch {
             Some(Stretch::Power(exponent)) => self.powers.add(view, &[exponent]),
@@ -157,22 +171,5 @@ impl Plan {
             variation.distortion.contrast,
             variation.distortion.brightness,
         ]);
-    }
-}
-
-#[cfg(test)]
-impl Plan {
-    /// The plan of one view for each of these variations, of the images of the same numbers.
-    pub(super) fn of(
-        variations: &[Variation],
-        preprocessing: &Preprocessing,
-        sizes: &[(u32, u32)],
-    ) -> Self {
-        let mut plan = Self::default();
-        for (view, variation) in variations.iter().enumerate() {
-            plan.images.push(view as i64);
-            plan.add(view, variation, preprocessing, sizes[view]);
-        }
-        plan
     }
 }

@@ -87,6 +87,16 @@ fn maker(preprocessing: &Preprocessing, images: &[Image]) -> ViewMaker {
     ViewMaker::new(pixels, preprocessing, Device::Cpu)
 }
 
+/// The plan of one view of each image.
+fn plan(preprocessing: &Preprocessing, images: &[Image], variations: &[Variation]) -> Plan {
+    let views = variations.iter().enumerate();
+    let views = views.map(|(number, variation)| {
+        let size = images[number].dimensions();
+        (number, size, variation.clone())
+    });
+    Plan::of(preprocessing, views)
+}
+
 fn assert_close(ours: &[f32], wanted: &[f32], what: &str) {
     assert_eq!(ours.len(), wanted.len());
     let most = (ours.iter().zip(wanted)).map(|(a, b)| (a - b).abs());
@@ -109,8 +119,7 @@ fn same(preprocessing: &Preprocessing, change: impl Fn(usize, &mut Variation), w
             variation
         })
         .collect();
-    let sizes: Vec<(u32, u32)> = images.iter().map(Image::dimensions).collect();
-    let plan = Plan::of(&variations, preprocessing, &sizes);
+    let plan = plan(preprocessing, &images, &variations);
     let views = values(&maker(preprocessing, &images).views(&plan));
     let views = views.chunks_exact(preprocessing.view_len());
     for (number, (view, image)) in views.zip(&images).enumerate() {
@@ -264,8 +273,9 @@ fn what_is_drawn_is_drawn_as_on_the_host_and_mixed_as_there() {
 fn a_plain_view_of_black_is_black_and_an_image_outside_the_crop_is_not_seen() {
     let black = Image::from(RgbImage::new(264, 264));
     let preprocessing = paper();
-    let plan = Plan::of(&[plain(&preprocessing)], &preprocessing, &[(264, 264)]);
-    let views = values(&maker(&preprocessing, &[black]).views(&plan));
+    let images = [black];
+    let plan = plan(&preprocessing, &images, &[plain(&preprocessing)]);
+    let views = values(&maker(&preprocessing, &images).views(&plan));
     assert!(views.iter().all(|value| *value == 0.0));
     assert_eq!(plain(&preprocessing).sampling().outside, Outside::Black);
 }
