@@ -33,8 +33,8 @@ impl TestViews {
         let all = [count, shape[0], shape[1], shape[2]].map(|n| n as i64);
         let views = Tensor::empty(all, (Kind::Float, device));
         for (number, images) in dataset.images.chunks(AT_ONCE).enumerate() {
-            let make = |image: usize| Ok(preprocessing.views(&images[image]));
-            let made = in_parallel(images.len(), threads, make)?.concat();
+            let views_of = |image: usize| Ok(preprocessing.views(&images[image]));
+            let made = in_parallel(images.len(), threads, views_of)?.concat();
             let first = number * AT_ONCE * each;
             let mut place = views.narrow(0, first as i64, (images.len() * each) as i64);
             place.copy_(&upload(&tensor_of(&made, shape), device));

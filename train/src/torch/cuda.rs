@@ -184,16 +184,14 @@ fn loaded_libraries() -> Vec<(&'static str, PathBuf)> {
 /// Python's torch. `None` where there is neither.
 fn version_beside(library: &Path) -> Option<String> {
     let folder = library.parent()?.parent()?;
-    let text = match std::fs::read_to_string(folder.join("build-version")) {
-        Ok(text) => text,
-        Err(_) => {
-            let script = std::fs::read_to_string(folder.join("version.py")).ok()?;
-            let line = script
-                .lines()
-                .find(|line| line.starts_with("__version__"))?;
-            line.split(['\'', '"']).nth(1)?.to_owned()
-        }
+    let of_python = || {
+        let script = std::fs::read_to_string(folder.join("version.py")).ok()?;
+        let mut lines = script.lines();
+        let line = lines.find(|line| line.starts_with("__version__"))?;
+        line.split(['\'', '"']).nth(1).map(str::to_owned)
     };
+    let text = std::fs::read_to_string(folder.join("build-version"));
+    let text = text.ok().or_else(of_python)?;
     let version = text.trim().split('+').next()?;
     Some(version.to_owned())
 }

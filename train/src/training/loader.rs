@@ -36,7 +36,7 @@ pub(super) enum Views {
     /// `[batch, 3, crop, crop]`, row-major.
     Made(Vec<f32>),
     /// What the device makes them of.
-    Planned(Plan),
+    Planned(Box<Plan>),
 }
 
 /// Where training views are made.
@@ -129,13 +129,13 @@ impl Recipe {
     fn make(&self, epoch: u32, number: usize, images: &[usize]) -> Batch {
         let mut views = match self.place {
             Place::Host => Views::Made(self.views(epoch, images)),
-            Place::Device => Views::Planned(Plan::draw(
+            Place::Device => Views::Planned(Box::new(Plan::draw(
                 &self.augmentation,
                 &self.preprocessing,
                 &self.dataset,
                 (self.seed, epoch),
                 images,
-            )),
+            ))),
         };
         let classes = images.iter().map(|image| self.dataset.classes[*image]);
         let classes: Vec<Morphology> = classes.collect();

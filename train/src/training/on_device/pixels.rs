@@ -1,5 +1,6 @@
 //! The images of a data set on a device, as the bytes they were decoded to.
 
+use galmorph_cutout::Image;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::data::Dataset;
@@ -22,8 +23,8 @@ impl Pixels {
     /// # Errors
     /// When an image has more than 8 bits a sample, or the device has too little memory.
     pub(in crate::training) fn upload(dataset: &Dataset, device: Device) -> Result<Self> {
-        let height = dataset.images.iter().map(|i| i.height()).max().unwrap_or(0);
-        let width = dataset.images.iter().map(|i| i.width()).max().unwrap_or(0);
+        let height = dataset.images.iter().map(Image::height).max().unwrap_or(0);
+        let width = dataset.images.iter().map(Image::width).max().unwrap_or(0);
         let (height, width) = (height as usize, width as usize);
         let shape = [dataset.len(), height, width, 3].map(|n| n as i64);
         let bytes = Tensor::f_zeros(shape, (Kind::Uint8, device)).map_err(|fault| {

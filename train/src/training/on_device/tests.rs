@@ -197,7 +197,7 @@ fn stretches_greys_and_edges_are_the_hosts() {
         variation.effects = Effects {
             stretch: stretches[number],
             grey: number % 2 == 0,
-            edge: (number > 1).then(|| Edge {
+            edge: (number > 1).then_some(Edge {
                 angle: number as f32,
                 distance: 0.2 * number as f32,
             }),
