@@ -2,11 +2,14 @@
 //!
 //! The values of all tensors are one row. So the optimizer and the running average are a few operations a step, and not a
 //! few for each tensor. The row begins with the weights, which alone decay. Then come the biases; then the scales and
-//! shifts of batch normalisation, which alone are never rounded to bf16.
+//! shifts of batch normalisation, which alone are never rounded to bf16. Between two tensors there may be a few zeros.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::network::{Parameter, Role};
+
+/// Each tensor begins at a multiple of this many values: the fast kernels of a GPU read 16 bytes at once.
+const ALIGNMENT: i64 = 8;
 
 /// The places of the learned tensors.
 #[derive(Clone)]
@@ -15,7 +18,7 @@ pub(crate) struct Layout {
     places: Vec<(Parameter, i64)>,
     /// The number of values with weight decay.
     decaying: i64,
-    /// The number of all values.
+    /// The number of all values, and of the zeros between them.
     length: i64,
 }
 
@@ -39,12 +42,13 @@ impl Layout {
             .iter()
             .filter(|parameter| belongs(parameter.role))
         {
-            self.places.push((parameter.clone(), self.length));
-            self.length += values_in(parameter);
+            let first = (self.length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+            self.places.push((parameter.clone(), first));
+            self.length = first + values_in(parameter);
         }
     }
 
-    /// The number of all values.
+    /// The length of a row.
     pub(super) const fn length(&self) -> i64 {
         self.length
     }
@@ -60,6 +64,29 @@ impl Layout {
             let values = row.narrow(0, *first, values_in(parameter));
             (parameter, shaped(&values, &parameter.shape))
         })
+    }
+
+    /// A row, f32, made of its tensors.
+    pub(super) fn row_of(&self, tensors: &[Tensor]) -> Tensor {
+        let mut pieces = Vec::new();
+        let mut length = 0;
+        for ((parameter, first), tensor) in self.places.iter().zip(tensors) {
+            if *first > length {
+                let options = (tensor.kind(), tensor.device());
+                pieces.push(Tensor::zeros([first - length], options));
+            }
+            pieces.push(in_a_row(tensor));
+            length = first + values_in(parameter);
+        }
+        // Pieces of one kind are put together in one operation.
+        let parts: Vec<Tensor> = pieces
+            .chunk_by(|a, b| a.kind() == b.kind())
+            .map(|pieces| Tensor::cat(pieces, 0).to_kind(Kind::Float))
+            .collect();
+        match &parts[..] {
+            [one] => one.shallow_clone(),
+            several => Tensor::cat(several, 0),
+        }
     }
 }
 
@@ -78,7 +105,7 @@ fn shaped(values: &Tensor, shape: &[i64]) -> Tensor {
 }
 
 /// The values of a tensor in the order in which they lie in a row.
-pub(super) fn in_a_row(tensor: &Tensor) -> Tensor {
+fn in_a_row(tensor: &Tensor) -> Tensor {
     let tensor = match tensor.dim() {
         4 => tensor.permute([0, 2, 3, 1]),
         _ => tensor.shallow_clone(),
@@ -95,25 +122,45 @@ mod tests {
 
     #[test]
     fn each_value_has_one_place_and_filters_lie_channels_last() {
-        let network = "zhu2019 k=0.1 N=1"
-            .parse::<Architecture>()
-            .unwrap()
-            .describe();
+        let text = "zhu2019 k=0.1 N=1";
+        let network = text.parse::<Architecture>().unwrap().describe();
         let layout = Layout::of(&network.parameters());
-        assert_eq!(layout.length(), network.learned_values() as i64);
-        let row = Tensor::arange(layout.length(), (Kind::Int64, Device::Cpu));
+        let row = Tensor::arange(layout.length(), (Kind::Float, Device::Cpu));
         let tensors: Vec<(&Parameter, Tensor)> = layout.tensors(&row).collect();
-        let again: Vec<Tensor> = tensors.iter().map(|(_, tensor)| in_a_row(tensor)).collect();
-        assert!(Tensor::cat(&again, 0).equal(&row));
-
+        let mut places: Vec<i64> = Vec::new();
         let decaying = layout.decaying(&row).size()[0];
         for (parameter, tensor) in &tensors {
             assert_eq!(tensor.size(), parameter.shape, "{}", parameter.name);
+            assert_eq!(tensor.min().int64_value(&[]) % ALIGNMENT, 0);
             let decays = matches!(parameter.role, Role::Weight { .. });
             assert_eq!(tensor.max().int64_value(&[]) < decaying, decays);
             if let [_, channels, _, columns] = parameter.shape[..] {
                 assert_eq!(tensor.stride()[1..], [1, channels * columns, channels]);
             }
+            let values = tensor.reshape([-1]).to_kind(Kind::Int64);
+            places.extend(Vec::<i64>::try_from(values).unwrap());
+        }
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), network.learned_values());
+        assert!(places.len() < row.numel(), "no tensor needed an alignment");
+    }
+
+    #[test]
+    fn a_row_is_made_of_its_tensors_and_of_zeros() {
+        let text = "zhu2019 k=0.1 N=1";
+        let network = text.parse::<Architecture>().unwrap().describe();
+        let layout = Layout::of(&network.parameters());
+        let row = Tensor::arange(layout.length(), (Kind::Float, Device::Cpu)) + 1.0;
+        let tensors: Vec<Tensor> = layout.tensors(&row).map(|(_, tensor)| tensor).collect();
+        let again = layout.row_of(&tensors);
+        assert_eq!(again.size(), row.size());
+        let between = again.eq(0.0);
+        assert!(between.any().int64_value(&[]) == 1);
+        let zeros = Tensor::zeros_like(&row);
+        assert!(row.where_self(&between.logical_not(), &zeros).equal(&again));
+        for ((parameter, tensor), wanted) in layout.tensors(&again).zip(&tensors) {
+            assert!(tensor.equal(wanted), "{}", parameter.name);
         }
     }
 }

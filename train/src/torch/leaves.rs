@@ -2,7 +2,6 @@
 
 use tch::{Kind, Tensor};
 
-use super::layout::in_a_row;
 use super::{Precision, Weights};
 use crate::network::Role;
 
@@ -59,15 +58,6 @@ impl Leaves {
     /// The gradient of a loss, f32, in a row as the weights.
     pub(crate) fn gradient(&self, loss: &Tensor) -> Tensor {
         let gradients = Tensor::run_backward(&[loss], &self.learned, false, false);
-        let rows: Vec<Tensor> = gradients.iter().map(in_a_row).collect();
-        // Those of one kind are put together in one operation.
-        let parts: Vec<Tensor> = rows
-            .chunk_by(|a, b| a.kind() == b.kind())
-            .map(|rows| Tensor::cat(rows, 0).to_kind(Kind::Float))
-            .collect();
-        match &parts[..] {
-            [one] => one.shallow_clone(),
-            several => Tensor::cat(several, 0),
-        }
+        self.weights.layout().row_of(&gradients)
     }
 }
