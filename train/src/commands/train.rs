@@ -19,7 +19,7 @@ use crate::network::Architecture;
 use crate::torch::Precision;
 use crate::training::{
     Augmentation, AugmentationName, CHECKPOINT, Checkpoints, HISTORY, Place, Schedule, Settings,
-    Trainer,
+    Trainer, require_teacher,
 };
 
 /// The arguments of `train`.
@@ -56,6 +56,13 @@ pub(super) struct TrainArgs {
     /// What to learn: the labels, or the votes that `select --soft-targets` adds to the label file
     #[arg(long, value_enum, default_value_t)]
     targets: Targets,
+    /// Checkpoints or models with the same views and the same held-out galaxies, whose mean answer to each training view is
+    /// learned beside its label
+    #[arg(long = "teacher", value_name = "FILE", num_args = 1..)]
+    teachers: Vec<PathBuf>,
+    /// Share of the teachers' answer in what is learned
+    #[arg(long, default_value_t = 0.7, value_parser = up_to_one, requires = "teachers")]
+    teacher_share: f64,
     /// Probability to take from the true class and spread over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     label_smoothing: f64,
@@ -136,6 +143,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         .data
         .inputs()
         .chain(args.start_from.as_deref())
+        .chain(args.teachers.iter().map(PathBuf::as_path))
         .collect();
     for file in [CHECKPOINT, HISTORY].map(|name| args.output.join(name)) {
         // A folder there is told when the file is to be written.
@@ -152,6 +160,13 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         .transpose()?;
     let network = args.network.describe();
     let preprocessing = args.views.preprocessing(network.view_shape()[2])?;
+    let teachers = (args.teachers.iter())
+        .map(|path| {
+            let model = TrainedModel::load(path, device)?;
+            require_teacher(&model, &preprocessing, args.fold)?;
+            Ok(model)
+        })
+        .collect::<Result<Vec<_>>>()?;
     let augmentation =
         Augmentation::named(args.augmentation, &preprocessing).map_err(Error::Input)?;
     let (learned, held_out) = match args.fold {
@@ -191,6 +206,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         rate: args.rate,
         weight_decay: args.weight_decay,
         targets: args.targets,
+        teachers: teachers.iter().map(|model| model.digest.clone()).collect(),
+        teacher_share: if teachers.is_empty() {
+            0.0
+        } else {
+            args.teacher_share
+        },
         label_smoothing: args.label_smoothing,
         mixup: args.mixup,
         average_decay: args.average_decay,
@@ -208,6 +229,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let trainer = Trainer {
         folder: args.output.clone(),
         start: start.map(TrainedModel::into_starting_point),
+        teachers: &teachers,
         training: Arc::new(training),
         validation: &validation,
         device,

@@ -11,6 +11,7 @@
 //! step           one batch: forward, loss, backward, optimizer, running average
 //! outcomes       the steps' losses and answers, read once in a while
 //! loss, optimizer, schedule
+//! teacher        networks whose answers are learned beside the labels
 //! checkpoint     the state of a run in a file, from which it resumes bit for bit
 //! history        one CSV row an epoch
 //! widening       first weights from a narrower network
@@ -33,6 +34,7 @@ mod outcomes;
 mod schedule;
 mod settings;
 mod step;
+mod teacher;
 mod telescope;
 mod widening;
 
@@ -53,6 +55,7 @@ pub(crate) use schedule::Schedule;
 pub(crate) use settings::Settings;
 #[cfg(test)]
 pub(crate) use settings::tests::settings as example_settings;
+pub(crate) use teacher::require_teacher;
 pub use telescope::Telescope;
 pub(crate) use widening::StartingPoint;
 
@@ -61,11 +64,13 @@ pub(crate) use history::HISTORY;
 use loader::Recipe;
 use on_device::{Pixels, ViewMaker};
 use step::Learner;
+use teacher::Teachers;
 
 use crate::atomic_file;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::evaluation::{Answers, Classifier, EpochRecord, TestViews};
+use crate::model_file::TrainedModel;
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::torch::{Leaves, Precision, Weights, read_backs};
@@ -79,6 +84,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) folder: PathBuf,
     /// Where a new run takes its first weights from; `None` for random weights.
     pub(crate) start: Option<StartingPoint>,
+    /// The networks whose answers are learned.
+    pub(crate) teachers: &'a [TrainedModel],
     /// The training images.
     pub(crate) training: Arc<Dataset>,
     /// The validation images.
@@ -155,7 +162,12 @@ impl Trainer<'_> {
             self.device,
             self.threads,
         )?;
-        let mut learner = Learner::new(&run, &network, recipe, maker, self.device);
+        let teachers = Teachers::new(
+            self.teachers,
+            run.state.settings.precision,
+            run.state.settings.teacher_share,
+        );
+        let mut learner = Learner::new(&run, &network, recipe, maker, teachers, self.device);
         let mut saved = Instant::now();
         while run.state.epoch < run.state.settings.epochs {
             self.epoch(&mut run, &mut learner, &mut saved)?;

@@ -10,6 +10,7 @@ use super::loss::cross_entropy;
 use super::on_device::ViewMaker;
 use super::optimizer::{average_weights, warm_decay};
 use super::outcomes::Outcomes;
+use super::teacher::Teachers;
 use crate::error::Result;
 use crate::network::{BATCH_NORM_DECAY, Network};
 use crate::torch::{Leaves, Mode, forward, upload};
@@ -27,6 +28,7 @@ pub(super) struct Learner<'a> {
     pub(super) recipe: Recipe,
     /// Makes the views on the device, if the recipe says so.
     maker: Option<ViewMaker>,
+    teachers: Teachers<'a>,
     device: Device,
     /// The run's weights.
     leaves: Leaves,
@@ -40,12 +42,14 @@ impl<'a> Learner<'a> {
         network: &'a Network,
         recipe: Recipe,
         maker: Option<ViewMaker>,
+        teachers: Teachers<'a>,
         device: Device,
     ) -> Self {
         Self {
             network,
             recipe,
             maker,
+            teachers,
             device,
             leaves: Leaves::of(&run.weights, run.state.settings.precision),
             outcomes: Outcomes::default(),
@@ -76,8 +80,9 @@ impl<'a> Learner<'a> {
         self.leaves.refresh();
         let weights = self.leaves.weights();
         let logits = forward(self.network, weights, &views, settings.precision, mode);
-        let targets = probabilities.as_ref().unwrap_or(&classes);
-        let loss = cross_entropy(&logits, targets, settings.label_smoothing);
+        let labels = probabilities.as_ref().unwrap_or(&classes);
+        let targets = self.teachers.targets(&views, labels);
+        let loss = cross_entropy(&logits, &targets, settings.label_smoothing);
         let gradient = self.leaves.gradient(&loss);
         let rate = settings.schedule.rate(step, total, settings.rate);
         run.sgd.step(&run.weights, gradient, rate);

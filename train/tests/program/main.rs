@@ -13,3 +13,4 @@ mod report;
 mod resume;
 mod select;
 mod support;
+mod teacher;
