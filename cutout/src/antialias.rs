@@ -12,7 +12,7 @@
 use crate::Image;
 use crate::image::Samples;
 use crate::resize::Window;
-use crate::taps::Taps;
+use crate::tap_weights::Taps;
 
 /// What a crop shows where it reaches beyond the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,6 +37,7 @@ mod reject_reason;
 mod resize;
 mod scaling;
 mod stretch;
+mod tap_weights;
 mod taps;
 mod view;
 
@@ -73,5 +74,5 @@ pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};
 pub use scaling::Scaling;
 pub use stretch::{Lupton, Stretch, UnknownStretch};
-pub use taps::Taps;
+pub use tap_weights::Taps;
 pub use view::Sampling;

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use crate::Image;
 use crate::image::Samples;
-use crate::taps::Taps as Weights;
+use crate::tap_weights::Taps as Weights;
 
 /// A square part of a resized image, in its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,16 +2,8 @@
 
 use crate::antialias::Resample;
 use crate::resize::{self, Window};
+use crate::tap_weights::Taps;
 use crate::{Preprocessing, Resampling, Sampling};
-
-/// The weights of one output pixel along one axis of the image.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Taps {
-    /// The first pixel of the image that counts.
-    pub first: usize,
-    /// The weight of this pixel and of those after it. Empty where the crop is outside the image.
-    pub weights: Vec<f32>,
-}
 
 impl Preprocessing {
     /// The weights of a view's columns, and those of its rows, for an image of this width and height. Each

@@ -1,7 +1,7 @@
 //! Runs a [`Network`] in torch.
 //!
 //! Mixed precision is done by hand, since torch's autocast does nothing for tch on a CPU. The weights
-//! stay f32. Each convolution and linear layer casts its weights to bf16, if [`Leaves`] has not done so for
+//! stay f32. Each convolution and linear layer casts its weights to bf16, if `Leaves` has not done so for
 //! all layers at once. The activations in between stay bf16. Batch normalisation takes bf16 activations and
 //! f32 parameters as they are.
 //!
