@@ -2,9 +2,11 @@
 
 usage: compare.py weights A.safetensors B.safetensors MOST
        compare.py answers A.csv B.csv MOST
+       compare.py repeated A.safetensors AGAIN.safetensors B.safetensors
 
 The weights of each tensor may differ by MOST of its largest value, or of 0.01 if that is more, since offsets start at 0.
-Probabilities may differ by MOST. Exits with 1 if they differ by more.
+Probabilities may differ by MOST. B may differ from A by 1e-3, or by four times as much as a repetition of A does if that is
+more. Exits with 1 if they differ by more.
 """
 
 import array
@@ -60,6 +62,10 @@ def answers(a, b):
 
 
 kind, a, b, most = sys.argv[1:]
+if kind == "repeated":
+    spread, _ = weights(a, b)
+    print(f"weights: a repetition differs by {spread:.2g} at most")
+    kind, b, most = "weights", most, max(1e-3, 4 * spread)
 difference, where = {"weights": weights, "answers": answers}[kind](a, b)
 print(f"{kind}: they differ by {difference:.2g} at most ({where}); {most} is allowed")
 sys.exit(difference > float(most))

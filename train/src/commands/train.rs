@@ -19,7 +19,7 @@ use crate::network::Architecture;
 use crate::torch::Precision;
 use crate::training::{
     Augmentation, AugmentationName, CHECKPOINT, Checkpoints, HISTORY, Place, Schedule, Settings,
-    Trainer, require_teacher,
+    Trainer,
 };
 
 /// The arguments of `train`.
@@ -162,9 +162,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let preprocessing = args.views.preprocessing(network.view_shape()[2])?;
     let teachers = (args.teachers.iter())
         .map(|path| {
-            let model = TrainedModel::load(path, device)?;
-            require_teacher(&model, &preprocessing, args.fold)?;
-            Ok(model)
+            let teacher = TrainedModel::load(path, device)?.into_teacher();
+            teacher.require(&preprocessing, args.fold)?;
+            Ok(teacher)
         })
         .collect::<Result<Vec<_>>>()?;
     let augmentation =

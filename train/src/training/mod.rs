@@ -55,7 +55,7 @@ pub(crate) use schedule::Schedule;
 pub(crate) use settings::Settings;
 #[cfg(test)]
 pub(crate) use settings::tests::settings as example_settings;
-pub(crate) use teacher::require_teacher;
+pub(crate) use teacher::Teacher;
 pub use telescope::Telescope;
 pub(crate) use widening::StartingPoint;
 
@@ -70,7 +70,6 @@ use crate::atomic_file;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::evaluation::{Answers, Classifier, EpochRecord, TestViews};
-use crate::model_file::TrainedModel;
 use crate::network::Network;
 use crate::progress::Progress;
 use crate::torch::{Leaves, Precision, Weights, read_backs};
@@ -85,7 +84,7 @@ pub(crate) struct Trainer<'a> {
     /// Where a new run takes its first weights from; `None` for random weights.
     pub(crate) start: Option<StartingPoint>,
     /// The networks whose answers are learned.
-    pub(crate) teachers: &'a [TrainedModel],
+    pub(crate) teachers: &'a [Teacher],
     /// The training images.
     pub(crate) training: Arc<Dataset>,
     /// The validation images.

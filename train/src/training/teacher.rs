@@ -9,9 +9,55 @@ use tch::{Kind, Tensor};
 
 use crate::data::Fold;
 use crate::error::{Error, Result};
-use crate::model_file::TrainedModel;
 use crate::network::Network;
-use crate::torch::{Leaves, Mode, Precision, forward};
+use crate::torch::{Leaves, Mode, Precision, Weights, forward};
+
+/// A network that was trained before.
+pub(crate) struct Teacher {
+    /// Its name, for messages.
+    pub(crate) name: String,
+    /// The BLAKE3 digest of its file, in lower-case hexadecimal.
+    pub(crate) digest: String,
+    /// Its description.
+    pub(crate) network: Network,
+    /// Its weights, f32.
+    pub(crate) weights: Weights,
+    /// How an image becomes its input.
+    pub(crate) preprocessing: Preprocessing,
+    /// The fold that it never saw; `None` for the split `validation`.
+    pub(crate) held_out: Option<Fold>,
+}
+
+impl Teacher {
+    /// Checks that it can teach a run whose views are made so, and that holds out this fold, or the split `validation`.
+    ///
+    /// # Errors
+    /// When it has other views; or when it may have learned the galaxies that the run is measured on.
+    pub(crate) fn require(&self, preprocessing: &Preprocessing, fold: Option<Fold>) -> Result<()> {
+        let name = &self.name;
+        if self.preprocessing != *preprocessing {
+            return Err(Error::Input(format!(
+                "teacher '{name}' has other views than this run; both must have the same --test-scales, --resize, \
+                 --resampling and side"
+            )));
+        }
+        if self.held_out != fold {
+            let of = |fold: Option<Fold>| {
+                fold.map_or_else(
+                    || "the split validation".into(),
+                    |fold| format!("fold {fold}"),
+                )
+            };
+            return Err(Error::Input(format!(
+                "teacher '{name}' held out {}, and this run holds out {}: it would tell of galaxies that the run is \
+                 measured on",
+                of(self.held_out),
+                of(fold)
+            )));
+        }
+        Ok(())
+    }
+}
 
 /// Networks whose mean answer is learned.
 pub(super) struct Teachers<'a> {
@@ -23,10 +69,10 @@ pub(super) struct Teachers<'a> {
 
 impl<'a> Teachers<'a> {
     /// These networks, which are not changed.
-    pub(super) fn new(models: &'a [TrainedModel], precision: Precision, share: f64) -> Self {
-        let networks = models.iter().map(|model| {
-            let leaves = Leaves::of(&model.weights, precision);
-            (&model.network, leaves)
+    pub(super) fn new(teachers: &'a [Teacher], precision: Precision, share: f64) -> Self {
+        let networks = teachers.iter().map(|teacher| {
+            let leaves = Leaves::of(&teacher.weights, precision);
+            (&teacher.network, leaves)
         });
         Self {
             networks: networks.collect(),
@@ -62,43 +108,9 @@ impl<'a> Teachers<'a> {
     }
 }
 
-/// Checks that a model can teach a run whose views are made so, and that holds out this fold, or the split `validation`.
-///
-/// # Errors
-/// When it has other views; or when it may have learned the galaxies that the run is measured on.
-pub(crate) fn require_teacher(
-    model: &TrainedModel,
-    preprocessing: &Preprocessing,
-    fold: Option<Fold>,
-) -> Result<()> {
-    let name = &model.name;
-    if model.preprocessing != *preprocessing {
-        return Err(Error::Input(format!(
-            "teacher '{name}' has other views than this run; both must have the same --test-scales, --resize, \
-             --resampling and side"
-        )));
-    }
-    if model.held_out != fold {
-        let of = |fold: Option<Fold>| {
-            fold.map_or_else(
-                || "the split validation".into(),
-                |fold| format!("fold {fold}"),
-            )
-        };
-        return Err(Error::Input(format!(
-            "teacher '{name}' held out {}, and this run holds out {}: it would tell of galaxies that the run is \
-             measured on",
-            of(model.held_out),
-            of(fold)
-        )));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::torch::Weights;
     use tch::Device;
 
     fn close(a: &Tensor, b: &Tensor) -> bool {
