@@ -6,7 +6,14 @@ use std::process::Command;
 fn main() {
     // Set by torch-sys through its `links` key; only a direct dependent sees it.
     match std::env::var("DEP_TCH_LIBTORCH_LIB") {
-        Ok(libtorch) => println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}"),
+        Ok(libtorch) => {
+            // The second is where scripts/setup cuda puts the CUDA half, which is loaded at run time.
+            let cuda = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()
+                + "/../.libtorch-cuda/torch/lib";
+            for folder in [libtorch, cuda] {
+                println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
+            }
+        }
         Err(_) => println!("cargo::error=torch-sys names no libtorch folder (run scripts/setup)"),
     }
     println!("cargo:rerun-if-changed=build.rs");

@@ -12,6 +12,7 @@
 use crate::Image;
 use crate::image::Samples;
 use crate::resize::Window;
+use crate::tap_weights::Taps;
 
 /// What a crop shows where it reaches beyond the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +21,6 @@ pub enum Outside {
     Black,
     /// The image, mirrored at its edge: more sky, for training views that show a smaller galaxy.
     Mirrored,
-}
-
-/// The weights of one output pixel along one axis of the image.
-struct Taps {
-    /// The first pixel that counts.
-    first: usize,
-    /// The weight of this pixel and of those after it. Empty where the crop is outside the image.
-    weights: Vec<f32>,
 }
 
 /// What is taken from an image: its centre crop, resized, and of that a window.
@@ -85,7 +78,7 @@ impl Resample {
 
     /// The weights of the window's pixels along an axis. `length` is the image's, and `first` the
     /// window's first pixel.
-    fn taps(&self, length: u32, first: u32) -> Vec<Taps> {
+    pub(crate) fn taps(&self, length: u32, first: u32) -> Vec<Taps> {
         let ratio = f64::from(self.crop) / f64::from(self.resized);
         let blur = gaussian(f64::from(self.seeing));
         // Where the crop begins in the image. Odd differences are halved downwards on either side of

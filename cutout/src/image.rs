@@ -169,6 +169,14 @@ impl Image {
         }
     }
 
+    /// The samples `[height, width, planes]` of an image that has 8 bits a sample; `None` for others.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match &self.samples {
+            Samples::Bytes(values) => Some(values),
+            Samples::Floats(_) => None,
+        }
+    }
+
     /// The image as an 8-bit picture, to be shown. Values are rounded, and cut off at 0 and 255.
     pub fn to_rgb8(&self) -> RgbImage {
         if let (Samples::Bytes(values), 3) = (&self.samples, self.planes) {

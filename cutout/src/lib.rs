@@ -37,6 +37,8 @@ mod reject_reason;
 mod resize;
 mod scaling;
 mod stretch;
+mod tap_weights;
+mod taps;
 mod view;
 
 /// An 8-bit picture, as the `image` crate has it: what images are drawn as and shown as.
@@ -72,4 +74,5 @@ pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};
 pub use scaling::Scaling;
 pub use stretch::{Lupton, Stretch, UnknownStretch};
+pub use tap_weights::Taps;
 pub use view::Sampling;

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use crate::Image;
 use crate::image::Samples;
+use crate::tap_weights::Taps as Weights;
 
 /// A square part of a resized image, in its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +166,55 @@ fn taps(crop: u32, resized: u32, first: u32, count: u32, offset: u32) -> Vec<Tap
                 upper: (offset + upper) as usize,
                 fraction: position - lower as f32,
             }
+        })
+        .collect()
+}
+
+/// The weights that stand for the taps of `count` output coordinates from `first` on, in an image that is
+/// `length` pixels long and may be shorter than the crop. What is outside the image is black, and so left
+/// out.
+pub(crate) fn in_image(
+    crop: u32,
+    resized: u32,
+    first: u32,
+    count: u32,
+    length: u32,
+) -> Vec<Weights> {
+    assert!(
+        first + count <= resized,
+        "{count} pixels from {first} on are outside {resized}"
+    );
+    // As `Image::recentred` pads, and as the crop above is placed.
+    let before = crop.saturating_sub(length) / 2;
+    let offset = length.saturating_sub(crop) / 2;
+    taps(crop, resized, first, count, offset)
+        .into_iter()
+        .map(|tap| {
+            let weights = [
+                (tap.lower, 1.0 - tap.fraction),
+                // At the far edge of the crop both are the same pixel.
+                (tap.upper, tap.fraction),
+            ];
+            let mut found = Weights {
+                first: 0,
+                weights: Vec::new(),
+            };
+            for (pixel, weight) in weights {
+                let Some(place) = pixel.checked_sub(before as usize) else {
+                    continue;
+                };
+                if place >= length as usize {
+                    continue;
+                }
+                if found.weights.is_empty() {
+                    found.first = place;
+                }
+                match found.weights.get_mut(place - found.first) {
+                    Some(sum) => *sum += weight,
+                    None => found.weights.push(weight),
+                }
+            }
+            found
         })
         .collect()
 }

@@ -104,11 +104,7 @@ impl Preprocessing {
         let window = Window { left, top, side };
         match self.resampling {
             Resampling::TensorFlow1Bilinear => {
-                assert!(
-                    seeing == 0.0 && outside == Outside::Black,
-                    "{} can't be blurred or mirrored",
-                    self.resampling.name()
-                );
+                self.assert_sharp(sampling);
                 resize_window(image, scale, self.resize, window, output);
             }
             Resampling::Antialiased => Resample {
@@ -124,6 +120,15 @@ impl Preprocessing {
         match self.whitening {
             Whitening::PerImage => whiten(output),
         }
+    }
+
+    /// That a resampling which can't blur or mirror is not asked to.
+    pub(crate) fn assert_sharp(&self, sampling: Sampling) {
+        assert!(
+            sampling.seeing == 0.0 && sampling.outside == Outside::Black,
+            "{} can't be blurred or mirrored",
+            self.resampling.name()
+        );
     }
 }
 

@@ -65,6 +65,9 @@ pub enum Error {
         /// NaN or an infinity.
         loss: f64,
     },
+    /// The device has too little memory for what it was asked to do.
+    #[error("the GPU has too little memory: {0} (try a smaller --batch, or --augment-on host)")]
+    Memory(String),
     /// A signal stopped the run, after its state was saved.
     #[error("interrupted; run the same command again to continue from '{}'", readable(.0))]
     Interrupted(PathBuf),
@@ -138,7 +141,7 @@ impl Error {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Diverged { .. } => 1,
-            Self::Input(_) | Self::InputAt { .. } | Self::InputFile { .. } => 2,
+            Self::Input(_) | Self::InputAt { .. } | Self::InputFile { .. } | Self::Memory(_) => 2,
             Self::UnusableFile { .. } | Self::Io { .. } | Self::Output(_) => 3,
             Self::Internal { .. } => Self::INTERNAL,
             Self::Interrupted(_) => 130,
@@ -147,6 +150,14 @@ impl Error {
 
     /// The exit code of [`Error::Internal`], and of a panic: `EX_SOFTWARE` of `sysexits.h`.
     pub const INTERNAL: u8 = 70;
+
+    /// What a panic of torch's means, as far as people can do something about it: a GPU that has no memory left.
+    pub fn of_panic(message: &str) -> Option<Self> {
+        let at = message.find("CUDA out of memory")?;
+        // torch goes on with advice for Python.
+        let sentences = message[at..].split(". ").skip(1).take(2);
+        Some(Self::Memory(sentences.collect::<Vec<_>>().join(". ")))
+    }
 
     /// Whether the reader of the results closed the pipe, as `head` does: no fault of anyone.
     pub fn is_closed_pipe(&self) -> bool {
@@ -169,6 +180,21 @@ mod tests {
         assert_eq!(text, "cannot use checkpoint 'run/x': the disk is on fire");
         let source = std::error::Error::source(&error).unwrap();
         assert!(source.downcast_ref::<io::Error>().is_some());
+    }
+
+    #[test]
+    fn a_gpu_without_memory_is_told_in_a_sentence_and_other_panics_stay_what_they_are() {
+        let message = "called `Result::unwrap()` on an `Err` value: Torch(\"CUDA out of memory. Tried to allocate \
+            2.00 GiB. GPU 0 has a total capacity of 79.19 GiB of which 1.06 GiB is free. Process 1 has 78 GiB memory \
+            in use. If reserved but unallocated memory is large try setting PYTORCH_ALLOC_CONF\")";
+        let error = Error::of_panic(message).unwrap();
+        assert_eq!(
+            error.to_string(),
+            "the GPU has too little memory: Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.19 GiB of \
+             which 1.06 GiB is free (try a smaller --batch, or --augment-on host)"
+        );
+        assert_eq!(error.exit_code(), 2);
+        assert!(Error::of_panic("index out of bounds").is_none());
     }
 
     #[test]

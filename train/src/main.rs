@@ -2,7 +2,7 @@
 //! exit code. Everything else is in the library, where it can be tested.
 
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -31,17 +31,33 @@ fn main() -> ExitCode {
     if !keeps_memory {
         log::debug!("the C library's allocator can't be told to keep freed memory");
     }
-    // torch's own errors arrive as panics; the panic's message is printed by then.
+    // torch's own errors arrive as panics. Those that say what to do are told like every other error; of the others
+    // the panic's message is printed by the time that they get here.
+    let show = take_hook();
+    set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if Error::of_panic(message).is_none() {
+            show(panic);
+        }
+    }));
     match catch_unwind(AssertUnwindSafe(|| cli.run())) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if error.is_closed_pipe() => ExitCode::SUCCESS,
-        Ok(Err(error)) => {
-            // Where standard error is closed, the exit code has to do.
-            let _ = writeln!(std::io::stderr(), "galmorph-train: {error}");
-            ExitCode::from(error.exit_code())
+        Ok(Err(error)) => fail(&error),
+        Err(panic) => {
+            let message = panic.downcast_ref::<String>().map_or("", String::as_str);
+            match Error::of_panic(message) {
+                Some(error) => fail(&error),
+                None => ExitCode::from(Error::INTERNAL),
+            }
         }
-        Err(_) => ExitCode::from(Error::INTERNAL),
     }
+}
+
+/// Says what is wrong. Where standard error is closed, the exit code has to do.
+fn fail(error: &Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "galmorph-train: {error}");
+    ExitCode::from(error.exit_code())
 }
 
 /// Tells the C library's allocator to keep freed memory for the next allocation, until the program ends.

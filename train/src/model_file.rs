@@ -14,7 +14,7 @@ use crate::evaluation::EpochRecord;
 use crate::network::{Architecture, Network};
 use crate::onnx;
 use crate::torch::Weights;
-use crate::training::{Run, StartingPoint};
+use crate::training::{Run, StartingPoint, Teacher};
 
 /// A network with its weights, and what is known of them.
 pub(crate) struct TrainedModel {
@@ -64,6 +64,18 @@ impl TrainedModel {
             name: self.name,
             network: self.network,
             weights: self.weights,
+        }
+    }
+
+    /// What a run needs to learn from this network.
+    pub(crate) fn into_teacher(self) -> Teacher {
+        Teacher {
+            name: self.name,
+            digest: self.digest,
+            network: self.network,
+            weights: self.weights,
+            preprocessing: self.preprocessing,
+            held_out: self.held_out,
         }
     }
 

@@ -45,7 +45,8 @@ fn random_weights(network: &Network) -> Weights {
         .iter()
         .map(|(parameter, tensor)| {
             let value = match parameter.role {
-                Role::Offset { start } => tensor.detach().randn_like() * 0.1 + start,
+                Role::Bias => tensor.randn_like() * 0.1,
+                Role::Offset { start } => tensor.randn_like() * 0.1 + start,
                 _ => tensor.detach().copy(),
             };
             (parameter.name.clone(), value)

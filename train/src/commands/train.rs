@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Args;
 use galmorph_cutout::{Morphology, Preprocessing, Resampling};
@@ -17,7 +18,8 @@ use crate::model_file::TrainedModel;
 use crate::network::Architecture;
 use crate::torch::Precision;
 use crate::training::{
-    Augmentation, AugmentationName, CHECKPOINT, HISTORY, Schedule, Settings, Trainer,
+    Augmentation, AugmentationName, CHECKPOINT, Checkpoints, HISTORY, Place, Schedule, Settings,
+    Trainer,
 };
 
 /// The arguments of `train`.
@@ -54,6 +56,13 @@ pub(super) struct TrainArgs {
     /// What to learn: the labels, or the votes that `select --soft-targets` adds to the label file
     #[arg(long, value_enum, default_value_t)]
     targets: Targets,
+    /// Checkpoints or models with the same views and the same held-out galaxies, whose mean answer to each training view is
+    /// learned beside its label
+    #[arg(long = "teacher", value_name = "FILE", num_args = 1..)]
+    teachers: Vec<PathBuf>,
+    /// Share of the teachers' answer in what is learned
+    #[arg(long, default_value_t = 0.7, value_parser = up_to_one, requires = "teachers")]
+    teacher_share: f64,
     /// Probability to take from the true class and spread over all classes
     #[arg(long, default_value_t = 0.0, value_parser = fraction)]
     label_smoothing: f64,
@@ -85,6 +94,13 @@ pub(super) struct TrainArgs {
     /// Number of steps from one checkpoint to the next; each epoch also ends with one
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_steps: u64,
+    /// Number of seconds from one checkpoint to the next, whatever steps and epochs pass in them
+    #[arg(long, value_name = "SECONDS", conflicts_with = "checkpoint_steps", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_seconds: Option<u64>,
+    /// Where training views are made: on the host's cores, or on the device that trains, whose memory then
+    /// holds the images. Both give the same views, up to rounding [default: device on a GPU, otherwise host]
+    #[arg(long, value_enum, value_name = "PLACE")]
+    augment_on: Option<Place>,
 }
 
 /// What the network sees of an image.
@@ -127,6 +143,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         .data
         .inputs()
         .chain(args.start_from.as_deref())
+        .chain(args.teachers.iter().map(PathBuf::as_path))
         .collect();
     for file in [CHECKPOINT, HISTORY].map(|name| args.output.join(name)) {
         // A folder there is told when the file is to be written.
@@ -143,6 +160,13 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         .transpose()?;
     let network = args.network.describe();
     let preprocessing = args.views.preprocessing(network.view_shape()[2])?;
+    let teachers = (args.teachers.iter())
+        .map(|path| {
+            let teacher = TrainedModel::load(path, device)?.into_teacher();
+            teacher.require(&preprocessing, args.fold)?;
+            Ok(teacher)
+        })
+        .collect::<Result<Vec<_>>>()?;
     let augmentation =
         Augmentation::named(args.augmentation, &preprocessing).map_err(Error::Input)?;
     let (learned, held_out) = match args.fold {
@@ -182,6 +206,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         rate: args.rate,
         weight_decay: args.weight_decay,
         targets: args.targets,
+        teachers: teachers.iter().map(|model| model.digest.clone()).collect(),
+        teacher_share: if teachers.is_empty() {
+            0.0
+        } else {
+            args.teacher_share
+        },
         label_smoothing: args.label_smoothing,
         mixup: args.mixup,
         average_decay: args.average_decay,
@@ -199,11 +229,17 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
     let trainer = Trainer {
         folder: args.output.clone(),
         start: start.map(TrainedModel::into_starting_point),
+        teachers: &teachers,
         training: Arc::new(training),
         validation: &validation,
         device,
         workers: usize::from(args.workers),
-        checkpoint_steps: args.checkpoint_steps,
+        threads,
+        place: args.augment_on,
+        checkpoints: match args.checkpoint_seconds {
+            Some(seconds) => Checkpoints::Every(Duration::from_secs(seconds)),
+            None => Checkpoints::Steps(args.checkpoint_steps),
+        },
         interrupted: &interrupted,
     };
     let result = trainer.train(settings)?;

@@ -163,7 +163,7 @@ impl Dataset {
 
 /// Computes `count` values on several threads, and returns them in order. If some fail, the error is
 /// that of the smallest number, whatever the threads' timing.
-fn in_parallel<T: Send>(
+pub(crate) fn in_parallel<T: Send>(
     count: usize,
     threads: usize,
     compute: impl Fn(usize) -> Result<T> + Sync,

@@ -8,6 +8,7 @@ use galmorph_cutout::{
 use tch::{Device, Kind, Tensor};
 
 use super::symmetry::Symmetries;
+use super::test_views::TestViews;
 use crate::data::Dataset;
 use crate::metrics::{self, Confusion, CrossFitted, Estimate, Prediction, Views};
 use crate::network::Network;
@@ -58,7 +59,7 @@ impl Classifier<'_> {
     /// is the shape of one view. Batch normalisation uses its running statistics, so an output never
     /// depends on other views.
     pub fn probabilities(&self, views: &[f32], shape: [usize; 3]) -> Vec<Row> {
-        self.outputs(views, shape).0
+        self.outputs(&tensor_of(views, shape)).0
     }
 
     /// The features of all views of all images, `[images x views, features]`.
@@ -69,7 +70,7 @@ impl Classifier<'_> {
         let progress = Progress::new("measuring features of", dataset.len() as u64, "images");
         for images in dataset.images.chunks(at_once) {
             let views: Vec<f32> = images.iter().flat_map(|i| preprocessing.views(i)).collect();
-            let (rows, features) = self.outputs(&views, shape);
+            let (rows, features) = self.outputs(&tensor_of(&views, shape));
             all.push(Tensor::from_slice(&features).view([rows.len() as i64, -1]));
             progress.advance(images.len() as u64);
         }
@@ -77,13 +78,10 @@ impl Classifier<'_> {
         Tensor::cat(&all, 0)
     }
 
-    /// The softmax outputs `[N, 5]` and the features `[N, features]` of views.
-    fn outputs(&self, views: &[f32], shape: [usize; 3]) -> (Vec<Row>, Vec<f32>) {
-        let [channels, height, width] = shape.map(|n| n as i64);
+    /// The softmax outputs `[N, 5]` and the features `[N, features]` of views, on whatever device they are.
+    fn outputs(&self, views: &Tensor) -> (Vec<Row>, Vec<f32>) {
         let (probabilities, features) = tch::no_grad(|| {
-            let views = Tensor::from_slice(views)
-                .view([-1, channels, height, width])
-                .to_device(self.device);
+            let views = views.to_device(self.device);
             let node = self.network.features();
             let (logits, features) =
                 forward_with_node(self.network, self.weights, &views, self.precision, node);
@@ -100,39 +98,68 @@ impl Classifier<'_> {
         preprocessing: &Preprocessing,
         symmetries: Symmetries,
     ) -> Answers {
-        let views_an_image = preprocessing.view_count() * symmetries.count();
-        let at_once = (VIEWS_AT_ONCE / views_an_image).max(1);
         let shape = preprocessing.view_shape();
-        let mut rows = Vec::with_capacity(dataset.len());
-        let mut features = Vec::new();
-        let progress = Progress::new("classifying", dataset.len() as u64, "images");
-        for images in dataset.images.chunks(at_once) {
-            let mut views =
-                Vec::with_capacity(images.len() * views_an_image * preprocessing.view_len());
-            for image in images {
-                for view in preprocessing
-                    .views(image)
-                    .chunks_exact(preprocessing.view_len())
-                {
+        let make = |images: Range<usize>| {
+            let mut views = Vec::new();
+            for image in &dataset.images[images] {
+                let upright = preprocessing.views(image);
+                for view in upright.chunks_exact(preprocessing.view_len()) {
                     views.extend(symmetries.positions(view, shape[2]));
                 }
             }
-            let (outputs, values) = self.outputs(&views, shape);
+            tensor_of(&views, shape)
+        };
+        self.answers(dataset, &preprocessing.test_scales, symmetries, make)
+    }
+
+    /// Classifies every image, whose test views were made before.
+    pub(crate) fn answers_to(&self, dataset: &Dataset, views: &TestViews) -> Answers {
+        let each = views.scales.len() as i64;
+        let make = |images: Range<usize>| {
+            let (first, count) = (images.start as i64, images.len() as i64);
+            views.views.narrow(0, first * each, count * each)
+        };
+        self.answers(dataset, &views.scales, Symmetries::Identity, make)
+    }
+
+    /// Classifies every image by the views that are made of it.
+    fn answers(
+        &self,
+        dataset: &Dataset,
+        scales: &[u32],
+        symmetries: Symmetries,
+        make: impl Fn(Range<usize>) -> Tensor,
+    ) -> Answers {
+        let views_an_image = scales.len() * symmetries.count();
+        let at_once = (VIEWS_AT_ONCE / views_an_image).max(1);
+        let mut rows = Vec::with_capacity(dataset.len());
+        let mut features = Vec::new();
+        let progress = Progress::new("classifying", dataset.len() as u64, "images");
+        for first in (0..dataset.len()).step_by(at_once) {
+            let images = first..(first + at_once).min(dataset.len());
+            let count = images.len();
+            let (outputs, values) = self.outputs(&make(images));
             rows.extend(outputs.chunks(views_an_image).map(<[Row]>::to_vec));
-            let an_image = values.len() / images.len();
+            let an_image = values.len() / count;
             features.extend(values.chunks(an_image).map(|v| mean_of(v, views_an_image)));
-            progress.advance(images.len() as u64);
+            progress.advance(count as u64);
         }
         progress.finish();
         Answers {
             ids: dataset.ids.clone(),
             classes: dataset.classes.clone(),
-            scales: preprocessing.test_scales.clone(),
+            scales: scales.to_vec(),
             symmetries,
             rows,
             features,
         }
     }
+}
+
+/// Views `[N, channels, height, width]`, given row-major; `shape` is that of one.
+pub(super) fn tensor_of(views: &[f32], shape: [usize; 3]) -> Tensor {
+    let [channels, height, width] = shape.map(|n| n as i64);
+    Tensor::from_slice(views).view([-1, channels, height, width])
 }
 
 /// The mean of `count` rows of values.

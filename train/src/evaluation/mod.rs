@@ -5,6 +5,7 @@
 //! balanced   the decision by equal recall
 //! clusters   references among features
 //! symmetry   the same image in eight positions
+//! test_views the views of a dataset, made once
 //! record     everything that was measured, as evaluation.json
 //! layout, tables, paper    the paper's tables, and the paper's own numbers
 //! trust      tables of calibration, sets and samples
@@ -30,6 +31,7 @@ mod predictions;
 mod record;
 mod symmetry;
 pub mod tables;
+mod test_views;
 pub(crate) mod trust;
 
 pub(crate) use agreement::{Against, against};
@@ -46,3 +48,4 @@ pub(crate) use predictions::read_predictions;
 pub use record::Evaluation;
 pub(crate) use record::Subject;
 pub(crate) use symmetry::Symmetries;
+pub(crate) use test_views::TestViews;

@@ -77,7 +77,9 @@ pub enum Role {
         /// The standard deviation of the start values.
         deviation: f64,
     },
-    /// Learned without weight decay. Starts with one value.
+    /// Added to the sums of a convolution or a linear layer. Learned without weight decay, from 0 on.
+    Bias,
+    /// A scale or a shift of batch normalisation. Learned without weight decay. Starts with one value.
     Offset {
         /// The start value.
         start: f64,
@@ -105,7 +107,7 @@ impl Network {
             shape: shape.iter().map(|n| *n as i64).collect(),
             role,
         };
-        let bias = |outputs| parameter("bias", &[outputs], Role::Offset { start: 0.0 });
+        let bias = |outputs| parameter("bias", &[outputs], Role::Bias);
         match node.layer {
             Layer::Convolution(convolution) => {
                 let channels = self.input_shape(node).channels;

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use tch::{Cuda, Device};
+use tch::Device;
 
+use super::cuda::{self, NoCuda};
 use crate::error::{Error, Result};
 
 /// A device as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeviceChoice {
-    /// The first CUDA device if there is one, otherwise the CPU.
+    /// The first CUDA device if there is one that can be used, otherwise the CPU.
     Auto,
     /// The CPU.
     Cpu,
@@ -49,40 +50,29 @@ impl DeviceChoice {
     /// Finds the device. Call this before anything else of torch, which looks for CUDA once.
     ///
     /// # Errors
-    /// When the CUDA device that was asked for is not there.
+    /// When the CUDA device that was asked for is not there, or can't be used.
     pub(crate) fn resolve(self) -> Result<Device> {
         if self == Self::Cpu {
             return Ok(Device::Cpu);
         }
-        load_cuda();
-        let count = if Cuda::is_available() {
-            // torch counts in i64.
-            Cuda::device_count().max(0) as usize
-        } else {
-            0
-        };
-        match self {
-            Self::Auto if count > 0 => Ok(Device::Cuda(0)),
-            Self::Auto | Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(number) if number < count => Ok(Device::Cuda(number)),
-            Self::Cuda(number) => Err(Error::Input(format!(
-                "no CUDA device {number}: torch finds {count} (does LD_LIBRARY_PATH name a torch 2.11 with CUDA?)"
+        match (self, cuda::devices()) {
+            (Self::Auto, Ok(_)) => Ok(Device::Cuda(0)),
+            (Self::Auto, Err(NoCuda::NoDriver(fault))) => {
+                log::debug!("no GPU: {fault}");
+                Ok(Device::Cpu)
+            }
+            // Whoever has a GPU wants to know why it stands idle.
+            (Self::Auto, Err(fault)) => {
+                log::warn!("computing on the CPU: {fault}");
+                Ok(Device::Cpu)
+            }
+            (Self::Cuda(number), Ok(count)) if number < count => Ok(Device::Cuda(number)),
+            (Self::Cuda(number), Ok(count)) => Err(Error::Input(format!(
+                "no device cuda:{number}: torch finds {count}, counted from 0"
             ))),
+            (_, Err(fault)) => Err(Error::Input(format!("no device {self}: {fault}"))),
+            (Self::Cpu, Ok(_)) => Ok(Device::Cpu),
         }
-    }
-}
-
-/// Loads libtorch's CUDA half if a full installation is on the library path. It registers itself when it
-/// is loaded, and must do so before torch's first call. Without it, torch has no CUDA.
-fn load_cuda() {
-    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: loading runs the library's initialisers, which are torch's own and made to be run so. The
-    // handle is leaked, so nothing of it is ever unloaded.
-    #[allow(unsafe_code)]
-    let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) };
-    match library {
-        Ok(library) => std::mem::forget(library),
-        Err(error) => log::debug!("no CUDA: {error}"),
     }
 }
 

@@ -2,14 +2,16 @@
 
 use tch::{Kind, Tensor};
 
+use super::transfer::upload;
 use crate::network::{LocalResponseNorm, Pool, viewpoint};
 
-/// The same `[N, C, H, W]` tensor, laid out in memory as `[N, H, W, C]`.
+/// The same `[N, C, H, W]` tensor, laid out in memory as `[N, H, W, C]`. One that lies so already is not copied.
 pub(super) fn channels_last(tensor: &Tensor) -> Tensor {
-    tensor
-        .permute([0, 2, 3, 1])
-        .contiguous()
-        .permute([0, 3, 1, 2])
+    let last = tensor.permute([0, 2, 3, 1]);
+    if last.is_contiguous() {
+        return tensor.shallow_clone();
+    }
+    last.contiguous().permute([0, 3, 1, 2])
 }
 
 /// `[N, C, H, W]` as `[N, H x W, C]`: no copy where the tensor is channels-last.
@@ -71,8 +73,8 @@ pub(super) fn rotate(input: &Tensor, degrees: f64) -> Tensor {
     let (taps, area) = (viewpoint::TAPS as i64, side * side);
     let weights = Tensor::from_slice(&rotation.weights)
         .view([taps, area, 1])
-        .to_kind(input.kind())
-        .to_device(input.device());
+        .to_kind(input.kind());
+    let weights = upload(&weights, input.device());
     let taken = pixels(input).index_select(1, &indices(&rotation.indices, input));
     let mixed = taken.view([-1, taps, area, input.size()[1]]) * weights;
     let sum = mixed.sum_dim_intlist([1].as_slice(), false, None);
@@ -95,5 +97,5 @@ pub(super) fn viewpoints(inputs: &[&Tensor], crop: usize) -> Tensor {
 }
 
 fn indices(indices: &[i64], input: &Tensor) -> Tensor {
-    Tensor::from_slice(indices).to_device(input.device())
+    upload(&Tensor::from_slice(indices), input.device())
 }

@@ -1,15 +1,19 @@
 //! Runs a [`Network`] in torch.
 //!
 //! Mixed precision is done by hand, since torch's autocast does nothing for tch on a CPU. The weights
-//! stay f32. Each convolution and linear layer casts its weights and its input to bf16, and the
-//! activations in between stay bf16. Batch normalisation takes bf16 activations and f32 parameters as
-//! they are.
+//! stay f32. Each convolution and linear layer casts its weights to bf16, if `Leaves` has not done so for
+//! all layers at once. The activations in between stay bf16. Batch normalisation takes bf16 activations and
+//! f32 parameters as they are.
 //!
-//! Activations are channels-last, the layout in which convolutions are fastest on CPUs and GPUs. tch has
-//! no memory formats, so a permuted copy takes their place.
+//! Activations and filters are channels-last, the layout in which convolutions are fastest on CPUs and GPUs.
+//! tch has no memory formats, so a permuted copy takes their place.
 
+mod cuda;
 mod device;
 mod layers;
+mod layout;
+mod leaves;
+mod transfer;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -19,6 +23,9 @@ use tch::{Kind, Tensor};
 use crate::network::{BATCH_NORM_EPSILON, Convolution, Layer, Network, Node};
 pub(crate) use device::DeviceChoice;
 use layers::channels_last;
+pub(crate) use layout::Layout;
+pub(crate) use leaves::Leaves;
+pub(crate) use transfer::{read_back, read_backs, upload};
 pub use weights::{TensorError, Weights};
 pub(crate) use weights::{little_endian, values};
 
@@ -269,7 +276,7 @@ impl Runner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Architecture, Builder, Convolution, Pool, Role};
+    use crate::network::{Architecture, Builder, Convolution, Pool};
     use tch::Device;
 
     #[test]
@@ -321,16 +328,13 @@ mod tests {
             let shape = [2, channels, height, width];
             let views = Tensor::randn(shape, (Kind::Float, Device::Cpu));
             // With the batch's statistics a bias before batch normalisation has no gradient.
-            let logits = forward(&network, &weights, &views, Precision::F32, Mode::Inference);
+            let leaves = Leaves::of(&weights, Precision::F32);
+            let weights = leaves.weights();
+            let logits = forward(&network, weights, &views, Precision::F32, Mode::Inference);
             assert_eq!(logits.size(), [2, 5], "{name}");
             let classes = Tensor::from_slice(&[1_i64, 3]);
-            logits.cross_entropy_for_logits(&classes).backward();
-            for (parameter, tensor) in weights.iter() {
-                let gradient = tensor.grad();
-                if matches!(parameter.role, Role::Statistic { .. }) {
-                    assert!(!gradient.defined(), "{name}: {}", parameter.name);
-                    continue;
-                }
+            let row = leaves.gradient(&logits.cross_entropy_for_logits(&classes));
+            for (parameter, gradient) in weights.layout().tensors(&row) {
                 let largest = gradient.abs().max().double_value(&[]);
                 let fine = largest.is_finite() && largest > 0.0;
                 assert!(fine, "{name}: {} {largest}", parameter.name);

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
+use super::layout::Layout;
 use crate::network::{Network, Parameter, Role};
 
 /// The tensors of a network, f32, by name.
 pub struct Weights {
-    /// One tensor for each of `parameters`.
+    /// One tensor for each of `parameters`. The learned ones share their values with `row`.
     tensors: BTreeMap<String, Tensor>,
     parameters: Vec<Parameter>,
+    /// The values of all learned tensors.
+    row: Tensor,
+    layout: Layout,
 }
 
 /// Why [`Weights`] can't be filled from a file.
@@ -38,54 +42,94 @@ impl Weights {
     /// Random weights (He et al. 2015), drawn from torch's generator.
     pub fn start(network: &Network, device: Device) -> Self {
         let parameters = network.parameters();
-        let tensors = parameters
-            .iter()
-            .map(|parameter| {
-                let shape = parameter.shape.as_slice();
-                // Drawn on the CPU, so that a seed gives the same weights on every device.
-                let options = (Kind::Float, Device::Cpu);
-                let tensor = match parameter.role {
-                    Role::Weight { deviation } => Tensor::randn(shape, options) * deviation,
-                    Role::Offset { start } | Role::Statistic { start } => {
-                        Tensor::full(shape, start, options)
-                    }
-                };
-                (parameter.name.clone(), tensor.to_device(device))
-            })
-            .collect();
-        let weights = Self {
-            tensors,
-            parameters,
-        };
-        weights.require_gradients()
+        let layout = Layout::of(&parameters);
+        // Drawn on the CPU, so that a seed gives the same weights on every device.
+        let options = (Kind::Float, Device::Cpu);
+        let row = Tensor::zeros([layout.length()], options);
+        let weights = Self::over(row, layout, parameters, |parameter| {
+            Tensor::zeros(parameter.shape.as_slice(), options)
+        });
+        for (parameter, tensor) in weights.iter() {
+            let mut tensor = tensor.shallow_clone();
+            match parameter.role {
+                Role::Weight { deviation } => {
+                    let shape = parameter.shape.as_slice();
+                    tensor.copy_(&(Tensor::randn(shape, options) * deviation));
+                }
+                Role::Offset { start } | Role::Statistic { start } => {
+                    let _ = tensor.fill_(start);
+                }
+                Role::Bias => {}
+            }
+        }
+        weights.to_device(device)
     }
 
-    /// A trainable copy of the weights on a device.
-    #[must_use]
-    pub(crate) fn to_device(&self, device: Device) -> Self {
-        let tensors = (self.tensors.iter())
-            .map(|(name, tensor)| (name.clone(), tensor.detach().to_device(device).copy()))
-            .collect();
-        let parameters = self.parameters.clone();
+    /// Weights whose learned values are this row.
+    fn over(
+        row: Tensor,
+        layout: Layout,
+        parameters: Vec<Parameter>,
+        statistic: impl Fn(&Parameter) -> Tensor,
+    ) -> Self {
+        let observed = parameters
+            .iter()
+            .filter(|parameter| matches!(parameter.role, Role::Statistic { .. }))
+            .map(|parameter| (parameter.name.clone(), statistic(parameter)));
+        let learned = layout
+            .tensors(&row)
+            .map(|(parameter, tensor)| (parameter.name.clone(), tensor));
+        let tensors = observed.chain(learned).collect();
         Self {
             tensors,
             parameters,
+            row,
+            layout,
         }
-        .require_gradients()
     }
 
-    /// A copy on the same device, without gradients.
+    /// A copy on a device.
     #[must_use]
-    pub(crate) fn detached_copy(&self) -> Self {
-        let tensors = self
-            .tensors
-            .iter()
-            .map(|(name, tensor)| (name.clone(), tensor.detach().copy()))
+    pub(crate) fn to_device(&self, device: Device) -> Self {
+        let copy = |tensor: &Tensor| tensor.to_device_(device, Kind::Float, false, true);
+        Self::over(
+            copy(&self.row),
+            self.layout.clone(),
+            self.parameters.clone(),
+            |parameter| copy(self.get(&parameter.name)),
+        )
+    }
+
+    /// A copy on the same device.
+    #[must_use]
+    pub(crate) fn copy(&self) -> Self {
+        self.to_device(self.row.device())
+    }
+
+    /// The same tensors with others in the place of the learned ones, in the order of the row.
+    pub(super) fn with_learned(&self, learned: impl Iterator<Item = Tensor>) -> Self {
+        let mut tensors: BTreeMap<String, Tensor> = (self.tensors.iter())
+            .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
             .collect();
+        for ((parameter, _), tensor) in self.layout.tensors(&self.row).zip(learned) {
+            tensors.insert(parameter.name.clone(), tensor);
+        }
         Self {
             tensors,
             parameters: self.parameters.clone(),
+            row: self.row.shallow_clone(),
+            layout: self.layout.clone(),
         }
+    }
+
+    /// The values of all learned tensors. Who changes them changes the tensors.
+    pub(crate) const fn row(&self) -> &Tensor {
+        &self.row
+    }
+
+    /// Where the learned tensors lie in the row.
+    pub(crate) const fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Every tensor with its description, in the network's order.
@@ -113,37 +157,28 @@ impl Weights {
                 }
                 .into());
             }
-            let mut tensor = self.get(&parameter.name).shallow_clone();
-            tch::no_grad(|| tensor.copy_(&value));
+            self.get(&parameter.name).shallow_clone().copy_(&value);
         }
         Ok(())
-    }
-
-    fn require_gradients(self) -> Self {
-        for parameter in &self.parameters {
-            if !matches!(parameter.role, Role::Statistic { .. }) {
-                // Changes the tensor itself, not a copy.
-                let _ = self.get(&parameter.name).set_requires_grad(true);
-            }
-        }
-        self
     }
 
     /// The tensor of this name.
     ///
     /// # Panics
     /// If the network has none.
-    pub(super) fn get(&self, name: &str) -> &Tensor {
+    pub(crate) fn get(&self, name: &str) -> &Tensor {
         &self.tensors[name]
     }
 }
 
 /// A tensor's values in row-major order, as f32 in little-endian bytes.
 pub(crate) fn little_endian(tensor: &Tensor) -> Vec<u8> {
-    values(tensor)
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect()
+    let values = values(tensor);
+    let mut bytes = vec![0; 4 * values.len()];
+    for (bytes, value) in bytes.chunks_exact_mut(4).zip(values) {
+        bytes.copy_from_slice(&value.to_le_bytes());
+    }
+    bytes
 }
 
 /// A tensor's values in row-major order, as f32.

@@ -136,7 +136,7 @@ impl Augmentation {
     }
 
     /// Draws one view's differences. The order of the draws is part of what makes a run repeatable.
-    fn draw(&self, preprocessing: &Preprocessing, key: Key) -> Variation {
+    pub(super) fn draw(&self, preprocessing: &Preprocessing, key: Key) -> Variation {
         let mut random = key.generator();
         let slack = preprocessing.slack();
         let mut variation = Variation {
@@ -171,18 +171,23 @@ fn draw(random: &mut ChaCha8Rng, range: RangeInclusive<f32>) -> f32 {
 
 /// How one training view differs from a test view.
 #[derive(Debug, Clone)]
-struct Variation {
+pub(super) struct Variation {
     /// The training scale, in pixels.
-    scale: u32,
+    pub(super) scale: u32,
     /// The window's first column and row in the resized crop.
-    corner: (u32, u32),
-    symmetry: Symmetry,
-    distortion: Distortion,
-    effects: Effects,
+    pub(super) corner: (u32, u32),
+    pub(super) symmetry: Symmetry,
+    pub(super) distortion: Distortion,
+    pub(super) effects: Effects,
 }
 
 impl Variation {
-    fn view_into(&self, preprocessing: &Preprocessing, image: &Image, output: &mut [f32]) {
+    pub(super) fn view_into(
+        &self,
+        preprocessing: &Preprocessing,
+        image: &Image,
+        output: &mut [f32],
+    ) {
         let side = preprocessing.crop as usize;
         let alter = |view: &mut [f32]| {
             self.effects.apply(view, side);
@@ -190,9 +195,14 @@ impl Variation {
             let upright = view.to_vec();
             self.symmetry.apply(&upright, side, view);
         };
+        preprocessing.view_with(image, self.sampling(), alter, output);
+    }
+
+    /// What the view shows of the image.
+    pub(super) fn sampling(&self) -> Sampling {
         // A larger galaxy fills a smaller crop.
         let scale = (self.scale as f32 / self.effects.zoom).round() as u32;
-        let sampling = Sampling {
+        Sampling {
             scale: scale.max(1),
             corner: self.corner,
             seeing: self.effects.seeing,
@@ -201,8 +211,7 @@ impl Variation {
             } else {
                 Outside::Black
             },
-        };
-        preprocessing.view_with(image, sampling, alter, output);
+        }
     }
 }
 
@@ -229,14 +238,35 @@ impl Key {
 
 /// One of the eight symmetries of the square.
 #[derive(Debug, Clone, Copy)]
-struct Symmetry {
-    quarter_turns: u8,
-    mirrored: bool,
+pub(super) struct Symmetry {
+    pub(super) quarter_turns: u8,
+    pub(super) mirrored: bool,
 }
 
 impl Symmetry {
+    /// All eight, by their [number](Self::number).
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..8).map(|number| Self {
+            quarter_turns: number / 2,
+            mirrored: number % 2 == 1,
+        })
+    }
+
+    /// The place among [all](Self::all).
+    pub(super) fn number(self) -> i64 {
+        2 * i64::from(self.quarter_turns) + i64::from(self.mirrored)
+    }
+
+    /// Where each pixel of a plane of `width` x `width` pixels comes from.
+    pub(super) fn sources(self, width: usize) -> Vec<i64> {
+        let places: Vec<i64> = (0..(width * width) as i64).collect();
+        let mut sources = vec![0; places.len()];
+        self.apply(&places, width, &mut sources);
+        sources
+    }
+
     /// Moves the pixels of planes of `width` x `width` pixels.
-    fn apply(self, view: &[f32], width: usize, output: &mut [f32]) {
+    fn apply<T: Copy>(self, view: &[T], width: usize, output: &mut [T]) {
         // The source of pixel (x, y) is origin + x * step_x + y * step_y.
         let side = width as isize;
         let last = side - 1;

@@ -20,7 +20,7 @@ use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::evaluation::EpochRecord;
 use crate::network::Network;
-use crate::torch::{TensorError, Weights, little_endian};
+use crate::torch::{TensorError, Weights, little_endian, read_back};
 
 /// The key of the file's metadata that holds the [`State`] as JSON.
 const KEY: &str = "galmorph-train";
@@ -129,7 +129,7 @@ impl Run {
     /// Begins a run with these weights.
     pub(super) fn start_from(settings: Settings, weights: Weights) -> Self {
         Self {
-            average: weights.detached_copy(),
+            average: weights.copy(),
             sgd: Sgd::new(&weights, settings.weight_decay),
             weights,
             state: State {
@@ -159,7 +159,18 @@ impl Run {
     }
 
     /// Writes the checkpoint, by rename.
+    ///
+    /// # Errors
+    /// When a value is no number: a run that diverged must not replace one that can go on.
     pub fn save(&self, path: &Path) -> Result<()> {
+        let rows = [self.weights.row(), self.average.row(), self.sgd.row()];
+        if !rows.into_iter().all(are_finite) {
+            // The loss of the next step would be no number either.
+            return Err(Error::Diverged {
+                step: self.state.step,
+                loss: f64::NAN,
+            });
+        }
         let bytes = self
             .serialise()
             .map_err(Error::internal("make a checkpoint"))?;
@@ -175,7 +186,7 @@ impl Run {
         let average = self.average.iter();
         let tensors: Vec<_> = (weights.map(|(p, tensor)| named("weights", &p.name, tensor)))
             .chain(average.map(|(p, tensor)| named("average", &p.name, tensor)))
-            .chain((self.sgd.velocities()).map(|(name, tensor)| named("velocity", name, tensor)))
+            .chain((self.sgd.velocities()).map(|(name, tensor)| named("velocity", name, &tensor)))
             .collect();
         let views = tensors
             .iter()
@@ -228,6 +239,11 @@ impl Run {
         run.state = state;
         Ok((run, network))
     }
+}
+
+/// Whether all values are numbers. Waits for the device.
+fn are_finite(values: &Tensor) -> bool {
+    read_back(&values.isfinite().all()) == [1.0]
 }
 
 /// The command line, without the program's folder.

@@ -62,6 +62,14 @@ impl Distortion {
         }
     }
 
+    /// The matrix that the colours are multiplied with, before contrast and brightness.
+    pub(super) fn matrix(self) -> Matrix {
+        if self == Self::NONE {
+            return [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        }
+        self.colour_matrix()
+    }
+
     /// Scales and turns the chroma plane; greys stay what they are.
     fn colour_matrix(self) -> Matrix {
         let (sin, cos) = (self.hue * TAU).sin_cos();

@@ -13,7 +13,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::augmentation::{Augmentation, Key};
-use super::mixup::{Target, mix};
+use super::mixup::{Target, mix, shares};
+use super::on_device::Plan;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 
@@ -22,13 +23,29 @@ const AHEAD: usize = 2;
 
 /// Training views and their classes.
 pub(super) struct Batch {
-    /// `[batch, 3, crop, crop]`, row-major.
-    pub(super) views: Vec<f32>,
+    pub(super) views: Views,
     /// The classes' ids, `[batch]`. Of mixed views, the class that has the larger share.
     pub(super) classes: Vec<i64>,
     /// The probabilities `[batch, 5]` that the network learns instead of the classes: vote fractions, or
     /// the targets of mixed views.
     pub(super) targets: Option<Vec<Target>>,
+}
+
+/// The views of a batch.
+pub(super) enum Views {
+    /// `[batch, 3, crop, crop]`, row-major.
+    Made(Vec<f32>),
+    /// What the device makes them of.
+    Planned(Box<Plan>),
+}
+
+/// Where training views are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Place {
+    /// On the processor's cores, view by view.
+    Host,
+    /// On the device that trains, a batch at once; its memory holds the images.
+    Device,
 }
 
 /// How the batches of a run are made.
@@ -46,6 +63,8 @@ pub(super) struct Recipe {
     pub(super) batch: usize,
     /// The run's seed.
     pub(super) seed: u64,
+    /// Where the views are made.
+    pub(super) place: Place,
 }
 
 impl Recipe {
@@ -108,18 +127,16 @@ impl Recipe {
     }
 
     fn make(&self, epoch: u32, number: usize, images: &[usize]) -> Batch {
-        let view_len = self.preprocessing.view_len();
-        let mut views = vec![0.0; images.len() * view_len];
-        for (image, view) in images.iter().zip(views.chunks_exact_mut(view_len)) {
-            let key = Key {
-                seed: self.seed,
-                epoch,
-                image: *image,
-            };
-            let image = &self.dataset.images[*image];
-            self.augmentation
-                .view_into(&self.preprocessing, image, key, view);
-        }
+        let mut views = match self.place {
+            Place::Host => Views::Made(self.views(epoch, images)),
+            Place::Device => Views::Planned(Box::new(Plan::draw(
+                &self.augmentation,
+                &self.preprocessing,
+                &self.dataset,
+                (self.seed, epoch),
+                images,
+            ))),
+        };
         let classes = images.iter().map(|image| self.dataset.classes[*image]);
         let classes: Vec<Morphology> = classes.collect();
         let mut targets: Option<Vec<Target>> = self
@@ -132,13 +149,35 @@ impl Recipe {
                 .get_or_insert_with(|| classes.iter().map(|class| one_hot(*class)).collect());
             let mut seed = self.seed_of(epoch, 2);
             seed[16..24].copy_from_slice(&(number as u64).to_le_bytes());
-            mix(self.mixup, seed, &mut views, targets);
+            let shares = shares(self.mixup, seed, images.len());
+            mix(&shares, targets.as_flattened_mut());
+            match &mut views {
+                Views::Made(views) => mix(&shares, views),
+                Views::Planned(plan) => plan.shares = Some(shares),
+            }
         }
         Batch {
             views,
             classes: classes.iter().map(|class| class.id() as i64).collect(),
             targets,
         }
+    }
+
+    /// The views of some images, one after the other.
+    fn views(&self, epoch: u32, images: &[usize]) -> Vec<f32> {
+        let view_len = self.preprocessing.view_len();
+        let mut views = vec![0.0; images.len() * view_len];
+        for (image, view) in images.iter().zip(views.chunks_exact_mut(view_len)) {
+            let key = Key {
+                seed: self.seed,
+                epoch,
+                image: *image,
+            };
+            let image = &self.dataset.images[*image];
+            self.augmentation
+                .view_into(&self.preprocessing, image, key, view);
+        }
+        views
     }
 }
 
@@ -193,6 +232,14 @@ mod tests {
             mixup: 0.0,
             batch: 2,
             seed: 7,
+            place: Place::Host,
+        }
+    }
+
+    fn made(batch: &Batch) -> &[f32] {
+        match &batch.views {
+            Views::Made(views) => views,
+            Views::Planned(_) => panic!("the views are to be made on the device"),
         }
     }
 
@@ -232,7 +279,7 @@ mod tests {
         let all = batches(&recipe, 0, 1);
         let plain = batches(&recipe.plain(), 0, 1);
         for (batch, again) in all[3..].iter().zip(batches(&recipe, 3, 2)) {
-            assert!(batch.views == again.views && batch.targets == again.targets);
+            assert!(made(batch) == made(&again) && batch.targets == again.targets);
         }
         for (batch, plain) in all.iter().zip(&plain) {
             assert_eq!(batch.classes, plain.classes);
@@ -243,7 +290,7 @@ mod tests {
                 assert!(target[*class as usize] >= target[largest(target).unwrap()] - 1e-6);
             }
         }
-        assert!(all.iter().zip(&plain).any(|(a, b)| a.views != b.views));
+        assert!(all.iter().zip(&plain).any(|(a, b)| made(a) != made(b)));
     }
 
     #[test]

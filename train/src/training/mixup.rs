@@ -9,24 +9,28 @@ use rand_chacha::ChaCha8Rng;
 /// The target of one view: a probability for each class.
 pub(super) type Target = [f32; Morphology::COUNT];
 
-/// Mixes each view of a batch with the next one, and the last with the first, in place.
+/// Draws for each of `count` views the share of the next one in its mixture; for the last, that of the first.
 ///
-/// The share of the other view is at most a half, so a view stays mostly what it was. It has the
-/// distribution Beta(`alpha`, `alpha`), folded at one half. `seed` is the place in the run.
-pub(super) fn mix(alpha: f64, seed: [u8; 32], views: &mut [f32], targets: &mut [Target]) {
-    let view_len = views.len() / targets.len();
+/// A share is at most a half, so a view stays mostly what it was. It has the distribution Beta(`alpha`,
+/// `alpha`), folded at one half. `seed` is the place in the run.
+pub(super) fn shares(alpha: f64, seed: [u8; 32], count: usize) -> Vec<f32> {
     let mut random = ChaCha8Rng::from_seed(seed);
-    let first_view = views[..view_len].to_vec();
-    let first_target = targets[0];
-    for number in 0..targets.len() {
+    let share = |_| {
         let share = beta(alpha, &mut random);
-        let share = share.min(1.0 - share) as f32;
-        let (before, after) = views.split_at_mut((number + 1) * view_len);
-        let view = &mut before[number * view_len..];
-        let other = after.get(..view_len).unwrap_or(&first_view);
-        blend(view, other, share);
-        let other = targets.get(number + 1).copied().unwrap_or(first_target);
-        blend(&mut targets[number], &other, share);
+        share.min(1.0 - share) as f32
+    };
+    (0..count).map(share).collect()
+}
+
+/// Mixes each row of `values` with the next one, and the last with the first, in place. There are as many
+/// rows as shares.
+pub(super) fn mix(shares: &[f32], values: &mut [f32]) {
+    let row_len = values.len() / shares.len();
+    let first = values[..row_len].to_vec();
+    for (number, share) in shares.iter().enumerate() {
+        let (before, after) = values.split_at_mut((number + 1) * row_len);
+        let row = &mut before[number * row_len..];
+        blend(row, after.get(..row_len).unwrap_or(&first), *share);
     }
 }
 
@@ -75,10 +79,13 @@ mod tests {
         let mut targets: Vec<Target> = (0..4).map(one_hot).collect();
         // View n has n everywhere.
         let mut views: Vec<f32> = (0..4).flat_map(|n| [n as f32; 6]).collect();
-        mix(1.0, [7; 32], &mut views, &mut targets);
+        let shares = shares(1.0, [7; 32], 4);
+        mix(&shares, &mut views);
+        mix(&shares, targets.as_flattened_mut());
         for (number, (view, target)) in views.chunks_exact(6).zip(&targets).enumerate() {
             let other = (number + 1) % 4;
             let share = target[other];
+            assert!((share - shares[number]).abs() < 1e-6);
             assert!((0.0..=0.5).contains(&share));
             assert!((target[number] - (1.0 - share)).abs() < 1e-6);
             let wanted = number as f32 + share * (other as f32 - number as f32);

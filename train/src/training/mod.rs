@@ -7,8 +7,11 @@
 //! telescope      what other telescopes do to a view
 //! mixup          views mixed with one another
 //! loader         views -> the batches of an epoch, made ahead of time
+//! on_device      the same views, made by the device that trains, a batch at once
 //! step           one batch: forward, loss, backward, optimizer, running average
+//! outcomes       the steps' losses and answers, read once in a while
 //! loss, optimizer, schedule
+//! teacher        networks whose answers are learned beside the labels
 //! checkpoint     the state of a run in a file, from which it resumes bit for bit
 //! history        one CSV row an epoch
 //! widening       first weights from a narrower network
@@ -25,17 +28,20 @@ mod history;
 mod loader;
 mod loss;
 mod mixup;
+mod on_device;
 mod optimizer;
+mod outcomes;
 mod schedule;
 mod settings;
 mod step;
+mod teacher;
 mod telescope;
 mod widening;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use galmorph_cutout::{Measurement, Morphology, Scaling};
 use galmorph_output::readable;
@@ -44,24 +50,29 @@ use tch::Device;
 pub(crate) use augmentation::AugmentationName;
 pub use augmentation::{Augmentation, Key};
 pub use checkpoint::{Run, State};
+pub(crate) use loader::Place;
 pub(crate) use schedule::Schedule;
 pub(crate) use settings::Settings;
 #[cfg(test)]
 pub(crate) use settings::tests::settings as example_settings;
+pub(crate) use teacher::Teacher;
 pub use telescope::Telescope;
 pub(crate) use widening::StartingPoint;
 
 use checkpoint::Running;
 pub(crate) use history::HISTORY;
 use loader::Recipe;
+use on_device::{Pixels, ViewMaker};
+use step::Learner;
+use teacher::Teachers;
 
 use crate::atomic_file;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::evaluation::{Answers, Classifier, EpochRecord, Symmetries};
+use crate::evaluation::{Answers, Classifier, EpochRecord, TestViews};
 use crate::network::Network;
 use crate::progress::Progress;
-use crate::torch::Precision;
+use crate::torch::{Leaves, Precision, Weights, read_backs};
 
 /// The checkpoint's name, in the run's folder.
 pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -72,6 +83,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) folder: PathBuf,
     /// Where a new run takes its first weights from; `None` for random weights.
     pub(crate) start: Option<StartingPoint>,
+    /// The networks whose answers are learned.
+    pub(crate) teachers: &'a [Teacher],
     /// The training images.
     pub(crate) training: Arc<Dataset>,
     /// The validation images.
@@ -80,10 +93,39 @@ pub(crate) struct Trainer<'a> {
     pub(crate) device: Device,
     /// Threads that make training views.
     pub(crate) workers: usize,
-    /// Steps from one checkpoint to the next.
-    pub(crate) checkpoint_steps: u64,
+    /// Threads that make the validation views, once.
+    pub(crate) threads: usize,
+    /// Where training views are made; `None` for the device if that is a GPU, and for the host if not.
+    pub(crate) place: Option<Place>,
+    /// When the state is saved.
+    pub(crate) checkpoints: Checkpoints,
     /// Set by a signal: save the state and stop.
     pub(crate) interrupted: &'a AtomicBool,
+}
+
+/// When the state of a run is saved. Its end is saved in any case, and where a signal stops it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Checkpoints {
+    /// After this many steps, and after each epoch.
+    Steps(u64),
+    /// When this much time has passed.
+    Every(Duration),
+}
+
+impl Checkpoints {
+    fn due_after_step(self, step: u64, saved: Instant) -> bool {
+        match self {
+            Self::Steps(steps) => step.is_multiple_of(steps),
+            Self::Every(time) => saved.elapsed() >= time,
+        }
+    }
+
+    fn due_after_epoch(self, saved: Instant) -> bool {
+        match self {
+            Self::Steps(_) => true,
+            Self::Every(time) => saved.elapsed() >= time,
+        }
+    }
 }
 
 impl Trainer<'_> {
@@ -102,23 +144,40 @@ impl Trainer<'_> {
             let network = settings.network.describe();
             (self.begin(settings, &network)?, network)
         };
-        let recipe = self.recipe(&run.state.settings)?;
+        if let (Some(result), Some(_)) = (&run.state.result, run.state.temperature) {
+            return Ok(result.clone());
+        }
         let mut class_images = [0; Morphology::COUNT];
         for class in &self.training.classes {
             class_images[class.id()] += 1;
         }
         run.state.class_images = Some(class_images);
 
+        let maker = self.view_maker(&run.state.settings)?;
+        let recipe = self.recipe(&run.state.settings, maker.is_some())?;
+        let validation = TestViews::of(
+            self.validation,
+            &run.state.settings.preprocessing,
+            self.device,
+            self.threads,
+        )?;
+        let teachers = Teachers::new(
+            self.teachers,
+            run.state.settings.precision,
+            run.state.settings.teacher_share,
+        );
+        let mut learner = Learner::new(&run, &network, recipe, maker, teachers, self.device);
+        let mut saved = Instant::now();
         while run.state.epoch < run.state.settings.epochs {
-            self.epoch(&mut run, &network, &recipe)?;
-            self.finish_epoch(&mut run, &network, &recipe)?;
-        }
-        if let (Some(result), Some(_)) = (&run.state.result, run.state.temperature) {
-            return Ok(result.clone());
+            self.epoch(&mut run, &mut learner, &mut saved)?;
+            learner.observe_statistics(&run, self.workers)?;
+            let precision = run.state.settings.precision;
+            let average = Leaves::of(&run.average, precision);
+            let answers = self.validate(&network, average.weights(), precision, &validation);
+            self.finish_epoch(&mut run, &learner.recipe, &answers, &mut saved)?;
         }
         // An exported model computes in f32, so f32 is what gets recorded.
-        let classifier = self.classifier(&run, &network, Precision::F32);
-        let answers = self.validate(classifier, &run.state.settings);
+        let answers = self.validate(&network, &run.average, Precision::F32, &validation);
         let (scaling, result) = answers.calibrate();
         run.state.temperature = Some(scaling.temperature);
         run.state.bias = scaling.bias;
@@ -158,7 +217,32 @@ impl Trainer<'_> {
         Ok((run, network))
     }
 
-    fn recipe(&self, settings: &Settings) -> Result<Recipe> {
+    /// What makes the views on the device; `None` where the host makes them.
+    fn view_maker(&self, settings: &Settings) -> Result<Option<ViewMaker>> {
+        let place = self.place.unwrap_or(if self.device.is_cuda() {
+            Place::Device
+        } else {
+            Place::Host
+        });
+        if place == Place::Host {
+            return Ok(None);
+        }
+        match Pixels::upload(&self.training, self.device) {
+            Ok(pixels) => Ok(Some(ViewMaker::new(
+                pixels,
+                &settings.preprocessing,
+                self.device,
+            ))),
+            // Nobody asked for the device.
+            Err(fault) if self.place.is_none() => {
+                log::warn!("views are made on the host: {fault}");
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn recipe(&self, settings: &Settings, on_device: bool) -> Result<Recipe> {
         let recipe = Recipe {
             dataset: Arc::clone(&self.training),
             preprocessing: settings.preprocessing.clone(),
@@ -166,6 +250,11 @@ impl Trainer<'_> {
             mixup: settings.mixup,
             batch: settings.batch,
             seed: settings.seed,
+            place: if on_device {
+                Place::Device
+            } else {
+                Place::Host
+            },
         };
         if recipe.batches() == 0 {
             return Err(Error::Input(format!(
@@ -178,48 +267,56 @@ impl Trainer<'_> {
     }
 
     /// Trains on the remaining batches of the current epoch.
-    fn epoch(&self, run: &mut Run, network: &Network, recipe: &Recipe) -> Result<()> {
+    fn epoch(&self, run: &mut Run, learner: &mut Learner, saved: &mut Instant) -> Result<()> {
         let (epoch, first) = (run.state.epoch, run.state.batch);
-        let images = |batches: usize| (batches * recipe.batch) as u64;
+        let (batch, batches) = (learner.recipe.batch, learner.recipe.batches());
+        let images = |batches: usize| (batches * batch) as u64;
         let title = format!("epoch {}/{}", epoch + 1, run.state.settings.epochs);
-        let progress = Progress::new(&title, images(recipe.batches()), "images");
+        let progress = Progress::new(&title, images(batches), "images");
         progress.skip(images(first));
 
         let before = run.state.running.seconds;
         let started = Instant::now();
-        let mut batches = recipe.epoch(epoch, first, self.workers);
+        let mut batches = learner.recipe.epoch(epoch, first, self.workers);
         loop {
             let asked = Instant::now();
             let Some(batch) = batches.next() else { break };
             run.state.running.waiting_seconds += asked.elapsed().as_secs_f64();
-            self.step(run, network, recipe, &batch?)?;
-            run.state.running.seconds = before + started.elapsed().as_secs_f64();
-            progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
+            learner.step(run, &batch?)?;
+            if run.state.running.images > 0 {
+                progress.remark(format!("loss {:.4}", run.state.running.mean_loss()));
+            }
             progress.advance(images(1));
 
             let interrupted = self.interrupted.load(Ordering::Relaxed);
-            if interrupted || run.state.step.is_multiple_of(self.checkpoint_steps) {
+            if interrupted || self.checkpoints.due_after_step(run.state.step, *saved) {
+                learner.read_outcomes(&mut run.state)?;
+                run.state.running.seconds = before + started.elapsed().as_secs_f64();
                 run.save(&self.folder.join(CHECKPOINT))?;
+                *saved = Instant::now();
             }
             if interrupted {
                 progress.finish();
                 return Err(Error::Interrupted(self.folder.join(CHECKPOINT)));
             }
         }
+        learner.read_outcomes(&mut run.state)?;
+        run.state.running.seconds = before + started.elapsed().as_secs_f64();
+        log::debug!("{} read-backs so far", read_backs());
         progress.finish();
         Ok(())
     }
 
-    /// Measures the averaged weights, and records the epoch.
-    fn finish_epoch(&self, run: &mut Run, network: &Network, recipe: &Recipe) -> Result<()> {
-        self.observe_statistics(run, network, recipe)?;
+    /// Records the epoch, of which the averaged weights gave these answers.
+    fn finish_epoch(
+        &self,
+        run: &mut Run,
+        recipe: &Recipe,
+        answers: &Answers,
+        saved: &mut Instant,
+    ) -> Result<()> {
         let settings = &run.state.settings;
-        let classifier = self.classifier(run, network, settings.precision);
-        let validation = self
-            .validate(classifier, settings)
-            .measurement(Scaling::NONE);
-        let steps_an_epoch = run.state.batch as u64;
-        let total = steps_an_epoch * u64::from(settings.epochs);
+        let total = recipe.batches() as u64 * u64::from(settings.epochs);
         let running = run.state.running;
         let record = EpochRecord {
             epoch: run.state.epoch + 1,
@@ -230,7 +327,7 @@ impl Trainer<'_> {
             training_accuracy: running.right / running.images as f64,
             images_per_second: running.images as f64 / running.seconds,
             waiting: running.waiting_seconds / running.seconds,
-            validation,
+            validation: answers.measurement(Scaling::NONE),
         };
         log::info!("{}", history::describe(&record, settings.epochs));
         run.state.history.push(record);
@@ -239,25 +336,26 @@ impl Trainer<'_> {
         run.state.running = Running::default();
         let table = history::to_csv(&run.state.history);
         atomic_file::write(&self.folder.join(HISTORY), &table)?;
-        run.save(&self.folder.join(CHECKPOINT))
+        if self.checkpoints.due_after_epoch(*saved) {
+            run.save(&self.folder.join(CHECKPOINT))?;
+            *saved = Instant::now();
+        }
+        Ok(())
     }
 
-    fn validate(&self, classifier: Classifier, settings: &Settings) -> Answers {
-        let preprocessing = &settings.preprocessing;
-        classifier.evaluate(self.validation, preprocessing, Symmetries::Identity)
-    }
-
-    fn classifier<'a>(
+    fn validate(
         &self,
-        run: &'a Run,
-        network: &'a Network,
+        network: &Network,
+        weights: &Weights,
         precision: Precision,
-    ) -> Classifier<'a> {
-        Classifier {
+        views: &TestViews,
+    ) -> Answers {
+        let classifier = Classifier {
             network,
-            weights: &run.average,
+            weights,
             precision,
             device: self.device,
-        }
+        };
+        classifier.answers_to(self.validation, views)
     }
 }

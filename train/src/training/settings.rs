@@ -41,6 +41,12 @@ pub(crate) struct Settings {
     /// What the network learns to predict. Checkpoints that don't say are of labels.
     #[serde(default)]
     pub(crate) targets: Targets,
+    /// The BLAKE3 digests of the files of the networks whose answers are learned, too.
+    #[serde(default)]
+    pub(crate) teachers: Vec<String>,
+    /// The share of their answer in what is learned; 0 without teachers.
+    #[serde(default)]
+    pub(crate) teacher_share: f64,
     /// The probability that is taken from the true class and spread over all (Szegedy et al. 2016).
     pub(crate) label_smoothing: f64,
     /// The parameter of the shares of mixed views (Zhang et al. 2018); 0 to mix none.
@@ -99,6 +105,8 @@ pub(crate) mod tests {
             rate: 0.1,
             weight_decay: 1e-4,
             targets: Targets::Labels,
+            teachers: Vec::new(),
+            teacher_share: 0.0,
             label_smoothing: 0.0,
             mixup: 0.0,
             average_decay: 0.9,

@@ -75,14 +75,14 @@ pub(super) struct Effects {
     pub(super) seeing: f32,
     /// Whether the image is mirrored at its edge.
     pub(super) mirrored: bool,
-    stretch: Option<Stretch>,
-    grey: bool,
-    noise: Option<Noise>,
-    edge: Option<Edge>,
+    pub(super) stretch: Option<Stretch>,
+    pub(super) grey: bool,
+    pub(super) noise: Option<Noise>,
+    pub(super) edge: Option<Edge>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Stretch {
+pub(super) enum Stretch {
     /// `x ^ exponent`, for x from 0 to 1.
     Power(f32),
     /// `asinh(softening x) / asinh(softening)`, for x from 0 to 1.
@@ -91,18 +91,18 @@ enum Stretch {
 
 /// Noise that is drawn where it is added.
 #[derive(Debug, Clone, PartialEq)]
-struct Noise {
+pub(super) struct Noise {
     deviation: f32,
     random: ChaCha8Rng,
 }
 
 /// A straight line; what lies beyond it is black.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Edge {
+pub(super) struct Edge {
     /// The direction from the centre, in radians.
-    angle: f32,
+    pub(super) angle: f32,
     /// The distance from the centre, of half a side.
-    distance: f32,
+    pub(super) distance: f32,
 }
 
 impl Telescope {
@@ -215,14 +215,28 @@ impl Edge {
 impl Noise {
     /// Adds a sum of four uniform bytes to each value, which is all but normally distributed.
     fn add(&self, view: &mut [f32]) {
-        let mut random = self.random.clone();
-        // The variance of a byte is (256^2 - 1) / 12, its mean 127.5.
-        let factor = self.deviation / (4.0_f32 * 65535.0 / 12.0).sqrt();
-        for value in view {
-            let bytes = random.random::<u32>().to_le_bytes();
-            let sum: u32 = bytes.into_iter().map(u32::from).sum();
-            *value += factor * (sum as f32 - 4.0 * 127.5);
+        let factor = self.factor();
+        for (value, sum) in view.iter_mut().zip(self.sums()) {
+            *value += factor * f32::from(sum);
         }
+    }
+
+    /// The noise of one value after another, in steps of [`factor`](Self::factor): sums of four uniform
+    /// bytes, less their mean.
+    pub(super) fn sums(&self) -> impl Iterator<Item = i16> {
+        let mut random = self.random.clone();
+        std::iter::repeat_with(move || {
+            let bytes = random.random::<u32>().to_le_bytes();
+            let sum: i16 = bytes.into_iter().map(i16::from).sum();
+            // The mean of a byte is 127.5.
+            sum - 4 * 255 / 2
+        })
+    }
+
+    /// What the sums are multiplied with.
+    pub(super) fn factor(&self) -> f32 {
+        // The variance of a byte is (256^2 - 1) / 12.
+        self.deviation / (4.0_f32 * 65535.0 / 12.0).sqrt()
     }
 }
 
