@@ -31,9 +31,9 @@ pub(super) struct WorkArguments {
     #[arg(long, value_name = "COUNT")]
     workers: Option<NonZero<usize>>,
 
-    /// How many files are taken, and written down, at once
-    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    batch: u32,
+    /// How many files are taken, and written down, at once. Default: 16 for each thread, but 64 at least and 256 at most
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    batch: Option<u32>,
 
     /// How long a file that can't be read is tried again before it is written down as rejected
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
@@ -74,7 +74,9 @@ impl WorkArguments {
             roots: Roots::new(&self.roots)?,
             framing,
             workers,
-            batch: self.batch as usize,
+            batch: self
+                .batch
+                .map_or_else(|| batch_for(workers.get()), |batch| batch as usize),
             patience: Duration::from_secs(self.patience),
             claim: Duration::from_secs(self.claim),
             drain: self.drain,
@@ -100,4 +102,9 @@ impl WorkArguments {
         ))?;
         Ok(Outcome::Fine)
     }
+}
+
+/// As much as these threads answer in about a second: a commit costs as much for a few files as for many.
+fn batch_for(threads: usize) -> usize {
+    (16 * threads).clamp(64, 256)
 }

@@ -236,7 +236,8 @@ impl Feeder<'_> {
     fn note(&mut self) -> Result<(), Failure> {
         let (options, fed) = (self.options, self.fed);
         let source = options.source.to_string();
-        let [files, added] = [fed.files(), fed.added].map(|count| count as i64);
+        // What is still being written is fed by the next pass: now, it has neither a row nor a place on the stream.
+        let [files, added] = [fed.files() - fed.settling, fed.added].map(|count| count as i64);
         ask(self.stop, self.server, &mut self.client, |client| {
             client.execute(
                 "INSERT INTO feeder (site, source, machine, program, looked, files, added)

@@ -29,7 +29,7 @@ pub(crate) struct Models {
     site: String,
     /// Files with an answer.
     answered: i64,
-    models: Vec<Known>,
+    known: Vec<Known>,
 }
 
 pub(crate) fn models(client: &mut Client, site: &str) -> Result<Models, Failure> {
@@ -56,7 +56,7 @@ pub(crate) fn models(client: &mut Client, site: &str) -> Result<Models, Failure>
         Ok(Models {
             site: site.to_owned(),
             answered,
-            models: rows.iter().map(model).collect(),
+            known: rows.iter().map(model).collect(),
         })
     };
     read(client).map_err(|error| failure(&error))
@@ -69,7 +69,7 @@ impl fmt::Display for Models {
             "{} files of '{}' are answered",
             self.answered, self.site
         )?;
-        for model in &self.models {
+        for model in &self.known {
             let missing = self.answered - model.shown - model.beside;
             write!(
                 formatter,

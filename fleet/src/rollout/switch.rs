@@ -130,17 +130,17 @@ fn step(
     let has_answer = "cutout.site = $1 AND cutout.path_key = ANY ($2) AND cutout.label IS NOT NULL AND cutout.model <> $3
         AND EXISTS (SELECT 1 FROM other_answer AS one WHERE one.digest = cutout.digest AND one.model = $3)";
     let columns = answer_columns();
-    let (list, theirs) = (columns.join(", "), columns.join(", one."));
+    let (answer, theirs) = (columns.join(", "), columns.join(", one."));
     transaction.execute(
         &format!(
-            "INSERT INTO other_answer (digest, {list}) SELECT digest, {list} FROM cutout WHERE {has_answer}
+            "INSERT INTO other_answer (digest, {answer}) SELECT digest, {answer} FROM cutout WHERE {has_answer}
              ORDER BY digest, model, rendering ON CONFLICT (digest, model, rendering) DO NOTHING"
         ),
         &[&site, &keys, &model],
     )?;
     let brought = transaction.execute(
         &format!(
-            "UPDATE cutout SET ({list}) = (
+            "UPDATE cutout SET ({answer}) = (
                  SELECT one.{theirs} FROM other_answer AS one
                  WHERE one.digest = cutout.digest AND one.model = $3
                  ORDER BY (one.rendering = cutout.rendering) DESC, one.classified DESC LIMIT 1)

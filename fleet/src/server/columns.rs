@@ -3,9 +3,9 @@
 
 use galmorph_catalog::{file_columns, other_answer_columns};
 use jiff::Timestamp;
-use postgres::Transaction;
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::{ToSql, Type};
+use postgres::{ToStatement, Transaction};
 use rusqlite::types::Value;
 
 use super::Fault;
@@ -165,7 +165,7 @@ impl Columns {
 /// Copies rows to a temporary table.
 pub(crate) fn copy(
     transaction: &mut Transaction,
-    statement: &str,
+    statement: &(impl ToStatement + ?Sized),
     columns: &Columns,
     rows: impl Iterator<Item = Result<Vec<Cell>, Failure>>,
 ) -> Result<(), Fault> {

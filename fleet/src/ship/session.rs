@@ -151,7 +151,7 @@ impl Session {
             let rows = batch.files.iter().map(|row| self.files.cells(row, model));
             copy(
                 &mut transaction,
-                &self.statements.copy_files,
+                self.statements.copy_files.as_str(),
                 &self.files,
                 rows,
             )?;
@@ -175,7 +175,7 @@ impl Session {
             let columns = &self.other_answers;
             copy(
                 &mut transaction,
-                &self.statements.copy_other_answers,
+                self.statements.copy_other_answers.as_str(),
                 columns,
                 rows,
             )?;

@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 
-use galmorph_catalog::{CopiedModel, Stamp, other_answer_columns};
+use galmorph_catalog::{CopiedModel, Stamp};
 use jiff::Timestamp;
 use postgres::types::ToSql;
-use postgres::{Client, GenericClient};
+use postgres::{Client, GenericClient, Statement};
 use rusqlite::types::Value;
 
 use super::Counts;
 use super::file_row::FileRow;
+use super::prepared::Prepared;
 use crate::Failure;
 use crate::plan::PlannedModel;
 use crate::server::{
-    Columns, FORGET_EARLIER, Fault, MONTHS, Server, Statements, copy, lock_number, model_number,
-    path_key, require_current,
+    Columns, Fault, Server, Statements, copy, lock_number, model_number, path_key, require_current,
 };
 
 /// The name of the source that all workers of a site write for.
@@ -51,17 +51,14 @@ impl Standing {
 /// What stands, by the keys of the paths.
 pub(super) type Standings = HashMap<Vec<u8>, Standing>;
 
-const STANDING: &str = "SELECT path_key, cutout.xmin::text, first_seen, bytes, modified, digest, model, reason IS NOT NULL,
-        EXISTS (SELECT 1 FROM other_answer AS other WHERE other.digest = cutout.digest AND other.model = $3)
-    FROM cutout WHERE site = $1 AND path_key = ANY ($2)";
-
 fn standings(
     client: &mut impl GenericClient,
+    find: &Statement,
     site: &str,
     keys: &[&Vec<u8>],
     model: i32,
 ) -> Result<Standings, postgres::Error> {
-    let rows = client.query(STANDING, &[&site, &keys, &model])?;
+    let rows = client.query(find, &[&site, &keys, &model])?;
     let standing = |row: &postgres::Row| {
         let standing = Standing {
             version: row.get(1),
@@ -148,8 +145,7 @@ pub(super) struct Session {
     model: i32,
     files: Columns,
     other_answers: Columns,
-    statements: Statements,
-    keep_answers: String,
+    prepared: Prepared,
 }
 
 impl Session {
@@ -174,20 +170,11 @@ impl Session {
         let statements = Statements::new(&files, &other_answers);
         client.batch_execute(&statements.make_batches)?;
         // A worker that is stalled in a transaction is not to hold others up; and as in ship, a loop over a batch for each row
-        // of a table would take for ever.
+        // of a table would take for ever. A plan that is made once for all batches is that of an empty table.
         client.batch_execute(
-            "SET idle_in_transaction_session_timeout = '10s'; SET enable_nestloop = off",
+            "SET idle_in_transaction_session_timeout = '10s'; SET enable_nestloop = off; SET plan_cache_mode = force_custom_plan",
         )?;
-        let answers = other_answer_columns();
-        let (list, theirs) = (answers.join(", "), answers.join(", cutout."));
-        let keep_answers = format!(
-            "INSERT INTO other_answer ({list}) SELECT cutout.{theirs}
-             FROM cutout JOIN batch ON batch.path_key = cutout.path_key
-             WHERE cutout.site = $1 AND cutout.path_key = ANY ($2) AND cutout.label IS NOT NULL
-                 AND (cutout.digest, cutout.model, cutout.rendering) IS DISTINCT FROM (batch.digest, batch.model, batch.rendering)
-             ORDER BY cutout.digest, cutout.model, cutout.rendering
-             ON CONFLICT (digest, model, rendering) DO NOTHING"
-        );
+        let prepared = Prepared::new(&mut client, &statements)?;
         Ok(Self {
             client,
             who,
@@ -195,8 +182,7 @@ impl Session {
             model,
             files,
             other_answers,
-            statements,
-            keep_answers,
+            prepared,
         })
     }
 
@@ -209,6 +195,7 @@ impl Session {
     pub(super) fn standings(&mut self, keys: &[&Vec<u8>]) -> Result<Standings, Fault> {
         Ok(standings(
             &mut self.client,
+            &self.prepared.standing,
             &self.who.site,
             keys,
             self.model,
@@ -223,7 +210,7 @@ impl Session {
         known: u64,
         rate: f64,
     ) -> Result<Written, Fault> {
-        let site = &self.who.site;
+        let (site, prepared) = (&self.who.site, &self.prepared);
         let mut overtaken = Vec::new();
         let mut counts = Counts {
             known,
@@ -235,12 +222,16 @@ impl Session {
         keys.sort_unstable();
         let locks: Vec<i64> = keys.iter().map(|key| lock_number(site, key)).collect();
         // A path that has no row yet has nothing else to lock.
-        let lock =
-            "SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number";
-        transaction.execute(lock, &[&locks])?;
-        let standing = standings(&mut transaction, site, &keys, self.model)?;
+        transaction.execute(&prepared.lock, &[&locks])?;
+        let standing = standings(
+            &mut transaction,
+            &prepared.standing,
+            site,
+            &keys,
+            self.model,
+        )?;
         let used: Option<i32> = transaction
-            .query_opt("SELECT model FROM model_in_use WHERE site = $1", &[site])?
+            .query_opt(&prepared.in_use, &[site])?
             .map(|row| row.get(0));
         let (mut news, mut beside) = (Vec::new(), Vec::new());
         for row in rows {
@@ -280,35 +271,31 @@ impl Session {
             });
             copy(
                 &mut transaction,
-                &self.statements.copy_other_answers,
+                &prepared.copy_other_answers,
                 &self.other_answers,
                 cells,
             )?;
-            transaction.execute(&self.statements.merge_other_answers, &[])?;
+            transaction.execute(&prepared.merge_other_answers, &[])?;
         }
         if !news.is_empty() {
             let cells = news.iter().map(|row| {
                 self.files
                     .cells(&row.values, |model| i32::try_from(model).ok())
             });
-            copy(
-                &mut transaction,
-                &self.statements.copy_files,
-                &self.files,
-                cells,
-            )?;
-            for month in transaction.query(MONTHS, &[])? {
+            copy(&mut transaction, &prepared.copy_files, &self.files, cells)?;
+            for month in transaction.query(&prepared.months, &[])? {
                 let month: String = month.get(0);
                 transaction.execute("SELECT make_month($1::text::date)", &[&month])?;
             }
             if news.iter().any(|row| row.before.is_some()) {
-                transaction.execute(&self.keep_answers, &[site, &keys])?;
+                transaction.execute(&prepared.keep_answers, &[site, &keys])?;
             }
-            transaction.execute(FORGET_EARLIER, &[site, &keys])?;
-            transaction.execute(&self.statements.merge_files, &[&self.source, site])?;
+            transaction.execute(&prepared.forget_earlier, &[site, &keys])?;
+            transaction.execute(&prepared.merge_files, &[&self.source, site])?;
         }
         note(
             &mut transaction,
+            &prepared.note,
             &self.who,
             self.model,
             &counts,
@@ -323,6 +310,7 @@ impl Session {
     pub(super) fn note(&mut self, rate: f64, is_end: bool) -> Result<(), Fault> {
         Ok(note(
             &mut self.client,
+            &self.prepared.note,
             &self.who,
             self.model,
             &Counts::default(),
@@ -335,19 +323,13 @@ impl Session {
 /// Says that this worker is there, and adds to what it did. A commit whose answer was lost has added its part.
 fn note(
     client: &mut impl GenericClient,
+    statement: &Statement,
     who: &Who,
     model: i32,
     counts: &Counts,
     rate: f64,
     is_end: bool,
 ) -> Result<(), postgres::Error> {
-    let statement = "INSERT INTO worker (site, name, machine, program, model, started, seen, ended,
-             answered, rejected, known, given_up, images_a_second)
-         VALUES ($1, $2, $3, $4, $5, $6, now(), CASE WHEN $7 THEN now() END, $8, $9, $10, $11, $12)
-         ON CONFLICT (site, name) DO UPDATE SET (model, seen, ended, answered, rejected, known, given_up, images_a_second)
-             = ROW (excluded.model, excluded.seen, excluded.ended, worker.answered + excluded.answered,
-                    worker.rejected + excluded.rejected, worker.known + excluded.known,
-                    worker.given_up + excluded.given_up, excluded.images_a_second)";
     let [answered, rejected, known, given_up] = [
         counts.answered,
         counts.rejected,

@@ -21,6 +21,7 @@
 //! |---|---|
 //! | `desk` | the loop: what is taken, and when it is done |
 //! | `database` | what PostgreSQL has, and the transaction |
+//! | `prepared` | its statements |
 //! | `batch` | what is answered together |
 //! | `hand` | what it holds while it waits for PostgreSQL |
 //! | `counts` | what it did |
@@ -37,6 +38,7 @@ mod desk;
 mod file_row;
 mod hand;
 mod late;
+mod prepared;
 mod roots;
 mod rows;
 mod verdict;

@@ -27,9 +27,8 @@ pub(super) enum Verdict {
 /// Decides. Takes the outcome out of the item.
 pub(super) fn verdict(taken: &mut Taken, options: &WorkOptions) -> Verdict {
     let outcome = taken.outcome.take();
-    let item = match &taken.delivery.item {
-        Ok(item) => item,
-        Err(_) => unreachable!("the others were left out"),
+    let Ok(item) = &taken.delivery.item else {
+        unreachable!("the others were left out")
     };
     match outcome {
         Some(Outcome::Known) => Verdict::Known,

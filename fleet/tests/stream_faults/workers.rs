@@ -97,3 +97,51 @@ fn a_file_that_ends_its_workers_is_given_up_and_takes_none_with_it() {
     let report = site.report();
     assert_eq!(report["reasons"]["given_up"], 1);
 }
+
+#[test]
+fn a_worker_that_is_killed_at_any_message_to_a_server_loses_and_doubles_nothing() {
+    let Some(site) = Site::start() else { return };
+    if !has("strace") {
+        eprintln!("skipped: strace is not installed (scripts/setup fleet installs it)");
+        return;
+    }
+    let trace = site.folder.path().join("trace");
+    let (mut files, mut at, step) = (0, 1, if is_long() { 1 } else { 9 });
+    loop {
+        // Two batches.
+        if files == 0 {
+            site.images(4);
+        } else {
+            for number in files..files + 4 {
+                fs::copy(site.image(number % 4), site.image(number)).unwrap();
+            }
+        }
+        files += 4;
+        site.feed().succeeds();
+        // Before the message is sent. All of them are sent by one thread.
+        let inject = format!("inject=sendto:signal=SIGKILL:when={at}");
+        let wrapper = [
+            "strace",
+            "-f",
+            "-o",
+            trace.to_str().unwrap(),
+            "-e",
+            "trace=sendto",
+            "-e",
+            &inject,
+        ];
+        let is_over = site
+            .drain()
+            .args(["--batch", "2"])
+            .under(&wrapper)
+            .success();
+        site.drain().succeeds();
+        assert_eq!(site.server.count("cutout"), files as i64, "message {at}");
+        if is_over {
+            break;
+        }
+        at += step;
+    }
+    assert!(at > 30, "it sent {at} messages at most");
+    site.assert_all_done(files as i64);
+}
