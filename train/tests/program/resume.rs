@@ -86,7 +86,7 @@ fn after_it_ended_between_the_last_batch_of_an_epoch_and_the_epochs_end() {
         &[][..],
         &["--mixup", "0.4", "--label-smoothing", "0.1"],
         &["--workers", "3", "--seed", "7"],
-        &["--average-decay", "0.5", "--augmentation", "telescope"],
+        &["--augmentation", "telescope", "--resampling", "antialiased"],
     ] {
         resumes_at_the_end_of_an_epoch(options);
     }
