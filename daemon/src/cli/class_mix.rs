@@ -1,5 +1,7 @@
 //! `galmorph query --class-mix`: how common the classes are among the galaxies that are asked for.
 
+use std::collections::BTreeSet;
+
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::Value;
 use galmorph_catalog::{Reader, probability_columns};
@@ -15,7 +17,7 @@ use crate::failure::Failure;
 /// use.
 ///
 /// # Errors
-/// When the model doesn't say on which mix it was trained, or there is no galaxy.
+/// When the model doesn't say on which mix it was trained, there is no galaxy, or the answers are of several models.
 pub(super) fn print(
     question: Question,
     model: Option<&str>,
@@ -30,9 +32,11 @@ pub(super) fn print(
             .position(|column| column.name == name)
     };
     let label = find("label").expect("the catalog has labels");
+    let of_model = ["model", "model_digest"].map(|name| find(name).expect("and their model"));
     let places = probability_columns().map(|name| find(&name).expect("and probabilities"));
 
     let mut answers = Vec::new();
+    let mut models = BTreeSet::new();
     let mut labels = ByClass([0_i64; Morphology::COUNT]);
     question.answer(|values| {
         let probability = |place: usize| match values[place] {
@@ -45,11 +49,18 @@ pub(super) fn print(
             && probabilities.iter().all(Option::is_some)
         {
             labels.0[label.id()] += 1;
+            models.insert(of_model.map(|place| values[place].to_string()));
             let probabilities = probabilities.map(Option::unwrap_or_default);
             answers.push(Probabilities::from_values(probabilities));
         }
         Ok(())
     })?;
+    if models.len() > 1 {
+        return Err(Failure::Usage(format!(
+            "the answers are of {} models, and each was trained on a mix of its own; --model NAME takes those of one",
+            models.len()
+        )));
+    }
     let count = answers.len() as f64;
     let mix = ClassMix::estimate(answers, &prior)
         .ok_or_else(|| Failure::Usage("no galaxy is asked for".into()))?;

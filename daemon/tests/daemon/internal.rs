@@ -109,7 +109,7 @@ fn a_flag_on_the_command_line_goes_before_the_environment() {
     assert!(logged(Some("info"), &[]) && !logged(Some("off"), &[]));
     assert!(logged(Some("off"), &["-v"]) && !logged(Some("info"), &["-q"]));
     // Nothing is asked for by nothing.
-    assert!(!logged(Some(""), &[]));
+    assert!(!logged(Some(""), &[]) && !logged(Some(" ,"), &[]) && logged(Some("info,"), &[]));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn an_environment_that_asks_for_no_level_is_told_so_and_the_log_is_not_silent() 
         "info,banana",
         "galmorph=loud",
         "=info",
-        "galmorph",
+        "galmorph = info",
     ] {
         let mut command = dir.galmorph(["watch", "inbox", "--drain"]);
         let ran = Ran::from(command.env("GALMORPH_LOG", asked).output().unwrap()).exits(2);

@@ -279,6 +279,23 @@ fn the_class_mix_is_estimated_from_the_probabilities_of_what_is_asked_for() {
         .exits(2)
         .says_in_one_line(&["no galaxy is asked for"]);
     query(&dir, &["--class-mix", "--model", "nobody"]).exits(2);
+    // Rows of another model are not of this one's mix.
+    let config = dir.config("reclassify = false");
+    dir.old_file("later.jpg", &jpeg(99));
+    let config = config.to_str().unwrap();
+    let later = [
+        "--model",
+        "trust.onnx",
+        "--scales",
+        "180",
+        "--config",
+        config,
+    ];
+    let ran = dir.run(&[&["watch", "inbox", "--drain"][..], &later].concat());
+    ran.exits(0);
+    query(&dir, &["--class-mix"])
+        .exits(2)
+        .says_in_one_line(&["the answers are of 2 models", "--model NAME"]);
     // An answer can't be asked for by the answer.
     query(&dir, &["--class-mix", "--label", "spiral"]).exits(2);
 }
