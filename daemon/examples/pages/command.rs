@@ -55,8 +55,9 @@ pub(crate) fn page(
     let about = command.get_about().map(ToString::to_string);
     let about = about.ok_or_else(|| format!("{name} does not say what it is about"))?;
     let mut page = Page::new(&name, 1, &lower_first(&about), date);
+    let has_commands = is_program && program.get_subcommands().next().is_some();
     page.section("SYNOPSIS");
-    if is_program {
+    if has_commands {
         let words = [
             vec![roman("["), italic("OPTION"), roman("]...")],
             vec![italic("COMMAND")],
@@ -70,7 +71,7 @@ pub(crate) fn page(
     for paragraph in notes.description {
         page.paragraph(paragraph);
     }
-    if is_program {
+    if has_commands {
         page.section("COMMANDS");
         for subcommand in program.get_subcommands() {
             let about = subcommand.get_about().map(ToString::to_string);
@@ -204,7 +205,8 @@ fn options(page: &mut Page, command: &Command) {
             })
             .collect();
         page.choices(&choices);
-        if let Some(default) = option.get_default_values().first() {
+        let default = option.get_default_values().first();
+        if let Some(default) = default.filter(|default| !default.is_empty()) {
             page.more(&format!("Default: `{}`.", default.to_string_lossy()));
         }
     }

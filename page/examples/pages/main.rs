@@ -69,6 +69,7 @@ mod tests {
         for section in sections {
             assert!(text.contains(&format!("\n.SH {section}\n")), "{section}");
         }
+        assert!(!text.contains("COMMAND") && !text.contains("Default: ."));
         let plain = text.replace('\\', "");
         for flag in program().get_arguments().filter_map(clap::Arg::get_long) {
             assert!(plain.contains(&format!("--{flag}")), "{flag}");
