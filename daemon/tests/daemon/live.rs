@@ -113,37 +113,15 @@ fn polling_finds_files_without_the_kernel() {
 }
 
 #[test]
-fn polling_finds_a_file_of_the_same_size_and_time_however_it_came() {
-    type Arrival<'a> = &'a dyn Fn(&[u8]);
+fn polling_finds_another_file_of_the_same_size_and_time() {
     let dir = Dir::new();
     let config = dir.config("settle_seconds = 0.05\nrescan_interval_seconds = 0.1");
     let daemon = dir.daemon(&["--poll", "--config", config.to_str().unwrap()]);
-    let age = |path: &std::path::Path| {
-        let file = File::options().append(true).open(path).unwrap();
-        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    };
-    let a = dir.inbox("a.jpg");
-    let renamed = |text: &[u8]| {
+    for text in [b"one text", b"and more", b"once new"] {
         let file = dir.old_file("new.part", text);
-        age(&file);
-        fs::rename(file, &a).unwrap();
-    };
-    let in_place = |text: &[u8]| {
-        fs::write(&a, text).unwrap();
-        age(&a);
-    };
-    let removed_before = |text: &[u8]| {
-        fs::remove_file(&a).unwrap();
-        in_place(text);
-    };
-    let arrivals: [(Arrival<'_>, &[u8]); 4] = [
-        (&renamed, b"one text"),
-        (&renamed, b"and more"),
-        (&in_place, b"in place"),
-        (&removed_before, b"made new"),
-    ];
-    for (arrive, text) in arrivals {
-        arrive(text);
+        let opened = File::options().append(true).open(&file).unwrap();
+        opened.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        fs::rename(file, dir.inbox("a.jpg")).unwrap();
         let row = format!("cutout WHERE lower(hex(digest)) = '{}'", digest(text));
         wait_until("the row has the digest", || dir.count(&row) == 1);
     }

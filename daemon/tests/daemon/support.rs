@@ -392,7 +392,9 @@ impl Daemon {
     /// Asks it to end, and expects that it does so well.
     pub(crate) fn end(mut self) {
         self.signal("-TERM");
-        assert_eq!(self.wait().code(), Some(0));
+        let code = self.wait().code();
+        let said: Vec<String> = self.log.iter().collect();
+        assert_eq!(code, Some(0), "{}", said.join("\n"));
     }
 }
 
