@@ -113,23 +113,6 @@ fn polling_finds_files_without_the_kernel() {
 }
 
 #[test]
-fn polling_finds_another_file_of_the_same_size_and_time() {
-    let dir = Dir::new();
-    let config = dir.config("settle_seconds = 0.05\nrescan_interval_seconds = 0.1");
-    let daemon = dir.daemon(&["--poll", "--config", config.to_str().unwrap()]);
-    for text in [b"one text", b"and more", b"once new"] {
-        let file = dir.old_file("new.part", text);
-        let opened = File::options().append(true).open(&file).unwrap();
-        opened.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        fs::rename(file, dir.inbox("a.jpg")).unwrap();
-        let row = format!("cutout WHERE lower(hex(digest)) = '{}'", digest(text));
-        wait_until("the row has the digest", || dir.count(&row) == 1);
-    }
-    assert_eq!(dir.count("cutout"), 1);
-    daemon.end();
-}
-
-#[test]
 fn a_burst_is_taken_whole() {
     let dir = Dir::new();
     let daemon = listening(&dir);
