@@ -19,6 +19,10 @@ pub enum CatalogError {
     /// The file that is open is no longer the catalog on the disk. Only a new start helps.
     #[error(transparent)]
     Lost(CatalogFault),
+    /// The catalog may be whole, but this process can't go on with it. Only a new start helps: a lock that could not be given
+    /// back is held until the process ends.
+    #[error(transparent)]
+    Stuck(CatalogFault),
     /// Trying again does not help until someone repairs the cause.
     #[error(transparent)]
     Unusable(CatalogFault),
@@ -35,6 +39,11 @@ pub struct CatalogFault {
 type Source = Box<dyn Error + Send + Sync>;
 
 impl CatalogError {
+    /// Whether a new start of the program may help, and nothing that this process does.
+    pub const fn needs_new_start(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Stuck(_))
+    }
+
     /// The same error, after `attempts` that failed with it.
     #[must_use]
     pub fn after(self, attempts: u32) -> Self {
@@ -45,6 +54,7 @@ impl CatalogError {
         match self {
             Self::Transient(fault) => Self::Transient(note(fault)),
             Self::Lost(fault) => Self::Lost(note(fault)),
+            Self::Stuck(fault) => Self::Stuck(note(fault)),
             Self::Unusable(fault) => Self::Unusable(note(fault)),
         }
     }
@@ -103,6 +113,8 @@ fn lasting_fault(path: &Path, verb: &str, error: rusqlite::Error) -> CatalogErro
             | ErrorCode::DiskFull
             | ErrorCode::SystemIoFailure,
         ) => CatalogError::Transient(fault),
+        // SQLite says so after it has asked for the locks of the log a hundred times.
+        Some(ErrorCode::FileLockingProtocolFailed) => CatalogError::Stuck(fault),
         _ => CatalogError::Unusable(fault),
     }
 }

@@ -118,7 +118,9 @@ impl Fixture {
     fn refusal(&self) -> String {
         match Writer::open(&self.path(), &model("m")).unwrap_err() {
             CatalogError::Unusable(fault) => fault.to_string(),
-            CatalogError::Transient(fault) | CatalogError::Lost(fault) => {
+            CatalogError::Transient(fault)
+            | CatalogError::Lost(fault)
+            | CatalogError::Stuck(fault) => {
                 panic!("no refusal: {fault}")
             }
         }

@@ -14,8 +14,8 @@ use galmorph_output::OutputError;
 
 /// What the exit codes mean, for the help.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 fine, 1 some inputs were rejected, 2 usage or configuration, 3 the catalog or \
-     the model can't be used, 70 a fault of the program or the system, 75 the catalog is locked, its disk \
-     is full, or it was replaced while in use: try again.";
+     the model can't be used, 70 a fault of the program or the system, 75 the catalog is locked or can't be \
+     locked, its disk is full, or it was replaced while in use: try again.";
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -93,8 +93,10 @@ impl Failure {
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         match error {
-            // The next start takes the catalog that is there.
-            CatalogError::Transient(_) | CatalogError::Lost(_) => Self::Transient(error.into()),
+            // The next start takes the catalog that is there, and holds no lock.
+            CatalogError::Transient(_) | CatalogError::Lost(_) | CatalogError::Stuck(_) => {
+                Self::Transient(error.into())
+            }
             CatalogError::Unusable(_) => Self::Unusable(error.into()),
         }
     }

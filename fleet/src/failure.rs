@@ -59,7 +59,9 @@ impl Failure {
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         match error {
-            CatalogError::Transient(fault) => Self::Transient(fault.to_string()),
+            CatalogError::Transient(fault) | CatalogError::Stuck(fault) => {
+                Self::Transient(fault.to_string())
+            }
             CatalogError::Lost(fault) | CatalogError::Unusable(fault) => {
                 Self::Unusable(fault.to_string())
             }

@@ -29,7 +29,9 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Catalog(CatalogError::Unusable(_)) => 3,
-            Self::Catalog(CatalogError::Transient(_) | CatalogError::Lost(_)) => 75,
+            Self::Catalog(
+                CatalogError::Transient(_) | CatalogError::Lost(_) | CatalogError::Stuck(_),
+            ) => 75,
             Self::Internal(..) => 70,
         }
     }

@@ -165,6 +165,10 @@ impl Intake<'_> {
             None if self.options.selection.is_relocated(&path) && self.is_being_written(&path) => {
                 self.wait_for_writer(path, seen, origin);
             }
+            // Within a tick of the kernel's clock, the catalog can't tell a change from what it has.
+            None if delayed.before.is_some_and(|before| before != seen) => {
+                self.enqueue(path, seen, origin, Lane::Fresh);
+            }
             None => {}
         }
     }

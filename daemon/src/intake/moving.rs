@@ -77,8 +77,8 @@ impl Intake<'_> {
         let Ok(Some(seen)) = self.options.selection.look(&path) else {
             return;
         };
-        if !seen.is_same_content(&known.seen) {
-            // The answer is one for what was there before.
+        if seen != known.seen {
+            // The answer may be one for what was there before: the row's time is later than the change.
             return self.read_when_settled(path, seen, Origin::now());
         }
         if self.options.selection.moves(&path) && self.task(&path, &seen) == Some(Task::Move) {
@@ -87,8 +87,8 @@ impl Intake<'_> {
             } else {
                 self.delay_until_settled(path, seen, Origin::now());
             }
-        } else if !seen.is_left_alone_for(TICK) {
-            // A file that takes its place at once may get a time from before the row's, which no scan heeds.
+        } else {
+            // Whatever takes its place at once may get a time from before the row's, which no scan heeds.
             let delayed = Delayed {
                 before: Some(seen),
                 must_read: false,

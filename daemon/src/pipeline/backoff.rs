@@ -101,13 +101,17 @@ mod tests {
     #[test]
     fn what_is_not_transient_is_not_tried_again() {
         let mut attempts = 0;
-        for error in [CatalogError::Unusable, CatalogError::Lost] {
+        for error in [
+            CatalogError::Unusable,
+            CatalogError::Lost,
+            CatalogError::Stuck,
+        ] {
             let outcome: Result<(), _> = patiently(&Shutdown::new(), false, || {
                 attempts += 1;
                 Err(error("gone".into()))
             });
             assert!(outcome.is_err());
         }
-        assert_eq!(attempts, 2);
+        assert_eq!(attempts, 3);
     }
 }

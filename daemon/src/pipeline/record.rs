@@ -267,7 +267,7 @@ impl<'a> Recorder<'a> {
             // The error itself is in the log. A warning that it can't be written would take its place.
             match self.writer.note_error(error) {
                 Ok(()) => self.written_error = last,
-                Err(fault @ CatalogError::Lost(_)) => return Err(fault),
+                Err(fault) if fault.needs_new_start() => return Err(fault),
                 Err(fault) => {
                     log::info!("{fault}");
                     return Ok(false);
@@ -281,7 +281,7 @@ impl<'a> Recorder<'a> {
     fn settle(&mut self) -> Result<bool, CatalogError> {
         match self.writer.settle() {
             Ok(more) => Ok(more),
-            Err(fault @ CatalogError::Lost(_)) => Err(fault),
+            Err(fault) if fault.needs_new_start() => Err(fault),
             Err(fault) => {
                 // The view is right without it.
                 log::info!("{fault}");
@@ -294,7 +294,7 @@ impl<'a> Recorder<'a> {
     fn identify_if_possible(&mut self) -> Result<bool, CatalogError> {
         match self.identify() {
             Ok(more) => Ok(more),
-            Err(fault @ CatalogError::Lost(_)) => Err(fault),
+            Err(fault) if fault.needs_new_start() => Err(fault),
             Err(fault) => {
                 log::info!("{fault}");
                 Ok(false)
@@ -312,7 +312,7 @@ impl<'a> Recorder<'a> {
                 log::debug!("a reader needs the write-ahead log");
                 Ok(false)
             }
-            Err(fault @ CatalogError::Lost(_)) => Err(fault),
+            Err(fault) if fault.needs_new_start() => Err(fault),
             Err(fault) => {
                 log::warn!("{fault}");
                 Ok(false)

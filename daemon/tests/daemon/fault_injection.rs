@@ -148,7 +148,6 @@ fn a_catalog_that_cannot_be_written_for_a_while_is_waited_for() {
         ("fsync:error=ENOSPC:when=1", wal),
         ("ftruncate:error=ENOSPC:when=1..2", wal),
         ("pread64:error=EIO:when=1..3", wal),
-        // Locks that fail are not among them: one that could not be given back is held until the process ends.
         // When the log is moved into the catalog.
         ("pwrite64:error=ENOSPC:when=1..2", "galmorph.sqlite"),
         ("fsync:error=EIO:when=1", "galmorph.sqlite"),
@@ -156,6 +155,36 @@ fn a_catalog_that_cannot_be_written_for_a_while_is_waited_for() {
         let dir = scene();
         make_catalog(&dir);
         recovers(&dir, fault, &[file]);
+    }
+}
+
+/// A lock that could not be given back is held until the process ends. So a daemon may end where locks fail, in a way that has
+/// systemd start it again; the next one has no such lock.
+#[test]
+fn a_catalog_that_cannot_be_locked_for_a_while_ends_the_daemon_for_a_new_start_at_most() {
+    if !strace::is_here() {
+        return;
+    }
+    for fault in [
+        "fcntl:error=EIO:when=20..30",
+        "fcntl:error=ENOLCK:when=20..30",
+        "fcntl:error=EIO:when=21+2",
+        "fcntl:error=ENOLCK:when=40..400",
+    ] {
+        let dir = scene();
+        make_catalog(&dir);
+        let mut daemon = faulty(&dir, fault, &["galmorph.sqlite-shm"]);
+        crate::support::wait_until(&format!("everything is recorded despite {fault}"), || {
+            if let Some(ended) = daemon.status() {
+                assert_eq!(ended.code(), Some(75), "{fault}");
+                daemon = dir.daemon(&["--config", "galmorph.toml"]);
+            }
+            rows(&dir) == 4
+        });
+        daemon.signal("-TERM");
+        assert!(matches!(daemon.wait().code(), Some(0 | 75)), "{fault}");
+        assert_eq!(dir.count("cutout WHERE state = 'classified'"), 3, "{fault}");
+        dir.assert_sound();
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::time::SystemTime;
 
 use crate::metrics::ask_socket;
@@ -109,6 +109,46 @@ fn polling_finds_files_without_the_kernel() {
     fs::write(dir.inbox("a.jpg"), jpeg(2)).unwrap();
     let row = format!("cutout WHERE lower(hex(digest)) = '{}'", digest(&jpeg(2)));
     wait_until("the row has the new digest", || dir.count(&row) == 1);
+    daemon.end();
+}
+
+/// The catalog alone can't tell: what takes a file's place right after its row is there may have a time from before it.
+#[test]
+fn polling_finds_a_file_of_the_same_size_and_time_however_it_came() {
+    type Arrival<'a> = &'a dyn Fn(&[u8]);
+    let dir = Dir::new();
+    let config = dir.config("settle_seconds = 0.05\nrescan_interval_seconds = 0.1");
+    let daemon = dir.daemon(&["--poll", "--config", config.to_str().unwrap()]);
+    let reset_time = |path: &std::path::Path| {
+        let file = File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    };
+    let a = dir.inbox("a.jpg");
+    let renamed = |text: &[u8]| {
+        let file = dir.old_file("new.part", text);
+        reset_time(&file);
+        fs::rename(file, &a).unwrap();
+    };
+    // In one write: of a file that grows, a part may be read first.
+    let in_place = |text: &[u8]| {
+        let file = File::options().write(true).open(&a).unwrap();
+        file.write_all_at(text, 0).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    };
+    let arrivals: [(Arrival<'_>, &[u8]); 6] = [
+        (&renamed, b"one text"),
+        (&renamed, b"and more"),
+        (&in_place, b"in place"),
+        (&in_place, b"and then"),
+        (&renamed, b"new once"),
+        (&in_place, b"the last"),
+    ];
+    for (arrive, text) in arrivals {
+        arrive(text);
+        let row = format!("cutout WHERE lower(hex(digest)) = '{}'", digest(text));
+        wait_until("the row has the digest", || dir.count(&row) == 1);
+    }
+    assert_eq!(dir.count("cutout"), 1);
     daemon.end();
 }
 

@@ -18,6 +18,10 @@ use tempfile::TempDir;
 /// The program.
 pub(crate) const GALMORPH: &str = env!("CARGO_BIN_EXE_galmorph");
 
+/// A model that looks at four views of an image, as the paper does.
+pub(crate) const PAPERS_MODEL: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
+
 /// Only a failure takes so long.
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -379,11 +383,16 @@ impl Daemon {
         }
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Waits until it ends by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until("the daemon ends", || {
-            status = self.child.try_wait().unwrap();
+            status = self.status();
             status.is_some()
         });
         status.unwrap()

@@ -109,7 +109,11 @@ pub(super) fn image(frame: &Frame, galaxy: &Galaxy) -> Markup {
                     span .muted {
                         (width) " × " (height) " px; frame of " (format!("{side:.0}")) " px, found by "
                         em { (row.text("framing").unwrap_or("?")) }
-                        @if let Some(card) = &galaxy.card { "; " (card.preprocessing.test_scales.len()) " crops" }
+                        @match galaxy.card.as_ref().map(|card| card.preprocessing.test_scales.len()) {
+                            None => {}
+                            Some(1) => "; one crop",
+                            Some(count) => { "; " (count) " crops" }
+                        }
                     }
                 }
             }
