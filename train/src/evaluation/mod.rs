@@ -1,7 +1,8 @@
 //! A network on labelled images, and what is measured of it.
 //!
 //! ```text
-//! answers    a network's outputs on a dataset, and their measurement
+//! answers    a network's outputs on a dataset
+//! measure    how they are best scaled, and how often they are right
 //! balanced   the decision by equal recall
 //! clusters   references among features
 //! symmetry   the same image in eight positions
@@ -24,6 +25,7 @@ mod balanced;
 mod clusters;
 mod epoch;
 mod layout;
+mod measure;
 mod npy;
 mod output;
 mod paper;
@@ -35,11 +37,12 @@ mod test_views;
 pub(crate) mod trust;
 
 pub(crate) use agreement::{Against, against};
-pub(crate) use answers::{Answers, table};
+pub(crate) use answers::Answers;
 pub use answers::{Classifier, Row};
 pub(crate) use balanced::Balanced;
 pub(crate) use clusters::centres;
 pub use epoch::EpochRecord;
+pub(crate) use measure::table;
 pub use output::EVALUATION;
 pub(crate) use output::PREDICTIONS;
 pub(crate) use output::{EvaluationFolder, Extent};
