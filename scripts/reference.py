@@ -88,13 +88,13 @@ def views(pixels):
     return np.stack(result)
 
 
-def antialiased_views(pixels):
+def antialiased_views(pixels, scales=ANTIALIASED_SCALES):
     """The views [scales, 3, crop, crop] as Pillow resizes them."""
     result = []
     margin = (ANTIALIASED_RESIZE - ANTIALIASED_CROP) // 2
-    for scale in ANTIALIASED_SCALES:
+    size = (ANTIALIASED_RESIZE, ANTIALIASED_RESIZE)
+    for scale in scales:
         crop = tf.image.resize_with_crop_or_pad(pixels, scale, scale).numpy().astype(np.float32)
-        size = (ANTIALIASED_RESIZE, ANTIALIASED_RESIZE)
         planes = [
             np.asarray(PIL.Image.fromarray(plane).resize(size, PIL.Image.Resampling.BILINEAR))
             for plane in np.moveaxis(crop, 2, 0)

@@ -38,7 +38,7 @@ macro_rules! flags {
 
 flags! {
     Padded, "padded", "A view reaches beyond the image, or into a border of one colour.";
-    Upsampled, "upsampled", "The part that the network looks at has fewer pixels than the network's input.";
+    Upsampled, "upsampled", "The image has less than half as many pixels a side as Galaxy Zoo's, for what the network looks at.";
     SingleBand, "single_band", "The image is grey: the network was trained on colours.";
     Inverted, "inverted", "The sky is bright and the object dark, as in a negative.";
     Saturated, "saturated", "Much of the object is white, cut off at the largest value.";

@@ -313,12 +313,14 @@ mod tests {
     use super::*;
     use crate::model::{Model, Options};
 
+    /// One that looks at four views of an image.
     fn model(early_stop: EarlyStop) -> Model {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
         let options = Options {
             early_stop: Some(early_stop),
             ..Options::default()
         };
-        Model::load(None, options).unwrap()
+        Model::load(Some(path.as_ref()), options).unwrap()
     }
 
     /// Some images, each with views that differ, and differ from those of the others.

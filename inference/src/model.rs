@@ -29,7 +29,7 @@ use crate::catch;
 use crate::classifier::{Classifier, Plan};
 
 /// The model that is used when none is named.
-const EMBEDDED: &[u8] = include_bytes!("../../models/zhu2019-small.onnx");
+const EMBEDDED: &[u8] = include_bytes!("../../models/galmorph-1.onnx");
 
 /// The names of the contract between `galmorph-train export` and the daemon.
 const INPUT: &str = "views";

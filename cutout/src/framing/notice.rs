@@ -20,6 +20,10 @@ const DARKER: f32 = 30.0;
 const WHITE: f32 = 253.0;
 const SATURATED: f64 = 0.02;
 
+/// Pixels of the image for each of the frame: below this, the 180 pixels of the paper's smallest view are fewer than the 80 that
+/// it is resized to.
+const COARSE: f64 = 80.0 / 180.0;
+
 /// How far from the centre of the frame the object may be, in parts of the frame's side.
 const OFF_CENTRE: f64 = 0.06;
 
@@ -50,7 +54,7 @@ impl Flags {
             .is_some_and(|redness| redness < REDNESS);
         let raised = [
             (Flag::Padded, is_padded(frame, look, preprocessing)),
-            (Flag::Upsampled, is_upsampled(frame, preprocessing)),
+            (Flag::Upsampled, is_upsampled(frame)),
             (Flag::SingleBand, image.is_grey()),
             (
                 Flag::Inverted,
@@ -80,11 +84,10 @@ fn is_padded(frame: &Frame, look: &Look, preprocessing: &Preprocessing) -> bool 
         || frame.y + half > bottom
 }
 
-/// Whether the smallest view has fewer pixels of the image than it is resized to.
-fn is_upsampled(frame: &Frame, preprocessing: &Preprocessing) -> bool {
-    let (_, ratio) = resolution(frame.side);
-    let smallest = preprocessing.test_scales.iter().min();
-    smallest.is_some_and(|scale| f64::from(*scale) * ratio < f64::from(preprocessing.resize))
+/// Whether the image has fewer pixels than even the paper's views need. A view that is somewhat larger than its part of the
+/// image loses nothing.
+fn is_upsampled(frame: &Frame) -> bool {
+    resolution(frame.side).1 < COARSE
 }
 
 /// The part of what the smallest view shows in which all planes are cut off.

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use crate::support::{Dir, age, digest, file_counts, jpeg, png, wait_until};
+use crate::support::{Dir, PAPERS_MODEL, age, digest, file_counts, jpeg, png, wait_until};
 
 #[test]
 fn a_backlog_in_nested_folders_becomes_one_row_a_file() {
@@ -211,12 +211,14 @@ fn an_early_stop_is_another_model_and_says_what_it_saved() {
     }
     let shown = "SELECT group_concat(object_id || ' ' || confidence, char(10))
                  FROM (SELECT object_id, confidence FROM catalog ORDER BY object_id)";
-    dir.drain().exits(0);
+    let watch = ["watch", "inbox", "--drain", "--model", PAPERS_MODEL];
+    dir.run(&watch).exits(0);
     let before: String = dir.ask(shown);
     // They are of one batch.
     dir.config("max_delay_seconds = 60\nbatch = 8\nearly_stop = 0.51");
-    let early = ["watch", "inbox", "--drain", "--config", "galmorph.toml"];
-    let ran = dir.run(&early).exits(0);
+    let ran = dir
+        .run(&[&watch[..], &["--config", "galmorph.toml"]].concat())
+        .exits(0);
     assert_ne!(dir.ask::<String>(shown), before);
     assert_eq!((dir.count("model"), dir.count("classification")), (2, 16));
     let newest = "SELECT json_extract(card, '$.early_stop') FROM model WHERE id = 2";
@@ -229,7 +231,7 @@ fn an_early_stop_is_another_model_and_says_what_it_saved() {
     assert!((2..8).contains(&runs), "{runs}");
 
     let again = dir
-        .run(&["watch", "inbox", "--drain", "--early-stop", "never"])
+        .run(&[&watch[..], &["--early-stop", "never"]].concat())
         .exits(0);
     assert!(again.stdout.contains("already in the catalog: 8"));
     assert_eq!(dir.ask::<String>(shown), before);

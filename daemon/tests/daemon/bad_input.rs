@@ -39,10 +39,10 @@ fn a_model_that_the_catalog_does_not_have_is_an_error_that_lists_those_it_has() 
     let dir = with_catalog();
     dir.run(&["query", "--model", "nosuch"])
         .exits(2)
-        .says_in_one_line(&["unknown model 'nosuch' (one of zhu2019-small)"]);
-    dir.run(&["query", "--model", "zhu2019"])
+        .says_in_one_line(&["unknown model 'nosuch' (one of galmorph-1)"]);
+    dir.run(&["query", "--model", "galmorph"])
         .exits(2)
-        .says_in_one_line(&["did you mean 'zhu2019-small'?"]);
+        .says_in_one_line(&["did you mean 'galmorph-1'?"]);
 }
 
 #[test]

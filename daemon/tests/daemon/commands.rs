@@ -6,7 +6,7 @@ use std::process::Command;
 
 use galmorph_cutout::{Limits, Preprocessing, decode};
 
-use crate::support::{Dir, Ran, jpeg, png};
+use crate::support::{Dir, PAPERS_MODEL, Ran, jpeg, png};
 
 /// A drained inbox of some images.
 fn with_catalog(images: u32) -> Dir {
@@ -122,7 +122,7 @@ fn query_filters() {
     assert_eq!(rows(&["--label", &label]), of_label);
     assert_eq!(rows(&["--label", &label.to_uppercase()]), of_label);
     assert_eq!(rows(&["--min-confidence", "0"]), 6);
-    assert_eq!(rows(&["--model", "zhu2019-small"]), 6);
+    assert_eq!(rows(&["--model", "galmorph-1"]), 6);
     assert_eq!(rows(&["--rejected"]), 0);
 }
 
@@ -160,9 +160,9 @@ fn views_are_those_of_the_cutout_library() {
     let dir = Dir::new();
     let bytes = png(7);
     dir.old_file("a.png", &bytes);
+    let paper = ["--framing", "paper", "--model", PAPERS_MODEL];
     let arguments = ["views", "inbox/a.png", "--npy", "views.npy"];
-    dir.run(&[&arguments[..], &["--framing", "paper"]].concat())
-        .exits(0);
+    dir.run(&[&arguments[..], &paper].concat()).exits(0);
 
     let file = fs::read(dir.path("views.npy")).unwrap();
     assert_eq!(&file[..8], b"\x93NUMPY\x01\x00");

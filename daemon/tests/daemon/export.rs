@@ -78,7 +78,7 @@ fn a_file_says_where_its_rows_come_from() {
         "<INFO name=\"creator\" value=\"galmorph ",
         "<INFO name=\"query\" value=\"galmorph export a.vot --limit 2\"/>",
         "<INFO name=\"catalog\" value=\"galmorph.sqlite\"/>",
-        "<INFO name=\"model\" value=\"zhu2019-small (BLAKE3 ",
+        "<INFO name=\"model\" value=\"galmorph-1 (BLAKE3 ",
         "<INFO name=\"rows\" value=\"2\"/>",
         "<COOSYS ID=\"icrs\" system=\"ICRS\"/>",
         "<FIELD name=\"ra\" datatype=\"double\" unit=\"deg\" ucd=\"pos.eq.ra;meta.main\" ref=\"icrs\">",

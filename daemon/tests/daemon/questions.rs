@@ -141,12 +141,12 @@ fn settings_of_one_model_are_told_apart_by_name() {
     dir.run(&["watch", "inbox", "--drain", "--scales", "200,220"])
         .exits(0);
     let names = || dir.ask::<String>("SELECT group_concat(DISTINCT model) FROM catalog");
-    assert_eq!(names(), "zhu2019-small scales=200,220");
-    let of_the_first = objects(&dir, &["--model", "zhu2019-small", "--sort", "path"]);
+    assert_eq!(names(), "galmorph-1 scales=200,220");
+    let of_the_first = objects(&dir, &["--model", "galmorph-1", "--sort", "path"]);
     assert_eq!(of_the_first, "0 1 2 3 4");
     let ran = dir.drain().exits(0);
     assert_eq!(ran.classified_by_the_network(), 0, "{}", ran.stdout);
-    assert_eq!(names(), "zhu2019-small");
+    assert_eq!(names(), "galmorph-1");
     assert_eq!(dir.ask::<i64>("SELECT settling FROM watch"), 0);
     dir.run(&["check", "inbox", "--deep"]).exits(0);
 }

@@ -127,7 +127,7 @@ fn a_running_watch_says_what_it_watches_what_it_rejects_and_sums_up_at_ctrl_c() 
     let inbox = dir.path("inbox");
     let mut session = Session::start(on_terminal(&dir, 120, "watch inbox"));
     session.wait_to_see(&format!(
-        "watching {} (catalog galmorph.sqlite, model zhu2019-small)",
+        "watching {} (catalog galmorph.sqlite, model galmorph-1)",
         inbox.display()
     ));
     session.wait_to_see("files of other kinds are left alone: 1 .webp (");

@@ -10,8 +10,11 @@ fn fault(bytes: &[u8]) -> String {
         .to_string()
 }
 
+/// A model with four views and no novelty, that isn't calibrated.
+const PLAIN: &[u8] = include_bytes!("../../../models/zhu2019-small.onnx");
+
 fn changed(change: impl FnOnce(&mut pb::ModelProto)) -> Vec<u8> {
-    let mut proto = onnx().proto_model_for_read(&mut &*EMBEDDED).unwrap();
+    let mut proto = onnx().proto_model_for_read(&mut &*PLAIN).unwrap();
     change(&mut proto);
     encode(&proto)
 }
@@ -111,7 +114,7 @@ fn the_novelty_of_an_image_is_the_mean_over_its_views() {
     let novelty = found.novelty.unwrap();
     assert!((novelty - sum / count as f32).abs() < 1e-5, "{novelty}");
 
-    let plain = Model::load(None, Options::default()).unwrap();
+    let plain = Model::from_bytes(PLAIN, Options::default()).unwrap();
     let plain = plain.classifier().classify(&views).unwrap();
     assert_eq!(plain.probabilities, found.probabilities);
 }
@@ -131,7 +134,7 @@ fn other_scales_are_another_card_of_the_same_file() {
     let model = Model::load(None, scales(&[200])).unwrap();
     assert_eq!(model.card.preprocessing.test_scales, [200]);
     assert_eq!(model.card.early_stop, EarlyStop::Never);
-    let several = Model::load(None, scales(&[])).unwrap();
+    let several = Model::load(None, scales(&[180, 200])).unwrap();
     assert_eq!(several.card.early_stop, EarlyStop::Settled);
     assert_eq!(
         model.digest,
