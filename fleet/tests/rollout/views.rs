@@ -38,12 +38,12 @@ fn a_switch_of_one_site_takes_nothing_back_at_another() {
 
     let (out, said) = model(&site).args(["--use", "2"]).ends(0);
     assert_eq!(out, format!("{files} files show it now\n"));
+    assert_eq!(shown(&site, "survey", 2), files);
+    assert_eq!(shown(&site, "other", 2), files);
     assert!(
         said.contains("a switch at 'other' is not at its end"),
         "{said}"
     );
-    assert_eq!(shown(&site, "survey", 2), files);
-    assert_eq!(shown(&site, "other", 2), files);
     // Until that, too, is at its end.
     model_at(&site, "other").args(["--use", "2"]).succeeds();
     assert!(!is_settling(&site));
