@@ -31,6 +31,7 @@ pub(super) struct Standing {
     pub(super) is_rejected: bool,
     /// Whether an answer of this worker's model to its content, in its rendering, is kept beside.
     has_own: bool,
+    pub(super) rendering: Option<String>,
 }
 
 impl Standing {
@@ -66,6 +67,7 @@ pub(super) fn standings(
             model: row.get(6),
             is_rejected: row.get(7),
             has_own: row.get(8),
+            rendering: row.get(9),
         };
         (row.get(0), standing)
     };

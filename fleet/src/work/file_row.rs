@@ -34,6 +34,17 @@ impl FileRow<'_> {
         self.is_of_size_and_time(there) && (digest.is_none() || there.digest.as_deref() == digest)
     }
 
+    /// Whether this is an answer to the content of what stands, in another rendering.
+    pub(super) fn is_framed_otherwise(&self, there: &Standing) -> bool {
+        let rendering = match &self.0[place("rendering")] {
+            Value::Text(rendering) => Some(rendering),
+            _ => None,
+        };
+        there.model.is_some()
+            && there.digest.as_deref() == self.digest()
+            && there.rendering.as_ref() != rendering
+    }
+
     fn is_of_size_and_time(&self, there: &Standing) -> bool {
         let integer = |name: &str| match self.0[place(name)] {
             Value::Integer(number) => Some(number),

@@ -8,7 +8,7 @@ use crate::server::{Bringing, FORGET_EARLIER, MONTHS, Statements};
 
 const STANDING: &str = "SELECT path_key, cutout.xmin::text, first_seen, bytes, modified, digest, model, reason IS NOT NULL,
         EXISTS (SELECT 1 FROM other_answer AS one
-            WHERE one.digest = cutout.digest AND one.model = $3 AND one.rendering = cutout.rendering)
+            WHERE one.digest = cutout.digest AND one.model = $3 AND one.rendering = cutout.rendering), rendering
     FROM cutout WHERE site = $1 AND path_key = ANY ($2)";
 
 /// Takes a model into use where there is none, and no machine's rows.

@@ -133,6 +133,7 @@ fn sorted<'a>(
 ) -> Sorted<'a> {
     let mut sorted = Sorted::default();
     let counts = &mut sorted.written.counts;
+    let mut framed_otherwise = 0;
     for row in rows {
         let there = standing.get(&row.key);
         let file = FileRow(&row.values);
@@ -145,6 +146,8 @@ fn sorted<'a>(
                 counts.rejected += 1;
             } else {
                 counts.answered += 1;
+                framed_otherwise +=
+                    u64::from(there.is_some_and(|there| file.is_framed_otherwise(there)));
                 sorted.beside.push(row);
             }
         } else if there.map(|there| &there.version)
@@ -162,6 +165,11 @@ fn sorted<'a>(
         } else {
             sorted.written.overtaken.push(row.key.clone());
         }
+    }
+    if framed_otherwise > 0 {
+        log::warn!(
+            "answers that count for no file, since they are to other frames than the files show: {framed_otherwise} (have all workers the same --framing, --radius and --pixel-scale?)"
+        );
     }
     sorted
 }

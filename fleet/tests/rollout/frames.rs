@@ -2,12 +2,9 @@
 
 use std::fs;
 
-use crate::common::wait_for;
-use crate::common::{
-    Program, end,
-    stream::{Site, finish},
-};
-use crate::{lacks, model, with_candidate};
+use crate::common::stream::{Site, finish, wait_for_words};
+use crate::common::{Program, end, wait_for};
+use crate::{candidate, lacks, model, with_candidate};
 
 /// A worker that takes files one by one. The radius of an object says its frame.
 fn one_by_one(mut work: Program) -> Program {
@@ -62,4 +59,24 @@ fn a_content_in_two_frames_has_an_answer_for_each() {
     let after = frames(&site);
     assert_eq!(after.0, before.0);
     assert_eq!(after.1, 3, "{after:?}");
+}
+
+#[test]
+fn a_worker_that_frames_otherwise_says_so_and_its_answers_do_not_count() {
+    let Some(site) = Site::start() else { return };
+    site.images(1);
+    add(&site, 1, "8");
+    end(one_by_one(site.drain()).spawn(), Some(0));
+    let said = site.folder.path().join("said");
+    // It doesn't know how large a pixel is.
+    let mut work = site.work();
+    let beside = candidate(work.arg("--beside")).spawn_saying(&said);
+    site.wait_for_rows("model", 2);
+    assert_eq!(model(&site).args(["--feed", "2"]).succeeds(), "1 added\n");
+    wait_for_words(&said, "to other frames than the files show: 1 ");
+    site.wait_for_rows("other_answer", 1);
+    assert!(lacks(&site, 1));
+    let said = model(&site).args(["--use", "2"]).succeeds();
+    assert!(said.starts_with("0 files show it now, 1 lack it"), "{said}");
+    finish(beside);
 }

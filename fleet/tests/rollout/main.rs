@@ -33,9 +33,14 @@ fn model_at(site: &Site, name: &str) -> Program {
 }
 
 /// A worker with the model that is rolled out: its number is 2.
-fn with_candidate(work: &mut Program) -> Child {
+fn candidate(work: &mut Program) -> &mut Program {
     let candidate = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/galmorph-1.onnx");
-    work.arg("--model").arg(candidate).spawn()
+    work.arg("--model").arg(candidate)
+}
+
+/// The same, started.
+fn with_candidate(work: &mut Program) -> Child {
+    candidate(work).spawn()
 }
 
 /// A site whose files show the answers of model 1, and have those of model 2 beside; with the number of the files.
