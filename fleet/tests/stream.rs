@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
+use common::machine::Machine;
 use common::stream::{Site, finish, wait_for_words};
 use common::{end, program, wait_for};
 use rusqlite::Connection;
@@ -269,4 +270,47 @@ fn what_is_no_reference_and_what_lies_elsewhere_is_not_read() {
     site.add(&[("path", "/far/0000.jpg")]);
     work.succeeds();
     assert!(site.row("/far/0000.jpg".as_ref()).0.is_some());
+}
+
+#[test]
+fn roles_with_the_rights_that_the_page_names_can_work_and_read() {
+    let page = include_str!("../../docs/fleet.md");
+    let rights = page.split("```sql\n-- whoever ships").nth(1).unwrap();
+    let rights = rights.split("```").next().unwrap();
+    let rights = rights.replace("writers", "galmorph_writer");
+    let rights = rights.replace("readers", "galmorph_reader");
+    let Some(site) = Site::start_with(|server| {
+        let schema = ["--no-roles", "--to", &server.address("owner")];
+        program("schema").args(schema).succeeds();
+        let mut client = server.client();
+        let roles = "CREATE ROLE galmorph_writer; CREATE ROLE galmorph_reader; CREATE ROLE anna LOGIN IN ROLE galmorph_reader";
+        client.batch_execute(roles).unwrap();
+        client.batch_execute(&format!("-- {rights}")).unwrap();
+    }) else {
+        return;
+    };
+    let files = site.images(5);
+    site.feed().succeeds();
+    site.drain().succeeds();
+    site.assert_all_done(files);
+    let said = site.of_build(program("model")).succeeds();
+    assert!(said.contains(", in use: 5 show it"), "{said}");
+    let machine = Machine::new(10);
+    let mut ship = program("ship");
+    ship.arg("--catalog").arg(machine.catalog());
+    ship.args([
+        "--once",
+        "--site",
+        "far",
+        "--to",
+        &site.server.address("north"),
+    ])
+    .succeeds();
+    let anna = site.server.address("anna");
+    let mut anna = postgres::Client::connect(&anna, postgres::NoTls).unwrap();
+    for view in ["catalog", "rejected", "probability"] {
+        let count = format!("SELECT count(*) FROM {view}");
+        anna.query_one(&count, &[]).unwrap();
+    }
+    assert!(anna.batch_execute("DELETE FROM cutout").is_err());
 }

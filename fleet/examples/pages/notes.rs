@@ -254,7 +254,7 @@ const MODEL: Notes = Notes {
         "Says which models have answered the files of a stream, and which is in use. With `--feed` and `--use`, another one is \
          rolled out: workers with it answer beside those that go on, and then the views show its answers in one step. The \
          earlier answers are kept; the same command goes back to them.",
-        "`--use` may be interrupted: the views are right at any moment, and the same command goes on.",
+        "`--use` may be interrupted: the views are right at any moment. It ends with 75 then, and the same command goes on.",
     ],
     some_rejected: None,
     examples: &[(

@@ -36,8 +36,18 @@ impl ModelArguments {
         let server = self.server.resolve()?;
         let site = &self.stream.site;
         if let Some(model) = self.use_model {
-            let rows = switch(&server, site, model)?;
-            return print(&format!("{rows} files show it now")).map(|()| Outcome::Fine);
+            let switched = switch(&server, site, model, &stop)?;
+            for (other, used) in &switched.others {
+                log::warn!(
+                    "a switch at '{other}' is not at its end, so the views stay slow (galmorph-fleet model --site {other} --use {used} goes on)"
+                );
+            }
+            let lacking = match switched.lacking {
+                0 => String::new(),
+                lacking => format!(", {lacking} lack it (--feed {model} has them answered)"),
+            };
+            return print(&format!("{} files show it now{lacking}", switched.shown))
+                .map(|()| Outcome::Fine);
         }
         let mut client = server.connect_now()?;
         if let Some(model) = self.feed {

@@ -52,6 +52,8 @@ pub(crate) struct Fed {
     pub(crate) added: u64,
     /// Those that are still being written.
     pub(crate) settling: u64,
+    /// Those of them that have a row, of what they were before.
+    settling_with_row: u64,
 }
 
 impl Fed {
@@ -200,7 +202,10 @@ impl Feeder<'_> {
             match rows.get(key) {
                 Some(row) if is_done(row, &place) && row.2 => self.fed.rejected += 1,
                 Some(row) if is_done(row, &place) => self.fed.answered += 1,
-                _ if self.options.watch.is_some() && is_settling(&place) => self.fed.settling += 1,
+                row if self.options.watch.is_some() && is_settling(&place) => {
+                    self.fed.settling += 1;
+                    self.fed.settling_with_row += u64::from(row.is_some());
+                }
                 _ => add.push(item.clone()),
             }
         }
@@ -236,8 +241,10 @@ impl Feeder<'_> {
     fn note(&mut self) -> Result<(), Failure> {
         let (options, fed) = (self.options, self.fed);
         let source = options.source.to_string();
-        // What is still being written is fed by the next pass: now, it has neither a row nor a place on the stream.
-        let [files, added] = [fed.files() - fed.settling, fed.added].map(|count| count as i64);
+        // What is still being written is fed by the next pass. Now it has no place on the stream, and if it is new, no row: then
+        // there is nothing that would account for it.
+        let settling = fed.settling - fed.settling_with_row;
+        let [files, added] = [fed.files() - settling, fed.added].map(|count| count as i64);
         ask(self.stop, self.server, &mut self.client, |client| {
             client.execute(
                 "INSERT INTO feeder (site, source, machine, program, looked, files, added)

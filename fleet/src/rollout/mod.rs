@@ -7,7 +7,10 @@
 //!    to them.
 //!
 //! A worker whose model isn't the one in use replaces none of its answers. So workers may change to the new model one after the
-//! other, before or after the switch.
+//! other, before or after the switch. A site has a model in use from its first answer on.
+//!
+//! A model has answered a file if it has answered its content in its rendering, which follows from the settings of the workers, the
+//! size of the image and the object's radius. So the workers beside must have the framing of the others.
 //!
 //! | file | |
 //! |---|---|
@@ -24,7 +27,7 @@ use postgres::Client;
 
 use crate::Failure;
 use crate::plan::{Item, described};
-use crate::server::{is_passing, message, require_current};
+use crate::server::{belongs, is_passing, message, require_current};
 use crate::site;
 use crate::stop::Stop;
 use crate::stream::{RedisStream, Stream as _};
@@ -56,26 +59,35 @@ pub(crate) fn feed(
     let key: [u8; 32] = key(client, model)?;
     let name = site::process(&site::machine()?);
     let mut stream = RedisStream::new(stream, &lane(site, &key), &name, Duration::ZERO);
-    let find = "SELECT path_key, path, ra, dec, radius FROM cutout
-        WHERE site = $1 AND path_key > $2 AND label IS NOT NULL AND model <> $3
-            AND NOT EXISTS (SELECT 1 FROM other_answer AS other WHERE other.digest = cutout.digest AND other.model = $3)
-        ORDER BY path_key LIMIT $4";
+    let find = format!(
+        "SELECT path_key, path, ra, dec, radius FROM cutout
+         WHERE site = $1 AND path_key > $2 AND label IS NOT NULL AND model <> $3
+             AND NOT EXISTS (SELECT 1 FROM other_answer AS one WHERE {})
+         ORDER BY path_key LIMIT $4",
+        belongs("$3")
+    );
     let (mut after, mut added) = (Vec::<u8>::new(), 0);
-    while !stop.requested() {
+    loop {
+        if stop.requested() {
+            return Err(Failure::Transient(format!(
+                "interrupted: {added} added, and not all (the same command goes on)"
+            )));
+        }
         if stop.persist(|| {}, || stream.length())? >= longest {
             stop.sleep(FULL, || {});
             continue;
         }
         let rows = client
-            .query(find, &[&site, &after, &model, &PAGE])
+            .query(&find, &[&site, &after, &model, &PAGE])
             .map_err(|error| failure(&error))?;
-        let Some(last) = rows.last() else { break };
+        let Some(last) = rows.last() else {
+            return Ok(added);
+        };
         after = last.get(0);
         let items: Vec<Item> = rows.iter().map(item).collect();
         stop.persist(|| {}, || stream.add(&items))?;
         added += items.len() as u64;
     }
-    Ok(added)
 }
 
 fn item(row: &postgres::Row) -> Item {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use postgres::Client;
+use postgres::{Client, IsolationLevel};
 
 use super::failure;
 use crate::Failure;
-use crate::server::require_current;
+use crate::server::{belongs, require_current};
 
 /// A model, as far as a site knows it.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ struct Known {
     arithmetic: Option<String>,
     /// Files that show its answer.
     shown: i64,
-    /// Files that show another one, and have its answer beside.
+    /// Files that show another one, and have its answer beside, in their rendering.
     beside: i64,
     is_in_use: bool,
 }
@@ -35,15 +35,22 @@ pub(crate) struct Models {
 pub(crate) fn models(client: &mut Client, site: &str) -> Result<Models, Failure> {
     require_current(client)?;
     let read = |client: &mut Client| -> Result<Models, postgres::Error> {
+        // All numbers are of one moment.
+        let transaction = client.build_transaction().read_only(true);
+        let transaction = transaction.isolation_level(IsolationLevel::RepeatableRead);
+        let mut transaction = transaction.start()?;
         let count = "SELECT count(*) FROM cutout WHERE site = $1 AND label IS NOT NULL";
-        let answered = client.query_one(count, &[&site])?.get(0);
-        let find = "SELECT id, name, left(digest, 12), arithmetic,
-                (SELECT count(*) FROM cutout WHERE site = $1 AND cutout.model = model.id),
-                (SELECT count(*) FROM cutout WHERE site = $1 AND label IS NOT NULL AND cutout.model <> model.id
-                    AND EXISTS (SELECT 1 FROM other_answer AS other WHERE other.digest = cutout.digest AND other.model = model.id)),
-                EXISTS (SELECT 1 FROM model_in_use AS used WHERE used.site = $1 AND used.model = model.id)
-            FROM model ORDER BY id";
-        let rows = client.query(find, &[&site])?;
+        let answered = transaction.query_one(count, &[&site])?.get(0);
+        let find = format!(
+            "SELECT id, name, left(digest, 12), arithmetic,
+                 (SELECT count(*) FROM cutout WHERE site = $1 AND label IS NOT NULL AND cutout.model = model.id),
+                 (SELECT count(*) FROM cutout WHERE site = $1 AND label IS NOT NULL AND cutout.model <> model.id
+                     AND EXISTS (SELECT 1 FROM other_answer AS one WHERE {})),
+                 EXISTS (SELECT 1 FROM model_in_use AS used WHERE used.site = $1 AND used.model = model.id)
+             FROM model ORDER BY id",
+            belongs("model.id")
+        );
+        let rows = transaction.query(&find, &[&site])?;
         let model = |row: &postgres::Row| Known {
             number: row.get(0),
             name: row.get(1),

@@ -8,7 +8,7 @@ use super::message;
 use crate::Failure;
 
 /// The files of `migrations/`, in their order: name and text.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     (
         "V1__catalog",
         include_str!("../../migrations/V1__catalog.sql"),
@@ -20,6 +20,10 @@ const MIGRATIONS: [(&str, &str); 3] = [
     (
         "V3__model_in_use",
         include_str!("../../migrations/V3__model_in_use.sql"),
+    ),
+    (
+        "V4__first_model",
+        include_str!("../../migrations/V4__first_model.sql"),
     ),
 ];
 
@@ -75,7 +79,7 @@ fn apply(
 }
 
 /// A name inside SQL.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -127,6 +131,7 @@ BEGIN
 END
 $$;
 GRANT INSERT, UPDATE, DELETE ON source, block, model, cutout, other_answer, review, worker, feeder TO galmorph_writer;
+GRANT INSERT ON model_in_use TO galmorph_writer;
 REVOKE EXECUTE ON FUNCTION make_month(date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION make_month(date) TO galmorph_writer;
 ";

@@ -11,8 +11,8 @@ use super::ShipOptions;
 use super::blocks::{Batch, Kind};
 use crate::Failure;
 use crate::server::{
-    Columns, FORGET_EARLIER, FORGET_MOVED, Fault, MONTHS, Statements, copy, model_number, path_key,
-    text, time,
+    Columns, FORGET_EARLIER, FORGET_MOVED, Fault, MONTHS, Statements, begin_to_write, copy,
+    model_number, path_key, text, time,
 };
 
 /// See the module.
@@ -146,6 +146,7 @@ impl Session {
         let models = &self.models;
         let model = |id: i64| models.get(&id).copied();
         let mut transaction = self.client.transaction()?;
+        begin_to_write(&mut transaction)?;
         require_session(&mut transaction, self.source, self.number)?;
         if !batch.files.is_empty() {
             let rows = batch.files.iter().map(|row| self.files.cells(row, model));

@@ -16,7 +16,7 @@ use postgres::Client;
 use serde::Serialize;
 
 use crate::Failure;
-use crate::server::{Fault, Server, path_key};
+use crate::server::{Fault, Server, belongs, path_key};
 use crate::stream::RedisStream;
 
 /// A worker that was not heard of for so long does not work, in seconds. One with nothing to do says something each ten.
@@ -34,6 +34,8 @@ pub(crate) struct Report {
     pub(crate) fed: Option<i64>,
     pub(crate) answered: i64,
     pub(crate) rejected: i64,
+    /// The answered ones that show another model than the one in use, which has not answered them.
+    pub(crate) lacking: i64,
     /// The rejected ones by reason.
     pub(crate) reasons: BTreeMap<String, i64>,
     /// Items on the stream that no worker has yet.
@@ -110,6 +112,7 @@ pub(crate) fn report(
     let mut read = || -> Result<Report, Fault> {
         let (answered, reasons) = rows(&mut client, site)?;
         let rejected = reasons.values().sum();
+        let lacking = lacking(&mut client, site)?;
         let with_row = with_row(&mut client, site, &keys)?;
         let feeders = feeders(&mut client, site)?;
         let fed =
@@ -135,6 +138,7 @@ pub(crate) fn report(
             fed,
             answered,
             rejected,
+            lacking,
             reasons,
             waiting: (on_stream - held).max(0),
             held,
@@ -158,6 +162,21 @@ fn rows(client: &mut Client, site: &str) -> Result<(i64, BTreeMap<String, i64>),
         }
     }
     Ok((answered, reasons))
+}
+
+/// How many files lack the answer of the model in use. It is counted by each of the other models, of which few rows are left.
+fn lacking(client: &mut Client, site: &str) -> Result<i64, postgres::Error> {
+    let count = format!(
+        "SELECT coalesce(sum(found.files), 0)::bigint
+         FROM model_in_use AS used JOIN model AS other ON other.id <> used.model
+         CROSS JOIN LATERAL (
+             SELECT count(*) AS files FROM cutout
+             WHERE cutout.site = used.site AND cutout.model = other.id AND cutout.label IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM other_answer AS one WHERE {})) AS found
+         WHERE used.site = $1",
+        belongs("used.model")
+    );
+    Ok(client.query_one(&count, &[&site])?.get(0))
 }
 
 /// How many of these paths have a row.

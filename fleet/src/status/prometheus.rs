@@ -85,13 +85,16 @@ impl Report {
             "Files without an answer. given_up and unreadable are those that ended their workers, and could not be read.",
             reasons.map(|(reason, count)| (of("reason", reason), *count as f64)),
         );
+        let site = format!("site=\"{}\"", escaped(&self.site));
+        page.gauge(
+            "galmorph_fleet_files_lacking",
+            "Answered files that the model in use has not answered, so that they show an earlier one.",
+            [(site.clone(), self.lacking as f64)],
+        );
         page.gauge(
             "galmorph_fleet_files_delivered_again",
             "Files in the hands of a worker that an earlier one did not come to an end with.",
-            [(
-                format!("site=\"{}\"", escaped(&self.site)),
-                self.delivered_again as f64,
-            )],
+            [(site, self.delivered_again as f64)],
         );
         let feeders = self.feeders.iter();
         page.gauge(

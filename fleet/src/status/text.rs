@@ -16,7 +16,11 @@ impl Display for Report {
             )?,
             None => writeln!(out, "nobody has fed '{}' to its end yet", self.site)?,
         }
-        writeln!(out, "{:>12} answered", self.answered)?;
+        let lacking = match self.lacking {
+            0 => String::new(),
+            lacking => format!(" ({lacking} not by the model in use: galmorph-fleet model --feed)"),
+        };
+        writeln!(out, "{:>12} answered{lacking}", self.answered)?;
         let reasons = self.reasons.iter();
         let reasons: Vec<String> = reasons
             .map(|(reason, count)| format!("{} {count}", visible(reason)))

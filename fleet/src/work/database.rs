@@ -1,4 +1,4 @@
-//! What PostgreSQL has of files, and the transaction that writes rows.
+//! What PostgreSQL has of files, and the connection to it.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,12 @@ use galmorph_catalog::{CopiedModel, Stamp};
 use jiff::Timestamp;
 use postgres::types::ToSql;
 use postgres::{Client, GenericClient, Statement};
-use rusqlite::types::Value;
 
 use super::Counts;
-use super::file_row::FileRow;
 use super::prepared::Prepared;
 use crate::Failure;
 use crate::plan::PlannedModel;
-use crate::server::{
-    Columns, Fault, Server, Statements, copy, lock_number, model_number, path_key, require_current,
-};
+use crate::server::{Columns, Fault, Server, Statements, model_number, path_key, require_current};
 
 /// The name of the source that all workers of a site write for.
 pub(crate) const SOURCE: &str = "stream";
@@ -24,7 +20,7 @@ pub(crate) const SOURCE: &str = "stream";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing {
     /// Another one for each time that the row is written.
-    version: String,
+    pub(super) version: String,
     pub(super) first_seen: Timestamp,
     pub(super) bytes: Option<i64>,
     /// In nanoseconds since 1970.
@@ -33,8 +29,9 @@ pub(super) struct Standing {
     /// The model of its answer; `None` for a rejected file.
     pub(super) model: Option<i32>,
     pub(super) is_rejected: bool,
-    /// Whether an answer of this worker's model to its content is kept beside.
+    /// Whether an answer of this worker's model to its content, in its rendering, is kept beside.
     has_own: bool,
+    pub(super) rendering: Option<String>,
 }
 
 impl Standing {
@@ -51,7 +48,8 @@ impl Standing {
 /// What stands, by the keys of the paths.
 pub(super) type Standings = HashMap<Vec<u8>, Standing>;
 
-fn standings(
+/// What stands of these paths of a site.
+pub(super) fn standings(
     client: &mut impl GenericClient,
     find: &Statement,
     site: &str,
@@ -69,28 +67,11 @@ fn standings(
             model: row.get(6),
             is_rejected: row.get(7),
             has_own: row.get(8),
+            rendering: row.get(9),
         };
         (row.get(0), standing)
     };
     Ok(rows.iter().map(standing).collect())
-}
-
-/// A row to be written, and what stood before its file was read.
-#[derive(Debug)]
-pub(super) struct NewRow {
-    pub(super) key: Vec<u8>,
-    pub(super) values: Vec<Value>,
-    pub(super) before: Option<Standing>,
-    /// Whether it says that nobody came to an answer.
-    pub(super) is_given_up: bool,
-}
-
-/// What became of rows: written, or there already in the same words; or in the way of another one.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    /// The keys of those that were overtaken: another row is there than before their files were read.
-    pub(super) overtaken: Vec<Vec<u8>>,
-    pub(super) counts: Counts,
 }
 
 /// Which worker this is.
@@ -139,13 +120,13 @@ impl<'a> Database<'a> {
 
 /// A connection that rows are written over.
 pub(super) struct Session {
-    client: Client,
-    who: Who,
-    source: i32,
-    model: i32,
-    files: Columns,
-    other_answers: Columns,
-    prepared: Prepared,
+    pub(super) client: Client,
+    pub(super) who: Who,
+    pub(super) source: i32,
+    pub(super) model: i32,
+    pub(super) files: Columns,
+    pub(super) other_answers: Columns,
+    pub(super) prepared: Prepared,
 }
 
 impl Session {
@@ -202,110 +183,6 @@ impl Session {
         )?)
     }
 
-    /// Writes rows, all or none, each only if what stood before still stands. No two are of one path. `known` are files whose rows
-    /// were found to be there before.
-    pub(super) fn write(
-        &mut self,
-        rows: &[NewRow],
-        known: u64,
-        rate: f64,
-    ) -> Result<Written, Fault> {
-        let (site, prepared) = (&self.who.site, &self.prepared);
-        let mut overtaken = Vec::new();
-        let mut counts = Counts {
-            known,
-            ..Counts::default()
-        };
-        let mut transaction = self.client.transaction()?;
-        let mut keys: Vec<&Vec<u8>> = rows.iter().map(|row| &row.key).collect();
-        // All in one order, so that two never wait for each other in a circle.
-        keys.sort_unstable();
-        let locks: Vec<i64> = keys.iter().map(|key| lock_number(site, key)).collect();
-        // A path that has no row yet has nothing else to lock.
-        transaction.execute(&prepared.lock, &[&locks])?;
-        let standing = standings(
-            &mut transaction,
-            &prepared.standing,
-            site,
-            &keys,
-            self.model,
-        )?;
-        let used: Option<i32> = transaction
-            .query_opt(&prepared.in_use, &[site])?
-            .map(|row| row.get(0));
-        let (mut news, mut beside) = (Vec::new(), Vec::new());
-        for row in rows {
-            let there = standing.get(&row.key);
-            let file = FileRow(&row.values);
-            // What a model in use has said is shown until another one is in use.
-            let is_shown = used.is_some_and(|used| {
-                used != self.model && there.is_some_and(|there| file.says(there, used))
-            });
-            if self.who.is_beside || (is_shown && !file.is_rejected()) {
-                if file.is_rejected() {
-                    counts.rejected += 1;
-                } else {
-                    counts.answered += 1;
-                    beside.push(row);
-                }
-            } else if there.map(|there| &there.version)
-                == row.before.as_ref().map(|before| &before.version)
-            {
-                if file.is_rejected() {
-                    counts.rejected += 1;
-                } else {
-                    counts.answered += 1;
-                }
-                counts.given_up += u64::from(row.is_given_up);
-                news.push(row);
-            } else if there.is_some_and(|there| file.says(there, self.model)) {
-                counts.known += 1;
-            } else {
-                overtaken.push(row.key.clone());
-            }
-        }
-        if !beside.is_empty() {
-            let cells = beside.iter().map(|row| {
-                let values = FileRow(&row.values).answer();
-                (self.other_answers).cells(&values, |model| i32::try_from(model).ok())
-            });
-            copy(
-                &mut transaction,
-                &prepared.copy_other_answers,
-                &self.other_answers,
-                cells,
-            )?;
-            transaction.execute(&prepared.merge_other_answers, &[])?;
-        }
-        if !news.is_empty() {
-            let cells = news.iter().map(|row| {
-                self.files
-                    .cells(&row.values, |model| i32::try_from(model).ok())
-            });
-            copy(&mut transaction, &prepared.copy_files, &self.files, cells)?;
-            for month in transaction.query(&prepared.months, &[])? {
-                let month: String = month.get(0);
-                transaction.execute("SELECT make_month($1::text::date)", &[&month])?;
-            }
-            if news.iter().any(|row| row.before.is_some()) {
-                transaction.execute(&prepared.keep_answers, &[site, &keys])?;
-            }
-            transaction.execute(&prepared.forget_earlier, &[site, &keys])?;
-            transaction.execute(&prepared.merge_files, &[&self.source, site])?;
-        }
-        note(
-            &mut transaction,
-            &prepared.note,
-            &self.who,
-            self.model,
-            &counts,
-            rate,
-            false,
-        )?;
-        transaction.commit()?;
-        Ok(Written { overtaken, counts })
-    }
-
     /// Says that this worker is there, or that it has ended.
     pub(super) fn note(&mut self, rate: f64, is_end: bool) -> Result<(), Fault> {
         Ok(note(
@@ -321,7 +198,7 @@ impl Session {
 }
 
 /// Says that this worker is there, and adds to what it did. A commit whose answer was lost has added its part.
-fn note(
+pub(super) fn note(
     client: &mut impl GenericClient,
     statement: &Statement,
     who: &Who,

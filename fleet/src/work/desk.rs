@@ -8,9 +8,10 @@ use galmorph_output::visible;
 
 use super::batch::{Batch, Taken};
 use super::counts::Counts;
-use super::database::{Database, NewRow, key_of};
+use super::database::{Database, key_of};
 use super::hand::{hold, persist};
 use super::late::LateFiles;
+use super::transaction::NewRow;
 use super::verdict::{Verdict, verdict};
 use super::{Job, MOST_DELIVERIES, Outcome, WorkOptions};
 use crate::Failure;
@@ -242,13 +243,13 @@ impl<'a> Desk<'a> {
         }
         let mut rows: HashMap<Vec<u8>, NewRow> = HashMap::new();
         let mut done: Vec<(String, Vec<u8>)> = Vec::new();
-        let mut known = 0;
+        let mut known = Vec::new();
         for mut taken in batch.taken {
             let verdict = verdict(&mut taken, self.options);
             let (id, key) = (taken.delivery.id.clone(), taken.key.clone());
             let values = match verdict {
                 Verdict::Known => {
-                    known += 1;
+                    known.push(key.clone());
                     None
                 }
                 Verdict::Row(values) => Some((values, false)),
@@ -278,7 +279,7 @@ impl<'a> Desk<'a> {
         let written = persist(
             (self.stop, self.stream, &self.hand),
             &mut self.database,
-            |database| database.run(|session| session.write(&rows, known, rate)),
+            |database| database.run(|session| session.write(&rows, &known, rate)),
         )?;
         self.counts += written.counts;
         let mut ids = Vec::with_capacity(done.len());

@@ -22,19 +22,42 @@ impl FileRow<'_> {
 
     /// Whether what stands says the same of the same file, by an answer of this model.
     pub(super) fn says(&self, there: &Standing, model: i32) -> bool {
+        self.is_of_size_and_time(there)
+            && there.digest.as_deref() == self.digest()
+            && there.is_rejected == self.is_rejected()
+            && (there.is_rejected || there.model == Some(model))
+    }
+
+    /// Whether the file is as it was when what stands was written, as far as it could be read.
+    pub(super) fn is_as(&self, there: &Standing) -> bool {
+        let digest = self.digest();
+        self.is_of_size_and_time(there) && (digest.is_none() || there.digest.as_deref() == digest)
+    }
+
+    /// Whether this is an answer to the content of what stands, in another rendering.
+    pub(super) fn is_framed_otherwise(&self, there: &Standing) -> bool {
+        let rendering = match &self.0[place("rendering")] {
+            Value::Text(rendering) => Some(rendering),
+            _ => None,
+        };
+        there.model.is_some()
+            && there.digest.as_deref() == self.digest()
+            && there.rendering.as_ref() != rendering
+    }
+
+    fn is_of_size_and_time(&self, there: &Standing) -> bool {
         let integer = |name: &str| match self.0[place(name)] {
             Value::Integer(number) => Some(number),
             _ => None,
         };
-        let digest = match &self.0[place("digest")] {
+        there.bytes == integer("bytes") && there.modified == integer("modified")
+    }
+
+    fn digest(&self) -> Option<&[u8]> {
+        match &self.0[place("digest")] {
             Value::Blob(digest) => Some(digest),
             _ => None,
-        };
-        there.bytes == integer("bytes")
-            && there.modified == integer("modified")
-            && there.digest.as_ref() == digest
-            && there.is_rejected == self.is_rejected()
-            && (there.is_rejected || there.model == Some(model))
+        }
     }
 }
 

@@ -20,7 +20,8 @@
 //! | file | |
 //! |---|---|
 //! | `desk` | the loop: what is taken, and when it is done |
-//! | `database` | what PostgreSQL has, and the transaction |
+//! | `database` | what PostgreSQL has |
+//! | `transaction` | the one that writes rows |
 //! | `prepared` | its statements |
 //! | `batch` | what is answered together |
 //! | `hand` | what it holds while it waits for PostgreSQL |
@@ -41,6 +42,7 @@ mod late;
 mod prepared;
 mod roots;
 mod rows;
+mod transaction;
 mod verdict;
 
 use std::num::NonZero;

@@ -1,13 +1,20 @@
 //! The statements of a worker, which the server reads once for each connection.
 
 use galmorph_catalog::other_answer_columns;
+use postgres::types::Type;
 use postgres::{Client, Statement};
 
-use crate::server::{FORGET_EARLIER, MONTHS, Statements};
+use crate::server::{Bringing, FORGET_EARLIER, MONTHS, Statements};
 
 const STANDING: &str = "SELECT path_key, cutout.xmin::text, first_seen, bytes, modified, digest, model, reason IS NOT NULL,
-        EXISTS (SELECT 1 FROM other_answer AS other WHERE other.digest = cutout.digest AND other.model = $3)
+        EXISTS (SELECT 1 FROM other_answer AS one
+            WHERE one.digest = cutout.digest AND one.model = $3 AND one.rendering = cutout.rendering), rendering
     FROM cutout WHERE site = $1 AND path_key = ANY ($2)";
+
+/// Takes a model into use where there is none, and no machine's rows.
+const TAKE_INTO_USE: &str = "INSERT INTO model_in_use (site, model, since)
+    SELECT $1, $2, now() WHERE NOT EXISTS (SELECT 1 FROM source WHERE site = $1 AND name <> 'stream')
+    ON CONFLICT (site) DO NOTHING";
 
 /// A path that has no row yet has nothing else to lock.
 const LOCK: &str =
@@ -26,6 +33,9 @@ pub(super) struct Prepared {
     pub(super) standing: Statement,
     pub(super) lock: Statement,
     pub(super) in_use: Statement,
+    pub(super) take_into_use: Statement,
+    pub(super) bring_keep: Statement,
+    pub(super) bring_show: Statement,
     pub(super) copy_files: Statement,
     pub(super) merge_files: Statement,
     pub(super) copy_other_answers: Statement,
@@ -39,6 +49,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// The temporary tables must be there.
     pub(super) fn new(client: &mut Client, texts: &Statements) -> Result<Self, postgres::Error> {
+        let bringing = Bringing::new();
         let answers = other_answer_columns();
         let (list, theirs) = (answers.join(", "), answers.join(", cutout."));
         let keep_answers = format!(
@@ -53,6 +64,9 @@ impl Prepared {
             standing: client.prepare(STANDING)?,
             lock: client.prepare(LOCK)?,
             in_use: client.prepare("SELECT model FROM model_in_use WHERE site = $1")?,
+            take_into_use: client.prepare_typed(TAKE_INTO_USE, &[Type::TEXT, Type::INT4])?,
+            bring_keep: client.prepare(&bringing.keep)?,
+            bring_show: client.prepare(&bringing.show)?,
             copy_files: client.prepare(&texts.copy_files)?,
             merge_files: client.prepare(&texts.merge_files)?,
             copy_other_answers: client.prepare(&texts.copy_other_answers)?,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-/// What runs a program with a clock that is so much off, as in `+5m`. Times of files, and how long something takes, are as they are.
+/// What runs a program with a clock that is so much off, as in `+5m`, or stands still, as in `2030-01-01 00:00:00` (UTC). Times of files, and how long something takes, are as they are.
 /// `None`, and a line, where libfaketime is not installed.
 pub fn clock_off(by: &str) -> Option<Vec<String>> {
     let Some(library) = library() else {
@@ -16,6 +16,7 @@ pub fn clock_off(by: &str) -> Option<Vec<String>> {
         "env",
         &library,
         &clock,
+        "TZ=UTC",
         "DONT_FAKE_MONOTONIC=1",
         "FAKETIME_DONT_RESET=1",
         "NO_FAKE_STAT=1",

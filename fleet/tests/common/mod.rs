@@ -171,6 +171,16 @@ pub fn terminate(child: &Child) {
     signal(child, "-TERM");
 }
 
+/// Whether a process has got all signals that were sent to it.
+pub fn is_asked_to_end(child: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let mut pending = status.lines().filter_map(|line| {
+        let (name, mask) = line.split_once(':')?;
+        matches!(name, "SigPnd" | "ShdPnd").then(|| mask.trim())
+    });
+    pending.all(|mask| mask.bytes().all(|digit| digit == b'0'))
+}
+
 /// A port of this machine that nothing listens at.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -93,6 +93,22 @@ impl Branch {
         ["ip", "netns", "exec", &self.name]
     }
 
+    /// How many packets this machine has sent again, since nobody said that they had come.
+    pub fn sent_again(&self) -> u64 {
+        let [ip, netns, exec, name] = self.wrapper();
+        let mut cat = Command::new(ip);
+        let read = cat
+            .args([netns, exec, name, "cat", "/proc/net/snmp"])
+            .output();
+        let text = String::from_utf8(read.unwrap().stdout).unwrap();
+        // A line of names, and one of numbers.
+        let mut tcp = text.lines().filter(|line| line.starts_with("Tcp:"));
+        let [names, numbers] = [(); 2].map(|()| tcp.next().unwrap().split_whitespace());
+        let mut fields = names.zip(numbers);
+        let found = fields.find(|(name, _)| *name == "RetransSegs").unwrap().1;
+        found.parse().unwrap()
+    }
+
     /// Cuts one way.
     pub fn cut(&self, peer: Peer, way: Way) {
         let (server, own) = (self.server(peer), self.own(peer));

@@ -207,6 +207,23 @@ impl Site {
         held.len()
     }
 
+    /// Adds a file that was delivered again and again, to workers that are gone.
+    pub fn add_in_vain(&self, path: &Path) {
+        self.add(&[("path", path.to_str().unwrap())]);
+        let key = format!("galmorph:{SITE}");
+        let mut connection = self.redis.connection();
+        let mut read = cmd("XREADGROUP");
+        read.arg("GROUP").arg("galmorph").arg("gone");
+        read.arg("STREAMS").arg(&key).arg(">");
+        read.exec(&mut connection).unwrap();
+        for (id, ..) in self.held() {
+            let mut claim = cmd("XCLAIM");
+            claim.arg(&key).arg("galmorph").arg("gone").arg(0).arg(id);
+            claim.arg("IDLE").arg(600_000).arg("RETRYCOUNT").arg(6);
+            claim.exec(&mut connection).unwrap();
+        }
+    }
+
     /// Adds a reference as a shell would.
     pub fn add(&self, fields: &[(&str, &str)]) {
         let mut add = cmd("XADD");

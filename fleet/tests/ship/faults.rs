@@ -2,51 +2,36 @@
 
 use crate::common::machine::{Machine, entry};
 use crate::common::postgres::Server;
-use crate::common::{Mount, end, stop, wait_for};
-use crate::{assert_same, finish, ship, wait_for_rows};
+use crate::common::stream::wait_for_words;
+use crate::common::{Mount, end, stop};
+use crate::{assert_same, finish, ship, ship_saying, start, wait_for_rows};
 use galmorph_catalog::{Entry, Verdict};
 use galmorph_cutout::RejectReason;
 use std::process::Child;
 
 #[test]
 fn a_server_that_is_stopped_or_crashes_is_waited_for() {
-    let Some(server) = Server::start() else {
+    let Some((mut server, machine)) = start(30_000) else {
         return;
     };
-    let mut server = server.with_schema();
-    let machine = Machine::new(30_000);
     for signal in ["-INT", "-QUIT"] {
         server
             .client()
             .batch_execute("TRUNCATE source CASCADE; TRUNCATE cutout")
             .unwrap();
-        let said = machine.folder.path().join("said");
-        let child = ship(&server, &machine.catalog(), "north")
-            .arg("--once")
-            .spawn_saying(&said);
+        let (child, said) = ship_saying(&server, &machine, "north");
         // In the middle.
         wait_for_rows(&server, "cutout", 4000);
         server.stop(signal);
-        wait_for(|| {
-            std::fs::read_to_string(&said)
-                .unwrap()
-                .contains("trying again")
-        });
+        wait_for_words(&said, "trying again");
         server.run();
         end(child, Some(0));
         assert_same(&machine, &server, "north");
     }
     // One that isn't there when it begins.
     server.stop("-INT");
-    let said = machine.folder.path().join("said");
-    let child = ship(&server, &machine.catalog(), "south")
-        .arg("--once")
-        .spawn_saying(&said);
-    wait_for(|| {
-        std::fs::read_to_string(&said)
-            .unwrap()
-            .contains("trying again")
-    });
+    let (child, said) = ship_saying(&server, &machine, "south");
+    wait_for_words(&said, "trying again");
     server.run();
     end(child, Some(0));
     assert_same(&machine, &server, "south");
@@ -54,11 +39,9 @@ fn a_server_that_is_stopped_or_crashes_is_waited_for() {
 
 #[test]
 fn a_ship_that_is_killed_is_gone_on_with() {
-    let Some(server) = Server::start() else {
+    let Some((server, machine)) = start(30_000) else {
         return;
     };
-    let server = server.with_schema();
-    let machine = Machine::new(30_000);
     for rows in [1, 5000, 9000, 13_000, 20_000] {
         let mut child = ship(&server, &machine.catalog(), "north")
             .arg("--once")
@@ -75,15 +58,10 @@ fn a_ship_that_is_killed_is_gone_on_with() {
 
 #[test]
 fn a_ship_that_wakes_up_late_overwrites_nothing() {
-    let Some(server) = Server::start() else {
+    let Some((server, mut machine)) = start(12_000) else {
         return;
     };
-    let server = server.with_schema();
-    let mut machine = Machine::new(12_000);
-    let said = machine.folder.path().join("said");
-    let late = ship(&server, &machine.catalog(), "north")
-        .arg("--once")
-        .spawn_saying(&said);
+    let (late, _) = ship_saying(&server, &machine, "north");
     wait_for_rows(&server, "cutout", 4000);
     // It is stalled with rows in its hands, or at least in its plans.
     let late = stop(late);
@@ -114,11 +92,9 @@ fn a_ship_that_wakes_up_late_overwrites_nothing() {
 
 #[test]
 fn of_two_ships_for_one_site_the_first_ends() {
-    let Some(server) = Server::start() else {
+    let Some((server, mut machine)) = start(1000) else {
         return;
     };
-    let server = server.with_schema();
-    let mut machine = Machine::new(1000);
     let said = machine.folder.path().join("said");
     let first = ship(&server, &machine.catalog(), "north").spawn_saying(&said);
     wait_for_rows(&server, "cutout", 1000);
@@ -135,11 +111,9 @@ fn of_two_ships_for_one_site_the_first_ends() {
 
 #[test]
 fn another_catalog_under_the_name_of_a_site_is_refused_and_can_take_its_place() {
-    let Some(server) = Server::start() else {
+    let Some((server, old)) = start(1200) else {
         return;
     };
-    let server = server.with_schema();
-    let old = Machine::new(1200);
     ship(&server, &old.catalog(), "north")
         .arg("--once")
         .succeeds();
@@ -211,15 +185,8 @@ fn a_full_disk_of_the_server_is_waited_for() {
     let Some(server) = server else { return };
     let mut server = server.with_schema();
     let machine = Machine::new(60_000);
-    let said = machine.folder.path().join("said");
-    let mut child = ship(&server, &machine.catalog(), "north")
-        .arg("--once")
-        .spawn_saying(&said);
-    wait_for(|| {
-        std::fs::read_to_string(&said)
-            .unwrap()
-            .contains("No space left on device")
-    });
+    let (mut child, said) = ship_saying(&server, &machine, "north");
+    wait_for_words(&said, "No space left on device");
     // The server may be up, or have crashed on it and not be able to recover.
     assert!(child.try_wait().unwrap().is_none());
     Mount::resize(server.data().parent().unwrap(), "400m");

@@ -10,6 +10,7 @@
 mod common;
 
 mod faults;
+mod network;
 mod operation;
 mod rows;
 
@@ -18,7 +19,7 @@ use common::postgres::Server;
 use common::{Program, program, terminate, wait_for};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 
 fn ship(server: &Server, catalog: &Path, site: &str) -> Program {
@@ -81,6 +82,19 @@ fn assert_same(machine: &Machine, server: &Server, site: &str) {
     }
     assert_eq!(found.len(), expected.len());
     assert_eq!(found, expected);
+}
+
+/// A server with the schema, and a machine with so many files; `None`, and a line, where PostgreSQL is not installed.
+fn start(files: u32) -> Option<(Server, Machine)> {
+    Some((Server::start()?.with_schema(), Machine::new(files)))
+}
+
+/// Ships a machine's catalog once, with what it says on standard error in a file.
+fn ship_saying(server: &Server, machine: &Machine, site: &str) -> (Child, PathBuf) {
+    let said = machine.folder.path().join("said");
+    let mut ship = ship(server, &machine.catalog(), site);
+    let child = ship.arg("--once").spawn_saying(&said);
+    (child, said)
 }
 
 /// Waits until something is so on the server.

@@ -1,10 +1,11 @@
 //! Clocks that are five minutes off. They say when something happened, and decide nothing.
 
-use std::fs;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 use crate::common::clock::clock_off;
-use crate::common::stop;
 use crate::common::stream::{Site, finish};
+use crate::common::{samples, stop, wait_for};
 
 fn words(wrapper: &[String]) -> Vec<&str> {
     wrapper.iter().map(String::as_str).collect()
@@ -75,4 +76,33 @@ fn a_clock_of_redis_that_is_set_forward_has_workers_taken_over_from_and_doubles_
     // It was alive all the time, and has in its hands what others have done.
     finish(worker.wakes());
     site.assert_all_done(files);
+}
+
+#[test]
+fn a_file_that_is_being_rewritten_is_accounted_for_by_its_row() {
+    // For a feeder whose clock stands still where 2030 begins, it is being written for ever.
+    let Some(clock) = clock_off("2030-01-01 00:00:00") else {
+        return;
+    };
+    let Some(site) = Site::start() else { return };
+    let files = site.images(5);
+    site.feed().succeeds();
+    site.drain().succeeds();
+    for (number, sample) in [(2, 7), (5, 8)] {
+        fs::copy(&samples()[sample], site.image(number)).unwrap();
+        let file = File::options().write(true).open(site.image(number));
+        let time = SystemTime::UNIX_EPOCH + Duration::from_hours(24 * 21_915);
+        file.unwrap().set_modified(time).unwrap();
+    }
+    let looked = "SELECT (extract(epoch FROM max(looked)) * 1e6)::bigint FROM feeder";
+    let before = site.number(looked);
+    let mut feed = site.feed();
+    let feeder = feed.args(["--watch", "1"]).spawn_under(&words(&clock));
+    wait_for(|| site.number(looked) > before);
+    finish(feeder);
+    // The one has a row of what it was; the other one is new, and is fed when it is whole.
+    assert_eq!(site.length(), 0);
+    let report = site.report();
+    assert_eq!(report["fed"], files);
+    assert_eq!(report["unaccounted"], 0);
 }

@@ -7,8 +7,8 @@ use crate::common::network::{Branch, Peer, Way};
 use crate::common::stream::{Site, finish};
 use crate::common::{is_long, wait_for};
 
-/// One of two workers is cut off from a server until the other one has done all the work, and in the long form ten seconds at
-/// least. Then it is back, with whatever it had in its hands and on its connections.
+/// One of two workers is cut off from a server until the other one has done all the work and something that it has sent was lost,
+/// and in the long form ten seconds at least. Then it is back, with whatever it had in its hands and on its connections.
 fn cut(peer: Peer, way: Way) {
     let Some(branch) = Branch::new() else { return };
     let Some(site) = Site::start_open_to(&branch) else {
@@ -22,12 +22,14 @@ fn cut(peer: Peer, way: Way) {
         .spawn_under(&branch.wrapper());
     site.wait_for_rows("cutout", 20);
     site.wait_for_work();
+    let sent_again = branch.sent_again();
     branch.cut(peer, way);
     if is_long() {
         thread::sleep(Duration::from_secs(10));
     }
     site.drain().args(["--batch", "20"]).succeeds();
     assert_eq!(site.server.count("cutout"), files);
+    wait_for(|| branch.sent_again() > sent_again);
     branch.mend(peer, way);
     // It works again: of a new file it is the only one that can write the row.
     let new = site.root().join("new.jpg");
