@@ -103,5 +103,6 @@ mod program;
 mod tract;
 
 pub use microkernel::{DType, Kernel};
+pub use tract::network::{Network, NetworkState};
 pub use tract::reader::reader;
 pub use tract::{accelerate, for_batches};

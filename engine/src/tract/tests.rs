@@ -7,6 +7,7 @@ mod model_builder;
 use model_builder::ModelBuilder;
 
 use super::for_batches;
+use super::network::{Network, NetworkState};
 use super::op::FusedRegion;
 use super::rewrite::rewrite;
 use super::softmax::RowSoftmax;
@@ -19,7 +20,7 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::PaddingSpec;
-use tract_onnx::tract_core::ops::math::{add, mul};
+use tract_onnx::tract_core::ops::math::{add, mul, tanh};
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Softmax};
 
 /// As [`super::accelerate`], but the portable kernel is used too: the others are held against it.
@@ -316,52 +317,58 @@ fn what_is_not_ours_stays_between_what_is() {
 #[test]
 fn random_chains_of_everything() {
     for seed in 10..40 {
-        let mut builder = ModelBuilder::new(seed);
-        let mut x = views(&mut builder);
-        let mut earlier = vec![x];
-        for _ in 0..builder.random.random_range(3..12) {
-            let from = earlier[builder
-                .random
-                .random_range(earlier.len().saturating_sub(3)..earlier.len())];
-            let shape = |x| {
-                builder
-                    .model
-                    .outlet_fact(x)
-                    .unwrap()
-                    .shape
-                    .as_concrete()
-                    .unwrap()
-                    .to_vec()
-            };
-            let (height, width) = (shape(from)[2], shape(from)[3]);
-            let alike: Vec<OutletId> = earlier
-                .iter()
-                .copied()
-                .filter(|e| shape(*e) == shape(from))
-                .collect();
-            let other = alike[builder.random.random_range(0..alike.len())];
-            let outputs = builder.random.random_range(1..60);
-            let side = builder.random.random_range(1..=4);
-            let stride = builder.random.random_range(1..=2);
-            x = match builder.random.random_range(0..9) {
-                0 | 1 => builder.same(from, side, outputs),
-                2 if height > side && width > side => {
-                    let spec = builder.spec(from, side, stride, outputs);
-                    builder.convolution(from, spec)
-                }
-                3 if height > 3 && width > 3 => {
-                    let is_max = builder.random.random();
-                    builder.pool(from, is_max)
-                }
-                4 => builder.normalise(from),
-                5 => builder.wire("sum", add(), &[from, other]),
-                6 if height > 3 && width > 3 => builder.pool_apart(from, side),
-                7 => builder.wire("both", TypedConcat { axis: 1 }, &[from, other]),
-                _ => builder.relu(from),
-            };
-            earlier.push(x);
-        }
-        let middle = earlier[earlier.len() / 2];
-        compare(builder, &[x, middle]);
+        let (builder, outputs) = random_chain(seed);
+        compare(builder, &outputs);
     }
+}
+
+/// A random model, and two of its values.
+fn random_chain(seed: u64) -> (ModelBuilder, [OutletId; 2]) {
+    let mut builder = ModelBuilder::new(seed);
+    let mut x = views(&mut builder);
+    let mut earlier = vec![x];
+    for _ in 0..builder.random.random_range(3..12) {
+        let from = earlier[builder
+            .random
+            .random_range(earlier.len().saturating_sub(3)..earlier.len())];
+        let shape = |x| {
+            builder
+                .model
+                .outlet_fact(x)
+                .unwrap()
+                .shape
+                .as_concrete()
+                .unwrap()
+                .to_vec()
+        };
+        let (height, width) = (shape(from)[2], shape(from)[3]);
+        let alike: Vec<OutletId> = earlier
+            .iter()
+            .copied()
+            .filter(|e| shape(*e) == shape(from))
+            .collect();
+        let other = alike[builder.random.random_range(0..alike.len())];
+        let outputs = builder.random.random_range(1..60);
+        let side = builder.random.random_range(1..=4);
+        let stride = builder.random.random_range(1..=2);
+        x = match builder.random.random_range(0..9) {
+            0 | 1 => builder.same(from, side, outputs),
+            2 if height > side && width > side => {
+                let spec = builder.spec(from, side, stride, outputs);
+                builder.convolution(from, spec)
+            }
+            3 if height > 3 && width > 3 => {
+                let is_max = builder.random.random();
+                builder.pool(from, is_max)
+            }
+            4 => builder.normalise(from),
+            5 => builder.wire("sum", add(), &[from, other]),
+            6 if height > 3 && width > 3 => builder.pool_apart(from, side),
+            7 => builder.wire("both", TypedConcat { axis: 1 }, &[from, other]),
+            _ => builder.relu(from),
+        };
+        earlier.push(x);
+    }
+    let middle = earlier[earlier.len() / 2];
+    (builder, [x, middle])
 }
