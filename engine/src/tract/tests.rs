@@ -157,6 +157,37 @@ fn sums_of_convolutions_with_other_windows_and_strides() {
     assert_eq!(compare(builder, &[sum]), 7);
 }
 
+/// The units of a residual network: the first has strides in its convolution and in its shortcut, whose window is
+/// one pixel. tract makes other operators of that.
+#[test]
+fn a_residual_network_is_one_region() {
+    let mut builder = ModelBuilder::new(16);
+    let mut x = views(&mut builder);
+    for (stride, outputs) in [(1, 20), (2, 40), (3, 33)] {
+        let mut spec = builder.spec(x, 3, stride, outputs);
+        spec.padding = PaddingSpec::Explicit(tvec!(1, 1), tvec!(1, 1));
+        let y = builder.convolution(x, spec);
+        let y = builder.relu(y);
+        let y = builder.same(y, 3, outputs);
+        let mut spec = builder.spec(x, 1, stride, outputs);
+        spec.padding = PaddingSpec::Valid;
+        let shortcut = builder.convolution(x, spec);
+        let sum = builder.wire("sum", add(), &[y, shortcut]);
+        x = builder.relu(sum);
+    }
+    builder.model.select_output_outlets(&[x]).unwrap();
+    let model = builder.model.clone().into_decluttered().unwrap();
+    let (accelerated, _) = accelerate(&model, Kernel::Portable).unwrap();
+    let operators: Vec<String> = accelerated
+        .nodes()
+        .iter()
+        .filter_map(|node| node.op_as::<FusedRegion>())
+        .map(|region| format!("{region:?}"))
+        .collect();
+    assert_eq!(operators, ["9 convolutions, 0 poolings"]);
+    assert_eq!(compare(builder, &[x]), 9);
+}
+
 #[test]
 fn a_scale_after_a_relu_stays_after_it() {
     let mut builder = ModelBuilder::new(4);
