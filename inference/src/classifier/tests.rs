@@ -100,21 +100,24 @@ fn an_answer_that_comes_early_is_that_of_the_middle_scales_and_depends_on_nothin
 
 #[test]
 fn an_image_has_the_same_answer_alone_and_in_any_company() {
-    let model = model(EarlyStop::Never);
-    let images = images(&model, 11);
-    let mut classifier = model.classifier();
-    let alone: Vec<Answer> = images
-        .iter()
-        .map(|image| classifier.classify(image).unwrap())
-        .collect();
-    for count in [2, 3, 4, 5, 11] {
-        let (together, _) = answers(&mut classifier, &images[..count]);
-        assert_eq!(together, alone[..count]);
+    for name in ["galmorph-1", "zhu2019-small"] {
+        let path = format!("{}/../models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+        let model = Model::load(Some(path.as_ref()), Options::default()).unwrap();
+        let images = images(&model, 11);
+        let mut classifier = model.classifier();
+        let alone: Vec<Answer> = images
+            .iter()
+            .map(|image| classifier.classify(image).unwrap())
+            .collect();
+        for count in [2, 3, 4, 5, 11] {
+            let (together, _) = answers(&mut classifier, &images[..count]);
+            assert_eq!(together, alone[..count], "{name}");
+        }
+        let backwards: Vec<_> = images.iter().rev().cloned().collect();
+        let (mut together, _) = answers(&mut model.classifier(), &backwards);
+        together.reverse();
+        assert_eq!(together, alone, "{name}");
     }
-    let backwards: Vec<_> = images.iter().rev().cloned().collect();
-    let (mut together, _) = answers(&mut model.classifier(), &backwards);
-    together.reverse();
-    assert_eq!(together, alone);
 }
 
 #[test]
