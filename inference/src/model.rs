@@ -376,12 +376,14 @@ fn check_weights(proto: &ModelProto) -> Result<(), Fault> {
 }
 
 /// How many images share a run, where there are as many. By tiles, a network spends much of its time on reading its
-/// weights; vectors multiply too slowly to wait for them. `docs/performance.md` has the times and the memory.
+/// weights; vectors multiply too slowly to wait long for them. `docs/performance.md` has the times and the memory.
 fn images_a_run(kernel: Kernel, views: usize) -> usize {
-    match kernel {
-        Kernel::AmxBf16 => (8 / views).max(1),
-        _ => 1,
-    }
+    let views_a_run = match kernel {
+        Kernel::AmxBf16 => 8,
+        Kernel::Avx512 => 4,
+        Kernel::Avx512Bf16 | Kernel::Avx2 | Kernel::Portable => 1,
+    };
+    (views_a_run / views).max(1)
 }
 
 /// Compiles the network: what reads the views for those of several images, the rest for those of one

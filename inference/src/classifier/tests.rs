@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Model, Options};
+use crate::model::{Model, Options, Precision};
 
 fn model(early_stop: EarlyStop) -> Model {
     let options = Options {
@@ -100,9 +100,17 @@ fn an_answer_that_comes_early_is_that_of_the_middle_scales_and_depends_on_nothin
 
 #[test]
 fn an_image_has_the_same_answer_alone_and_in_any_company() {
-    for name in ["galmorph-1", "zhu2019-small"] {
+    let models = ["galmorph-1", "zhu2019-small"];
+    for (name, precision) in models
+        .iter()
+        .flat_map(|name| Precision::ALL.map(|p| (name, p)))
+    {
         let path = format!("{}/../models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
-        let model = Model::load(Some(path.as_ref()), Options::default()).unwrap();
+        let options = Options {
+            precision,
+            ..Options::default()
+        };
+        let model = Model::load(Some(path.as_ref()), options).unwrap();
         let images = images(&model, 11);
         let mut classifier = model.classifier();
         let alone: Vec<Answer> = images
