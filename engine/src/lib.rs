@@ -3,7 +3,7 @@
 //! tract loads a model, checks it, plans it and runs its operators. Nearly all of the time goes to
 //! convolutions. [`accelerate`] replaces them, and what is between them (sums, batch normalisation, ReLU,
 //! poolings, concatenations), by operators of this crate, and the softmax by one whose rows don't depend on
-//! their position. tract computes the rest.
+//! their position. tract computes the rest. [`Network`] does the same, and runs on as many views as there are.
 //!
 //! ```no_run
 //! # fn main() -> tract_onnx::prelude::TractResult<()> {
@@ -89,8 +89,8 @@
 //! Sums are f32. The factors are f32 as well, or bf16 where the [`Kernel`] says so: half the memory, up to
 //! twice the speed, and two to three decimal digits.
 //!
-//! The same image gives the same answer to the last bit, whatever else is in its batch. Another kernel may
-//! round differently.
+//! The same image gives the same answer to the last bit, whatever else is in its batch, and however many. Another
+//! kernel may round differently, and so may a network that was prepared for more or fewer.
 //!
 //! NaN and infinity pass through all operators of this crate, and never reach the answer of another image.
 //! (Kernels for bf16 read a little beyond the end of a window, and multiply that with zero. So NaN may reach
@@ -103,5 +103,6 @@ mod program;
 mod tract;
 
 pub use microkernel::{DType, Kernel};
+pub use tract::network::{Network, NetworkState};
 pub use tract::reader::reader;
 pub use tract::{accelerate, for_batches};

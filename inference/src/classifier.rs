@@ -1,11 +1,12 @@
 //! Images' views through the network, to an answer for each image.
 //!
-//! The network is compiled for as many views as an image has (see [`model`](crate::model) for why).
-//! Where all of them are averaged, each image is a run of its own. Where some may be left out
-//! ([`EarlyStop`]), a run has views of several images: the next one of each, in turn, so that no room of
-//! a run stays empty while there are images enough. Either way the answer depends on the image alone, and
-//! an image that makes the network fail or panic harms no other: those it shared a run with are tried
-//! again, each by itself.
+//! A run of the network has the views of several images, as many as there are and as there is room for
+//! (see [`model`](crate::model)): all views of each, or, where some may be left out ([`EarlyStop`]), the next one
+//! of each. Either way the answer depends on the image alone, and an image that makes the network fail or panic
+//! harms no other: those it shared a run with are tried again, each by itself.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -13,22 +14,18 @@ use galmorph_cutout::{
     Average, ByClass, EarlyStop, ModelCard, Morphology, PredictionSet, Probabilities, RejectReason,
     Scaling,
 };
-use tract_onnx::prelude::*;
+use galmorph_engine::{Network, NetworkState};
+use tract_onnx::prelude::{TValue, TractResult};
 
 use crate::catch;
 
-/// An optimised network, shared by all who run it.
-pub(crate) type Plan = Arc<TypedRunnableModel>;
-
-/// One who runs the network. Each thread has its own; the plan is shared.
+/// One who runs the network. Each thread has its own; the network is shared.
 #[derive(Debug)]
 pub struct Classifier {
-    plan: Plan,
-    state: Option<TypedSimpleState>,
-    // What the network takes, used again for the next run.
-    input: Option<Tensor>,
-    // Of what the network takes at once: views, channels, rows, columns.
-    shape: [usize; 4],
+    network: Arc<Network>,
+    state: Option<NetworkState>,
+    // The numbers of a view.
+    view_len: usize,
     scaling: Scaling,
     early_stop: EarlyStop,
     // The least probability of each class in a prediction set.
@@ -66,8 +63,8 @@ pub type Outcome = Result<Answer, Refusal>;
 /// A view's probabilities.
 type Row = [f32; Morphology::COUNT];
 
-/// What a run says: a row for each view, and its novelty if the model has one.
-#[derive(Debug)]
+/// What a run says: a row for each view, and its novelty if the model has one. There may be more rows than views.
+#[derive(Debug, Default)]
 struct Outputs {
     rows: Vec<Row>,
     novelty: Option<Vec<f32>>,
@@ -85,14 +82,16 @@ impl Refusal {
 
 impl Classifier {
     /// `least` is the least probability of each class in a prediction set; `None` for no sets.
-    pub(crate) fn new(plan: Plan, card: &ModelCard, least: Option<ByClass<f64>>) -> Self {
-        let [channels, height, width] = card.preprocessing.view_shape();
+    pub(crate) fn new(
+        network: Arc<Network>,
+        card: &ModelCard,
+        least: Option<ByClass<f64>>,
+    ) -> Self {
         let views = card.preprocessing.view_count();
         Self {
-            plan,
+            network,
             state: None,
-            input: None,
-            shape: [views, channels, height, width],
+            view_len: card.preprocessing.view_len(),
             scaling: card.scaling(),
             early_stop: card.early_stop,
             least,
@@ -118,7 +117,7 @@ impl Classifier {
             views,
             average: Average::new(self.scaling),
             novelty: 0.0,
-            is_alone: self.early_stop.is_never(),
+            is_alone: false,
             outcome: None,
         };
         Group {
@@ -127,47 +126,38 @@ impl Classifier {
         }
     }
 
-    /// Runs the network on views, at most as many as it takes. The rest is black.
+    /// Runs the network on views, at most as many as it has room for.
     fn run(&mut self, views: &[&[f32]]) -> Result<Outputs, String> {
         catch(|| self.compute(views))?.map_err(|error| format!("{error:#}"))
     }
 
     fn compute(&mut self, views: &[&[f32]]) -> TractResult<Outputs> {
-        let mut input = match self.input.take() {
-            Some(input) => input,
-            None => Tensor::zero::<f32>(&self.shape)?,
-        };
-        fill(input.try_as_plain_ram_mut()?.as_slice_mut()?, views);
         // A state that went through a failure is not trusted again: it is put back only afterwards.
         let mut state = match self.state.take() {
             Some(state) => state,
-            None => self.plan.spawn()?,
+            None => self.network.state()?,
         };
-        let input = input.into_tvalue();
-        let outputs = state.run(tvec!(input.clone()))?;
-        let values = |output: &TValue| -> TractResult<Vec<f32>> {
-            Ok(output
-                .to_plain_array_view::<f32>()?
-                .iter()
-                .copied()
-                .collect())
-        };
-        let rows = values(&outputs[0])?.as_chunks().0.to_vec();
-        let novelty = outputs.get(1).map(values).transpose()?;
+        let groups = state.run(views)?;
+        let mut outputs = Outputs::default();
+        for of_group in &groups {
+            let values = values(&of_group[0])?;
+            outputs.rows.extend_from_slice(values.as_chunks().0);
+            if let Some(novelty) = of_group.get(1) {
+                let novelty = self::values(novelty)?;
+                outputs.novelty.get_or_insert_default().extend(novelty);
+            }
+        }
         self.state = Some(state);
-        self.input = Some(input.into_tensor());
-        Ok(Outputs { rows, novelty })
+        Ok(outputs)
     }
 }
 
-/// Puts views one after the other, and zeros behind them.
-fn fill(mut places: &mut [f32], views: &[&[f32]]) {
-    for view in views {
-        let (place, rest) = places.split_at_mut(view.len());
-        place.copy_from_slice(view);
-        places = rest;
-    }
-    places.fill(0.0);
+fn values(output: &TValue) -> TractResult<Vec<f32>> {
+    Ok(output
+        .to_plain_array_view::<f32>()?
+        .iter()
+        .copied()
+        .collect())
 }
 
 /// Images on their way to their answers.
@@ -213,8 +203,8 @@ impl<'a> Group<'a> {
         self.images.iter().any(|image| image.outcome.is_none())
     }
 
-    /// Runs the network once.
-    pub fn run(&mut self) {
+    /// Runs the network once, and returns on how many views.
+    pub fn run(&mut self) -> usize {
         let choices = self.choose();
         let outputs = self
             .views(&choices)
@@ -223,6 +213,7 @@ impl<'a> Group<'a> {
             Ok(outputs) => self.learn(&choices, &outputs),
             Err(fault) => self.blame(&choices, fault),
         }
+        choices.len()
     }
 
     /// The outcomes, in the order of the images. To be called when the group is no longer open.
@@ -231,10 +222,16 @@ impl<'a> Group<'a> {
         self.images.into_iter().map(outcome)
     }
 
-    /// Which views the next run has: first one of each image without an answer, then another one of each,
-    /// and so on, while there is room.
+    /// Which views the next run has, while there is room: all views of each image without an answer; or, where some
+    /// may be left out, the next one of each. If a run costs the same with fewer views, it is filled up with another
+    /// one of each, and so on.
     fn choose(&self) -> Vec<Choice> {
-        let order = &self.classifier.order;
+        let Classifier {
+            network,
+            early_stop,
+            order,
+            ..
+        } = &*self.classifier;
         let open = self.images.iter().enumerate();
         let mut open = open.filter(|(_, image)| image.outcome.is_none());
         let sharing: Vec<_> = match open.next() {
@@ -244,22 +241,27 @@ impl<'a> Group<'a> {
                 .chain(open.filter(|(_, image)| !image.is_alone))
                 .collect(),
         };
-        let mut choices = Vec::with_capacity(order.len());
-        for more in 0..order.len() {
+        if early_stop.is_never() {
+            let whole = sharing.iter().take(network.room() / order.len());
+            let views = whole.flat_map(|(number, _)| order.iter().map(|view| (*number, *view)));
+            return views.collect();
+        }
+        let rounds = if network.is_by_view() { 1 } else { order.len() };
+        let mut choices = Vec::with_capacity(network.room());
+        for more in 0..rounds {
             for (number, image) in &sharing {
                 if let Some(view) = order.get(image.average.seen() + more) {
                     choices.push((*number, *view));
                 }
             }
         }
-        choices.truncate(order.len());
+        choices.truncate(network.room());
         choices
     }
 
     /// What the network is run on.
     fn views(&self, choices: &[Choice]) -> Result<Vec<&'a [f32]>, String> {
-        let [batch, view @ ..] = self.classifier.shape;
-        let len: usize = view.iter().product();
+        let (batch, len) = (self.classifier.order.len(), self.classifier.view_len);
         let view = |(image, view): &Choice| {
             let views = self.images[*image].views;
             let found = views.len();
@@ -305,116 +307,5 @@ impl<'a> Group<'a> {
         for image in images {
             self.images[image].is_alone = true;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Model, Options};
-
-    /// One that looks at four views of an image.
-    fn model(early_stop: EarlyStop) -> Model {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
-        let options = Options {
-            early_stop: Some(early_stop),
-            ..Options::default()
-        };
-        Model::load(Some(path.as_ref()), options).unwrap()
-    }
-
-    /// Some images, each with views that differ, and differ from those of the others.
-    fn images(model: &Model, count: usize) -> Vec<Vec<f32>> {
-        let preprocessing = &model.card.preprocessing;
-        let len = preprocessing.view_count() * preprocessing.view_len();
-        let image = |number: usize| {
-            let (period, tilt) = (29 + 7 * number, 1e-5 * number as f32);
-            let value = |n: usize| (n % period) as f32 / period as f32 - tilt * (n % 12_288) as f32;
-            (0..len).map(value).collect()
-        };
-        (0..count).map(image).collect()
-    }
-
-    fn outcomes(classifier: &mut Classifier, images: &[Vec<f32>]) -> (Vec<Outcome>, usize) {
-        let mut group = classifier.group(images.iter().map(|views| &**views));
-        let mut runs = 0;
-        while group.is_open() {
-            group.run();
-            runs += 1;
-        }
-        (group.outcomes().collect(), runs)
-    }
-
-    fn answers(classifier: &mut Classifier, images: &[Vec<f32>]) -> (Vec<Answer>, usize) {
-        let (outcomes, runs) = outcomes(classifier, images);
-        (outcomes.into_iter().map(Result::unwrap).collect(), runs)
-    }
-
-    #[test]
-    fn an_image_that_the_network_fails_on_harms_no_other() {
-        for early_stop in [EarlyStop::Never, EarlyStop::Confident(0.51)] {
-            let model = model(early_stop);
-            let mut images = images(&model, 5);
-            let mut classifier = model.classifier();
-            let (before, _) = answers(&mut classifier, &images);
-            let whole = images[2].clone();
-            images[2].pop();
-            let (mut after, _) = outcomes(&mut classifier, &images);
-            let refusal = after.remove(2).unwrap_err();
-            assert_eq!(refusal.reason(), RejectReason::Inference);
-            let after: Vec<_> = after.into_iter().map(Result::unwrap).collect();
-            assert_eq!(after, [&before[..2], &before[3..]].concat());
-            assert_eq!(classifier.classify(&whole).unwrap(), before[2]);
-        }
-    }
-
-    #[test]
-    fn an_answer_that_comes_early_is_that_of_the_middle_scales_and_depends_on_nothing_else() {
-        let full = model(EarlyStop::Never);
-        let early = model(EarlyStop::Confident(0.6));
-        let images = images(&full, 9);
-        let len = full.card.preprocessing.view_len();
-        let mut classifier = full.classifier();
-        let mut expected = Vec::new();
-        for image in &images {
-            let mut average = Average::new(full.card.scaling());
-            let views: Vec<&[f32]> = image.chunks(len).collect();
-            let rows = classifier.run(&views).unwrap().rows;
-            for view in [1, 2, 0, 3] {
-                average.add(&rows[view]);
-                if early.card.early_stop.is_enough(&average, 4) {
-                    break;
-                }
-            }
-            expected.push(average);
-        }
-        let needed: usize = expected.iter().map(Average::seen).sum();
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|average| Answer {
-                probabilities: average.answer().unwrap(),
-                set: None,
-                novelty: None,
-            })
-            .collect();
-
-        let mut classifier = early.classifier();
-        let (together, runs) = answers(&mut classifier, &images);
-        assert_eq!(together, expected);
-        assert!(runs * 4 >= needed && runs < images.len(), "{runs} runs");
-        let alone = images
-            .iter()
-            .map(|image| classifier.classify(image).unwrap());
-        assert_eq!(alone.collect::<Vec<_>>(), expected);
-        // Or there would have been nothing to leave out.
-        assert!(needed < 4 * images.len(), "{needed} views");
-    }
-
-    #[test]
-    fn all_views_are_averaged_unless_it_is_asked_for_less() {
-        let model = model(EarlyStop::Never);
-        let images = images(&model, 3);
-        let (_, runs) = answers(&mut model.classifier(), &images);
-        assert_eq!(runs, images.len());
     }
 }

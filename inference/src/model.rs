@@ -18,7 +18,7 @@ use blake3::Hash;
 use galmorph_cutout::{
     ByClass, CardError, EarlyStop, Guarantee, ModelCard, Morphology, PreprocessingError,
 };
-use galmorph_engine::{DType, Kernel};
+use galmorph_engine::{DType, Kernel, Network};
 use galmorph_output::readable;
 use serde::Serialize;
 use tract_onnx::pb::ModelProto;
@@ -26,7 +26,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::prelude::*;
 
 use crate::catch;
-use crate::classifier::{Classifier, Plan};
+use crate::classifier::Classifier;
 
 /// The model that is used when none is named.
 const EMBEDDED: &[u8] = include_bytes!("../../models/galmorph-1.onnx");
@@ -132,7 +132,7 @@ pub struct Model {
     pub kernel: Kernel,
     name: String,
     least: Option<ByClass<f64>>,
-    plan: Plan,
+    network: Arc<Network>,
 }
 
 /// Why a model can't be used.
@@ -205,14 +205,14 @@ impl Model {
         let digest = blake3::hash(bytes.as_ref());
         drop(bytes);
         let kernel = Kernel::fastest(options.precision == Precision::F32);
-        let plan = catch(|| prepare(proto, &card, kernel)).map_err(Fault::Contract)??;
+        let network = catch(|| prepare(proto, &card, kernel)).map_err(Fault::Contract)??;
         let model = Self {
             card,
             digest,
             kernel,
             name,
             least,
-            plan,
+            network: Arc::new(network),
         };
         model.try_out()?;
         Ok(model)
@@ -234,7 +234,7 @@ impl Model {
     }
 
     /// The name of the card, and behind it the settings that are not those of the file's own card, as in
-    /// `zhu2019-small scales=200,220`. So answers under other settings can be told apart.
+    /// `galmorph-1 scales=200,220`. So answers under other settings can be told apart.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -250,7 +250,7 @@ impl Model {
 
     /// One who runs the network: a thread's own, since a run needs scratch space.
     pub fn classifier(&self) -> Classifier {
-        Classifier::new(Arc::clone(&self.plan), &self.card, self.least)
+        Classifier::new(Arc::clone(&self.network), &self.card, self.least)
     }
 
     /// A network that can't answer for a black image can't answer at all. It also makes the first real
@@ -375,11 +375,20 @@ fn check_weights(proto: &ModelProto) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Compiles the network for one image at a time, all its views together.
-///
-/// tract runs a fixed batch some 12 % faster than a symbolic one, and gains nothing from a larger one. So
-/// where all views are averaged, an answer depends on nothing else, by construction.
-fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, Fault> {
+/// How many images share a run, where there are as many. By tiles, a network spends much of its time on reading its
+/// weights; vectors multiply too slowly to wait long for them. `docs/performance.md` has the times and the memory.
+fn images_a_run(kernel: Kernel, views: usize) -> usize {
+    let views_a_run = match kernel {
+        Kernel::AmxBf16 => 8,
+        Kernel::Avx512 => 4,
+        Kernel::Avx512Bf16 | Kernel::Avx2 | Kernel::Portable => 1,
+    };
+    (views_a_run / views).max(1)
+}
+
+/// Compiles the network: what reads the views for those of several images, the rest for those of one
+/// ([`Network`]). So where all views are averaged, an answer depends on nothing else, by construction.
+fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Network, Fault> {
     let views = card.preprocessing.view_count();
     let mut network = galmorph_engine::reader().model_for_proto_model(&proto)?;
     drop(proto);
@@ -393,9 +402,7 @@ fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, 
     }
     network.select_outputs_by_name(outputs(card))?;
     let network = galmorph_engine::for_batches(network, views, card.preprocessing.view_shape())?;
-    let (accelerated, _) = galmorph_engine::accelerate(&network, kernel)?;
-    drop(network);
-    let network = accelerated.into_optimized()?;
+    let network = Network::new(&network, kernel, images_a_run(kernel, views))?;
     let output = network.output_fact(0)?.clone();
     if output.shape.as_concrete() != Some(&[views, Morphology::COUNT]) {
         return Err(Fault::Contract(format!(
@@ -410,5 +417,5 @@ fn prepare(proto: ModelProto, card: &ModelCard, kernel: Kernel) -> Result<Plan, 
             return Err(Fault::Contract(fault));
         }
     }
-    Ok(network.into_runnable()?)
+    Ok(network)
 }

@@ -16,8 +16,8 @@ use galmorph_output::{readable, visible};
 pub(super) struct Summary<'a> {
     pub(super) report: &'a Report,
     pub(super) elapsed: Duration,
-    /// How often the network was run where that is not once for each file, and why not.
-    pub(super) runs: Option<(EarlyStop, u64)>,
+    /// On how many views the network was run, where some may have been left out, and when that is done.
+    pub(super) views: Option<(EarlyStop, u64)>,
     pub(super) catalog: &'a Path,
     pub(super) extensions: &'a [String],
     /// Whether it was to end by itself.
@@ -45,9 +45,9 @@ impl Summary<'_> {
             let count = tally.classified[class.id()];
             lines.push(row(class.name(), count, class.long_name()));
         }
-        if let Some((early_stop, runs)) = self.runs {
+        if let Some((early_stop, views)) = self.views {
             lines.push(format!(
-                "early stop {early_stop}: {runs} runs of the network for {} cutouts",
+                "early stop {early_stop}: {views} views for {} cutouts",
                 tally.classified_total()
             ));
         }
@@ -151,7 +151,7 @@ mod tests {
         let summary = Summary {
             report,
             elapsed: Duration::from_secs(2),
-            runs: None,
+            views: None,
             catalog: Path::new("/a b/c.sqlite"),
             extensions: &["jpg".into()],
             drain,

@@ -77,7 +77,7 @@ impl Watch {
         let summary = Summary {
             report: &report,
             elapsed: began.elapsed(),
-            runs: (!early_stop.is_never()).then(|| (early_stop, metrics.runs())),
+            views: (!early_stop.is_never()).then(|| (early_stop, metrics.views())),
             catalog: &setup.settings.catalog,
             extensions: &setup.settings.extensions,
             drain: self.drain,

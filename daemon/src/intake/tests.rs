@@ -29,6 +29,7 @@ impl Observer for NoObserver {
     fn started(&self) {}
     fn recorded(&self, _: &[Entry], _: &Tally) {}
     fn worked(&self, _: Stage, _: Duration) {}
+    fn ran(&self, _: usize) {}
     fn answered(&self, _: Duration) {}
     fn waits(&self, _: WaitingPlace, _: usize) {}
     fn scanned(&self, _: Duration) {}

@@ -38,6 +38,9 @@ pub(crate) trait Observer: Sync {
     /// A thread did a piece of work for a file, or ran the network.
     fn worked(&self, stage: Stage, took: Duration);
 
+    /// The network was run on so many views.
+    fn ran(&self, views: usize);
+
     /// The row of a file that was seen to arrive was committed, `after` that.
     fn answered(&self, after: Duration);
 

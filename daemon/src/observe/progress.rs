@@ -97,6 +97,10 @@ impl Observer for Progress<'_> {
         self.metrics.worked(stage, took);
     }
 
+    fn ran(&self, views: usize) {
+        self.metrics.ran(views);
+    }
+
     fn answered(&self, after: Duration) {
         self.metrics.answered(after);
     }

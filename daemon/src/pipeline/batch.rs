@@ -1,8 +1,7 @@
 //! Groups images into batches: sent when full, or when its first image has waited long enough.
 //!
 //! A worker takes a batch at once, and a batch is recorded in one transaction: with `synchronous = FULL`, a
-//! commit costs as much as several images. The network itself runs on one image's views at a time. Only with
-//! `early_stop` does it share runs among the images of a batch.
+//! commit costs as much as several images. The images of a batch also share runs of the network.
 
 use std::time::{Duration, Instant};
 

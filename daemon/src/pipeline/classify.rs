@@ -21,7 +21,8 @@ pub(super) fn run(
         let mut group = classifier.group(batch.iter().map(|image| &*image.views));
         while group.is_open() {
             let run = || timed(observer, Stage::Classify, || group.run());
-            mark.during(Activity::Work, run);
+            let views = mark.during(Activity::Work, run);
+            observer.ran(views);
         }
         let outcomes: Vec<Outcome> = group.outcomes().collect();
         let judged = batch.into_iter().zip(outcomes).map(judged).collect();

@@ -15,6 +15,13 @@ pub(crate) struct Dims {
     pub(crate) channels: usize,
 }
 
+impl Dims {
+    /// The numbers of an image.
+    pub(crate) fn image_len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
 /// Rows and columns of zeros around an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Border {
@@ -88,7 +95,7 @@ impl Layout {
     }
 
     /// The pixels of an image, with its border.
-    fn image_pixels(&self) -> usize {
+    pub(crate) fn image_pixels(&self) -> usize {
         (self.border.top + self.height + self.border.bottom) * self.row_pixels()
     }
 

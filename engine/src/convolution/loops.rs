@@ -60,6 +60,7 @@ impl Convolution {
     /// Computes all pixels and channels by vectors.
     pub(super) fn run_vectors(
         &self,
+        images: usize,
         weights: &[Unit],
         inputs: &[TypedSlice<'_>],
         scratch: &mut Scratch,
@@ -72,7 +73,7 @@ impl Convolution {
             assert!(term.end <= input.bytes() && term.order.windows.len().is_multiple_of(mr));
         }
         assert!(self.mc.is_multiple_of(mr));
-        for (group, pixels) in self.pixel_groups() {
+        for (group, pixels) in self.pixel_groups(images) {
             for (first, blocks) in self.block_groups() {
                 for (number, block) in blocks.iter().enumerate() {
                     let columns = block.columns;
@@ -108,7 +109,7 @@ impl Convolution {
                         accumulate = true;
                     }
                 }
-                self.apply_epilogue(group, pixels.len(), blocks, scratch, epilogue);
+                self.apply_epilogue(images, group, pixels.len(), blocks, scratch, epilogue);
             }
         }
     }
@@ -126,6 +127,7 @@ impl Convolution {
     /// Where windows are equally far apart, no panel is needed: tiles are loaded from the input.
     pub(super) fn run_tiles(
         &self,
+        images: usize,
         weights: &[Unit],
         inputs: &[TypedSlice<'_>],
         scratch: &mut Scratch,
@@ -135,7 +137,7 @@ impl Convolution {
         let registers = TileRegisters::configure();
         let Scratch { panel, tiles, .. } = scratch;
         let (mut panel, mut tiles) = (std::mem::take(panel), std::mem::take(tiles));
-        for (group, pixels) in self.pixel_groups() {
+        for (group, pixels) in self.pixel_groups(images) {
             for (first, blocks) in self.block_groups() {
                 let mut accumulate = false;
                 for (term, k_block, segments) in self.k_blocks() {
@@ -179,7 +181,7 @@ impl Convolution {
                     }
                     accumulate = true;
                 }
-                self.apply_epilogue(group, pixels.len(), blocks, scratch, epilogue);
+                self.apply_epilogue(images, group, pixels.len(), blocks, scratch, epilogue);
             }
         }
         (scratch.panel, scratch.tiles) = (panel, tiles);

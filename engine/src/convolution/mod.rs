@@ -230,10 +230,12 @@ impl Convolution {
         );
     }
 
-    /// Computes all pixels and channels, from one input for each term. `weights` begins with the packed
-    /// weights. What follows them is prefetched towards the end, so it should be what is needed next.
+    /// Computes all pixels and channels of the first `images` images, from one input for each term, which has room
+    /// for all images. `weights` begins with the packed weights. What follows them is prefetched towards the end,
+    /// so it should be what is needed next.
     pub(crate) fn run(
         &self,
+        images: usize,
         weights: &[Unit],
         inputs: &[TypedSlice<'_>],
         scratch: &mut Scratch,
@@ -244,8 +246,8 @@ impl Convolution {
         scratch.sums.grow(blocks * self.kernel.nr() * self.mc);
         scratch.row.grow(blocks * self.kernel.nr());
         match self.kernel {
-            Kernel::AmxBf16 => self.run_tiles(weights, inputs, scratch, epilogue),
-            _ => self.run_vectors(weights, inputs, scratch, epilogue),
+            Kernel::AmxBf16 => self.run_tiles(images, weights, inputs, scratch, epilogue),
+            _ => self.run_vectors(images, weights, inputs, scratch, epilogue),
         }
     }
 
@@ -258,11 +260,16 @@ impl Convolution {
         })
     }
 
-    /// The groups of `mc` pixels: each one's number, and its pixels in the order in which they are computed.
-    fn pixel_groups(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let all = self.terms[0].order.windows.len();
-        let starts = (0..all).step_by(self.mc).enumerate();
-        starts.map(move |(number, start)| (number, start..(start + self.mc).min(all)))
+    /// The groups of `mc` pixels of the first `images` images: each one's number, and its pixels in the order in
+    /// which they are computed. What fills the last tile are pixels of the next image.
+    fn pixel_groups(&self, images: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let PixelOrder {
+            windows, pooling, ..
+        } = &self.terms[0].order;
+        let pixels = images * self.output.image_pixels() * pooling.window_len();
+        let end = pixels.next_multiple_of(self.kernel.mr()).min(windows.len());
+        let starts = (0..end).step_by(self.mc).enumerate();
+        starts.map(move |(number, start)| (number, start..(start + self.mc).min(end)))
     }
 
     /// The blocks of channels whose sums are kept at the same time, and the number of the first.
@@ -275,6 +282,7 @@ impl Convolution {
     /// fill the last tile are left out.
     fn apply_epilogue(
         &self,
+        images: usize,
         group: usize,
         pixels: usize,
         blocks: &[ChannelBlock],
@@ -283,7 +291,8 @@ impl Convolution {
     ) {
         let pooling = &self.terms[0].order.pooling;
         let start = group * self.mc / pooling.window_len();
-        let end = (start + pixels / pooling.window_len()).min(self.output.pixels());
+        let all = images * self.output.image_pixels();
+        let end = (start + pixels / pooling.window_len()).min(all);
         let last = blocks[blocks.len() - 1];
         let columns = blocks[0].first..last.first + last.columns;
         let mut accumulators = Accumulators {

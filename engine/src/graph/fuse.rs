@@ -7,6 +7,8 @@
 //! | sum of two convolutions | one convolution with two terms |
 //! | sum of a convolution and anything else | a residual in the epilogue |
 //! | max pooling, side by side, of a convolution | pooling in the epilogue; most values are never written |
+//! | every so many pixels of every so many pixels | one such step |
+//! | convolution with a window of one pixel, of every so many pixels | a convolution with strides |
 //!
 //! A node can be fused into the one that uses it only where nothing else needs its values.
 
@@ -20,11 +22,64 @@ impl Graph {
     pub(crate) fn fuse(&mut self) {
         // Topological order: when a node's turn comes, its inputs are fused already.
         for id in 0..self.nodes.len() {
+            self.skip_at_once(id);
+            self.skip_by_strides(id);
             self.merge_activations(id);
             self.fold_activation(id);
             self.fuse_sum(id);
             self.fuse_pooling(id);
         }
+    }
+
+    /// The input and strides of a node that only skips pixels, if nothing but the node `user` needs it.
+    fn skipping(&self, id: NodeId) -> Option<(NodeId, [usize; 2])> {
+        match &self.nodes[id].op {
+            Op::Pool { input, window, .. } if window.skips() && self.has_single_use(id) => {
+                Some((*input, window.strides))
+            }
+            _ => None,
+        }
+    }
+
+    /// Merges a step that only skips pixels into the one after it.
+    fn skip_at_once(&mut self, id: NodeId) {
+        let Op::Pool {
+            input: before,
+            window,
+            ..
+        } = self.nodes[id].op
+        else {
+            return;
+        };
+        let Some((first, [down, across])) = self.skipping(before).filter(|_| window.skips()) else {
+            return;
+        };
+        if let Op::Pool { input, window, .. } = &mut self.nodes[id].op {
+            *input = first;
+            window.strides = [down * window.strides[0], across * window.strides[1]];
+        }
+        self.nodes[before].op = Op::Fused;
+    }
+
+    /// Has a convolution whose window is one pixel skip pixels itself.
+    fn skip_by_strides(&mut self, id: NodeId) {
+        let Op::Convolution(convolution) = &self.nodes[id].op else {
+            return;
+        };
+        let [term] = convolution.terms.as_slice() else {
+            return;
+        };
+        let before = term.input;
+        let is_pixel = term.spec.window == [1, 1] && term.spec.padding == Border::default();
+        let Some((input, [down, across])) = self.skipping(before).filter(|_| is_pixel) else {
+            return;
+        };
+        if let Op::Convolution(convolution) = &mut self.nodes[id].op {
+            let term = &mut convolution.terms[0];
+            term.input = input;
+            term.spec.strides = [down * term.spec.strides[0], across * term.spec.strides[1]];
+        }
+        self.nodes[before].op = Op::Fused;
     }
 
     /// Merges a scale and shift into the one after it, where no ReLU is between them.

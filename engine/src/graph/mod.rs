@@ -111,6 +111,13 @@ impl Graph {
         self.nodes.len() - 1
     }
 
+    /// Changes the number of images of all nodes.
+    pub(crate) fn resize(&mut self, batch: usize) {
+        for node in &mut self.nodes {
+            node.dims.batch = batch;
+        }
+    }
+
     /// The nodes that need a node.
     fn users(&self, id: NodeId) -> Vec<NodeId> {
         let uses = |node: &Node| node.op.inputs().contains(&id);

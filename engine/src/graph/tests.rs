@@ -75,6 +75,51 @@ fn scale_shift_and_relu_become_part_of_the_convolution() {
 }
 
 #[test]
+fn steps_that_skip_pixels_become_strides_of_the_convolution_behind_them() {
+    let image = |height, width| Dims {
+        height,
+        width,
+        ..DIMS
+    };
+    let skip = |input, strides| Op::Pool {
+        input,
+        pooling: Pooling::Max,
+        window: Window {
+            size: [1, 1],
+            strides,
+            padding: Border::default(),
+        },
+    };
+    let graph = || {
+        let mut graph = Graph::default();
+        let x = graph.push(Op::Input(0), image(6, 9));
+        let rows = graph.push(skip(x, [2, 1]), image(3, 9));
+        let columns = graph.push(skip(rows, [1, 3]), image(3, 3));
+        let y = graph.push(convolution(columns), image(3, 3));
+        graph.outputs.push(y);
+        graph
+    };
+    let mut fused = graph();
+    fused.fuse();
+    let term = &convolution_at(&fused, 3).terms[0];
+    assert_eq!((term.input, term.spec.strides), (0, [2, 3]));
+
+    // What is needed elsewhere stays a step, and a window of several pixels needs those between.
+    let mut fused = graph();
+    fused.outputs.push(2);
+    fused.fuse();
+    let term = &convolution_at(&fused, 3).terms[0];
+    assert_eq!((term.input, term.spec.strides), (2, [1, 1]));
+    assert_eq!(fused.nodes[2].op, skip(0, [2, 3]));
+    let mut fused = graph();
+    if let Op::Convolution(convolution) = &mut fused.nodes[3].op {
+        convolution.terms[0].spec.window = [3, 3];
+    }
+    fused.fuse();
+    assert_eq!(convolution_at(&fused, 3).terms[0].input, 2);
+}
+
+#[test]
 fn a_sum_becomes_part_of_the_later_convolution() {
     let mut graph = Graph::default();
     let x = graph.push(Op::Input(0), DIMS);

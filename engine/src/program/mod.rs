@@ -1,4 +1,5 @@
-//! A program: steps on buffers, made once and run for every batch.
+//! A program: steps on buffers, made once and run for every batch. Its buffers have room for a batch of a fixed size,
+//! and it runs on as many images as there are.
 //!
 //! Each step goes over its pixels once, and stores each pixel's channels wherever they are needed: as f32
 //! where they are added or pooled, as the kernel's number type where a convolution reads them, with an
@@ -37,6 +38,7 @@ pub(crate) struct Program {
     steps: Vec<Step>,
     // The number of steps that are run image by image, before the others.
     by_image: usize,
+    // For how many images there is room.
     batch: usize,
     buffers: Buffers,
     // The packed weights of all convolutions, in the order in which they are read.
@@ -111,7 +113,12 @@ impl Program {
         self.steps.iter().filter(is_one).count()
     }
 
-    /// The dimensions of each output.
+    /// For how many images there is room.
+    pub(crate) fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The dimensions of each output for a full batch.
     pub(crate) fn output_dims(&self) -> impl Iterator<Item = Dims> {
         self.outputs.iter().map(|(dims, _)| *dims)
     }
@@ -124,34 +131,45 @@ impl Program {
         }
     }
 
-    /// Where some images of the batch are in a buffer. A buffer for fewer images than the batch holds just
-    /// these.
-    fn images_in(&self, buffer: BufferId, images: &Range<usize>) -> Range<usize> {
+    /// Where a place of the batch, or all of them, are in a buffer. A buffer for one image holds just the one that is
+    /// computed.
+    fn places_in(&self, buffer: BufferId, places: &Range<usize>) -> Range<usize> {
         let layout = self.buffers.layout(buffer);
-        if layout.batch == images.len() {
-            layout.image_range(&(0..images.len()))
+        if layout.batch == places.len() {
+            layout.image_range(&(0..places.len()))
         } else {
-            layout.image_range(images)
+            layout.image_range(places)
         }
     }
 
-    /// Computes the outputs. They are `[batch][channels][rows][columns]`, as the inputs are.
+    /// Computes the outputs of `images` images. They are `[image][channels][rows][columns]`, as each input's images
+    /// are `[channels][rows][columns]`.
+    ///
+    /// An image's values are the same, to the last bit, however many there are.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no room for so many, or if an input has fewer.
     pub(crate) fn run(
         &self,
+        images: usize,
         workspace: &mut Workspace,
-        inputs: &[&[f32]],
+        inputs: &[&[&[f32]]],
         outputs: &mut [&mut [f32]],
     ) {
+        assert!(images <= self.batch, "{images} images");
         let (by_image, together) = self.steps.split_at(self.by_image);
         if !by_image.is_empty() {
-            for image in 0..self.batch {
+            for image in 0..images {
+                let place = image..image + 1;
                 for step in by_image {
-                    self.run_step(step, image..image + 1, workspace, inputs);
+                    self.run_step(step, 1, &place, workspace, inputs);
                 }
             }
         }
+        let all = 0..self.batch;
         for step in together {
-            self.run_step(step, 0..self.batch, workspace, inputs);
+            self.run_step(step, images, &all, workspace, inputs);
         }
         for ((dims, buffer), output) in self.outputs.iter().zip(outputs) {
             let disjoint = workspace.arena.disjoint(&self.buffers, &[*buffer]);
@@ -159,7 +177,8 @@ impl Program {
                 unreachable!("outputs are stored as f32")
             };
             let area = dims.height * dims.width;
-            for (pixel, offset) in self.pixel_offsets[*buffer].iter().enumerate() {
+            let offsets = &self.pixel_offsets[*buffer][..images * area];
+            for (pixel, offset) in offsets.iter().enumerate() {
                 let (image, at) = (pixel / area, pixel % area);
                 let channels = &values[*offset..][..dims.channels];
                 for (channel, value) in channels.iter().enumerate() {
@@ -169,12 +188,14 @@ impl Program {
         }
     }
 
+    /// Runs a step on the first `images` of some places of the batch.
     fn run_step(
         &self,
         step: &Step,
-        images: Range<usize>,
+        images: usize,
+        places: &Range<usize>,
         workspace: &mut Workspace,
-        inputs: &[&[f32]],
+        inputs: &[&[&[f32]]],
     ) {
         let Workspace {
             arena,
@@ -186,14 +207,14 @@ impl Program {
         for output in &step.outputs {
             let values = disjoint.take(output.buffer);
             outputs.push(Output {
-                values: values.range(self.images_in(output.buffer, &images)),
+                values: values.range(self.places_in(output.buffer, places)),
                 pixel_offsets: &self.pixel_offsets[output.buffer],
                 slices: &output.slices,
             });
         }
         let read = |buffer: BufferId| {
             let values = disjoint.get(buffer);
-            values.range(self.images_in(buffer, &images))
+            values.range(self.places_in(buffer, places))
         };
         let plain = |buffer: BufferId| match read(buffer) {
             TypedSlice::F32(values) => (values, &*self.pixel_offsets[buffer]),
@@ -205,7 +226,7 @@ impl Program {
             channels,
             ..
         } = step.dims;
-        let (area, pixels) = (height * width, images.len() * height * width);
+        let (area, pixels) = (height * width, images * height * width);
         row.resize(channels, 0.0);
         let mut store = |pixel: usize, values: &[f32]| {
             for output in &mut outputs {
@@ -214,10 +235,10 @@ impl Program {
         };
         match &step.action {
             Action::Load(input) => {
-                let all = &inputs[*input][images.start * channels * area..];
-                let all = all.chunks(channels * area).take(images.len());
-                all.enumerate()
-                    .for_each(|(image, values)| load(&mut outputs, image * area, area, values));
+                for image in 0..images {
+                    let values = inputs[*input][places.start + image];
+                    load(&mut outputs, image * area, area, &values[..channels * area]);
+                }
             }
             Action::Convolution {
                 convolution,
@@ -235,7 +256,7 @@ impl Program {
                 let weights = &self.weights[*weights..];
                 let inputs: SmallVec<[TypedSlice<'_>; 4]> =
                     inputs.iter().map(|input| read(*input)).collect();
-                convolution.run(weights, &inputs, scratch, &mut epilogue);
+                convolution.run(images, weights, &inputs, scratch, &mut epilogue);
             }
             Action::Copy(input) => {
                 let (values, offsets) = plain(*input);

@@ -24,6 +24,13 @@ pub(crate) struct Window {
     pub(crate) padding: Border,
 }
 
+impl Window {
+    /// Whether it only skips pixels, as the shortcut of a strided residual unit does.
+    pub(crate) fn skips(&self) -> bool {
+        self.size == [1, 1] && self.padding == Border::default()
+    }
+}
+
 /// Pools the window of the output pixel at a row and column, of an image whose pixels begin at `pixel_offsets`.
 /// `pooled` is scratch memory for its channels. Returns the channels.
 pub(super) fn pool<'a>(
@@ -35,8 +42,7 @@ pub(super) fn pool<'a>(
     [row, column]: [usize; 2],
     pooled: &'a mut [f32],
 ) -> &'a [f32] {
-    if window.size == [1, 1] && window.padding == Border::default() {
-        // A window of one pixel only skips pixels, as the shortcut of a strided residual unit does.
+    if window.skips() {
         let [down, across] = window.strides;
         let only = row * down * layout.width + column * across;
         return &values[pixel_offsets[only]..][..pooled.len()];

@@ -6,12 +6,14 @@
 //! - [`constants`]: which values depend on no input, and their values.
 //! - [`pattern`]: which of tract's nodes the engine can compute.
 //! - [`rewrite`]: replaces these nodes by one operator ([`op`]) for each connected region.
+//! - [`network`]: a model in two parts, of which the first takes any number of views.
 //! - [`softmax`]: tract's softmax, but the same for a row wherever it is in a batch; [`limit`]: its maximum and
 //!   minimum, but NaN stays NaN.
 
 pub(crate) mod constants;
 pub(crate) mod dequantize;
 pub(crate) mod limit;
+pub(crate) mod network;
 pub(crate) mod op;
 pub(crate) mod pattern;
 pub(crate) mod reader;

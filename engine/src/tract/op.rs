@@ -24,10 +24,14 @@ impl FusedRegion {
     }
 
     fn compute(&self, workspace: &mut Workspace, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
-        let mut slices: TVec<&[f32]> = tvec!();
+        let batch = self.program.batch();
+        let mut images: TVec<TVec<&[f32]>> = tvec!();
         for input in inputs {
-            slices.push(input.try_as_plain_ram()?.as_slice::<f32>()?);
+            let len = input.len() / batch.max(1);
+            let values = input.try_as_plain_ram()?.as_slice::<f32>()?;
+            images.push(values.chunks(len.max(1)).collect());
         }
+        let images: TVec<&[&[f32]]> = images.iter().map(|images| &**images).collect();
         let mut outputs: TVec<Tensor> = tvec!();
         for dims in self.program.output_dims() {
             outputs.push(Tensor::zero::<f32>(&shape(&dims))?);
@@ -36,7 +40,7 @@ impl FusedRegion {
         let mut views = views.collect::<TractResult<Vec<_>>>()?;
         let targets = views.iter_mut().map(|view| view.as_slice_mut::<f32>());
         let mut targets = targets.collect::<TractResult<Vec<_>>>()?;
-        self.program.run(workspace, &slices, &mut targets);
+        self.program.run(batch, workspace, &images, &mut targets);
         Ok(outputs.into_iter().map(Tensor::into_tvalue).collect())
     }
 }

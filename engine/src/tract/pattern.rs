@@ -3,6 +3,7 @@
 use tract_onnx::prelude::tract_itertools::izip;
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_core::ops::Downsample;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{
@@ -71,6 +72,10 @@ pub(crate) fn classify(constants: &Constants, node: &TypedNode) -> Option<Match>
         };
         let is_ours = pool.normalize;
         is_ours.then(|| (Pattern::Pool { pooling, window }, inputs.to_vec()))?
+    } else if let Some(downsample) = op.downcast_ref::<Downsample>() {
+        let window = skipping_window(downsample)?;
+        let pooling = Pooling::Max;
+        (Pattern::Pool { pooling, window }, inputs.to_vec())
     } else if let Some(reduce) = op.downcast_ref::<Reduce>() {
         global_sum(model, reduce, inputs)?
     } else if let Some(concat) = op.downcast_ref::<TypedConcat>() {
@@ -250,6 +255,22 @@ fn window(model: &TypedModel, spec: &PoolSpec, inputs: &[OutletId], dims: &Dims)
         room >= window && (room - window) / stride + 1 == output && padding.pad_before < window
     });
     fits.then_some(window)
+}
+
+/// The window of one pixel that takes every so many rows or columns, from the first on. tract writes a strided
+/// convolution with such a window as this and one without strides.
+fn skipping_window(downsample: &Downsample) -> Option<Window> {
+    let stride = usize::try_from(downsample.stride).ok()?;
+    let strides = match (downsample.axis, downsample.modulo) {
+        (2, 0) => [stride, 1],
+        (3, 0) => [1, stride],
+        _ => return None,
+    };
+    Some(Window {
+        size: [1, 1],
+        strides,
+        padding: Border::default(),
+    })
 }
 
 /// The sum of each channel over the whole image. tract writes a global mean as this and a scale.

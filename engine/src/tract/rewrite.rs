@@ -18,6 +18,7 @@ use super::softmax::RowSoftmax;
 use crate::convolution::layout::Dims;
 use crate::graph::{self, FusedConvolution, Graph, Term, WeightId, WeightSource};
 use crate::microkernel::Kernel;
+use crate::program::Program;
 
 /// The engine's nodes of a model, and the level of each node.
 struct Matches {
@@ -31,6 +32,36 @@ pub(crate) fn rewrite(
     model: &TypedModel,
     kernel: Option<Kernel>,
 ) -> TractResult<(TypedModel, usize)> {
+    let Rewritten {
+        model,
+        convolutions,
+        ..
+    } = rewrite_with(model, kernel, None)?;
+    Ok((model, convolutions))
+}
+
+/// Rewrites a model with one input, and splits off its *trunk*: the region that alone reads the input, with room for
+/// `room` images. What is left has the trunk's outputs as its inputs. Without such a region the model stays whole.
+pub(crate) fn split(
+    model: &TypedModel,
+    kernel: Option<Kernel>,
+    room: usize,
+) -> TractResult<(Option<Program>, TypedModel)> {
+    let Rewritten { trunk, model, .. } = rewrite_with(model, kernel, Some(room))?;
+    Ok((trunk, model))
+}
+
+struct Rewritten {
+    trunk: Option<Program>,
+    model: TypedModel,
+    convolutions: usize,
+}
+
+fn rewrite_with(
+    model: &TypedModel,
+    kernel: Option<Kernel>,
+    room: Option<usize>,
+) -> TractResult<Rewritten> {
     let constants = Constants::find(model)?;
     let matches = Matches::find(&constants)?;
     let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -50,20 +81,29 @@ pub(crate) fn rewrite(
         matches: &matches,
         regions: &regions,
         kernel,
+        room,
+        trunk: None,
         target: TypedModel::default(),
         mapped: HashMap::new(),
         convolutions: 0,
     };
-    for input in model.input_outlets()? {
-        rewriter.map(*input)?;
+    if room.is_none() {
+        rewriter.map_inputs()?;
     }
     let outputs = model.output_outlets()?.to_vec();
     let outputs: TVec<OutletId> = outputs
         .into_iter()
         .map(|output| rewriter.map(output))
         .collect::<TractResult<_>>()?;
+    if rewriter.trunk.is_none() {
+        rewriter.map_inputs()?;
+    }
     rewriter.target.select_output_outlets(&outputs)?;
-    Ok((rewriter.target, rewriter.convolutions))
+    Ok(Rewritten {
+        trunk: rewriter.trunk,
+        model: rewriter.target,
+        convolutions: rewriter.convolutions,
+    })
 }
 
 impl Matches {
@@ -95,6 +135,9 @@ struct Rewriter<'a> {
     // The nodes of each region, by level, in topological order.
     regions: &'a BTreeMap<usize, Vec<usize>>,
     kernel: Option<Kernel>,
+    // For how many images the trunk has room, if it is to be split off; and the trunk.
+    room: Option<usize>,
+    trunk: Option<Program>,
     target: TypedModel,
     // Where each value of the model is in the target.
     mapped: HashMap<OutletId, OutletId>,
@@ -102,6 +145,13 @@ struct Rewriter<'a> {
 }
 
 impl Rewriter<'_> {
+    fn map_inputs(&mut self) -> TractResult<()> {
+        for input in self.model.input_outlets()? {
+            self.map(*input)?;
+        }
+        Ok(())
+    }
+
     /// The value of the target that takes the place of a value of the model.
     fn map(&mut self, outlet: OutletId) -> TractResult<OutletId> {
         if let Some(mapped) = self.mapped.get(&outlet) {
@@ -179,17 +229,42 @@ impl Rewriter<'_> {
             }
         }
         graph.outputs = outputs.iter().map(|outlet| ids[outlet]).collect();
+        let room = self.room.filter(|_| self.is_trunk(nodes, &inputs));
+        if let Some(room) = room {
+            graph.resize(room);
+        }
         graph.fuse();
         let program = graph::lower(&graph, kernel, &weights)?;
         self.convolutions += program.convolution_count();
+        let name = format!("{}.region", self.model.node(nodes[0]).name);
+        if room.is_some() {
+            for (slot, output) in outputs.into_iter().enumerate() {
+                let fact = self.model.outlet_fact(output)?.without_value();
+                let source = self.target.add_source(format!("{name}.{slot}"), fact)?;
+                self.mapped.insert(output, source);
+            }
+            self.trunk = Some(program);
+            return Ok(());
+        }
         let inputs = inputs.into_iter().map(|input| self.map(input));
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
-        let name = format!("{}.region", self.model.node(nodes[0]).name);
         let wired = self
             .target
             .wire_node(name, FusedRegion::new(program), &inputs)?;
         self.mapped.extend(outputs.into_iter().zip(wired));
         Ok(())
+    }
+
+    /// Whether a region reads the model's only input, nothing else, and alone.
+    fn is_trunk(&self, region: &[usize], inputs: &[OutletId]) -> bool {
+        let &[input] = inputs else {
+            return false;
+        };
+        let is_only_input = self.model.inputs == [input];
+        let users = &self.model.node(input.node).outputs[input.slot].successors;
+        is_only_input
+            && !self.model.outputs.contains(&input)
+            && users.iter().all(|user| region.contains(&user.node))
     }
 
     /// Whether a node's values are needed outside of its region.

@@ -7,6 +7,7 @@ mod model_builder;
 use model_builder::ModelBuilder;
 
 use super::for_batches;
+use super::network::{Network, NetworkState};
 use super::op::FusedRegion;
 use super::rewrite::rewrite;
 use super::softmax::RowSoftmax;
@@ -19,7 +20,7 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::PaddingSpec;
-use tract_onnx::tract_core::ops::math::{add, mul};
+use tract_onnx::tract_core::ops::math::{add, mul, tanh};
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Softmax};
 
 /// As [`super::accelerate`], but the portable kernel is used too: the others are held against it.
@@ -154,6 +155,37 @@ fn sums_of_convolutions_with_other_windows_and_strides() {
     let sum = builder.wire("sum", add(), &halves[..2]);
     let sum = builder.wire("sum", add(), &[sum, halves[2]]);
     assert_eq!(compare(builder, &[sum]), 7);
+}
+
+/// The units of a residual network: the first has strides in its convolution and in its shortcut, whose window is
+/// one pixel. tract makes other operators of that.
+#[test]
+fn a_residual_network_is_one_region() {
+    let mut builder = ModelBuilder::new(16);
+    let mut x = views(&mut builder);
+    for (stride, outputs) in [(1, 20), (2, 40), (3, 33)] {
+        let mut spec = builder.spec(x, 3, stride, outputs);
+        spec.padding = PaddingSpec::Explicit(tvec!(1, 1), tvec!(1, 1));
+        let y = builder.convolution(x, spec);
+        let y = builder.relu(y);
+        let y = builder.same(y, 3, outputs);
+        let mut spec = builder.spec(x, 1, stride, outputs);
+        spec.padding = PaddingSpec::Valid;
+        let shortcut = builder.convolution(x, spec);
+        let sum = builder.wire("sum", add(), &[y, shortcut]);
+        x = builder.relu(sum);
+    }
+    builder.model.select_output_outlets(&[x]).unwrap();
+    let model = builder.model.clone().into_decluttered().unwrap();
+    let (accelerated, _) = accelerate(&model, Kernel::Portable).unwrap();
+    let operators: Vec<String> = accelerated
+        .nodes()
+        .iter()
+        .filter_map(|node| node.op_as::<FusedRegion>())
+        .map(|region| format!("{region:?}"))
+        .collect();
+    assert_eq!(operators, ["9 convolutions, 0 poolings"]);
+    assert_eq!(compare(builder, &[x]), 9);
 }
 
 #[test]
@@ -316,52 +348,58 @@ fn what_is_not_ours_stays_between_what_is() {
 #[test]
 fn random_chains_of_everything() {
     for seed in 10..40 {
-        let mut builder = ModelBuilder::new(seed);
-        let mut x = views(&mut builder);
-        let mut earlier = vec![x];
-        for _ in 0..builder.random.random_range(3..12) {
-            let from = earlier[builder
-                .random
-                .random_range(earlier.len().saturating_sub(3)..earlier.len())];
-            let shape = |x| {
-                builder
-                    .model
-                    .outlet_fact(x)
-                    .unwrap()
-                    .shape
-                    .as_concrete()
-                    .unwrap()
-                    .to_vec()
-            };
-            let (height, width) = (shape(from)[2], shape(from)[3]);
-            let alike: Vec<OutletId> = earlier
-                .iter()
-                .copied()
-                .filter(|e| shape(*e) == shape(from))
-                .collect();
-            let other = alike[builder.random.random_range(0..alike.len())];
-            let outputs = builder.random.random_range(1..60);
-            let side = builder.random.random_range(1..=4);
-            let stride = builder.random.random_range(1..=2);
-            x = match builder.random.random_range(0..9) {
-                0 | 1 => builder.same(from, side, outputs),
-                2 if height > side && width > side => {
-                    let spec = builder.spec(from, side, stride, outputs);
-                    builder.convolution(from, spec)
-                }
-                3 if height > 3 && width > 3 => {
-                    let is_max = builder.random.random();
-                    builder.pool(from, is_max)
-                }
-                4 => builder.normalise(from),
-                5 => builder.wire("sum", add(), &[from, other]),
-                6 if height > 3 && width > 3 => builder.pool_apart(from, side),
-                7 => builder.wire("both", TypedConcat { axis: 1 }, &[from, other]),
-                _ => builder.relu(from),
-            };
-            earlier.push(x);
-        }
-        let middle = earlier[earlier.len() / 2];
-        compare(builder, &[x, middle]);
+        let (builder, outputs) = random_chain(seed);
+        compare(builder, &outputs);
     }
+}
+
+/// A random model, and two of its values.
+fn random_chain(seed: u64) -> (ModelBuilder, [OutletId; 2]) {
+    let mut builder = ModelBuilder::new(seed);
+    let mut x = views(&mut builder);
+    let mut earlier = vec![x];
+    for _ in 0..builder.random.random_range(3..12) {
+        let from = earlier[builder
+            .random
+            .random_range(earlier.len().saturating_sub(3)..earlier.len())];
+        let shape = |x| {
+            builder
+                .model
+                .outlet_fact(x)
+                .unwrap()
+                .shape
+                .as_concrete()
+                .unwrap()
+                .to_vec()
+        };
+        let (height, width) = (shape(from)[2], shape(from)[3]);
+        let alike: Vec<OutletId> = earlier
+            .iter()
+            .copied()
+            .filter(|e| shape(*e) == shape(from))
+            .collect();
+        let other = alike[builder.random.random_range(0..alike.len())];
+        let outputs = builder.random.random_range(1..60);
+        let side = builder.random.random_range(1..=4);
+        let stride = builder.random.random_range(1..=2);
+        x = match builder.random.random_range(0..9) {
+            0 | 1 => builder.same(from, side, outputs),
+            2 if height > side && width > side => {
+                let spec = builder.spec(from, side, stride, outputs);
+                builder.convolution(from, spec)
+            }
+            3 if height > 3 && width > 3 => {
+                let is_max = builder.random.random();
+                builder.pool(from, is_max)
+            }
+            4 => builder.normalise(from),
+            5 => builder.wire("sum", add(), &[from, other]),
+            6 if height > 3 && width > 3 => builder.pool_apart(from, side),
+            7 => builder.wire("both", TypedConcat { axis: 1 }, &[from, other]),
+            _ => builder.relu(from),
+        };
+        earlier.push(x);
+    }
+    let middle = earlier[earlier.len() / 2];
+    (builder, [x, middle])
 }

@@ -34,7 +34,7 @@ fn model_at(site: &Site, name: &str) -> Program {
 
 /// A worker with the model that is rolled out: its number is 2.
 fn candidate(work: &mut Program) -> &mut Program {
-    let candidate = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/galmorph-1.onnx");
+    let candidate = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/zhu2019-small.onnx");
     work.arg("--model").arg(candidate)
 }
 

@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     waiting: Family<Label, Gauge>,
     work: Family<Label, Seconds>,
     runs: Counter,
+    views: Counter,
     delay: Histogram,
     scans: Counter,
     scan: Gauge<f64, AtomicU64>,
@@ -96,8 +97,9 @@ impl Metrics {
         let runs = plain(
             ours,
             "network_runs",
-            "Runs of the network, each on as many views as an image has",
+            "Runs of the network, each on the views of an image or of several",
         );
+        let views = plain(ours, "network_views", "Views that the network was run on");
         let delay = Histogram::new(DELAYS);
         ours.register_with_unit(
             "arrival_to_answer",
@@ -129,6 +131,7 @@ impl Metrics {
             waiting,
             work,
             runs,
+            views,
             delay,
             scans,
             scan,
@@ -170,14 +173,17 @@ impl Metrics {
         self.work
             .get_or_create(&[("stage", stage.name())])
             .inc_by(took.as_secs_f64());
-        if stage == Stage::Classify {
-            self.runs.inc();
-        }
     }
 
-    /// The number of runs of the network.
-    pub(crate) fn runs(&self) -> u64 {
-        self.runs.get()
+    /// Counts a run of the network on so many views.
+    pub(crate) fn ran(&self, views: usize) {
+        self.runs.inc();
+        self.views.inc_by(views as u64);
+    }
+
+    /// The number of views that the network was run on.
+    pub(crate) fn views(&self) -> u64 {
+        self.views.get()
     }
 
     /// Adds the time from a file's arrival to its row.

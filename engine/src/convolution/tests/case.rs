@@ -302,6 +302,7 @@ impl Case {
             },
         ];
         convolution.run(
+            self.input.batch,
             &weights,
             &inputs,
             &mut Scratch::default(),

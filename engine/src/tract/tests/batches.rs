@@ -43,6 +43,123 @@ fn a_view_has_the_same_answer_wherever_it_is_in_a_batch() {
     }
 }
 
+/// What a network answers for views, a row each.
+fn rows(state: &mut NetworkState, views: &[&[f32]], row: usize) -> Vec<Vec<f32>> {
+    let groups = state.run(views).unwrap();
+    let rows = groups.iter().flat_map(|outputs| {
+        let values = outputs[0].to_plain_array_view::<f32>().unwrap();
+        let values = values.as_slice().unwrap().chunks(row);
+        values.map(<[f32]>::to_vec).collect::<Vec<_>>()
+    });
+    rows.take(views.len()).collect()
+}
+
+#[test]
+fn a_view_has_the_same_answer_however_many_share_its_run() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
+    let network = onnx().model_for_path(path).unwrap();
+    let model = for_batches(network, 2, [3, 64, 64]).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(10);
+    let views: Vec<Vec<f32>> = (0..5)
+        .map(|_| {
+            (0..3 * 64 * 64)
+                .map(|_| random.random_range(-1.0..1.0))
+                .collect()
+        })
+        .collect();
+    let views: Vec<&[f32]> = views.iter().map(Vec::as_slice).collect();
+    let broken = vec![f32::NAN; 3 * 64 * 64];
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported() && *kernel != Kernel::Portable)
+    {
+        let network = Arc::new(Network::new(&model, kernel, 3).unwrap());
+        assert!(network.room() == 6 && network.is_by_view());
+        let mut state = network.state().unwrap();
+        let expected = rows(&mut state, &views, 5);
+        // As the operator within a model of tract's has it.
+        let alone = Network::new(&model, kernel, 1).unwrap();
+        let mut alone = Arc::new(alone).state().unwrap();
+        for (pair, expected) in views.chunks(2).zip(expected.chunks(2)) {
+            assert_eq!(rows(&mut alone, pair, 5), expected, "{kernel}");
+        }
+        // All places, so that these are behind the next ones' last.
+        let found = rows(&mut state, &[&*broken; 6], 5);
+        assert!(found.iter().flatten().all(|value| value.is_nan()));
+        for count in [1, 2, 3] {
+            let found = rows(&mut state, &views[5 - count..], 5);
+            assert_eq!(found, expected[5 - count..], "{kernel}, {count} views");
+        }
+        assert!(state.run(&[views[0]; 7]).is_err());
+        assert!(state.run(&[&views[0][1..]]).is_err());
+    }
+}
+
+#[test]
+fn random_networks_answer_each_group_of_views_as_if_it_were_alone() {
+    let mut shared = 0;
+    for seed in 10..25 {
+        let (mut builder, [output, _]) = random_chain(seed);
+        builder.model.select_output_outlets(&[output]).unwrap();
+        let model = builder.model.into_decluttered().unwrap();
+        let len = 3 * 20 * 17;
+        let views: Vec<f32> = (0..6 * len)
+            .map(|_| builder.random.random_range(-1.0..1.0))
+            .collect();
+        let views: Vec<&[f32]> = views.chunks(len).collect();
+        let values = |outputs: &TVec<TValue>| -> Vec<u32> {
+            let values = outputs[0].to_plain_array_view::<f32>().unwrap();
+            values.iter().map(|value| value.to_bits()).collect()
+        };
+        for kernel in Kernel::ALL
+            .into_iter()
+            .filter(|kernel| kernel.is_supported() && *kernel != Kernel::Portable)
+        {
+            let network = Arc::new(Network::new(&model, kernel, 3).unwrap());
+            let mut state = network.state().unwrap();
+            let alone: Vec<Vec<u32>> = views
+                .chunks(2)
+                .map(|views| values(&state.run(views).unwrap()[0]))
+                .collect();
+            if network.room() == 6 {
+                shared += 1;
+                let together = state.run(&views).unwrap();
+                let together: Vec<_> = together.iter().map(values).collect();
+                assert_eq!(together, alone, "{kernel}, seed {seed}");
+            }
+        }
+    }
+    assert!(shared > 10, "{shared} share runs");
+}
+
+#[test]
+fn views_that_tract_reads_as_well_have_runs_of_their_own() {
+    let mut builder = ModelBuilder::new(15);
+    let fact = f32::fact([2, 3, 8, 8]);
+    let x = builder.model.add_source("views", fact).unwrap();
+    let y = builder.same(x, 3, 3);
+    // The slope is no ReLU, so this stays tract's.
+    let x = builder.wire("tanh", tanh(), &[x]);
+    let sum = builder.wire("sum", add(), &[x, y]);
+    let output = builder.same(sum, 1, 4);
+    builder.model.select_output_outlets(&[output]).unwrap();
+    let model = builder.model.into_decluttered().unwrap();
+    let views: Vec<f32> = (0..2 * 192).map(|n| (n % 23) as f32 / 23.0).collect();
+    let input = Tensor::from_shape(&[2, 3, 8, 8], &views).unwrap();
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported() && *kernel != Kernel::Portable)
+    {
+        let network = Arc::new(Network::new(&model, kernel, 4).unwrap());
+        assert!(network.room() == 2 && !network.is_by_view());
+        let views: Vec<&[f32]> = views.chunks(192).collect();
+        let found = rows(&mut network.state().unwrap(), &views, 4 * 64);
+        let (accelerated, replaced) = accelerate(&model, kernel).unwrap();
+        assert_eq!(replaced, 2);
+        assert_eq!(found.concat(), run(accelerated, &input)[0], "{kernel}");
+    }
+}
+
 /// Two convolutions, of which each reads beyond its windows where a kernel multiplies pairs or tiles of bf16:
 /// the rows of the windows have odd lengths, and there is no border behind an image.
 fn model_that_reads_beyond_windows(seed: u64, side: usize) -> TypedModel {
