@@ -20,7 +20,6 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::delivery::Delivery;
 use super::distortion::Distortion;
 use super::telescope::{Effects, Telescope};
 
@@ -32,8 +31,6 @@ pub(crate) enum AugmentationName {
     Paper,
     /// The paper's, and other seeing, pixel scales, noise, stretches, single bands, and missing sky.
     Telescope,
-    /// The telescope's, and images of few pixels that were compressed. Such views are made on the host.
-    Survey,
 }
 
 /// The ranges from which the differences are drawn, uniformly.
@@ -80,22 +77,18 @@ impl Augmentation {
     ) -> Result<Self, String> {
         match name {
             AugmentationName::Paper => Ok(Self::around(preprocessing)),
-            _ if preprocessing.resampling != Resampling::Antialiased => Err(format!(
-                "the augmentations 'telescope' and 'survey' blur views, which '{}' can't; use '{}'",
-                preprocessing.resampling.name(),
-                Resampling::Antialiased.name()
-            )),
-            AugmentationName::Telescope | AugmentationName::Survey => {
-                let delivery = (name == AugmentationName::Survey).then(Delivery::default);
-                let telescope = Some(Telescope {
-                    delivery,
-                    ..Telescope::default()
-                });
+            AugmentationName::Telescope if preprocessing.resampling == Resampling::Antialiased => {
+                let telescope = Some(Telescope::default());
                 Ok(Self {
                     telescope,
                     ..Self::around(preprocessing)
                 })
             }
+            AugmentationName::Telescope => Err(format!(
+                "the augmentation 'telescope' blurs views, which '{}' can't; use '{}'",
+                preprocessing.resampling.name(),
+                Resampling::Antialiased.name()
+            )),
         }
     }
 
@@ -116,12 +109,6 @@ impl Augmentation {
     pub fn largest_crop(&self) -> u32 {
         let zoom = self.telescope.as_ref().map_or(1.0, |t| t.largest_zoom);
         (self.scale.1 as f32 * zoom).ceil() as u32
-    }
-
-    /// Whether the device that trains can make the views: no GPU writes JPEG files.
-    pub(super) fn can_be_made_on_a_device(&self) -> bool {
-        let telescope = self.telescope.as_ref();
-        telescope.is_none_or(|telescope| telescope.delivery.is_none())
     }
 
     /// The same without the effects of a telescope.
@@ -172,7 +159,7 @@ impl Augmentation {
         };
         // Last, so that the draws above are those of runs without it.
         if let Some(telescope) = &self.telescope {
-            variation.effects = telescope.draw(preprocessing.crop, &mut random);
+            variation.effects = telescope.draw(&mut random);
         }
         variation
     }

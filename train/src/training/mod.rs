@@ -5,7 +5,6 @@
 //! augmentation   one image -> one random training view
 //! distortion     a change of a view's colours
 //! telescope      what other telescopes do to a view
-//! delivery       few pixels and JPEG
 //! mixup          views mixed with one another
 //! loader         views -> the batches of an epoch, made ahead of time
 //! on_device      the same views, made by the device that trains, a batch at once
@@ -24,7 +23,6 @@
 
 mod augmentation;
 mod checkpoint;
-mod delivery;
 mod distortion;
 mod history;
 mod loader;
@@ -221,14 +219,7 @@ impl Trainer<'_> {
 
     /// What makes the views on the device; `None` where the host makes them.
     fn view_maker(&self, settings: &Settings) -> Result<Option<ViewMaker>> {
-        let can_be = settings.augmentation.can_be_made_on_a_device();
-        if self.place == Some(Place::Device) && !can_be {
-            return Err(Error::Input(
-                "the views of the augmentation 'survey' are made on the host (--augment-on host)"
-                    .into(),
-            ));
-        }
-        let place = self.place.unwrap_or(if self.device.is_cuda() && can_be {
+        let place = self.place.unwrap_or(if self.device.is_cuda() {
             Place::Device
         } else {
             Place::Host

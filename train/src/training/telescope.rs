@@ -13,8 +13,6 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::delivery::{Delivered, Delivery};
-
 /// How often each effect happens, and how strong it is at most.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Telescope {
@@ -46,9 +44,6 @@ pub struct Telescope {
     pub edge_probability: f64,
     /// Sky beyond the image, instead of black, where the image is smaller than the crop.
     pub mirror_probability: f64,
-    /// Few pixels, and JPEG. `None` for images as Galaxy Zoo has them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delivery: Option<Delivery>,
 }
 
 impl Default for Telescope {
@@ -67,7 +62,6 @@ impl Default for Telescope {
             grey_probability: 0.1,
             edge_probability: 0.1,
             mirror_probability: 0.5,
-            delivery: None,
         }
     }
 }
@@ -85,7 +79,6 @@ pub(super) struct Effects {
     pub(super) grey: bool,
     pub(super) noise: Option<Noise>,
     pub(super) edge: Option<Edge>,
-    pub(super) delivered: Option<Delivered>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,9 +106,8 @@ pub(super) struct Edge {
 }
 
 impl Telescope {
-    /// Draws the effects on one view of `side` x `side` pixels. The order of the draws is part of what makes a run
-    /// repeatable.
-    pub(super) fn draw(&self, side: u32, random: &mut ChaCha8Rng) -> Effects {
+    /// Draws the effects on one view. The order of the draws is part of what makes a run repeatable.
+    pub(super) fn draw(&self, random: &mut ChaCha8Rng) -> Effects {
         if !random.random_bool(self.probability) {
             return Effects::NONE;
         }
@@ -145,9 +137,6 @@ impl Telescope {
             deviation: random.random_range(0.0..=self.largest_noise),
             random: random.clone(),
         });
-        // Last, so that the draws above are those of runs without it.
-        let delivery = self.delivery.as_ref();
-        let delivered = delivery.and_then(|delivery| delivery.draw(side, random));
         Effects {
             zoom: zoom.unwrap_or(1.0),
             seeing: seeing.unwrap_or(0.0),
@@ -156,7 +145,6 @@ impl Telescope {
             grey,
             noise,
             edge,
-            delivered,
         }
     }
 }
@@ -171,7 +159,6 @@ impl Effects {
         grey: false,
         noise: None,
         edge: None,
-        delivered: None,
     };
 
     /// Changes a view `[3, side, side]` in place, before its colours are distorted: black at the edge of
@@ -204,9 +191,6 @@ impl Effects {
         }
         if let Some(edge) = self.edge {
             edge.apply(view, side);
-        }
-        if let Some(delivered) = self.delivered {
-            delivered.apply(view, side);
         }
     }
 }
@@ -276,7 +260,7 @@ mod tests {
     fn effects_happen_as_often_and_as_strongly_as_they_should() {
         let telescope = Telescope::default();
         let mut random = random(1);
-        let drawn: Vec<Effects> = (0..4000).map(|_| telescope.draw(64, &mut random)).collect();
+        let drawn: Vec<Effects> = (0..4000).map(|_| telescope.draw(&mut random)).collect();
         let share = |happens: &dyn Fn(&Effects) -> bool| {
             drawn.iter().filter(|effects| happens(effects)).count() as f64 / drawn.len() as f64
         };

@@ -222,7 +222,7 @@ fn noise_is_the_hosts_to_the_value() {
     };
     let change = |number, variation: &mut Variation| {
         if number != 1 {
-            variation.effects = always.draw(128, &mut ChaCha8Rng::seed_from_u64(number as u64));
+            variation.effects = always.draw(&mut ChaCha8Rng::seed_from_u64(number as u64));
             assert!(variation.effects.noise.is_some());
         }
     };
