@@ -38,7 +38,7 @@ macro_rules! flags {
 
 flags! {
     Padded, "padded", "A view reaches beyond the image, or into a border of one colour.";
-    Upsampled, "upsampled", "The image has less than half as many pixels a side as Galaxy Zoo's, for what the network looks at.";
+    Upsampled, "upsampled", "The frame is smaller than 189 pixels of the image: it has less than 0.45 of Galaxy Zoo's pixels a side.";
     SingleBand, "single_band", "The image is grey: the network was trained on colours.";
     Inverted, "inverted", "The sky is bright and the object dark, as in a negative.";
     Saturated, "saturated", "Much of the object is white, cut off at the largest value.";

@@ -49,6 +49,8 @@ pub(crate) struct Origin {
     pub(crate) arrived: Option<Instant>,
     /// How often it could not be read since then.
     pub(crate) failures: u32,
+    /// How often in a row it was read again because something about it had changed, but neither size nor time.
+    pub(crate) repeats: u32,
 }
 
 impl Origin {
@@ -58,6 +60,7 @@ impl Origin {
             first_seen: Timestamp::now(),
             arrived: None,
             failures: 0,
+            repeats: 0,
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Check {
     deep: bool,
 
     /// Look at the images of this folder instead: their sizes, how large the galaxies are in them, colours, what
-    /// can't be read; and suggest settings. The catalog and the model are not needed
+    /// can't be read; and suggest settings. The catalog is not needed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["deep", "folders"])]
     images: Option<PathBuf>,
 

@@ -4,7 +4,6 @@ use std::io::{self, BufWriter, Cursor, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::Preprocessing;
 use image::ImageFormat;
 use tempfile::NamedTempFile;
 
@@ -38,7 +37,7 @@ pub(super) struct Views {
     #[arg(long)]
     force: bool,
 
-    /// The model whose preprocessing is used. Default: the paper's preprocessing
+    /// The model whose views are made. Default: the built-in model
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     model: Option<PathBuf>,
 
@@ -70,14 +69,8 @@ impl Views {
             let fault = "--npy and --png name the same output";
             return Err(Failure::Usage(fault.into()));
         }
-        let preprocessing = match &self.model {
-            Some(model) => {
-                load_model(Some(model), Options::default())?
-                    .card
-                    .preprocessing
-            }
-            None => Preprocessing::default(),
-        };
+        let model = load_model(self.model.as_deref(), Options::default())?;
+        let preprocessing = model.card.preprocessing;
         let decoded = files.decode(&framing, &showing.rendering, &preprocessing);
         let (image, plan) = match decoded {
             Ok(read) => read,

@@ -167,7 +167,7 @@ impl Intake<'_> {
             }
             // Within a tick of the kernel's clock, the catalog can't tell a change from what it has.
             None if delayed.before.is_some_and(|before| before != seen) => {
-                self.enqueue(path, seen, origin, Lane::Fresh);
+                self.read_again(path, seen, origin);
             }
             None => {}
         }

@@ -28,6 +28,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 /// The kernel's times of changes are behind by less than this.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How often in a row a file is read again of which neither size nor time has changed.
+pub(super) const REPEATS: u32 = 3;
+
 /// How long it is believed that a file is being written to of which no more is heard. Its size may have been
 /// changed by its name: there is no close after that.
 const BELIEF: Duration = Duration::from_hours(1);
@@ -77,9 +80,17 @@ impl Intake<'_> {
         let Ok(Some(seen)) = self.options.selection.look(&path) else {
             return;
         };
+        let origin = Origin {
+            repeats: known.origin.repeats,
+            ..Origin::now()
+        };
+        if !seen.is_same_content(&known.seen) {
+            // The answer is one for what was there before.
+            return self.read_when_settled(path, seen, origin);
+        }
         if seen != known.seen {
-            // The answer may be one for what was there before: the row's time is later than the change.
-            return self.read_when_settled(path, seen, Origin::now());
+            // It may be: the row's time is later than the change, so no scan heeds it.
+            return self.read_again(path, seen, origin);
         }
         if self.options.selection.moves(&path) && self.task(&path, &seen) == Some(Task::Move) {
             if seen.is_left_alone_for(self.options.settle) {
@@ -87,15 +98,32 @@ impl Intake<'_> {
             } else {
                 self.delay_until_settled(path, seen, Origin::now());
             }
-        } else {
+        } else if self.options.drain || !self.delayed.is_full() {
             // Whatever takes its place at once may get a time from before the row's, which no scan heeds.
             let delayed = Delayed {
                 before: Some(seen),
                 must_read: false,
-                origin: Origin::now(),
+                origin,
             };
             self.delay(path, Instant::now() + TICK, delayed);
         }
+    }
+
+    /// Reads a file once more, of which something has changed but neither size nor time. Where that goes on, because somebody
+    /// changes permissions without end or the file system's times don't hold still, it is left to the next scan.
+    pub(super) fn read_again(&mut self, path: PathBuf, seen: Seen, origin: Origin) {
+        if origin.repeats >= REPEATS {
+            return log::debug!("'{}' keeps changing", readable(&path));
+        }
+        let delayed = Delayed {
+            before: Some(seen),
+            must_read: true,
+            origin: Origin {
+                repeats: origin.repeats + 1,
+                ..origin
+            },
+        };
+        self.delay(path, Instant::now() + self.options.settle, delayed);
     }
 
     /// Moves a file that was left alone; one that somebody has open for writing is looked at again later.

@@ -3,6 +3,7 @@
 mod moving;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 
 use super::delay::Delayed;
 use super::departures::DRAIN_ATTEMPTS;
+use super::moving::REPEATS;
 use super::notify::Hint;
 use super::queue::Lane;
 use super::*;
@@ -217,6 +219,25 @@ fn a_file_that_changed_settles_again_and_one_that_is_gone_is_forgotten() {
     let file = fixture.next();
     fs::remove_file(&file.path).unwrap();
     fixture.finish(&file, Departure::Gone);
+    assert!(fixture.end().abandoned.is_empty());
+}
+
+#[test]
+fn a_file_of_which_only_the_permissions_change_is_read_again_and_not_for_ever() {
+    let mut fixture = Fixture::drain(&["a.jpg"]);
+    for repeats in 0..=REPEATS {
+        let file = fixture.next();
+        assert_eq!((file.origin.repeats, file.origin.failures), (repeats, 0));
+        // Until the kernel's time of the change is another one.
+        let look = || Seen::of(&fs::metadata(&file.path).unwrap());
+        for mode in [0o600, 0o644].into_iter().cycle() {
+            fs::set_permissions(&file.path, fs::Permissions::from_mode(mode)).unwrap();
+            if look() != file.seen {
+                break;
+            }
+        }
+        fixture.finish_recorded(&file);
+    }
     assert!(fixture.end().abandoned.is_empty());
 }
 

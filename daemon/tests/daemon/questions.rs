@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Dir, Ran, jpeg};
+use crate::support::{Dir, PAPERS_MODEL, Ran, jpeg};
 use crate::tiny;
 
 fn with_catalog() -> Dir {
@@ -302,7 +302,10 @@ fn the_class_mix_is_estimated_from_the_probabilities_of_what_is_asked_for() {
 
 #[test]
 fn what_the_model_does_not_say_cannot_be_asked_for() {
-    let dir = with_catalog();
+    let dir = Dir::new();
+    dir.old_file("a.jpg", &jpeg(1));
+    let watch = ["watch", "inbox", "--drain", "--model", PAPERS_MODEL];
+    dir.run(&watch).exits(0);
     for (flags, what) in [
         (["--purity", "spiral=0.98"], "says nothing of the purity"),
         (["--set", "spiral"], "says nothing of sets"),
@@ -313,7 +316,7 @@ fn what_the_model_does_not_say_cannot_be_asked_for() {
     let ran = query(&dir, &["--class-mix"]).exits(2);
     ran.says_in_one_line(&["does not say on which class mix it was trained"]);
     let ran = dir
-        .run(&["watch", "inbox", "--drain", "--coverage", "0.9"])
+        .run(&[&watch[..], &["--coverage", "0.9"]].concat())
         .exits(3);
     ran.says_in_one_line(&["no thresholds for prediction sets"]);
 }

@@ -31,7 +31,7 @@ impl Graph {
         }
     }
 
-    /// The input and strides of a node that only skips pixels, if nothing but the node `user` needs it.
+    /// The input and strides of a node that only skips pixels, if a single node needs it.
     fn skipping(&self, id: NodeId) -> Option<(NodeId, [usize; 2])> {
         match &self.nodes[id].op {
             Op::Pool { input, window, .. } if window.skips() && self.has_single_use(id) => {

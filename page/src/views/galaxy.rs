@@ -130,8 +130,12 @@ fn views(frame: &Frame, galaxy: &Galaxy) -> Markup {
         section {
             h2 { "What the network saw" }
             img .views src={ (frame.base) "/views/" (galaxy.row.id) } loading="lazy"
-                alt={ "The views of " (galaxy.object()) " that the network saw, side by side" };
-            @if let Some(scales) = scales { p .muted { (scales) " views, before they are normalised" } }
+                alt={ "The views of " (galaxy.object()) " that the network saw" };
+            @match scales {
+                None => {}
+                Some(1) => p .muted { "one view, before it is normalised" },
+                Some(scales) => p .muted { (scales) " views, before they are normalised" },
+            }
         }
     }
 }

@@ -13,8 +13,6 @@ mod words;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use galmorph_cutout::Preprocessing;
-
 use super::Outcome;
 use crate::config::{Config, Folder};
 use crate::failure::Failure;
@@ -79,7 +77,7 @@ fn look(folder: &Path, sample: usize, config: &Config, own: &Folder) -> Result<F
     });
     files.sort();
     let mut findings = Findings::new(&folder, files.len(), faults, &others);
-    let preprocessing = Preprocessing::default();
+    let preprocessing = config.model_settings().load()?.card.preprocessing;
     for file in spread(&files, sample) {
         findings.add(file, &config.limits(), own, &preprocessing);
     }
