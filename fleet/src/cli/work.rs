@@ -45,7 +45,7 @@ pub(super) struct WorkArguments {
     claim: u64,
 
     /// Keep the answers beside those that are shown, for a model that is to be rolled out: takes the files that galmorph-fleet model
-    /// --feed added for it, and writes no row
+    /// --feed added for it, and writes no row until its model is in use
     #[arg(long)]
     beside: bool,
 

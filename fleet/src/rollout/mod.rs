@@ -46,7 +46,8 @@ pub(crate) fn lane(site: &str, key: &[u8; 32]) -> String {
     format!("{site}:{}", start.collect::<String>())
 }
 
-/// Adds the files that a model has not answered to its stream. Those that are rejected stay so. To add a file twice costs a look.
+/// Adds the files that a model has not answered to its stream; of the model in use, those that don't show its answer, which may be
+/// there for another file. Those that are rejected stay so. To add a file twice costs a look.
 pub(crate) fn feed(
     client: &mut Client,
     stream: redis::Client,
@@ -62,7 +63,8 @@ pub(crate) fn feed(
     let find = format!(
         "SELECT path_key, path, ra, dec, radius FROM cutout
          WHERE site = $1 AND path_key > $2 AND label IS NOT NULL AND model <> $3
-             AND NOT EXISTS (SELECT 1 FROM other_answer AS one WHERE {})
+             AND (EXISTS (SELECT 1 FROM model_in_use AS used WHERE used.site = $1 AND used.model = $3)
+                 OR NOT EXISTS (SELECT 1 FROM other_answer AS one WHERE {}))
          ORDER BY path_key LIMIT $4",
         belongs("$3")
     );

@@ -36,6 +36,7 @@ const IN_USE: &str = "(SELECT site, model FROM model_in_use WHERE NOT EXISTS (
 /// way then, and tries again later.
 const GIVES_WAY: &str = "SET LOCAL lock_timeout = '1s'";
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a site shows after a switch.
 #[derive(Debug)]
@@ -131,7 +132,7 @@ fn alone<T>(
     stop: &Stop,
     work: impl Fn(&mut Transaction) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let mut said = false;
+    let (mut said, mut pause) = (false, PAUSE);
     loop {
         let mut transaction = client.transaction()?;
         transaction.batch_execute(GIVES_WAY)?;
@@ -144,7 +145,7 @@ fn alone<T>(
                 transaction.commit()?;
                 return Ok(done);
             }
-            Err(Fault::Server(error)) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            Err(Fault::Server(error)) if is_in_the_way(&error) => {
                 transaction.rollback()?;
                 if !said {
                     log::info!(
@@ -152,7 +153,8 @@ fn alone<T>(
                     );
                     said = true;
                 }
-                stop.sleep(PAUSE, || {});
+                stop.sleep(pause, || {});
+                pause = (pause * 2).min(LONGEST_PAUSE);
                 if stop.requested() {
                     return Err(interrupted());
                 }
@@ -160,6 +162,12 @@ fn alone<T>(
             Err(fault) => return Err(fault),
         }
     }
+}
+
+/// Whether others hold what is needed: it may be tried again.
+fn is_in_the_way(error: &postgres::Error) -> bool {
+    let code = error.code();
+    code == Some(&SqlState::LOCK_NOT_AVAILABLE) || code == Some(&SqlState::T_R_DEADLOCK_DETECTED)
 }
 
 /// The view while answers are brought to the rows.
@@ -199,26 +207,43 @@ fn bring_all(
     (site, model): (&str, i32),
     stop: &Stop,
 ) -> Result<(), Fault> {
-    let find = "SELECT DISTINCT path_key FROM cutout
-        WHERE site = $1 AND path_key > $2 AND label IS NOT NULL AND model <> $3 ORDER BY path_key LIMIT $4";
     let mut after = Vec::<u8>::new();
     while !stop.requested() {
         let mut transaction = client.transaction()?;
-        let found = transaction.query(find, &[&site, &after, &model, &PAGE])?;
-        let keys: Vec<Vec<u8>> = found.iter().map(|row| row.get(0)).collect();
-        let Some(last) = keys.last().cloned() else {
-            break;
-        };
-        // As the workers do, in their order.
-        let locks: Vec<i64> = keys.iter().map(|key| lock_number(site, key)).collect();
-        let lock =
-            "SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number";
-        transaction.execute(lock, &[&locks])?;
-        bring(&mut transaction, bringing, (site, model), &keys)?;
-        transaction.commit()?;
-        after = last;
+        match bring_page(&mut transaction, bringing, (site, model), &after) {
+            Ok(None) => break,
+            Ok(Some(last)) => {
+                transaction.commit()?;
+                after = last;
+            }
+            // Workers keep answers in another order.
+            Err(error) if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
+}
+
+/// Brings the next rows behind a key. Returns the last one's; `None` if there are no more.
+fn bring_page(
+    transaction: &mut Transaction,
+    bringing: &Bringing,
+    (site, model): (&str, i32),
+    after: &Vec<u8>,
+) -> Result<Option<Vec<u8>>, postgres::Error> {
+    let find = "SELECT DISTINCT path_key FROM cutout
+        WHERE site = $1 AND path_key > $2 AND label IS NOT NULL AND model <> $3 ORDER BY path_key LIMIT $4";
+    let found = transaction.query(find, &[&site, after, &model, &PAGE])?;
+    let keys: Vec<Vec<u8>> = found.iter().map(|row| row.get(0)).collect();
+    let Some(last) = keys.last().cloned() else {
+        return Ok(None);
+    };
+    // As the workers do, in their order.
+    let locks: Vec<i64> = keys.iter().map(|key| lock_number(site, key)).collect();
+    let lock = "SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number";
+    transaction.execute(lock, &[&locks])?;
+    bring(transaction, bringing, (site, model), &keys)?;
+    Ok(Some(last))
 }
 
 /// Brings some rows of a site.
@@ -259,8 +284,8 @@ fn end(
     Ok(Some(others))
 }
 
-/// The keys of rows of a site that show another model than its own, and have its answer beside; so many at most. It is asked by
-/// each of the other models, and by the index, whatever the server thinks of a table that has just changed.
+/// The keys of rows of a site that show another model than its own, and have its answer beside; so many at most. It is asked once
+/// for each other model, and by the index, whatever the server thinks of a table that has just changed.
 fn left(
     transaction: &mut Transaction,
     (site, model): (&str, i32),

@@ -82,10 +82,12 @@ impl Server {
     /// Connects.
     pub(crate) fn connect(&self) -> Result<Client, postgres::Error> {
         let mut client = self.config.connect(self.tls.clone())?;
-        // What was committed is on the disk, whatever the server's default is. And no lock is waited for longer than
-        // it takes to see that somebody is stuck.
+        // What was committed is on the disk, whatever the server's default is. No lock is waited for longer than it takes to
+        // see that somebody is stuck; and whoever is stopped, or cut off, within a transaction loses it and its locks.
         client.batch_execute(
-            "SET synchronous_commit = on; SET lock_timeout = '60s'; SET TIME ZONE 'UTC'; SET client_min_messages = warning; SET jit = off",
+            "SET synchronous_commit = on; SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = '30s';
+             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
+             SET TIME ZONE 'UTC'; SET client_min_messages = warning; SET jit = off",
         )?;
         Ok(client)
     }

@@ -60,8 +60,8 @@ impl Statements {
                  WHERE (cutout.source, {ours}) IS DISTINCT FROM (excluded.source, {theirs})"
             ),
             copy_other_answers: format!("COPY answers ({of_answers}) FROM STDIN (FORMAT binary)"),
-            // Another machine may have answered for the same content. Two write in the same order, so neither waits for
-            // the other in a circle.
+            // Another machine may have answered for the same content. Two write in the same order, so they seldom wait for
+            // each other in a circle; where other statements of their transactions have them do so, one is told, and tries again.
             merge_other_answers: format!(
                 "INSERT INTO other_answer ({of_answers}) SELECT {of_answers} FROM answers
                  ORDER BY digest, model, rendering

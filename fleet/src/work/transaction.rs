@@ -2,8 +2,8 @@
 //!
 //! **A model in use.** The first answer of a site takes its model into use. From then on a worker with another model replaces none of
 //! the answers of the one in use: what it says of a file that has one is kept beside. It does write the row of a file that is new,
-//! has changed, or was touched. If the model in use has answered that content before, in the same rendering, the
-//! row shows that answer in the end, all in this transaction.
+//! has changed, or was touched. If an answer of the model in use to that content, in the same rendering, is kept
+//! beside, the row shows it in the end, all in this transaction.
 
 use postgres::Transaction;
 use rusqlite::types::Value;
