@@ -1,6 +1,6 @@
 //! The view that all sites share: it is the slow one as long as any of them needs it, and never takes back what it showed.
 
-use crate::common::stream::wait_for_words;
+use crate::common::stream::{Site, finish, wait_for_words};
 use crate::common::{end, wait_for};
 use crate::{is_settling, model, model_at, rolled_out, shown, wait_for_a_lock};
 
@@ -91,6 +91,25 @@ fn an_answer_that_comes_during_a_switch_is_not_taken_back() {
     end(switch, Some(0));
     assert_eq!(shown(&site, "survey", 2), files);
     assert!(!is_settling(&site));
+}
+
+/// What the change of the view holds alone, a worker holds with all others before it writes.
+#[test]
+fn a_worker_writes_nothing_while_the_view_changes() {
+    let Some(site) = Site::start() else { return };
+    let files = site.images(3);
+    site.feed().succeeds();
+    let mut client = site.server.client();
+    let mut alone = client.transaction().unwrap();
+    let hold = format!("SELECT pg_advisory_xact_lock({})", 0x676C_6D74);
+    alone.batch_execute(&hold).unwrap();
+    let work = site.work().spawn();
+    wait_for_a_lock(&site);
+    let rows = "SELECT count(*) FROM cutout";
+    assert_eq!(site.number(rows), 0);
+    alone.rollback().unwrap();
+    wait_for(|| site.number(rows) == files);
+    finish(work);
 }
 
 #[test]
