@@ -113,7 +113,10 @@ impl Intake<'_> {
     /// changes permissions without end or the file system's times don't hold still, it is left to the next scan.
     pub(super) fn read_again(&mut self, path: PathBuf, seen: Seen, origin: Origin) {
         if origin.repeats >= REPEATS {
-            return log::debug!("'{}' keeps changing", readable(&path));
+            return log::info!(
+                "'{}' keeps changing, and is left to the next scan",
+                readable(&path)
+            );
         }
         let delayed = Delayed {
             before: Some(seen),
