@@ -155,7 +155,8 @@ test('a galaxy has its image, its framing, its views and its links', async () =>
   const [[id, ra]] = query('SELECT id, ra FROM cutout WHERE ra IS NOT NULL LIMIT 1');
   await to(`/galaxy/${id}`);
   await page.waitForFunction(() => [...document.images].every((image) => image.naturalWidth > 0));
-  assert.equal(await page.$$eval('.overlay rect', (all) => all.length), 5);
+  // The frame, and what the model looks at.
+  assert.equal(await page.$$eval('.overlay rect', (all) => all.length), 2);
   await page.uncheck('#overlay');
   assert.equal(await page.isVisible('.overlay'), false);
   const links = await page.$$eval('.links a', (all) => all.map((one) => one.href));

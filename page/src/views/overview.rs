@@ -163,10 +163,10 @@ fn classes(base: &str, data: &Data, total: u64) -> Markup {
     html! {
         section {
             h2 { "Classes" }
-            table .bars {
+            table .bars .corrected[data.mix.is_some()] {
                 caption .hidden { "How many galaxies have each label" }
                 thead { tr {
-                    th scope="col" { span .hidden { "Class" } } td {} th scope="col" .num { "labels" } th scope="col" .num { "share" }
+                    th scope="col" { span .hidden { "Class" } } td .bar {} th scope="col" .num { "labels" } th scope="col" .num { "share" }
                     @if data.mix.is_some() { th scope="col" .num { "corrected" } }
                 } }
                 tbody {
