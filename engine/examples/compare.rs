@@ -3,22 +3,21 @@
 //!
 //! usage: cargo run --release -p galmorph-engine --example compare -- MODEL.onnx [VIEWS [KERNEL]]
 
+#[path = "common/thread_time.rs"]
+mod thread_time;
+#[path = "common/view_shape.rs"]
+mod view_shape;
+
 use std::env;
 use std::error::Error;
 
 use galmorph_engine::{Kernel, accelerate, for_batches, reader};
-use rustix::time::{ClockId, clock_gettime};
+use thread_time::thread_seconds;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::Factoid;
+use view_shape::view_shape;
 
 /// How often each is run, in turns. The fastest run counts.
 const ROUNDS: usize = 8;
-
-/// Processor time of this thread, in seconds.
-fn thread_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
@@ -78,15 +77,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name}: {milliseconds:.2} ms a view, at most {apart:.1e} apart");
     }
     Ok(())
-}
-
-/// The shape of a view, `[channels, rows, columns]`, as the file states it.
-fn view_shape(model: &InferenceModel) -> Result<[usize; 3], Box<dyn Error>> {
-    let shape = &model.input_fact(0)?.shape;
-    let length = |axis| {
-        let length = shape.dim(axis).and_then(|length| length.concretize());
-        let length = length.ok_or("the model's input has no fixed size")?;
-        Ok::<_, Box<dyn Error>>(usize::try_from(length.to_i64()?)?)
-    };
-    Ok([length(1)?, length(2)?, length(3)?])
 }

@@ -8,15 +8,20 @@
 //! each number is run in turns. Each line has the kernel, the number of images, the milliseconds for a view, and how
 //! many times as fast that is as with one image.
 
+#[path = "common/thread_time.rs"]
+mod thread_time;
+#[path = "common/view_shape.rs"]
+mod view_shape;
+
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::sync::Arc;
 
 use galmorph_engine::{Kernel, Network, for_batches, reader};
-use rustix::time::{ClockId, clock_gettime};
+use thread_time::thread_seconds;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::Factoid;
+use view_shape::view_shape;
 
 /// How often each number is run, in turns. The median counts.
 const ROUNDS: usize = 15;
@@ -80,27 +85,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Processor time of this thread, in seconds.
-fn thread_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
 /// The memory that this process uses, in bytes.
 fn resident() -> Result<usize, Box<dyn Error>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().next());
     Ok(kibibytes.ok_or("no VmRSS")?.parse::<usize>()? * 1024)
-}
-
-/// The shape of a view, `[channels, rows, columns]`, as the file states it.
-fn view_shape(model: &InferenceModel) -> Result<[usize; 3], Box<dyn Error>> {
-    let shape = &model.input_fact(0)?.shape;
-    let length = |axis| {
-        let length = shape.dim(axis).and_then(|length| length.concretize());
-        let length = length.ok_or("the model's input has no fixed size")?;
-        Ok::<_, Box<dyn Error>>(usize::try_from(length.to_i64()?)?)
-    };
-    Ok([length(1)?, length(2)?, length(3)?])
 }

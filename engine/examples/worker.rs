@@ -8,6 +8,9 @@
 //! `cpu_seconds`. All have `peak_bytes`, the most memory that the process has used so far. Each thread runs
 //! the model that number of times.
 
+#[path = "common/view_shape.rs"]
+mod view_shape;
+
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -20,7 +23,7 @@ use std::time::Instant;
 use galmorph_engine::{Kernel, accelerate, for_batches, reader};
 use rustix::time::{ClockId, clock_gettime};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::Factoid;
+use view_shape::view_shape;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -103,17 +106,6 @@ fn plan(
     let model = for_batches(read, views, view)?;
     let (accelerated, _) = accelerate(&model, kernel)?;
     Ok((accelerated.into_optimized()?.into_runnable()?, shape))
-}
-
-/// The shape of a view, `[channels, rows, columns]`, as the file states it.
-fn view_shape(model: &InferenceModel) -> Result<[usize; 3], Box<dyn Error>> {
-    let shape = &model.input_fact(0)?.shape;
-    let length = |axis| {
-        let length = shape.dim(axis).and_then(|length| length.concretize());
-        let length = length.ok_or("the model's input has no fixed size")?;
-        Ok::<_, Box<dyn Error>>(usize::try_from(length.to_i64()?)?)
-    };
-    Ok([length(1)?, length(2)?, length(3)?])
 }
 
 /// Has the allocator return freed memory to the system as the daemon does, so that `peak_bytes` is the same.
