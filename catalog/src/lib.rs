@@ -12,6 +12,7 @@
 //! | `shape` | whether a catalog has the tables and views that it should have |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
+//! | `band_set` | the files of an image that has a file for each band |
 //! | `assembly` | a catalog that is put together at once: a part of an archive, several machines' catalogs in one |
 //! | [`retry`](retry()), [`review`](review()) | the two things that another program than the daemon writes |
 //! | [`ask`] | what people ask for, as they write it |
@@ -22,6 +23,7 @@
 
 pub mod ask;
 mod assembly;
+mod band_set;
 pub mod columns;
 mod connect;
 mod error;
@@ -47,6 +49,7 @@ mod watch;
 mod writer;
 
 pub use assembly::{Assembly, Collision, Taken};
+pub use band_set::{BandSet, digest_of_bands, numbered};
 pub use columns::probability_columns;
 pub use error::{CatalogError, CatalogFault};
 pub use exclusion::Exclusion;

@@ -27,4 +27,13 @@ impl Stamp {
             ),
         }
     }
+
+    /// Of this file and another one of the same image: their size together and the later time.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            modified: self.modified.max(other.modified),
+        }
+    }
 }

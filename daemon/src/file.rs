@@ -99,10 +99,7 @@ impl Seen {
             // The same files in another order are others.
             one.inode.1 = one.inode.1.wrapping_add(place as u64);
             all = Some(all.map_or(one, |all| Self {
-                stamp: Stamp {
-                    bytes: all.stamp.bytes + one.stamp.bytes,
-                    modified: all.stamp.modified.max(one.stamp.modified),
-                },
+                stamp: all.stamp.and(one.stamp),
                 changed: all.changed.max(one.changed),
                 is_whole: true,
                 inode: (mix(all.inode.0, one.inode.0), mix(all.inode.1, one.inode.1)),

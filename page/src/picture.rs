@@ -2,31 +2,27 @@
 //!
 //! No path comes from a request: a row's number does, and the row says where its file is. The file is shown only if it
 //! lies in a folder that is watched, and still is the one that was classified: by its size and time, and by its content.
-//! It is decoded by `cutout/`, within the limits of the last `galmorph watch`, and encoded anew.
+//! It is decoded by `cutout/`, within the limits of the last `galmorph watch`, and encoded anew. Where each band of an image
+//! has a file, all this holds of each of them.
 
 mod cache;
+mod files;
 
-use std::fs::{self, File};
-use std::io::{Cursor, Read as _};
-use std::os::fd::AsRawFd as _;
-use std::path::{Path, PathBuf};
+use std::io::Cursor;
 
 use blake3::Hash;
 use fast_image_resize::images::{Image as ImageMut, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use galmorph_catalog::{FileRow, Reader, Stamp, Watched};
-use galmorph_cutout::{
-    Frame, Limits, ModelCard, Preprocessing, Rendering, Stretch, decode_rendered,
-};
+use galmorph_catalog::{FileRow, Reader};
+use galmorph_cutout::{Frame, Limits, ModelCard, Preprocessing, Rendering, Stretch};
 use galmorph_output::text_path;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops;
 use image::{ImageFormat, RgbImage};
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::Errno;
 
 use crate::catalog::AskError;
 pub(crate) use cache::Cache;
+use files::{Content, Files};
 
 /// The side of a thumbnail, in pixels.
 const THUMBNAIL: u32 = 224;
@@ -92,11 +88,11 @@ impl From<NotShown> for PictureError {
     }
 }
 
-/// A file that may be shown: still the row's, in a watched folder.
+/// An image that may be shown: still the row's, in a watched folder.
 pub(crate) struct Shown {
     row: FileRow,
     digest: Hash,
-    file: File,
+    files: Files,
     limits: Limits,
     preprocessing: Preprocessing,
 }
@@ -119,15 +115,15 @@ impl Shown {
         let watch = catalog.watch().map_err(ask)?.ok_or(NotShown::NotWatched)?;
         let limits = catalog.limits().map_err(ask)?.unwrap_or_default();
         let path = text_path(row.text("path").unwrap_or_default());
-        let file = open(&path, &watch.watched)?;
-        check_stamp(&file, row.stamp)?;
+        let files = Files::open(&path, &watch.watched)?;
+        files.check_stamp(row.stamp)?;
         let card = catalog.card(row.text("model")).map_err(ask)?;
         let card: Option<ModelCard> = card.and_then(|card| serde_json::from_str(&card).ok());
         Ok(Self {
             preprocessing: card.map_or_else(Preprocessing::default, |card| card.preprocessing),
             row,
             digest,
-            file,
+            files,
             limits,
         })
     }
@@ -162,11 +158,11 @@ impl Shown {
 
     /// Draws it.
     pub(crate) fn draw(&mut self, kind: Kind) -> Result<Picture, PictureError> {
-        let bytes = self.read()?;
-        let rendering = rendering_of(&self.row);
-        let image = decode_rendered(&bytes, &self.limits, u32::MAX, &rendering)
-            .map_err(|_| NotShown::Undecodable)?;
-        drop(bytes);
+        let content = self.read()?;
+        let image = content
+            .decode(&self.limits, &rendering_of(&self.row))
+            .ok_or(NotShown::Undecodable)?;
+        drop(content);
         let frame = self.frame();
         Ok(match kind {
             Kind::Thumbnail => {
@@ -184,68 +180,18 @@ impl Shown {
     }
 
     /// The content, if it is the row's.
-    fn read(&mut self) -> Result<Vec<u8>, NotShown> {
-        let length = self.row.stamp.bytes;
+    fn read(&self) -> Result<Content, NotShown> {
+        let stamp = self.row.stamp;
         self.limits
-            .check_bytes(length)
+            .check_bytes(stamp.bytes)
             .map_err(|_| NotShown::Undecodable)?;
-        let mut bytes = Vec::with_capacity(length as usize);
-        // One byte more than there should be: a file that grows is noticed.
-        (&self.file)
-            .take(length + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|_| NotShown::Unreadable)?;
-        check_stamp(&self.file, self.row.stamp)?;
-        if bytes.len() as u64 == length && blake3::hash(&bytes) == self.digest {
-            Ok(bytes)
+        let content = self.files.read(stamp.bytes)?;
+        self.files.check_stamp(stamp)?;
+        if content.digest() == self.digest {
+            Ok(content)
         } else {
             Err(NotShown::Changed)
         }
-    }
-}
-
-fn check_stamp(file: &File, stamp: Stamp) -> Result<(), NotShown> {
-    let metadata = file.metadata().map_err(|_| NotShown::Unreadable)?;
-    if !metadata.is_file() {
-        return Err(NotShown::Gone);
-    }
-    if Stamp::of(&metadata) == stamp {
-        Ok(())
-    } else {
-        Err(NotShown::Changed)
-    }
-}
-
-/// Opens a file in a watched folder. A FIFO without a writer is not waited for; a link in the place of the file, and one
-/// on the way that leads out of the folders, are not followed.
-fn open(path: &Path, watched: &Watched) -> Result<File, NotShown> {
-    let is_inside = |path: &Path| {
-        let mut folders = watched.folders.iter();
-        folders.any(|folder| path.starts_with(&folder.path))
-    };
-    if !is_inside(path) {
-        return Err(NotShown::NotWatched);
-    }
-    let links = if watched.follow_links {
-        OFlags::empty()
-    } else {
-        OFlags::NOFOLLOW
-    };
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = openat(CWD, path, flags | links, Mode::empty()).map_err(|error| match error {
-        Errno::NOENT | Errno::NOTDIR => NotShown::Gone,
-        // A link, or a socket, where a file was.
-        Errno::LOOP | Errno::NXIO => NotShown::Changed,
-        _ => NotShown::Unreadable,
-    })?;
-    let file = File::from(file);
-    // The true name of the file that was opened: a folder on the way may be a link.
-    let opened = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    let opened: PathBuf = opened.map_err(|_| NotShown::Unreadable)?;
-    if is_inside(&opened) {
-        Ok(file)
-    } else {
-        Err(NotShown::NotWatched)
     }
 }
 

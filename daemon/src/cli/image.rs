@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use galmorph_catalog::BandSet;
 use galmorph_cutout::{
     BandFiles, FramingSettings, Identity, Image, Limits, Plan, Preprocessing, Rendering,
 };
@@ -12,7 +13,6 @@ use galmorph_cutout::{
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::identity::object_id;
-use crate::intake::BandSet;
 use crate::pipeline::Content;
 
 /// How the files that a command was given are shown.

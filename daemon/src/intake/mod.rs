@@ -49,7 +49,6 @@ use crate::file::{DepartedFile, Errand, Origin, Seen, TakenFile};
 use crate::observe::watchdog::{Activity, ThreadMark};
 use crate::observe::{Observer, WaitingPlace};
 use crate::shutdown::Shutdown;
-pub(crate) use band_set::{BandSet, numbered};
 use decide::Cause;
 use delay::DelayQueue;
 use galmorph_catalog::{Reader, RequiredModel};

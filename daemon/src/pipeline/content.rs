@@ -1,6 +1,7 @@
 //! What was read of an image: the bytes of its file, or of the files that have a band each.
 
-use blake3::{Hash, Hasher};
+use blake3::Hash;
+use galmorph_catalog::digest_of_bands;
 use galmorph_cutout::{
     BandBytes, Format, Image, ImageHeader, Limits, RejectReason, Rendering, decode_bands,
     header_of_bands,
@@ -19,25 +20,12 @@ pub(crate) enum Content {
     Bands(Vec<(String, Vec<u8>)>),
 }
 
-/// What the digest of several files begins with. No image does.
-const SET: &[u8] = b"galmorph: bands in files\n";
-
 impl Content {
     /// What identifies it. Of several files: their bands, sizes and bytes, one after the other.
     pub(crate) fn digest(&self) -> Hash {
         match self {
             Self::File(bytes) => blake3::hash(bytes),
-            Self::Bands(files) => {
-                let mut hasher = Hasher::new();
-                hasher.update(SET);
-                for (band, bytes) in files {
-                    for part in [band.as_bytes(), bytes] {
-                        hasher.update(&(part.len() as u64).to_le_bytes());
-                        hasher.update(part);
-                    }
-                }
-                hasher.finalize()
-            }
+            Self::Bands(files) => digest_of_bands(&bands(files)),
         }
     }
 

@@ -19,9 +19,9 @@ use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
 use rustix::io::Errno;
 
 use crate::file::{DepartedFile, Departure, Seen, TakenFile, io_fault};
-use crate::intake::{Selection, numbered};
+use crate::intake::Selection;
 use crate::writers::{Writers, writers};
-use galmorph_catalog::{CatalogError, Move, Stamp, Writer};
+use galmorph_catalog::{CatalogError, Move, Stamp, Writer, numbered};
 use galmorph_output::readable;
 
 /// Moves files as their folders ask for it.
