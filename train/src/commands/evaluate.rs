@@ -66,7 +66,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         Some(fold) => held_out(&model, fold)?,
         None => Part::Split(args.split),
     };
-    let images = args.data.source(Targets::Labels).open(&[part])?;
+    let images = args.data.source(Targets::Labels)?.open(&[part])?;
     let dataset = images.load(
         part,
         model.preprocessing.largest_scale(),

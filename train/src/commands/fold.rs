@@ -65,7 +65,7 @@ pub(super) fn run(args: &FoldArgs) -> Result<()> {
     one_network(&models)?;
 
     let parts: Vec<Part> = models.iter().map(|(fold, _)| Part::Fold(*fold)).collect();
-    let images = args.data.source(Targets::Labels).open(&parts)?;
+    let images = args.data.source(Targets::Labels)?.open(&parts)?;
     let mut digests = blake3::Hasher::new();
     let mut answers = Vec::new();
     for ((_, model), part) in models.iter().zip(parts) {

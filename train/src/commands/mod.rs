@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::data::{Source, Targets};
+use galmorph_cutout::{BandFiles, Rendering, Stretch};
+
+use crate::data::{Images, Source, Targets};
 use crate::error::{Error, Result};
 use crate::torch::DeviceChoice;
 
@@ -75,6 +77,49 @@ struct DataArgs {
     /// Folders or uncompressed tar files with images named <GalaxyID>.jpg
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     images: Vec<PathBuf>,
+    #[command(flatten)]
+    showing: ShowingArgs,
+}
+
+/// The heading of the flags that say how FITS images are shown.
+const FITS: &str = "FITS images";
+
+/// How FITS images become pictures, as the settings of `galmorph` say it.
+#[derive(Debug, Args)]
+struct ShowingArgs {
+    /// How they become pictures: legacy, sdss, lupton, asinh, zscale or linear [default: by what the file
+    /// says of itself]
+    #[arg(long, help_heading = FITS)]
+    stretch: Option<Stretch>,
+    /// The names of the bands, in the order of the file; with --band-files, as the names of the files have
+    /// them [default: the file's own]
+    #[arg(long, help_heading = FITS, value_name = "NAMES", value_delimiter = ',')]
+    bands: Vec<String>,
+    /// Which bands are shown as red, green and blue; one for grey [default: by wavelength]
+    #[arg(long, help_heading = FITS, value_name = "NAMES", value_delimiter = ',')]
+    colours: Vec<String>,
+    /// How files are named that have one band each: {object_id}_{band}.fits
+    #[arg(long, help_heading = FITS, value_name = "PATTERN", requires = "bands")]
+    band_files: Option<String>,
+}
+
+impl ShowingArgs {
+    /// The images of these folders and tar files, shown so.
+    fn of(&self, sources: &[PathBuf]) -> Result<Images> {
+        let files = self.band_files.as_ref();
+        let files = files.map(|pattern| BandFiles::new(pattern, &self.bands));
+        Ok(Images {
+            sources: sources.to_vec(),
+            rendering: Rendering {
+                stretch: self.stretch,
+                bands: self.bands.clone(),
+                colours: self.colours.clone(),
+            },
+            band_files: files
+                .transpose()
+                .map_err(|fault| Error::Input(format!("--band-files: {fault}")))?,
+        })
+    }
 }
 
 impl DataArgs {
@@ -84,12 +129,16 @@ impl DataArgs {
         images.chain([&*self.labels])
     }
 
-    fn source(&self, targets: Targets) -> Source {
-        Source {
+    fn source(&self, targets: Targets) -> Result<Source> {
+        Ok(Source {
             labels: self.labels.clone(),
-            images: self.images.clone(),
+            images: self.images()?,
             targets,
-        }
+        })
+    }
+
+    fn images(&self) -> Result<Images> {
+        self.showing.of(&self.images)
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn run(args: &NoveltyArgs) -> Result<()> {
         Some(fold) => [Part::AllBut(fold), Part::Fold(fold)],
         None => [Part::Split(Split::Train), Part::Split(Split::Validation)],
     };
-    let images = args.data.source(Targets::Labels).open(&[seen, held_out])?;
+    let images = args.data.source(Targets::Labels)?.open(&[seen, held_out])?;
     let classifier = Classifier {
         network: &model.network,
         weights: &model.weights,

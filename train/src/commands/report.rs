@@ -7,7 +7,7 @@ use galmorph_cutout::{Image, Morphology};
 use galmorph_output::{Output, readable};
 use tch::Device;
 
-use super::ForceArgs;
+use super::{ForceArgs, ShowingArgs};
 use crate::data::{ImageIndex, Label, Labels, Targets};
 use crate::error::Result;
 use crate::figures::{self, Evaluated, choose_samples};
@@ -32,6 +32,8 @@ pub(super) struct ReportArgs {
     /// images, and their owners' terms apply to it
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "labels")]
     images: Vec<PathBuf>,
+    #[command(flatten)]
+    showing: ShowingArgs,
     /// Checkpoints or exported models, to show their filters and, with --images, their feature maps
     #[arg(long, value_name = "FILE", num_args = 1..)]
     model: Vec<PathBuf>,
@@ -107,7 +109,7 @@ impl ReportArgs {
                 chosen: Vec::new(),
             }));
         }
-        let images = ImageIndex::open(&self.images)?;
+        let images = ImageIndex::open(&self.showing.of(&self.images)?)?;
         let ids = if self.galaxy.is_empty() {
             drawn(labels.all(), self.seed)
         } else {

@@ -173,7 +173,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         Some(fold) => (Part::AllBut(fold), Part::Fold(fold)),
         None => (Part::Split(Split::Train), Part::Split(Split::Validation)),
     };
-    let source = args.data.source(args.targets);
+    let source = args.data.source(args.targets)?;
     let images = source.open(&[held_out, learned])?;
     let largest_crop = (augmentation.largest_crop()).max(preprocessing.largest_scale());
     let load = |part| images.load(part, largest_crop, threads);

@@ -7,7 +7,7 @@ use galmorph_cutout::Image;
 use galmorph_output::readable;
 use tch::Device;
 
-use super::{DataArgs, ForceArgs};
+use super::{DataArgs, ForceArgs, ShowingArgs};
 use crate::data::{ImageIndex, Labels, Targets};
 use crate::error::{Error, Result};
 use crate::figures::{self, Evaluated, Figure};
@@ -37,6 +37,8 @@ struct GalaxyArgs {
     /// Folders or uncompressed tar files with images named <GalaxyID>.jpg
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     images: Vec<PathBuf>,
+    #[command(flatten)]
+    showing: ShowingArgs,
     /// Id of the galaxy
     #[arg(long, value_name = "ID")]
     galaxy: String,
@@ -148,6 +150,8 @@ enum Drawing {
         /// Folders or uncompressed tar files with images named <GalaxyID>.jpg
         #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
         images: Vec<PathBuf>,
+        #[command(flatten)]
+        showing: ShowingArgs,
         /// Largest number of galaxies
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u8).range(1..=120))]
         count: u8,
@@ -228,7 +232,7 @@ fn draw(drawing: &Drawing, save: impl Fn(&Figure, &OutputArgs, &str) -> Result<(
             output,
         } => {
             let labels = Labels::read(&data.labels, Targets::Labels)?;
-            let index = ImageIndex::open(&data.images)?;
+            let index = ImageIndex::open(&data.images()?)?;
             let figure = figures::draw_samples(labels.all(), &index, usize::from(*columns), *seed)?;
             save(&figure, output, "sample-grid")
         }
@@ -296,11 +300,12 @@ fn draw(drawing: &Drawing, save: impl Fn(&Figure, &OutputArgs, &str) -> Result<(
         Drawing::Wrong {
             measured,
             images,
+            showing,
             count,
             output,
         } => {
             let evaluated = measured.open()?;
-            let index = ImageIndex::open(images)?;
+            let index = ImageIndex::open(&showing.of(images)?)?;
             save(
                 &evaluated.draw_mistakes(&index, usize::from(*count))?,
                 output,
@@ -335,7 +340,7 @@ fn training_views(checkpoint: &Path, galaxy: &GalaxyArgs) -> Result<Figure> {
 
 impl GalaxyArgs {
     fn image(&self) -> Result<Image> {
-        ImageIndex::open(&self.images)?.decode(&self.galaxy)
+        ImageIndex::open(&self.showing.of(&self.images)?)?.decode(&self.galaxy)
     }
 }
 

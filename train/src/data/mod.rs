@@ -12,13 +12,13 @@ mod targets;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use galmorph_cutout::{Image, Limits, Morphology, decode_centre};
+use galmorph_cutout::{Image, Morphology, Rendering};
 use galmorph_output::readable;
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
-pub(crate) use images::ImageIndex;
+pub(crate) use images::{ImageIndex, Images};
 pub use labels::Split;
 pub(crate) use labels::{Label, Labels, vote_column};
 pub(crate) use part::{Fold, Part, group};
@@ -38,7 +38,7 @@ pub(crate) struct Dataset {
     /// Their pixels: the central part that the largest crop needs.
     pub(crate) images: Vec<Image>,
     /// The BLAKE3 digest, in hexadecimal, over ids, classes, votes (if they are learned) and image
-    /// files, in the order of the ids.
+    /// files, in the order of the ids; and over how FITS images are shown, if that is said.
     pub(crate) digest: String,
 }
 
@@ -47,8 +47,8 @@ pub(crate) struct Dataset {
 pub(crate) struct Source {
     /// A CSV file with the columns `GalaxyID`, `label` and `split`.
     pub(crate) labels: PathBuf,
-    /// Folders and tar files with images named `<GalaxyID>.jpg` (or `.jpeg`, `.png`).
-    pub(crate) images: Vec<PathBuf>,
+    /// Images named `<GalaxyID>.jpg` (or `.jpeg`, `.png`, `.fits`), or as their bands' files are.
+    pub(crate) images: Images,
     /// What is learned from the labels. [`Targets::Votes`] needs the columns `p_round` to `p_spiral`.
     pub(crate) targets: Targets,
 }
@@ -82,9 +82,10 @@ impl Source {
             [] => {}
             [label] => {
                 return Err(Error::Input(format!(
-                    "'{file}' row {}: galaxy {} has no image in {}",
+                    "'{file}' row {}: galaxy {} has {} in {}",
                     label.row,
                     label.id,
+                    index.missing(&label.id),
                     index.describe()
                 )));
             }
@@ -125,25 +126,25 @@ impl LabelledImages {
         let decode_one = |number: usize| -> Result<(Image, blake3::Hash)> {
             let label = labels[number];
             let place = self.index.require(&label.id)?;
-            let bytes = self.index.read(place)?;
-            let image =
-                decode_centre(&bytes, &Limits::default(), largest_crop).map_err(|fault| {
-                    let place = format!(
-                        "'{}' row {}: galaxy {}: {}",
-                        readable(&self.source.labels),
-                        label.row,
-                        label.id,
-                        self.index.name(place)
-                    );
-                    Error::input_at(place)(fault)
-                })?;
+            let content = self.index.content(place)?;
+            let image = content.decode(largest_crop).map_err(|fault| {
+                let place = format!(
+                    "'{}' row {}: galaxy {}: {}",
+                    readable(&self.source.labels),
+                    label.row,
+                    label.id,
+                    self.index.name(place)
+                );
+                Error::input_at(place)(fault)
+            })?;
             progress.advance(1);
-            Ok((image, blake3::hash(&bytes)))
+            Ok((image, content.hash()))
         };
         let decoded = in_parallel(labels.len(), threads, decode_one)?;
         progress.finish();
 
-        let digest = digest(&labels, decoded.iter().map(|(_, hash)| hash));
+        let hashes = decoded.iter().map(|(_, hash)| hash);
+        let digest = digest(&labels, hashes, &self.source.images.rendering);
         Ok(Dataset {
             classes: labels.iter().map(|label| label.class).collect(),
             votes: labels.iter().map(|label| label.votes).collect(),
@@ -200,7 +201,11 @@ pub(crate) fn in_parallel<T: Send>(
     all.into_iter().map(|(_, result)| result).collect()
 }
 
-fn digest<'a>(labels: &[&Label], hashes: impl Iterator<Item = &'a blake3::Hash>) -> String {
+fn digest<'a>(
+    labels: &[&Label],
+    hashes: impl Iterator<Item = &'a blake3::Hash>,
+    rendering: &Rendering,
+) -> String {
     let mut all = blake3::Hasher::new();
     for (label, hash) in labels.iter().zip(hashes) {
         all.update(label.id.as_bytes());
@@ -209,6 +214,9 @@ fn digest<'a>(labels: &[&Label], hashes: impl Iterator<Item = &'a blake3::Hash>)
             all.update(&vote.to_le_bytes());
         }
         all.update(hash.as_bytes());
+    }
+    if let Some(rendering) = rendering.key() {
+        all.update(rendering.as_bytes());
     }
     all.finalize().to_hex().to_string()
 }
