@@ -197,7 +197,7 @@ mod tests {
         bytes.extend(format!("{:<80}", "END").bytes());
         bytes.resize(2880, b' ');
         for pixel in 0_u16..24 * 24 {
-            bytes.extend((f32::from(pixel) * level).to_be_bytes());
+            bytes.extend((f32::from(pixel) * level % 97.0).to_be_bytes());
         }
         bytes.resize(2880 * 2, 0);
         bytes
@@ -206,7 +206,8 @@ mod tests {
     fn watched(dir: &TempDir) -> Watched {
         let rendering = Rendering {
             bands: ["g", "r", "z"].map(String::from).to_vec(),
-            ..Rendering::DEFAULT
+            colours: ["z", "r", "g"].map(String::from).to_vec(),
+            stretch: None,
         };
         Watched {
             folders: vec![WatchedFolder {
