@@ -4,7 +4,7 @@
 
 use postgres::{Client, GenericClient, Transaction};
 
-use super::message;
+use super::{failure, message};
 use crate::Failure;
 
 /// The files of `migrations/`, in their order: name and text.
@@ -95,14 +95,8 @@ fn version(client: &mut impl GenericClient) -> Result<i32, postgres::Error> {
 
 /// Refuses a database whose schema is another one than this program's.
 pub(crate) fn require_current(client: &mut Client) -> Result<(), Failure> {
-    let found = version(client).map_err(|error| {
-        let message = format!("cannot read the schema's version: {}", message(&error));
-        if super::is_passing(&error) {
-            Failure::Transient(message)
-        } else {
-            Failure::Unusable(message)
-        }
-    })?;
+    let found =
+        version(client).map_err(|error| failure("cannot read the schema's version", &error))?;
     let own = MIGRATIONS.len() as i32;
     match found.cmp(&own) {
         std::cmp::Ordering::Equal => Ok(()),
@@ -166,12 +160,5 @@ pub(crate) fn retain(client: &mut Client, months: u32) -> Result<Vec<String>, Fa
         transaction.commit()?;
         Ok(dropped)
     };
-    work(client).map_err(|error| {
-        let text = format!("cannot remove old months: {}", message(&error));
-        if super::is_passing(&error) {
-            Failure::Transient(text)
-        } else {
-            Failure::Unusable(text)
-        }
-    })
+    work(client).map_err(|error| failure("cannot remove old months", &error))
 }

@@ -36,6 +36,9 @@ pub(crate) struct Report {
     pub(crate) rejected: i64,
     /// The answered ones that show another model than the one in use, which has not answered them.
     pub(crate) lacking: i64,
+    /// The answered ones that show another model than the one in use, whose answer lies beside: it came for another file of the same
+    /// content, or is being brought.
+    pub(crate) beside: i64,
     /// The rejected ones by reason.
     pub(crate) reasons: BTreeMap<String, i64>,
     /// Items on the stream that no worker has yet.
@@ -112,7 +115,7 @@ pub(crate) fn report(
     let mut read = || -> Result<Report, Fault> {
         let (answered, reasons) = rows(&mut client, site)?;
         let rejected = reasons.values().sum();
-        let lacking = lacking(&mut client, site)?;
+        let (lacking, beside) = behind(&mut client, site)?;
         let with_row = with_row(&mut client, site, &keys)?;
         let feeders = feeders(&mut client, site)?;
         let fed =
@@ -139,6 +142,7 @@ pub(crate) fn report(
             answered,
             rejected,
             lacking,
+            beside,
             reasons,
             waiting: (on_stream - held).max(0),
             held,
@@ -164,19 +168,22 @@ fn rows(client: &mut Client, site: &str) -> Result<(i64, BTreeMap<String, i64>),
     Ok((answered, reasons))
 }
 
-/// How many files lack the answer of the model in use. It is counted by each of the other models, of which few rows are left.
-fn lacking(client: &mut Client, site: &str) -> Result<i64, postgres::Error> {
+/// How many files show another model than the one in use: those that lack its answer, and those that have it beside. They are counted
+/// by each of the other models, of which few rows are left.
+fn behind(client: &mut Client, site: &str) -> Result<(i64, i64), postgres::Error> {
     let count = format!(
-        "SELECT coalesce(sum(found.files), 0)::bigint
+        "SELECT coalesce(sum(found.files - found.beside), 0)::bigint, coalesce(sum(found.beside), 0)::bigint
          FROM model_in_use AS used JOIN model AS other ON other.id <> used.model
          CROSS JOIN LATERAL (
-             SELECT count(*) AS files FROM cutout
-             WHERE cutout.site = used.site AND cutout.model = other.id AND cutout.label IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM other_answer AS one WHERE {})) AS found
+             SELECT count(*) AS files,
+                 count(*) FILTER (WHERE EXISTS (SELECT 1 FROM other_answer AS one WHERE {})) AS beside
+             FROM cutout
+             WHERE cutout.site = used.site AND cutout.model = other.id AND cutout.label IS NOT NULL) AS found
          WHERE used.site = $1",
         belongs("used.model")
     );
-    Ok(client.query_one(&count, &[&site])?.get(0))
+    let row = client.query_one(&count, &[&site])?;
+    Ok((row.get(0), row.get(1)))
 }
 
 /// How many of these paths have a row.

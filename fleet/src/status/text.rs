@@ -16,11 +16,13 @@ impl Display for Report {
             )?,
             None => writeln!(out, "nobody has fed '{}' to its end yet", self.site)?,
         }
-        let lacking = match self.lacking {
+        let behind = match self.lacking + self.beside {
             0 => String::new(),
-            lacking => format!(" ({lacking} not by the model in use: galmorph-fleet model --feed)"),
+            behind => {
+                format!(" ({behind} don't show the model in use: galmorph-fleet model --feed)")
+            }
         };
-        writeln!(out, "{:>12} answered{lacking}", self.answered)?;
+        writeln!(out, "{:>12} answered{behind}", self.answered)?;
         let reasons = self.reasons.iter();
         let reasons: Vec<String> = reasons
             .map(|(reason, count)| format!("{} {count}", visible(reason)))
