@@ -36,8 +36,8 @@ pub(crate) struct Report {
     pub(crate) rejected: i64,
     /// The answered ones that show another model than the one in use, which has not answered them.
     pub(crate) lacking: i64,
-    /// The answered ones that show another model than the one in use, whose answer lies beside: it came for another file of the same
-    /// content, or is being brought.
+    /// The answered ones whose row shows another model than the one in use, though its answer lies beside: it came for another file
+    /// of the same content, or a switch is bringing it.
     pub(crate) beside: i64,
     /// The rejected ones by reason.
     pub(crate) reasons: BTreeMap<String, i64>,

@@ -16,11 +16,16 @@ impl Display for Report {
             )?,
             None => writeln!(out, "nobody has fed '{}' to its end yet", self.site)?,
         }
-        let behind = match self.lacking + self.beside {
-            0 => String::new(),
-            behind => {
-                format!(" ({behind} don't show the model in use: galmorph-fleet model --feed)")
+        let behind = match (self.lacking, self.beside) {
+            (0, 0) => String::new(),
+            (lacking, 0) => {
+                format!(
+                    " ({lacking} lack the answer of the model in use: galmorph-fleet model --feed)"
+                )
             }
+            (lacking, beside) => format!(
+                " ({lacking} lack the answer of the model in use, {beside} have it beside: galmorph-fleet model --feed, unless a switch is under way)"
+            ),
         };
         writeln!(out, "{:>12} answered{behind}", self.answered)?;
         let reasons = self.reasons.iter();

@@ -80,7 +80,7 @@ fn files_whose_answer_lies_beside_are_counted() {
     );
     let said = site.status().succeeds();
     assert!(
-        said.contains(" 5 answered (3 don't show the model in use: galmorph-fleet model --feed)"),
+        said.contains(" 5 answered (0 lack the answer of the model in use, 3 have it beside: "),
         "{said}"
     );
     let said = site.status().args(["--format", "prometheus"]).succeeds();
