@@ -8,7 +8,7 @@ use super::{failure, message};
 use crate::Failure;
 
 /// The files of `migrations/`, in their order: name and text.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     (
         "V1__catalog",
         include_str!("../../migrations/V1__catalog.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [(&str, &str); 4] = [
         "V4__first_model",
         include_str!("../../migrations/V4__first_model.sql"),
     ),
+    ("V5__cone", include_str!("../../migrations/V5__cone.sql")),
 ];
 
 /// A number that stands for the right to change the schema.

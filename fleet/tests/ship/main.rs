@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cone;
 mod faults;
 mod network;
 mod operation;
