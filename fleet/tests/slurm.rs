@@ -10,11 +10,10 @@
 mod common;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use common::{has, program, samples, wait_for};
+use common::{free_port, has, program, samples, wait_for};
 use tempfile::TempDir;
 
 /// A cluster of one node.
@@ -23,14 +22,6 @@ struct Cluster {
     munged: Child,
     controller: Child,
     node: Option<Child>,
-}
-
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 impl Cluster {
@@ -84,8 +75,8 @@ MaxArraySize=1001
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=1000 State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 ",
-            port(),
-            port(),
+            free_port(),
+            free_port(),
             at("state"),
             at("spool"),
             at("slurmctld.pid"),

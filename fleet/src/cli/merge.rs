@@ -225,15 +225,12 @@ fn machine(source: &Path) -> Result<Machine, Failure> {
     if source.exists() {
         return Ok(plain());
     }
-    let is_name = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
-    if site.is_empty() || !site.chars().all(is_name) {
+    let site = crate::site::name(site).map_err(|what| {
         let source = readable(source);
-        return Err(Failure::Usage(format!(
-            "'{source}': a site is named with letters, digits and - _ ."
-        )));
-    }
+        Failure::Usage(format!("'{source}': the name of a site has {what}"))
+    })?;
     Ok(Machine {
-        site: Some(site.to_owned()),
+        site: Some(site),
         catalog: PathBuf::from(catalog),
     })
 }

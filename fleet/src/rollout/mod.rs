@@ -27,7 +27,7 @@ use postgres::Client;
 
 use crate::Failure;
 use crate::plan::{Item, described};
-use crate::server::{belongs, is_passing, message, require_current};
+use crate::server::{belongs, failure, require_current};
 use crate::site;
 use crate::stop::Stop;
 use crate::stream::{RedisStream, Stream as _};
@@ -81,7 +81,7 @@ pub(crate) fn feed(
         }
         let rows = client
             .query(&find, &[&site, &after, &model, &PAGE])
-            .map_err(|error| failure(&error))?;
+            .map_err(|error| failure("the database", &error))?;
         let Some(last) = rows.last() else {
             return Ok(added);
         };
@@ -104,20 +104,11 @@ fn item(row: &postgres::Row) -> Item {
 fn key(client: &mut Client, model: i32) -> Result<[u8; 32], Failure> {
     let found = client
         .query_opt("SELECT key FROM model WHERE id = $1", &[&model])
-        .map_err(|error| failure(&error))?;
+        .map_err(|error| failure("the database", &error))?;
     let key = found.and_then(|row| row.get::<_, Vec<u8>>(0).try_into().ok());
     key.ok_or_else(|| {
         Failure::Usage(format!(
             "there is no model {model} (start a worker with it once: galmorph-fleet work --beside --model FILE)"
         ))
     })
-}
-
-fn failure(error: &postgres::Error) -> Failure {
-    let text = format!("the database: {}", message(error));
-    if is_passing(error) {
-        Failure::Transient(text)
-    } else {
-        Failure::Unusable(text)
-    }
 }

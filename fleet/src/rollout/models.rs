@@ -4,9 +4,8 @@ use std::fmt;
 
 use postgres::{Client, IsolationLevel};
 
-use super::failure;
 use crate::Failure;
-use crate::server::{belongs, require_current};
+use crate::server::{belongs, failure, require_current};
 
 /// A model, as far as a site knows it.
 #[derive(Debug)]
@@ -66,7 +65,7 @@ pub(crate) fn models(client: &mut Client, site: &str) -> Result<Models, Failure>
             known: rows.iter().map(model).collect(),
         })
     };
-    read(client).map_err(|error| failure(&error))
+    read(client).map_err(|error| failure("the database", &error))
 }
 
 impl fmt::Display for Models {

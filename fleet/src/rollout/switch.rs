@@ -5,9 +5,11 @@
 //! between the work of others. When all are there, the view is the fast one again. A switch that was interrupted is
 //! gone on with by the same command.
 //!
-//! **Nothing is shown and then taken back.** Answers may come beside while rows are brought. So the view becomes the fast one in a
-//! transaction in which nobody writes, which brings the last rows itself, and only if no site has a row left
-//! to bring: the view is that of all sites.
+//! **Nothing is shown and then taken back.** The view shows the answers that were there when the model was taken into use. That is
+//! done while nobody writes. Whoever writes later knows the model in use, and brings its answers to the rows of its own
+//! files. So when all rows have been looked at once, none is left that the slow view shows and the fast one doesn't, also while others
+//! write. An answer that comes for another file of the same content is shown when it is brought to its row, as at any
+//! other time. The view is that of all sites: it becomes the fast one only if no other switch was interrupted.
 
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use postgres::{Client, Transaction};
 use super::{PAGE, key};
 use crate::Failure;
 use crate::server::{
-    Bringing, Fault, Server, answer_columns, belongs, has_beside, keep_writers_out, lock_number,
+    Bringing, Fault, LOCK_PATHS, Server, answer_columns, belongs, keep_writers_out, lock_paths,
     quoted, require_current,
 };
 use crate::stop::Stop;
@@ -28,9 +30,15 @@ const LOCK: i64 = 0x676C_6D73;
 /// The view when all answers are in their rows.
 const FAST: &str = "CREATE OR REPLACE VIEW shown AS SELECT * FROM cutout";
 
-/// The models that sites of streams have in use. What a machine ships shows the model that is in use there.
-const IN_USE: &str = "(SELECT site, model FROM model_in_use WHERE NOT EXISTS (
+/// The models that sites of streams have in use, and the transactions that took them into use. What a machine ships shows the model
+/// that is in use there.
+const IN_USE: &str = "(SELECT site, model, xmin AS taken FROM model_in_use WHERE NOT EXISTS (
         SELECT 1 FROM source WHERE source.site = model_in_use.site AND source.name <> 'stream'))";
+
+/// Whether `one`, of `other_answer`, was there when the model was taken into use: whether its transaction is an earlier one. (The
+/// server counts two billion of them before it begins anew. What is wrong after that is a site that is said to have a switch to go on
+/// with.)
+const WAS_THERE: &str = "age(one.xmin) >= age(used.taken)";
 
 /// How long the change of the view waits for those who read it, or write. Whoever comes meanwhile waits behind it, so it gives
 /// way then, and tries again later.
@@ -43,7 +51,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Switched {
     /// Files that show the model.
     pub(crate) shown: i64,
-    /// Files that show another one, since this one has not answered them.
+    /// Files that show another one. This one has not answered them, or only since.
     pub(crate) lacking: i64,
     /// Other sites whose switch is to be gone on with, and their models. The views are slow until then.
     pub(crate) others: Vec<(String, i32)>,
@@ -70,36 +78,20 @@ fn run(client: &mut Client, site: &str, model: i32, stop: &Stop) -> Result<Switc
         return Err(Failure::Transient("somebody else switches models just now".to_owned()).into());
     }
     let settling = settling_view(client)?;
-    alone(client, stop, |transaction| {
-        transaction.execute(
-            "INSERT INTO model_in_use (site, model, since) VALUES ($1, $2, now())
-             ON CONFLICT (site) DO UPDATE SET (model, since) = ROW (excluded.model, excluded.since)",
-            &[&site, &model],
-        )?;
-        Ok(transaction.batch_execute(&settling)?)
+    give_way(client, stop, |transaction| {
+        take_into_use(transaction, &settling, (site, model))
     })?;
-    let bringing = Bringing::new();
-    let others = loop {
-        bring_all(client, &bringing, (site, model), stop)?;
-        if stop.requested() {
-            return Err(interrupted());
-        }
-        // Once before others have to wait for it: the server then knows which entries of its index are of rows that are gone.
-        let mut transaction = client.transaction()?;
-        left(&mut transaction, (site, model), PAGE)?;
-        transaction.commit()?;
-        let last = |transaction: &mut Transaction| end(transaction, &bringing, (site, model));
-        if let Some(others) = alone(client, stop, last)? {
-            break others;
-        }
-    };
-    let count = format!(
-        "SELECT count(*) FILTER (WHERE model = $2), count(*) FILTER (WHERE model <> $2 AND NOT EXISTS (
-             SELECT 1 FROM other_answer AS one WHERE {}))
-         FROM cutout WHERE site = $1 AND label IS NOT NULL",
-        belongs("$2")
-    );
-    let row = client.query_one(&count, &[&site, &model])?;
+    bring_all(client, (site, model), stop)?;
+    if stop.requested() {
+        return Err(interrupted());
+    }
+    let others = unfinished(client, site)?;
+    if others.is_empty() {
+        give_way(client, stop, |transaction| transaction.batch_execute(FAST))?;
+    }
+    let count = "SELECT count(*) FILTER (WHERE model = $2), count(*) FILTER (WHERE model <> $2)
+         FROM cutout WHERE site = $1 AND label IS NOT NULL";
+    let row = client.query_one(count, &[&site, &model])?;
     Ok(Switched {
         shown: row.get(0),
         lacking: row.get(1),
@@ -126,26 +118,38 @@ fn require_stream(client: &mut Client, site: &str) -> Result<(), Fault> {
     }
 }
 
-/// Does something in a transaction while nobody writes rows or answers. Tries until it is not in the way of others.
-fn alone<T>(
+/// Has the view look for the answers of a model, while nobody writes rows or answers.
+fn take_into_use(
+    transaction: &mut Transaction,
+    settling: &str,
+    (site, model): (&str, i32),
+) -> Result<(), postgres::Error> {
+    // The view first: while a long question has it, whoever writes goes on.
+    transaction.batch_execute(settling)?;
+    keep_writers_out(transaction)?;
+    // A number of its own, behind those of all who have written. That of the transaction is from before they were waited for.
+    let mut behind_all = transaction.savepoint("behind_all")?;
+    behind_all.execute(
+        "INSERT INTO model_in_use (site, model, since) VALUES ($1, $2, now())
+         ON CONFLICT (site) DO UPDATE SET (model, since) = ROW (excluded.model, excluded.since)",
+        &[&site, &model],
+    )?;
+    behind_all.commit()
+}
+
+/// Does something that others may have to wait for, in a transaction. Tries until it is not in their way.
+fn give_way(
     client: &mut Client,
     stop: &Stop,
-    work: impl Fn(&mut Transaction) -> Result<T, Fault>,
-) -> Result<T, Fault> {
+    work: impl Fn(&mut Transaction) -> Result<(), postgres::Error>,
+) -> Result<(), Fault> {
     let (mut said, mut pause) = (false, PAUSE);
     loop {
         let mut transaction = client.transaction()?;
         transaction.batch_execute(GIVES_WAY)?;
-        let done = match keep_writers_out(&mut transaction) {
-            Ok(()) => work(&mut transaction),
-            Err(error) => Err(error.into()),
-        };
-        match done {
-            Ok(done) => {
-                transaction.commit()?;
-                return Ok(done);
-            }
-            Err(Fault::Server(error)) if is_in_the_way(&error) => {
+        match work(&mut transaction) {
+            Ok(()) => return Ok(transaction.commit()?),
+            Err(error) if is_in_the_way(&error) => {
                 transaction.rollback()?;
                 if !said {
                     log::info!(
@@ -159,7 +163,7 @@ fn alone<T>(
                     return Err(interrupted());
                 }
             }
-            Err(fault) => return Err(fault),
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -194,23 +198,20 @@ fn settling_view(client: &mut Client) -> Result<String, postgres::Error> {
     Ok(format!(
         "CREATE OR REPLACE VIEW shown AS SELECT {} FROM cutout
          LEFT JOIN {IN_USE} AS used ON used.site = cutout.site
-         LEFT JOIN other_answer AS one ON cutout.label IS NOT NULL AND cutout.model <> used.model AND {}",
+         LEFT JOIN other_answer AS one
+             ON cutout.label IS NOT NULL AND cutout.model <> used.model AND {WAS_THERE} AND {}",
         columns.join(", "),
         belongs("used.model")
     ))
 }
 
 /// Brings the rows of a site, some in each transaction, in the order of their keys; or some of them, if it is asked to end.
-fn bring_all(
-    client: &mut Client,
-    bringing: &Bringing,
-    (site, model): (&str, i32),
-    stop: &Stop,
-) -> Result<(), Fault> {
+fn bring_all(client: &mut Client, (site, model): (&str, i32), stop: &Stop) -> Result<(), Fault> {
+    let bringing = Bringing::new();
     let mut after = Vec::<u8>::new();
     while !stop.requested() {
         let mut transaction = client.transaction()?;
-        match bring_page(&mut transaction, bringing, (site, model), &after) {
+        match bring_page(&mut transaction, &bringing, (site, model), &after) {
             Ok(None) => break,
             Ok(Some(last)) => {
                 transaction.commit()?;
@@ -238,67 +239,32 @@ fn bring_page(
     let Some(last) = keys.last().cloned() else {
         return Ok(None);
     };
-    // As the workers do, in their order.
-    let locks: Vec<i64> = keys.iter().map(|key| lock_number(site, key)).collect();
-    let lock = "SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number";
-    transaction.execute(lock, &[&locks])?;
-    bring(transaction, bringing, (site, model), &keys)?;
+    // As the workers do.
+    lock_paths(transaction, LOCK_PATHS, site, &keys)?;
+    transaction.execute(&bringing.keep, &[&site, &keys, &model])?;
+    transaction.execute(&bringing.show, &[&site, &keys, &model])?;
     Ok(Some(last))
 }
 
-/// Brings some rows of a site.
-fn bring(
-    transaction: &mut Transaction,
-    bringing: &Bringing,
-    (site, model): (&str, i32),
-    keys: &[Vec<u8>],
-) -> Result<(), postgres::Error> {
-    transaction.execute(&bringing.keep, &[&site, &keys, &model])?;
-    transaction.execute(&bringing.show, &[&site, &keys, &model])?;
-    Ok(())
-}
-
-/// Brings the last rows, and makes the view the fast one if no other site has any. Nobody writes meanwhile. Returns those
-/// sites; or nothing, if there are too many rows for that.
-fn end(
-    transaction: &mut Transaction,
-    bringing: &Bringing,
-    (site, model): (&str, i32),
-) -> Result<Option<Vec<(String, i32)>>, Fault> {
-    let last = left(transaction, (site, model), PAGE)?;
-    if last.len() as i64 == PAGE {
-        return Ok(None);
-    }
-    bring(transaction, bringing, (site, model), &last)?;
-    let find = format!("SELECT site, model FROM {IN_USE} AS used WHERE site <> $1 ORDER BY site");
-    let mut others = Vec::new();
-    for row in transaction.query(&find, &[&site])? {
-        let (other, used): (String, i32) = (row.get(0), row.get(1));
-        if !left(transaction, (&other, used), 1)?.is_empty() {
-            others.push((other, used));
-        }
-    }
-    if others.is_empty() {
-        transaction.batch_execute(FAST)?;
-    }
-    Ok(Some(others))
-}
-
-/// The keys of rows of a site that show another model than its own, and have its answer beside; so many at most. It is asked once
-/// for each other model, and by the index, whatever the server thinks of a table that has just changed.
-fn left(
-    transaction: &mut Transaction,
-    (site, model): (&str, i32),
-    most: i64,
-) -> Result<Vec<Vec<u8>>, postgres::Error> {
+/// The other sites that have rows for which the slow view is needed, and their models: their switches were interrupted. A site's rows
+/// are found by the index, whatever the server thinks of a table that has just changed.
+fn unfinished(client: &mut Client, site: &str) -> Result<Vec<(String, i32)>, postgres::Error> {
     let find = format!(
-        "SELECT path_key FROM model AS other CROSS JOIN LATERAL (
-             SELECT path_key FROM cutout WHERE cutout.site = $1 AND cutout.model = other.id AND {} LIMIT $3) AS found
-         WHERE other.id <> $2 LIMIT $3",
-        has_beside("$2")
+        "SELECT used.site, used.model FROM {IN_USE} AS used
+         WHERE used.site <> $1 AND EXISTS (
+             SELECT 1 FROM model AS other CROSS JOIN LATERAL (
+                 SELECT 1 FROM cutout
+                 WHERE cutout.site = used.site AND cutout.model = other.id AND cutout.label IS NOT NULL
+                     AND coalesce((SELECT {WAS_THERE} FROM other_answer AS one WHERE {}), false)
+                 LIMIT 1) AS found
+             WHERE other.id <> used.model)
+         ORDER BY used.site",
+        belongs("used.model")
     );
+    let mut transaction = client.transaction()?;
     transaction
         .batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")?;
-    let found = transaction.query(&find, &[&site, &model, &most])?;
-    Ok(found.iter().map(|row| row.get(0)).collect())
+    let found = transaction.query(&find, &[&site])?;
+    transaction.commit()?;
+    Ok(found.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

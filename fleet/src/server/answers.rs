@@ -6,8 +6,8 @@
 use galmorph_catalog::other_answer_columns;
 use postgres::{Error, Transaction};
 
-/// Who writes rows or answers holds this number with others until its transaction ends. Who changes which answers are shown holds it
-/// alone, so that no answer comes between its last look and the change.
+/// Who writes rows or answers holds this number with others until its transaction ends. Who takes a model into use holds it alone: so
+/// each transaction that writes has either ended by then, or knows the model.
 const WRITING: i64 = 0x676C_6D74;
 
 /// To be called first in a transaction that writes rows or answers: later, it could wait for one that waits for it.
@@ -37,7 +37,7 @@ pub(crate) fn belongs(model: &str) -> String {
 
 /// Whether a row shows another model than this one, and has its answer beside. It is asked row by row, by the index: as a join, a
 /// session that has no loops would read all answers there are.
-pub(crate) fn has_beside(model: &str) -> String {
+fn has_beside(model: &str) -> String {
     format!(
         "cutout.label IS NOT NULL AND cutout.model <> {model}
          AND coalesce((SELECT true FROM other_answer AS one WHERE {}), false)",

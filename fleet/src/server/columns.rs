@@ -189,8 +189,25 @@ pub(crate) fn path_key(path: &str) -> Vec<u8> {
     blake3::hash(path.as_bytes()).as_bytes()[..16].to_vec()
 }
 
+/// Locks paths while their rows are written: one that has no row yet has nothing else to lock.
+pub(crate) const LOCK_PATHS: &str =
+    "SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number";
+
+/// Locks the paths of these keys of a site until the transaction ends. The keys are in their order, so that two never wait for each
+/// other in a circle.
+pub(crate) fn lock_paths<'a>(
+    transaction: &mut Transaction,
+    statement: &(impl ToStatement + ?Sized),
+    site: &str,
+    keys: impl IntoIterator<Item = &'a Vec<u8>>,
+) -> Result<(), postgres::Error> {
+    let numbers = keys.into_iter().map(|key| lock_number(site, key));
+    let numbers: Vec<i64> = numbers.collect();
+    transaction.execute(statement, &[&numbers]).map(drop)
+}
+
 /// The number that is locked while a path is written.
-pub(crate) fn lock_number(site: &str, key: &[u8]) -> i64 {
+fn lock_number(site: &str, key: &[u8]) -> i64 {
     let digest = blake3::Hasher::new()
         .update(site.as_bytes())
         .update(key)

@@ -10,7 +10,7 @@ use native_tls::{Certificate, TlsConnector};
 use postgres::{Client, Config};
 use postgres_native_tls::MakeTlsConnector;
 
-use super::message;
+use super::failure;
 use crate::Failure;
 
 /// How long to wait for an answer to a new connection, and for a sign of life on an idle one.
@@ -94,13 +94,7 @@ impl Server {
 
     /// Connects, or says why not, for a command that doesn't wait.
     pub(crate) fn connect_now(&self) -> Result<Client, Failure> {
-        self.connect().map_err(|error| {
-            let message = format!("cannot connect to the database: {}", message(&error));
-            if super::is_passing(&error) {
-                Failure::Transient(message)
-            } else {
-                Failure::Unusable(message)
-            }
-        })
+        self.connect()
+            .map_err(|error| failure("cannot connect to the database", &error))
     }
 }

@@ -10,7 +10,7 @@ use crate::Failure;
 
 /// Whether it may work later, without anybody changing a right, a setting or the schema: the server is away, starts or stops,
 /// its disk or its table of connections is full, somebody else was in the way.
-pub(crate) fn is_passing(error: &Error) -> bool {
+fn is_passing(error: &Error) -> bool {
     let Some(code) = error.code() else {
         // It didn't come from the server: the network, or a server that isn't there. What this program made wrong of a
         // value is not to be repeated for ever.
@@ -49,6 +49,16 @@ pub(crate) fn message(error: &Error) -> String {
     match error.source().map(ToString::to_string) {
         Some(cause) if !text.contains(&cause) => format!("{text}: {cause}"),
         _ => text,
+    }
+}
+
+/// What could not be done with the server, and whether it may work later.
+pub(crate) fn failure(what: &str, error: &Error) -> Failure {
+    let text = format!("{what}: {}", message(error));
+    if is_passing(error) {
+        Failure::Transient(text)
+    } else {
+        Failure::Unusable(text)
     }
 }
 

@@ -18,12 +18,10 @@ mod model;
 mod schema;
 mod statements;
 
-pub(crate) use answers::{
-    Bringing, answer_columns, begin_to_write, belongs, has_beside, keep_writers_out,
-};
-pub(crate) use columns::{Columns, copy, lock_number, path_key, text, time};
+pub(crate) use answers::{Bringing, answer_columns, begin_to_write, belongs, keep_writers_out};
+pub(crate) use columns::{Columns, LOCK_PATHS, copy, lock_paths, path_key, text, time};
 pub(crate) use connect::{Server, ServerArguments};
-pub(crate) use fault::{Fault, is_passing, message};
+pub(crate) use fault::{Fault, failure, message};
 pub(crate) use model::{model_key, model_number};
 pub(crate) use schema::{migrate, quoted, require_current, retain, roles};
-pub(crate) use statements::{FORGET_EARLIER, FORGET_MOVED, MONTHS, Statements};
+pub(crate) use statements::{FORGET_EARLIER, FORGET_MOVED, MONTHS, Statements, make_months};

@@ -4,11 +4,11 @@
 
 use postgres::{Client, GenericClient, Transaction};
 
-use super::message;
+use super::{failure, message};
 use crate::Failure;
 
 /// The files of `migrations/`, in their order: name and text.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     (
         "V1__catalog",
         include_str!("../../migrations/V1__catalog.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [(&str, &str); 4] = [
         "V4__first_model",
         include_str!("../../migrations/V4__first_model.sql"),
     ),
+    ("V5__cone", include_str!("../../migrations/V5__cone.sql")),
 ];
 
 /// A number that stands for the right to change the schema.
@@ -95,14 +96,8 @@ fn version(client: &mut impl GenericClient) -> Result<i32, postgres::Error> {
 
 /// Refuses a database whose schema is another one than this program's.
 pub(crate) fn require_current(client: &mut Client) -> Result<(), Failure> {
-    let found = version(client).map_err(|error| {
-        let message = format!("cannot read the schema's version: {}", message(&error));
-        if super::is_passing(&error) {
-            Failure::Transient(message)
-        } else {
-            Failure::Unusable(message)
-        }
-    })?;
+    let found =
+        version(client).map_err(|error| failure("cannot read the schema's version", &error))?;
     let own = MIGRATIONS.len() as i32;
     match found.cmp(&own) {
         std::cmp::Ordering::Equal => Ok(()),
@@ -166,12 +161,5 @@ pub(crate) fn retain(client: &mut Client, months: u32) -> Result<Vec<String>, Fa
         transaction.commit()?;
         Ok(dropped)
     };
-    work(client).map_err(|error| {
-        let text = format!("cannot remove old months: {}", message(&error));
-        if super::is_passing(&error) {
-            Failure::Transient(text)
-        } else {
-            Failure::Unusable(text)
-        }
-    })
+    work(client).map_err(|error| failure("cannot remove old months", &error))
 }

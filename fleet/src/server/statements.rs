@@ -1,5 +1,7 @@
 //! The SQL that writes rows of files and answers.
 
+use postgres::{ToStatement, Transaction};
+
 use super::columns::Columns;
 
 /// The statements that write a batch of files from the temporary table `batch`.
@@ -28,6 +30,18 @@ pub(crate) const FORGET_EARLIER: &str = "DELETE FROM cutout USING batch
 /// The months of a batch that are kept.
 pub(crate) const MONTHS: &str = "SELECT DISTINCT date_trunc('month', first_seen)::date::text
     FROM batch WHERE first_seen >= (SELECT keep_from FROM retention)";
+
+/// Makes the partitions of those months. `statement` is [`MONTHS`].
+pub(crate) fn make_months(
+    transaction: &mut Transaction,
+    statement: &(impl ToStatement + ?Sized),
+) -> Result<(), postgres::Error> {
+    for month in transaction.query(statement, &[])? {
+        let month: String = month.get(0);
+        transaction.execute("SELECT make_month($1::text::date)", &[&month])?;
+    }
+    Ok(())
+}
 
 impl Statements {
     pub(crate) fn new(files: &Columns, other_answers: &Columns) -> Self {

@@ -12,7 +12,7 @@ use super::blocks::{Batch, Kind};
 use crate::Failure;
 use crate::server::{
     Columns, FORGET_EARLIER, FORGET_MOVED, Fault, MONTHS, Statements, begin_to_write, copy,
-    model_number, path_key, text, time,
+    make_months, model_number, path_key, text, time,
 };
 
 /// See the module.
@@ -156,10 +156,7 @@ impl Session {
                 &self.files,
                 rows,
             )?;
-            for month in transaction.query(MONTHS, &[])? {
-                let month: String = month.get(0);
-                transaction.execute("SELECT make_month($1::text::date)", &[&month])?;
-            }
+            make_months(&mut transaction, MONTHS)?;
             let (mut ids, mut keys) = (Vec::new(), Vec::new());
             for row in &batch.files {
                 let (id, path) = Columns::id_and_path(row)?;

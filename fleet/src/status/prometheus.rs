@@ -92,6 +92,11 @@ impl Report {
             [(site.clone(), self.lacking as f64)],
         );
         page.gauge(
+            "galmorph_fleet_files_beside",
+            "Answered files that show an earlier model than the one in use, whose answer is there, too.",
+            [(site.clone(), self.beside as f64)],
+        );
+        page.gauge(
             "galmorph_fleet_files_delivered_again",
             "Files in the hands of a worker that an earlier one did not come to an end with.",
             [(site, self.delivered_again as f64)],

@@ -16,11 +16,18 @@ impl Display for Report {
             )?,
             None => writeln!(out, "nobody has fed '{}' to its end yet", self.site)?,
         }
-        let lacking = match self.lacking {
-            0 => String::new(),
-            lacking => format!(" ({lacking} not by the model in use: galmorph-fleet model --feed)"),
+        let behind = match (self.lacking, self.beside) {
+            (0, 0) => String::new(),
+            (lacking, 0) => {
+                format!(
+                    " ({lacking} lack the answer of the model in use: galmorph-fleet model --feed)"
+                )
+            }
+            (lacking, beside) => format!(
+                " ({lacking} lack the answer of the model in use, {beside} have it beside: galmorph-fleet model --feed, unless a switch is under way)"
+            ),
         };
-        writeln!(out, "{:>12} answered{lacking}", self.answered)?;
+        writeln!(out, "{:>12} answered{behind}", self.answered)?;
         let reasons = self.reasons.iter();
         let reasons: Vec<String> = reasons
             .map(|(reason, count)| format!("{} {count}", visible(reason)))

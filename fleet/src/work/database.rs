@@ -11,7 +11,7 @@ use super::Counts;
 use super::prepared::Prepared;
 use crate::Failure;
 use crate::plan::PlannedModel;
-use crate::server::{Columns, Fault, Server, Statements, model_number, path_key, require_current};
+use crate::server::{Columns, Fault, Server, Statements, model_number, require_current};
 
 /// The name of the source that all workers of a site write for.
 pub(crate) const SOURCE: &str = "stream";
@@ -229,9 +229,4 @@ pub(super) fn note(
         &rate,
     ];
     client.execute(statement, &values).map(drop)
-}
-
-/// What a path is found by.
-pub(super) fn key_of(path: &str) -> Vec<u8> {
-    path_key(path)
 }

@@ -8,13 +8,14 @@ use galmorph_output::visible;
 
 use super::batch::{Batch, Taken};
 use super::counts::Counts;
-use super::database::{Database, key_of};
+use super::database::Database;
 use super::hand::{hold, persist};
 use super::late::LateFiles;
 use super::transaction::NewRow;
 use super::verdict::{Verdict, verdict};
 use super::{Job, MOST_DELIVERIES, Outcome, WorkOptions};
 use crate::Failure;
+use crate::server::path_key;
 use crate::stop::Stop;
 use crate::stream::{Delivery, Stream, Wanted};
 
@@ -164,7 +165,7 @@ impl<'a> Desk<'a> {
                 Ok(item) => {
                     self.hand.insert(delivery.id.clone());
                     taken.push(Taken {
-                        key: key_of(&item.path),
+                        key: path_key(&item.path),
                         delivery,
                         late_since,
                         before: None,

@@ -4,21 +4,12 @@ use galmorph_catalog::other_answer_columns;
 use postgres::types::Type;
 use postgres::{Client, Statement};
 
-use crate::server::{Bringing, FORGET_EARLIER, MONTHS, Statements};
-
-const STANDING: &str = "SELECT path_key, cutout.xmin::text, first_seen, bytes, modified, digest, model, reason IS NOT NULL,
-        EXISTS (SELECT 1 FROM other_answer AS one
-            WHERE one.digest = cutout.digest AND one.model = $3 AND one.rendering = cutout.rendering), rendering
-    FROM cutout WHERE site = $1 AND path_key = ANY ($2)";
+use crate::server::{Bringing, FORGET_EARLIER, LOCK_PATHS, MONTHS, Statements, belongs};
 
 /// Takes a model into use where there is none, and no machine's rows.
 const TAKE_INTO_USE: &str = "INSERT INTO model_in_use (site, model, since)
     SELECT $1, $2, now() WHERE NOT EXISTS (SELECT 1 FROM source WHERE site = $1 AND name <> 'stream')
     ON CONFLICT (site) DO NOTHING";
-
-/// A path that has no row yet has nothing else to lock.
-const LOCK: &str =
-    "SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number";
 
 const NOTE: &str = "INSERT INTO worker (site, name, machine, program, model, started, seen, ended,
              answered, rejected, known, given_up, images_a_second)
@@ -49,6 +40,12 @@ pub(super) struct Prepared {
 impl Prepared {
     /// The temporary tables must be there.
     pub(super) fn new(client: &mut Client, texts: &Statements) -> Result<Self, postgres::Error> {
+        let standing = format!(
+            "SELECT path_key, cutout.xmin::text, first_seen, bytes, modified, digest, model, reason IS NOT NULL,
+                 EXISTS (SELECT 1 FROM other_answer AS one WHERE {}), rendering
+             FROM cutout WHERE site = $1 AND path_key = ANY ($2)",
+            belongs("$3")
+        );
         let bringing = Bringing::new();
         let answers = other_answer_columns();
         let (list, theirs) = (answers.join(", "), answers.join(", cutout."));
@@ -61,8 +58,8 @@ impl Prepared {
              ON CONFLICT (digest, model, rendering) DO NOTHING"
         );
         Ok(Self {
-            standing: client.prepare(STANDING)?,
-            lock: client.prepare(LOCK)?,
+            standing: client.prepare(&standing)?,
+            lock: client.prepare(LOCK_PATHS)?,
             in_use: client.prepare("SELECT model FROM model_in_use WHERE site = $1")?,
             take_into_use: client.prepare_typed(TAKE_INTO_USE, &[Type::TEXT, Type::INT4])?,
             bring_keep: client.prepare(&bringing.keep)?,

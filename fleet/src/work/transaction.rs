@@ -12,7 +12,7 @@ use super::Counts;
 use super::database::{Session, Standing, Standings, note, standings};
 use super::file_row::FileRow;
 use super::prepared::Prepared;
-use crate::server::{Fault, begin_to_write, copy, lock_number};
+use crate::server::{Fault, begin_to_write, copy, lock_paths, make_months};
 
 /// A row to be written, and what stood before its file was read.
 #[derive(Debug)]
@@ -55,11 +55,9 @@ impl Session {
         let mut transaction = self.client.transaction()?;
         begin_to_write(&mut transaction)?;
         let mut keys: Vec<&Vec<u8>> = rows.iter().map(|row| &row.key).chain(known).collect();
-        // All in one order, so that two never wait for each other in a circle.
         keys.sort_unstable();
-        let locks: Vec<i64> = keys.iter().map(|key| lock_number(site, key)).collect();
-        // A path that has no row yet has nothing else to lock.
-        transaction.execute(&prepared.lock, &[&locks])?;
+        let in_order = keys.iter().copied();
+        lock_paths(&mut transaction, &prepared.lock, site, in_order)?;
         let answers = rows.iter().any(|row| !FileRow(&row.values).is_rejected());
         let first = (answers && !self.who.is_beside).then_some(self.model);
         let used = in_use(&mut transaction, prepared, site, first)?;
@@ -90,10 +88,7 @@ impl Session {
                     .cells(&row.values, |model| i32::try_from(model).ok())
             });
             copy(&mut transaction, &prepared.copy_files, &self.files, cells)?;
-            for month in transaction.query(&prepared.months, &[])? {
-                let month: String = month.get(0);
-                transaction.execute("SELECT make_month($1::text::date)", &[&month])?;
-            }
+            make_months(&mut transaction, &prepared.months)?;
             if sorted.news.iter().any(|row| row.before.is_some()) {
                 transaction.execute(&prepared.keep_answers, &[site, &keys])?;
             }

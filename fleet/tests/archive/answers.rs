@@ -1,6 +1,7 @@
 //! What a part and a merged catalog say.
 
 use crate::Archive;
+use crate::common::postgres::Server;
 use crate::common::program;
 use rusqlite::Connection;
 use std::fs;
@@ -191,4 +192,48 @@ fn the_answers_are_those_of_the_daemon() {
     let (expected, found) = (rows(&watched), rows(&merged));
     assert_eq!(found.len(), archive.files + 5);
     assert_eq!(found, expected);
+}
+
+#[test]
+fn an_archive_goes_to_postgresql_as_any_catalog_does() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let server = server.with_schema();
+    let archive = Archive::new(1);
+    let plan = archive.plan(2, 7);
+    for shard in 0..2 {
+        program("run").arg(&plan).arg(shard.to_string()).succeeds();
+    }
+    let merged = archive.path("archive.sqlite");
+    program("merge")
+        .arg(&plan)
+        .arg("--out")
+        .arg(&merged)
+        .succeeds();
+    let ship = || {
+        program("ship")
+            .args(["--once", "--site", "archive", "--to"])
+            .arg(server.address("owner"))
+            .arg("--catalog")
+            .arg(&merged)
+            .succeeds()
+    };
+    ship();
+    let files = archive.files as i64;
+    assert_eq!(server.count("cutout WHERE site = 'archive'"), files);
+    let ours = Connection::open(&merged).unwrap();
+    let spiral = |path: &str| {
+        let find = "SELECT p_spiral FROM catalog WHERE path = ?1";
+        ours.query_row(find, [path], |row| row.get::<_, f64>(0))
+    };
+    let all = "SELECT path, p_spiral FROM catalog";
+    let rows = server.client().query(all, &[]).unwrap();
+    assert_eq!(rows.len() as i64, files - 2);
+    for row in rows {
+        assert_eq!(spiral(row.get(0)).unwrap(), row.get::<_, f64>(1));
+    }
+    // A merged catalog is whole: shipping it again changes nothing.
+    ship();
+    assert_eq!(server.count("cutout"), files);
 }

@@ -257,6 +257,13 @@ impl Server {
         self
     }
 
+    /// Waits until at least so many rows are there.
+    pub fn wait_for_rows(&self, what: &str, least: i64) {
+        let mut client = self.client();
+        let count = format!("SELECT count(*) FROM {what}");
+        wait_for(|| client.query_one(&count, &[]).unwrap().get::<_, i64>(0) >= least);
+    }
+
     /// One number.
     pub fn count(&self, what: &str) -> i64 {
         let statement = format!("SELECT count(*) FROM {what}");

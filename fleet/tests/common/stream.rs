@@ -241,9 +241,7 @@ impl Site {
 
     /// Waits until at least so many rows are there.
     pub fn wait_for_rows(&self, what: &str, least: i64) {
-        let mut client = self.server.client();
-        let count = format!("SELECT count(*) FROM {what}");
-        wait_for(|| client.query_one(&count, &[]).unwrap().get::<_, i64>(0) >= least);
+        self.server.wait_for_rows(what, least);
     }
 
     /// One number.

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod copies;
 mod frames;
 mod mixed;
 mod switch;
@@ -84,6 +85,15 @@ fn wait_for_a_lock(site: &Site) {
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'galmorph-fleet' AND wait_event_type = 'Lock'";
     wait_for(|| site.number(waits) > 0);
 }
+
+/// Whether a switch has said that it waits for others.
+fn says_that_it_waits(said: &Path) -> bool {
+    let said = std::fs::read_to_string(said).unwrap();
+    said.contains("waiting for a long question")
+}
+
+/// What has somebody write rows or answers, until the transaction ends.
+const WRITE: &str = "SELECT pg_advisory_xact_lock_shared(x'676C6D74'::int)";
 
 /// Of each file all but when it was answered: files of one content share the answer that is kept.
 const FILES: &str = "(SELECT path, digest, bytes, modified, reason, first_seen, updated, label, confidence, p_round, p_in_between,

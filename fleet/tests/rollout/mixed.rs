@@ -32,7 +32,7 @@ fn the_first_answer_of_a_site_takes_its_model_into_use() {
     site.server
         .client()
         .batch_execute(
-            "DELETE FROM model_in_use; DROP INDEX cutout_model; DELETE FROM schema_version WHERE version = 4",
+            "DELETE FROM model_in_use; DROP INDEX cutout_model; DELETE FROM schema_version WHERE version >= 4",
         )
         .unwrap();
     program("schema")

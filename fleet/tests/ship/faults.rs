@@ -4,7 +4,7 @@ use crate::common::machine::{Machine, entry};
 use crate::common::postgres::Server;
 use crate::common::stream::wait_for_words;
 use crate::common::{Mount, end, stop};
-use crate::{assert_same, finish, ship, ship_saying, start, wait_for_rows};
+use crate::{assert_same, finish, ship, ship_saying, start};
 use galmorph_catalog::{Entry, Verdict};
 use galmorph_cutout::RejectReason;
 use std::process::Child;
@@ -21,7 +21,7 @@ fn a_server_that_is_stopped_or_crashes_is_waited_for() {
             .unwrap();
         let (child, said) = ship_saying(&server, &machine, "north");
         // In the middle.
-        wait_for_rows(&server, "cutout", 4000);
+        server.wait_for_rows("cutout", 4000);
         server.stop(signal);
         wait_for_words(&said, "trying again");
         server.run();
@@ -46,7 +46,7 @@ fn a_ship_that_is_killed_is_gone_on_with() {
         let mut child = ship(&server, &machine.catalog(), "north")
             .arg("--once")
             .spawn();
-        wait_for_rows(&server, "cutout", rows);
+        server.wait_for_rows("cutout", rows);
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -62,7 +62,7 @@ fn a_ship_that_wakes_up_late_overwrites_nothing() {
         return;
     };
     let (late, _) = ship_saying(&server, &machine, "north");
-    wait_for_rows(&server, "cutout", 4000);
+    server.wait_for_rows("cutout", 4000);
     // It is stalled with rows in its hands, or at least in its plans.
     let late = stop(late);
     let changed: Vec<Entry> = (0..12_000)
@@ -97,14 +97,14 @@ fn of_two_ships_for_one_site_the_first_ends() {
     };
     let said = machine.folder.path().join("said");
     let first = ship(&server, &machine.catalog(), "north").spawn_saying(&said);
-    wait_for_rows(&server, "cutout", 1000);
+    server.wait_for_rows("cutout", 1000);
     let second = ship(&server, &machine.catalog(), "north").spawn();
-    wait_for_rows(&server, "source WHERE session = 2", 1);
+    server.wait_for_rows("source WHERE session = 2", 1);
     machine.add(1000..1010);
     end(first, Some(3));
     let said = std::fs::read_to_string(said).unwrap();
     assert!(said.contains("has taken over this site"), "{said}");
-    wait_for_rows(&server, "cutout", 1010);
+    server.wait_for_rows("cutout", 1010);
     finish(second);
     assert_same(&machine, &server, "north");
 }

@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cone;
 mod faults;
 mod network;
 mod operation;
@@ -16,7 +17,7 @@ mod rows;
 
 use common::machine::Machine;
 use common::postgres::Server;
-use common::{Program, program, terminate, wait_for};
+use common::{Program, program, terminate};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -95,13 +96,6 @@ fn ship_saying(server: &Server, machine: &Machine, site: &str) -> (Child, PathBu
     let mut ship = ship(server, &machine.catalog(), site);
     let child = ship.arg("--once").spawn_saying(&said);
     (child, said)
-}
-
-/// Waits until something is so on the server.
-fn wait_for_rows(server: &Server, what: &str, least: i64) {
-    let mut client = server.client();
-    let statement = format!("SELECT count(*) FROM {what}");
-    wait_for(|| client.query_one(&statement, &[]).unwrap().get::<_, i64>(0) >= least);
 }
 
 /// Ends a ship that would go on for ever.

@@ -4,7 +4,7 @@ use crate::common::machine::Machine;
 use crate::common::network::{Branch, Peer, Way};
 use crate::common::postgres::Server;
 use crate::common::{program, wait_for};
-use crate::{assert_same, finish, wait_for_rows};
+use crate::{assert_same, finish};
 
 /// What comes to the catalog while the server can't be reached is there when it can be.
 fn cut(way: Way) {
@@ -24,14 +24,14 @@ fn cut(way: Way) {
         &server.address_at(&address, "owner"),
     ]);
     let ship = ship.spawn_under(&branch.wrapper());
-    wait_for_rows(&server, "cutout", 5000);
+    server.wait_for_rows("cutout", 5000);
     let sent_again = branch.sent_again();
     branch.cut(Peer::Postgres, way);
     machine.add(5000..9000);
     // Something that it has sent was lost.
     wait_for(|| branch.sent_again() > sent_again);
     branch.mend(Peer::Postgres, way);
-    wait_for_rows(&server, "cutout", 9000);
+    server.wait_for_rows("cutout", 9000);
     assert_same(&machine, &server, "north");
     finish(ship);
 }

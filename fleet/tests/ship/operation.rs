@@ -83,6 +83,8 @@ fn a_writer_can_ship_and_a_reader_can_read() {
         .unwrap()
         .get(0);
     assert!(rows > 5000);
+    let near = anna.query("SELECT path FROM cone(77, 77, 0.1)", &[]);
+    assert_eq!(near.unwrap().len(), 4);
     assert!(anna.batch_execute("DELETE FROM cutout").is_err());
 }
 

@@ -3,7 +3,7 @@
 use crate::common::machine::{Machine, entry, probabilities};
 use crate::common::postgres::Server;
 use crate::common::program;
-use crate::{assert_same, finish, ship, wait_for_rows};
+use crate::{assert_same, finish, ship};
 use galmorph_catalog::{Entry, Move, Verdict};
 use galmorph_cutout::RejectReason;
 use jiff::SignedDuration;
@@ -179,16 +179,16 @@ fn a_ship_that_follows_sends_what_comes() {
     let child = ship(&server, &machine.catalog(), "north")
         .args(["--sweep", "0"])
         .spawn();
-    wait_for_rows(&server, "cutout", 1500);
+    server.wait_for_rows("cutout", 1500);
     machine.add(1500..1600);
-    wait_for_rows(&server, "cutout", 1600);
+    server.wait_for_rows("cutout", 1600);
     // One that was overwritten, far from the last.
     let changed = Entry {
         verdict: Verdict::rejected(RejectReason::Broken, "gone bad"),
         ..entry(3)
     };
     machine.writer.record(&[changed]).unwrap();
-    wait_for_rows(&server, "rejected WHERE message = 'gone bad'", 1);
+    server.wait_for_rows("rejected WHERE message = 'gone bad'", 1);
     // What a person says, and takes back.
     let here = Connection::open(machine.catalog()).unwrap();
     for label in [Some("spiral"), None] {
@@ -197,7 +197,7 @@ fn a_ship_that_follows_sends_what_comes() {
             [label],
         ).unwrap();
     }
-    wait_for_rows(&server, "review", 2);
+    server.wait_for_rows("review", 2);
     finish(child);
     assert_same(&machine, &server, "north");
 }
