@@ -92,9 +92,16 @@
 //! The same image gives the same answer to the last bit, whatever else is in its batch, and however many. Another
 //! kernel may round differently, and so may a network that was prepared for more or fewer.
 //!
+//! A network can say of itself that it is of eight bits, by ONNX's `QuantizeLinear` and `DequantizeLinear`: a value
+//! becomes the nearest of 256 whole numbers of quanta, and weights are whole numbers of steps. Its convolutions multiply
+//! bytes then, and add them up in i32, exactly; the epilogue rounds the sums to the next quanta. All kernels give the same
+//! bits. What is rounded in another way (several scales for one value, a scale that is computed) is computed as it is
+//! written, in f32.
+//!
 //! NaN and infinity pass through all operators of this crate, and never reach the answer of another image.
 //! (Kernels for bf16 read a little beyond the end of a window, and multiply that with zero. So NaN may reach
-//! other pixels of its own image, whose windows don't hold it. Between images there are gaps of zeros.)
+//! other pixels of its own image, whose windows don't hold it. Between images there are gaps of zeros.) Bytes can't
+//! say that a value is no number: an image of which one was rounded has NaN for all outputs of its region.
 
 mod convolution;
 mod graph;

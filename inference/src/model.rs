@@ -36,7 +36,7 @@ const INPUT: &str = "views";
 const OUTPUT: &str = "probabilities";
 const NOVELTY: &str = "novelty";
 
-/// Which numbers convolutions may multiply. They add in f32 in any case.
+/// Which numbers convolutions may multiply. A model of eight bits says so itself, and multiplies those in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     /// bf16 where the processor is faster with it, f32 elsewhere
@@ -67,6 +67,8 @@ pub enum Arithmetic {
     F32,
     /// bf16: eight bits of exponent, eight of precision.
     Bf16,
+    /// Eight bits, added as whole numbers: of a model that is quantised.
+    Int8,
 }
 
 impl Arithmetic {
@@ -75,6 +77,7 @@ impl Arithmetic {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         }
     }
 
@@ -82,6 +85,7 @@ impl Arithmetic {
         match kernel.dtype() {
             DType::F32 => Self::F32,
             DType::Bf16 => Self::Bf16,
+            DType::Int8 => Self::Int8,
         }
     }
 
@@ -220,7 +224,12 @@ impl Model {
 
     /// Which numbers its convolutions multiply.
     pub fn arithmetic(&self) -> Arithmetic {
-        Arithmetic::of(self.kernel)
+        // With any kernel: it is the model that rounds.
+        if self.network.is_of_eight_bits() {
+            Arithmetic::Int8
+        } else {
+            Arithmetic::of(self.kernel)
+        }
     }
 
     /// The card with all settings in use that change an answer, as JSON. With the digest of the file, it
@@ -381,7 +390,11 @@ fn images_a_run(kernel: Kernel, views: usize) -> usize {
     let views_a_run = match kernel {
         Kernel::AmxBf16 => 8,
         Kernel::Avx512 => 4,
-        Kernel::Avx512Bf16 | Kernel::Avx2 | Kernel::Portable => 1,
+        Kernel::Avx512Bf16
+        | Kernel::Avx2
+        | Kernel::Portable
+        | Kernel::Avx512Int8
+        | Kernel::PortableInt8 => 1,
     };
     (views_a_run / views).max(1)
 }

@@ -44,8 +44,8 @@ impl Border {
 }
 
 /// How many numbers a buffer has room for behind its last image. Kernels may read them: units are read whole,
-/// and tiles 64 bytes at a time. They are zero, and so are the weights that they are multiplied with.
-pub(crate) const SLACK: usize = 32;
+/// and tiles 64 bytes at a time. The weights that they are multiplied with are zero.
+pub(crate) const SLACK: usize = 64;
 
 /// A [`gap`](Layout::gap) that holds all that a kernel reads behind a window. It is a whole cache line of
 /// bf16, so that all images begin at the same place of one.

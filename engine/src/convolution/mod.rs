@@ -37,9 +37,9 @@ use std::ops::Range;
 
 use crate::microkernel::aligned::{AlignedVec, CACHE_LINE};
 use crate::microkernel::dtype::TypedSlice;
-use crate::microkernel::epilogue::{Accumulators, ChannelBlock, Epilogue};
+use crate::microkernel::epilogue::{Accumulators, ChannelBlock, Epilogue, Rescaling};
 use crate::microkernel::gemm::Segment;
-use crate::microkernel::{Kernel, UNIT_BYTES, Unit};
+use crate::microkernel::{DType, Kernel, UNIT_BYTES, Unit};
 use layout::{Border, Layout};
 use order::PixelOrder;
 use pack::Packing;
@@ -86,8 +86,11 @@ impl ConvSpec {
     }
 
     /// How many numbers a kernel reads beyond the end of a window, at most, for inputs with this number of
-    /// channels.
+    /// channels. It is none of bytes: zero times any of them is zero, so what is there does not matter.
     pub(crate) fn overread(&self, kernel: Kernel, inputs: usize) -> usize {
+        if kernel.dtype() == DType::Int8 {
+            return 0;
+        }
         let row = self.window[1] * inputs;
         let step = kernel.k_step() * kernel.dtype().per_unit();
         row.next_multiple_of(step) - row
@@ -118,6 +121,8 @@ pub(crate) struct Convolution {
     blocks: Vec<ChannelBlock>,
     // One value for each column of the blocks.
     bias: Vec<f32>,
+    // Of eight bits, and as many.
+    rescaling: Option<Rescaling>,
     // Packed weights, in units.
     packed_len: usize,
     terms: Vec<PreparedTerm>,
@@ -202,9 +207,26 @@ impl Convolution {
             is_heavy,
             blocks,
             bias: padded,
+            rescaling: None,
             packed_len: packed_len.next_multiple_of(UNITS_PER_LINE),
             terms,
         }
+    }
+
+    /// The same convolution, of eight bits: its sums are rescaled in place of adding the bias.
+    pub(crate) fn rescaled(mut self, mut rescaling: Rescaling) -> Self {
+        assert_eq!(self.kernel.dtype(), DType::Int8);
+        assert_eq!(self.terms.len(), 1, "sums of other units can't be added");
+        rescaling.bias.resize(self.bias.len(), 0);
+        rescaling.scale.resize(self.bias.len(), 0.0);
+        rescaling.shift.resize(self.bias.len(), 0.0);
+        self.rescaling = Some(rescaling);
+        self
+    }
+
+    /// Whether it multiplies bytes.
+    pub(crate) fn is_of_eight_bits(&self) -> bool {
+        self.rescaling.is_some()
     }
 
     /// The length of the packed weights in units, a whole number of cache lines.
@@ -228,6 +250,29 @@ impl Convolution {
             (weights, scale),
             packed,
         );
+    }
+
+    /// Packs the weights of a convolution of eight bits into `packed`, which is zero. They are whole numbers times the
+    /// step of their channel. `zero_point` stands for zero in the input.
+    pub(crate) fn pack_steps(
+        &mut self,
+        weights: &[f32],
+        steps: &[f32],
+        zero_point: u8,
+        packed: &mut [Unit],
+    ) {
+        self.pack(0, weights, steps, packed);
+        // The sums have the zero point in place of zero, for each weight.
+        let of_channel = weights.len() / self.output.channels.max(1);
+        let biases = self.rescaling.iter_mut().flat_map(|of| &mut of.bias);
+        let channels = weights.chunks(of_channel.max(1)).zip(steps);
+        for (bias, (weights, step)) in biases.zip(channels) {
+            let sum: i32 = weights
+                .iter()
+                .map(|weight| i32::from(pack::to_steps(*weight, *step)))
+                .sum();
+            *bias -= i32::from(zero_point) * sum;
+        }
     }
 
     /// Computes all pixels and channels of the first `images` images, from one input for each term, which has room
@@ -304,6 +349,7 @@ impl Convolution {
             channels: columns.end.min(self.output.channels) - columns.start,
             row: &mut scratch.row[..columns.len()],
             bias: &self.bias[columns],
+            rescaling: self.rescaling.as_ref(),
         };
         self.kernel.epilogue(&mut accumulators, epilogue);
     }

@@ -2,7 +2,7 @@
 //! (k), and the weights, packed in the order in which they are read.
 
 use super::{ConvSpec, Layout, PreparedTerm};
-use crate::microkernel::dtype::{unit_of_bf16_pair, unit_of_f32};
+use crate::microkernel::dtype::{unit_of_bf16_pair, unit_of_f32, unit_of_four};
 use crate::microkernel::epilogue::ChannelBlock;
 use crate::microkernel::gemm::Segment;
 use crate::microkernel::{DType, Kernel, UNIT_BYTES, Unit};
@@ -110,8 +110,8 @@ impl Packing {
         self.offsets[block * self.k_blocks + k_block]
     }
 
-    /// Packs weights, `[channels][input channels][rows][columns]`, each times the scale of its channel, into
-    /// `packed`, which is zero.
+    /// Packs weights, `[channels][input channels][rows][columns]`, each times the scale of its channel, or as a
+    /// whole number of its channel's steps, into `packed`, which is zero.
     pub(super) fn fill(
         &self,
         spec: &ConvSpec,
@@ -140,7 +140,10 @@ impl Packing {
                         let from = weights[row * columns + column..].iter();
                         let to = to[column * inputs..][..inputs].iter_mut();
                         for (to, from) in to.zip(from.step_by(rows * columns)) {
-                            *to = from * scale[channel];
+                            *to = match dtype {
+                                DType::Int8 => f32::from(to_steps(*from, scale[channel])),
+                                DType::F32 | DType::Bf16 => from * scale[channel],
+                            };
                         }
                     }
                 }
@@ -155,12 +158,20 @@ impl Packing {
                             DType::Bf16 => {
                                 unit_of_bf16_pair([0, 1].map(|half| of_channel[2 * unit + half]))
                             }
+                            DType::Int8 => unit_of_four(
+                                [0, 1, 2, 3].map(|part| of_channel[4 * unit + part] as i8),
+                            ),
                         };
                     }
                 }
             }
         }
     }
+}
+
+/// How many steps a weight is. It is a whole number of them, up to rounding.
+pub(super) fn to_steps(weight: f32, step: f32) -> i8 {
+    (weight / step).round() as i8
 }
 
 /// Places the packed weights of all terms in the order in which they are read: for each `together` blocks of

@@ -1,5 +1,6 @@
 //! Every kernel that this processor has against the sums written down naively, in f64.
 
+mod bytes;
 mod case;
 
 use super::*;

@@ -10,9 +10,12 @@
 //! | every so many pixels of every so many pixels | one such step |
 //! | convolution with a window of one pixel, of every so many pixels | a convolution with strides |
 //!
-//! A node can be fused into the one that uses it only where nothing else needs its values.
+//! | values that are rounded to eight bits | the same values, rounded by the node that computes them |
+//!
+//! A node can be fused into the one that uses it only where nothing else needs its values. What is rounded stays so:
+//! nothing is fused across.
 
-use super::{FusedConvolution, Graph, NodeId, Op};
+use super::{FusedConvolution, Graph, Node, NodeId, Op};
 use crate::convolution::can_pool;
 use crate::convolution::layout::Border;
 use crate::program::pool::Pooling;
@@ -28,6 +31,7 @@ impl Graph {
             self.fold_activation(id);
             self.fuse_sum(id);
             self.fuse_pooling(id);
+            self.fuse_quantisation(id);
         }
     }
 
@@ -35,7 +39,9 @@ impl Graph {
     fn skipping(&self, id: NodeId) -> Option<(NodeId, [usize; 2])> {
         match &self.nodes[id].op {
             Op::Pool { input, window, .. } if window.skips() && self.has_single_use(id) => {
-                Some((*input, window.strides))
+                let own = self.nodes[id].quantisation;
+                let is_rounded = own.is_some() && own != self.quantisation_of(*input);
+                (!is_rounded).then_some((*input, window.strides))
             }
             _ => None,
         }
@@ -95,7 +101,8 @@ impl Graph {
         else {
             return;
         };
-        if first.relu || !self.has_single_use(before) {
+        let is_rounded = self.nodes[before].quantisation.is_some();
+        if first.relu || is_rounded || !self.has_single_use(before) {
             return;
         }
         let (input, mut both) = (*input, activation.clone());
@@ -119,7 +126,8 @@ impl Graph {
         let Op::Convolution(convolution) = &self.nodes[before].op else {
             return;
         };
-        if convolution.relu || !self.has_single_use(before) {
+        let is_rounded = self.nodes[before].quantisation.is_some();
+        if convolution.relu || is_rounded || !self.has_single_use(before) {
             return;
         }
         // A residual is not multiplied with the weights, so it can't be scaled by them.
@@ -128,6 +136,10 @@ impl Graph {
             .iter()
             .any(|scale| scale.to_bits() != 1.0_f32.to_bits());
         if convolution.residual.is_some() && scales {
+            return;
+        }
+        // Nor is the sum of a rounded one and a residual shifted by its bias.
+        if convolution.rounding.is_some() && activation.shift.iter().any(|shift| *shift != 0.0) {
             return;
         }
         // A negative scale would turn the greatest value of a pooling window into the smallest.
@@ -144,6 +156,10 @@ impl Graph {
                 convolution.bias[channel] * scale + activation.shift[channel];
         }
         convolution.relu = activation.relu;
+        // Sums of f32 are rounded by a step of its own.
+        if self.nodes[id].quantisation.is_some() && self.eight_bits(&convolution).is_none() {
+            return;
+        }
         self.nodes[id].op = Op::Convolution(convolution);
         self.nodes[before].op = Op::Fused;
     }
@@ -162,8 +178,18 @@ impl Graph {
                 && one != other
                 && self.has_single_use(one)
             {
+                let quantisation = self.nodes[one].quantisation;
+                let is_eight_bits = self.eight_bits(convolution).is_some();
+                // What is of eight bits has no sign for what is not a number, so nothing else is added to it.
+                if (quantisation.is_some() || is_eight_bits)
+                    && !(is_eight_bits && self.quantisation_of(other).is_some())
+                {
+                    continue;
+                }
                 let mut convolution = convolution.clone();
-                if let Some(added) = self.as_terms(other, &convolution) {
+                convolution.rounding = quantisation;
+                let added = self.as_terms(other, &convolution);
+                if let Some(added) = added.filter(|_| !is_eight_bits) {
                     convolution.terms.extend(added.terms);
                     for (bias, added) in convolution.bias.iter_mut().zip(added.bias) {
                         *bias += added;
@@ -187,6 +213,9 @@ impl Graph {
         };
         // All that happens between the products and the sum must be linear.
         let is_plain = !convolution.relu && !convolution.is_pooled() && !to.is_pooled();
+        let is_plain = is_plain
+            && self.nodes[id].quantisation.is_none()
+            && self.eight_bits(convolution).is_none();
         (is_plain && self.has_single_use(id)).then(|| (**convolution).clone())
     }
 
@@ -206,7 +235,11 @@ impl Graph {
         let side_by_side = window.size == window.strides && window.padding == Border::default();
         let is_plain = convolution.residual.is_none() && !convolution.is_pooled();
         let is_single = convolution.terms.len() == 1;
+        // Bytes are pooled as sums, before they are scaled.
+        let keeps_order = self.eight_bits(convolution).is_none()
+            || convolution.terms[0].scale.iter().all(|scale| *scale >= 0.0);
         if side_by_side
+            && keeps_order
             && can_pool(window.size)
             && is_plain
             && is_single
@@ -215,7 +248,33 @@ impl Graph {
             let mut convolution = convolution.clone();
             convolution.terms[0].spec.pooling = window.size;
             self.nodes[id].op = Op::Convolution(convolution);
+            self.nodes[id].quantisation = self.nodes[before].quantisation;
             self.nodes[before].op = Op::Fused;
+        }
+    }
+
+    /// Has the node that computes values round them.
+    fn fuse_quantisation(&mut self, id: NodeId) {
+        let Node {
+            op: Op::Activate { input, activation },
+            quantisation: Some(quantisation),
+            ..
+        } = &self.nodes[id]
+        else {
+            return;
+        };
+        let before = *input;
+        if !activation.is_identity() || !self.has_single_use(before) {
+            return;
+        }
+        let is_rounded_so = self.quantisation_of(before) == Some(*quantisation);
+        let can_round = match &self.nodes[before].op {
+            Op::Convolution(convolution) => self.eight_bits(convolution).is_some(),
+            Op::Input(_) | Op::Activate { .. } | Op::Add { .. } | Op::Pool { .. } => true,
+            Op::Concat(_) | Op::Fused => false,
+        };
+        if is_rounded_so || can_round && self.nodes[before].quantisation.is_none() {
+            self.nodes[id].op = std::mem::replace(&mut self.nodes[before].op, Op::Fused);
         }
     }
 }

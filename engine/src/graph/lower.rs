@@ -2,17 +2,19 @@
 //! turns each node into a step that stores its values wherever they are needed.
 //!
 //! Concatenations, and activations of what a step computes, need no step: the step before them stores its
-//! values where they belong, activated on the way.
+//! values where they belong, activated on the way ([`slices`]).
 
-use std::collections::BTreeMap;
+mod slices;
 
+use super::eight_bits::grid;
 use super::{Graph, NodeId, Op, Term, WeightId};
 use crate::convolution::Convolution;
 use crate::convolution::layout::{Border, Dims, Layout};
 use crate::microkernel::aligned::AlignedVec;
-use crate::microkernel::epilogue::ChannelSlice;
+use crate::microkernel::dtype::Stored;
+use crate::microkernel::epilogue::Grid;
 use crate::microkernel::{DType, Kernel, Unit};
-use crate::program::{Action, BufferId, Program, Step, StepOutput};
+use crate::program::{Action, BufferId, Operand, Program, Step};
 
 /// Reads weights, one tensor at a time, so that the expanded weights of a whole network are never in memory
 /// at once.
@@ -23,20 +25,27 @@ pub(crate) trait WeightSource {
     fn read(&self, weights: WeightId, pack: &mut dyn FnMut(&[f32])) -> Result<(), Self::Error>;
 }
 
-/// Makes a program of a graph, and packs the weights for a kernel.
+/// The kernels of a program: of floating point, and of eight bits where the graph says so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kernels {
+    pub(crate) float: Kernel,
+    pub(crate) int8: Kernel,
+}
+
+/// Makes a program of a graph, and packs the weights for the kernels.
 ///
 /// # Errors
 ///
 /// Errors are those of reading the weights.
 pub(crate) fn lower<W: WeightSource>(
     graph: &Graph,
-    kernel: Kernel,
+    kernels: Kernels,
     weights: &W,
 ) -> Result<Program, W::Error> {
     let split = split(graph);
     let mut lowering = Lowering {
         graph,
-        kernel,
+        kernels,
         split,
         buffers: Vec::new(),
         storage: vec![Storage::default(); graph.nodes.len()],
@@ -61,12 +70,16 @@ pub(crate) fn lower<W: WeightSource>(
             ids.push(id);
         }
     }
-    let packed = lowering.pack(packed_len, &steps, &ids, weights)?;
+    let packed = lowering.pack(packed_len, &mut steps, &ids, weights)?;
     let by_image = ids.iter().take_while(|id| **id < split).count();
     let batch = graph.nodes.first().map_or(0, |node| node.dims.batch);
     let output = |id: &NodeId| (graph.nodes[*id].dims, lowering.plain(*id));
     let outputs = graph.outputs.iter().map(output).collect();
-    let buffers = lowering.buffers;
+    let buffers: Vec<_> = lowering
+        .buffers
+        .iter()
+        .map(|of| (of.layout, of.stored))
+        .collect();
     Ok(Program::new(
         steps, by_image, batch, &buffers, packed, outputs,
     ))
@@ -79,14 +92,25 @@ struct Storage {
     plain: Option<BufferId>,
     /// As what the kernel multiplies, with a border: for convolutions.
     operand: Option<BufferId>,
+    /// In eight bits, with a border, if they are rounded to that: for all but outputs and convolutions of f32.
+    quanta: Option<BufferId>,
+}
+
+/// A buffer to be made.
+#[derive(Debug, Clone, Copy)]
+struct Planned {
+    layout: Layout,
+    stored: Stored,
+    /// What one is in it.
+    quantum: f32,
 }
 
 struct Lowering<'a> {
     graph: &'a Graph,
-    kernel: Kernel,
+    kernels: Kernels,
     // The nodes before this one are computed image by image.
     split: NodeId,
-    buffers: Vec<(Layout, DType)>,
+    buffers: Vec<Planned>,
     storage: Vec<Storage>,
 }
 
@@ -109,16 +133,41 @@ impl Lowering<'_> {
         operand.expect("`allocate` gives a buffer to every node that a convolution reads")
     }
 
+    #[allow(
+        clippy::expect_used,
+        reason = "another buffer would give wrong answers without a sign"
+    )]
+    fn quanta(&self, id: NodeId) -> BufferId {
+        let quanta = self.storage[id].quanta;
+        quanta.expect("`allocate` gives a buffer to every node that is read in eight bits")
+    }
+
+    /// What a step that is no convolution reads of a node.
+    fn source(&self, id: NodeId) -> Operand {
+        let quantisation = self.graph.quantisation_of(id);
+        let buffer = match quantisation {
+            Some(_) => self.quanta(id),
+            None => self.plain(id),
+        };
+        let quantum = quantisation.map_or(1.0, |of| of.quantum);
+        Operand { buffer, quantum }
+    }
+
     /// Whether a node is an activation that another step applies when it stores its own values.
     fn is_applied_on_store(&self, id: NodeId) -> bool {
         let Op::Activate { input, .. } = &self.graph.nodes[id].op else {
             return false;
         };
-        // The first is no step, and the second may apply an activation of its own already.
-        !matches!(
-            self.graph.nodes[*input].op,
-            Op::Concat(_) | Op::Activate { .. }
-        )
+        match &self.graph.nodes[*input].op {
+            // The first is no step, and the second may apply an activation of its own already.
+            Op::Concat(_) | Op::Activate { .. } => false,
+            // The epilogue of f32 doesn't round.
+            Op::Convolution(convolution) => {
+                self.graph.nodes[id].quantisation.is_none()
+                    || self.graph.eight_bits(convolution).is_some()
+            }
+            _ => true,
+        }
     }
 
     /// Decides how a node's values are stored, from what its users do with them, and makes the buffers.
@@ -127,7 +176,9 @@ impl Lowering<'_> {
         if node.op == Op::Fused {
             return;
         }
+        let quantisation = self.graph.quantisation_of(id);
         let (mut is_plain, mut is_operand) = (self.graph.outputs.contains(&id), false);
+        let mut is_quanta = false;
         let (mut border, mut overread) = (Border::default(), 0);
         let Dims {
             height,
@@ -136,39 +187,67 @@ impl Lowering<'_> {
             ..
         } = node.dims;
         for user in self.graph.users(id) {
+            let mut is_read = false;
             match &self.graph.nodes[user].op {
                 Op::Convolution(convolution) => {
+                    let is_eight_bits = self.graph.eight_bits(convolution).is_some();
                     for term in convolution.terms.iter().filter(|term| term.input == id) {
-                        is_operand = true;
                         border = border.union(term.spec.padding);
-                        overread = overread.max(term.spec.overread(self.kernel, channels));
+                        if is_eight_bits {
+                            is_quanta = true;
+                        } else {
+                            is_operand = true;
+                            let kernel = self.kernels.float;
+                            overread = overread.max(term.spec.overread(kernel, channels));
+                        }
                     }
-                    is_plain |= convolution.residual == Some(id);
+                    if convolution.residual == Some(id) {
+                        is_read |= is_eight_bits;
+                        is_plain |= !is_eight_bits;
+                    }
                 }
                 // The values are stored in the concatenation's own buffers.
                 Op::Concat(_) => {}
-                Op::Activate { .. } => is_plain |= !self.is_applied_on_store(user),
-                _ => is_plain = true,
+                Op::Activate { .. } => is_read = !self.is_applied_on_store(user),
+                _ => is_read = true,
             }
+            is_quanta |= is_read && quantisation.is_some();
+            is_plain |= is_read && quantisation.is_none();
         }
         let batch = self.batch_of(id);
-        let layout = Layout {
-            border,
-            gap: Layout::gap_for(overread, batch),
-            ..Layout::plain(batch, height, width, channels)
-        };
-        let dtype = self.kernel.dtype();
+        let plain = Layout::plain(batch, height, width, channels);
         let mut storage = Storage::default();
+        if let Some(quantisation) = quantisation.filter(|_| is_quanta) {
+            storage.quanta = Some(self.buffers.len());
+            self.buffers.push(Planned {
+                layout: Layout { border, ..plain },
+                stored: Stored::U8 {
+                    zero_point: quantisation.zero_point,
+                },
+                quantum: quantisation.quantum,
+            });
+        }
+        let mut buffer = |layout, stored| {
+            self.buffers.push(Planned {
+                layout,
+                stored,
+                quantum: 1.0,
+            });
+            Some(self.buffers.len() - 1)
+        };
+        let dtype = self.kernels.float.dtype();
         if is_operand {
-            self.buffers.push((layout, dtype));
-            storage.operand = Some(self.buffers.len() - 1);
+            let layout = Layout {
+                border,
+                gap: Layout::gap_for(overread, batch),
+                ..plain
+            };
+            let is_bf16 = dtype == DType::Bf16;
+            storage.operand = buffer(layout, if is_bf16 { Stored::Bf16 } else { Stored::F32 });
         }
         if is_plain {
-            storage.plain = storage.operand.filter(|_| dtype == DType::F32).or_else(|| {
-                let layout = Layout::plain(batch, height, width, channels);
-                self.buffers.push((layout, DType::F32));
-                Some(self.buffers.len() - 1)
-            });
+            let shared = storage.operand.filter(|_| dtype == DType::F32);
+            storage.plain = shared.or_else(|| buffer(plain, Stored::F32));
         }
         self.storage[id] = storage;
     }
@@ -187,65 +266,17 @@ impl Lowering<'_> {
         }
     }
 
-    /// The buffers that a node's values are stored in, each once, with all slices.
-    fn outputs(&self, id: NodeId) -> Vec<StepOutput> {
-        let mut outputs: BTreeMap<BufferId, Vec<ChannelSlice>> = BTreeMap::new();
-        for (buffer, slice) in self.slices(id) {
-            outputs.entry(buffer).or_default().push(slice);
-        }
-        let output = |(buffer, slices)| StepOutput { buffer, slices };
-        outputs.into_iter().map(output).collect()
-    }
-
-    /// All slices of buffers that a node's values are stored in: its own buffers, and those of the
-    /// concatenations and activations that need no step.
-    fn slices(&self, id: NodeId) -> Vec<(BufferId, ChannelSlice)> {
-        let Storage { plain, operand } = self.storage[id];
-        let operand = operand.filter(|_| operand != plain);
-        let whole = ChannelSlice {
-            offset: 0,
-            activation: None,
-        };
-        let own = plain.into_iter().chain(operand);
-        let mut slices: Vec<(BufferId, ChannelSlice)> =
-            own.map(|buffer| (buffer, whole.clone())).collect();
-        for user in self.graph.users(id) {
-            match &self.graph.nodes[user].op {
-                Op::Concat(parts) => {
-                    let mut first = 0;
-                    for part in parts {
-                        if *part == id {
-                            for (buffer, mut slice) in self.slices(user) {
-                                slice.offset += first;
-                                slices.push((buffer, slice));
-                            }
-                        }
-                        first += self.graph.nodes[*part].dims.channels;
-                    }
-                }
-                Op::Activate { activation, .. } if self.is_applied_on_store(user) => {
-                    for (buffer, mut slice) in self.slices(user) {
-                        slice.activation = Some(activation.clone());
-                        slices.push((buffer, slice));
-                    }
-                }
-                _ => {}
-            }
-        }
-        slices
-    }
-
     /// The packed weights of all convolutions, `len` units. Each tensor is read and dropped before the next.
     fn pack<W: WeightSource>(
         &self,
         len: usize,
-        steps: &[Step],
+        steps: &mut [Step],
         ids: &[NodeId],
         weights: &W,
     ) -> Result<AlignedVec<Unit>, W::Error> {
         let mut packed = AlignedVec::default();
         packed.grow(len);
-        for (step, id) in steps.iter().zip(ids) {
+        for (step, id) in steps.iter_mut().zip(ids) {
             if let (
                 Action::Convolution {
                     convolution,
@@ -253,11 +284,18 @@ impl Lowering<'_> {
                     ..
                 },
                 Op::Convolution(fused),
-            ) = (&step.action, &self.graph.nodes[*id].op)
+            ) = (&mut step.action, &self.graph.nodes[*id].op)
             {
+                let packed = &mut packed[*first..];
+                if let Some(of) = self.graph.eight_bits(fused) {
+                    weights.read(of.term.weights, &mut |weights| {
+                        convolution.pack_steps(weights, of.steps, of.input.zero_point, packed);
+                    })?;
+                    continue;
+                }
                 for (number, term) in fused.terms.iter().enumerate() {
                     weights.read(term.weights, &mut |weights| {
-                        convolution.pack(number, weights, &term.scale, &mut packed[*first..]);
+                        convolution.pack(number, weights, &term.scale, packed);
                     })?;
                 }
             }
@@ -268,50 +306,76 @@ impl Lowering<'_> {
     /// The step that computes a node; `None` if none is needed.
     fn step(&self, id: NodeId) -> Option<Step> {
         let node = &self.graph.nodes[id];
-        let mut outputs = self.outputs(id);
+        let mut quantisation = self.graph.quantisation_of(id);
         let action = match &node.op {
             Op::Input(number) => Action::Load(*number),
-            Op::Convolution(fused) => {
-                let inputs: Vec<BufferId> = fused
-                    .terms
-                    .iter()
-                    .map(|term| self.operand(term.input))
-                    .collect();
-                let layout = |input: &BufferId| Layout {
-                    batch: if id < self.split { 1 } else { node.dims.batch },
-                    ..self.buffers[*input].0
-                };
-                let specs = fused.terms.iter().map(|term| term.spec);
-                let terms: Vec<_> = specs.zip(inputs.iter().map(layout)).collect();
-                let convolution = Convolution::new(self.kernel, &terms, &fused.bias);
-                Action::Convolution {
-                    convolution: Box::new(convolution),
-                    weights: 0,
-                    inputs,
-                    residual: fused.residual.map(|residual| self.plain(residual)),
-                    relu: fused.relu,
-                }
-            }
+            Op::Convolution(_) => self.convolution(id)?,
             Op::Activate { .. } if self.is_applied_on_store(id) => return None,
-            Op::Activate { input, activation } => {
-                for slice in outputs.iter_mut().flat_map(|output| &mut output.slices) {
-                    slice.activation = Some(activation.clone());
-                }
-                Action::Copy(self.plain(*input))
+            Op::Activate { input, .. } => {
+                // After the activation, so it is part of the slices.
+                quantisation = None;
+                Action::Copy(self.source(*input))
             }
-            Op::Add { left, right } => Action::Add(self.plain(*left), self.plain(*right)),
+            Op::Add { left, right } => Action::Add(self.source(*left), self.source(*right)),
             Op::Pool {
                 input,
                 pooling,
                 window,
             } => Action::Pool {
-                input: self.plain(*input),
+                input: self.source(*input),
                 pooling: *pooling,
                 window: *window,
             },
             Op::Concat(_) | Op::Fused => return None,
         };
-        Some(Step::new(action, node.dims, outputs))
+        Some(Step::new(action, node.dims, quantisation, self.outputs(id)))
+    }
+
+    fn convolution(&self, id: NodeId) -> Option<Action> {
+        let node = &self.graph.nodes[id];
+        let Op::Convolution(fused) = &node.op else {
+            return None;
+        };
+        let eight_bits = self.graph.eight_bits(fused);
+        let is_eight_bits = eight_bits.is_some();
+        let input = |term: &Term| match is_eight_bits {
+            true => self.quanta(term.input),
+            false => self.operand(term.input),
+        };
+        let inputs: Vec<BufferId> = fused.terms.iter().map(input).collect();
+        let layout = |input: &BufferId| Layout {
+            batch: if id < self.split { 1 } else { node.dims.batch },
+            ..self.buffers[*input].layout
+        };
+        let specs = fused.terms.iter().map(|term| term.spec);
+        let terms: Vec<_> = specs.zip(inputs.iter().map(layout)).collect();
+        let residual = fused.residual;
+        let (convolution, residual, grid, relu) = if let Some(of) = eight_bits {
+            let unit = fused.rounding.or(node.quantisation);
+            let rescaling = of.rescaling(&fused.bias, unit.map_or(1.0, |of| of.quantum));
+            let convolution = Convolution::new(self.kernels.int8, &terms, &fused.bias);
+            let added = residual.and_then(|residual| self.graph.quantisation_of(residual));
+            let grid = grid(fused, node.quantisation, added);
+            (
+                convolution.rescaled(rescaling),
+                residual.map(|residual| self.source(residual).buffer),
+                grid,
+                // Else it is the least of what the value is rounded to.
+                fused.relu && grid.after.is_none(),
+            )
+        } else {
+            let convolution = Convolution::new(self.kernels.float, &terms, &fused.bias);
+            let residual = residual.map(|residual| self.plain(residual));
+            (convolution, residual, Grid::default(), fused.relu)
+        };
+        Some(Action::Convolution {
+            convolution: Box::new(convolution),
+            weights: 0,
+            inputs,
+            residual,
+            relu,
+            grid,
+        })
     }
 }
 

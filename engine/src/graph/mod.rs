@@ -1,16 +1,18 @@
 //! A part of a network, as this engine sees it: [`fuse`](mod@fuse) leaves fewer passes over memory, and
-//! [`lower`](mod@lower) makes a program of what is left.
+//! [`lower`](mod@lower) makes a program of what is left. [`eight_bits`] says which convolutions multiply bytes.
 //!
 //! Nodes stand in topological order: each comes after those that it needs.
 
+mod eight_bits;
 mod fuse;
 mod lower;
 
 use crate::convolution::ConvSpec;
 use crate::convolution::layout::Dims;
 use crate::microkernel::epilogue::Activation;
+use crate::program::Quantisation;
 use crate::program::pool::{Pooling, Window};
-pub(crate) use lower::{WeightSource, lower};
+pub(crate) use lower::{Kernels, WeightSource, lower};
 
 /// The position of a node.
 pub(crate) type NodeId = usize;
@@ -47,6 +49,8 @@ pub(crate) struct FusedConvolution {
     /// What is added up. All have outputs of one size. One that pools is the only one.
     pub(crate) terms: Vec<Term>,
     pub(crate) bias: Vec<f32>,
+    /// Where the sum is rounded before a residual is added.
+    pub(crate) rounding: Option<Quantisation>,
     /// A node whose values are added, after the pooling.
     pub(crate) residual: Option<NodeId>,
     /// Whether a ReLU follows.
@@ -61,6 +65,8 @@ pub(crate) struct Term {
     pub(crate) weights: WeightId,
     /// A factor for the weights of each output channel.
     pub(crate) scale: Vec<f32>,
+    /// The step of each output channel, where the weights are whole numbers of eight bits of them.
+    pub(crate) steps: Option<Vec<f32>>,
 }
 
 /// The weights of a convolution, by their number in a [`WeightSource`]. They may be large, so they are read
@@ -68,11 +74,12 @@ pub(crate) struct Term {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WeightId(pub(crate) usize);
 
-/// A node: what it computes, and the dimensions of its output.
+/// A node: what it computes, the dimensions of its output, and how that is rounded.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) op: Op,
     pub(crate) dims: Dims,
+    pub(crate) quantisation: Option<Quantisation>,
 }
 
 /// The nodes, and those whose values are the outputs.
@@ -107,8 +114,29 @@ impl Op {
 impl Graph {
     /// Adds a node and returns its position.
     pub(crate) fn push(&mut self, op: Op, dims: Dims) -> NodeId {
-        self.nodes.push(Node { op, dims });
+        self.nodes.push(Node {
+            op,
+            dims,
+            quantisation: None,
+        });
         self.nodes.len() - 1
+    }
+
+    /// Adds a node that rounds the values of another one, and returns its position.
+    pub(crate) fn push_quantisation(
+        &mut self,
+        input: NodeId,
+        quantisation: Quantisation,
+    ) -> NodeId {
+        let dims = self.nodes[input].dims;
+        let activation = Activation {
+            scale: vec![1.0; dims.channels],
+            shift: vec![0.0; dims.channels],
+            relu: false,
+        };
+        let id = self.push(Op::Activate { input, activation }, dims);
+        self.nodes[id].quantisation = Some(quantisation);
+        id
     }
 
     /// Changes the number of images of all nodes.

@@ -25,10 +25,12 @@ fn convolution(input: NodeId) -> Op {
         },
         weights: WeightId(0),
         scale: vec![1.0],
+        steps: None,
     };
     Op::Convolution(Box::new(FusedConvolution {
         terms: vec![term],
         bias: vec![1.0],
+        rounding: None,
         residual: None,
         relu: false,
     }))

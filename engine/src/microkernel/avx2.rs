@@ -8,15 +8,21 @@
 )]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _CMP_UNORD_Q, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps,
-    _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps,
-    _mm256_max_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps,
-    _mm256_storeu_ps,
+    __m256, __m256i, _CMP_UNORD_Q, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm_loadl_epi64,
+    _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps,
+    _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskload_ps,
+    _mm256_maskstore_ps, _mm256_max_epi32, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
+    _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
+    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srai_epi16,
+    _mm256_srli_epi16, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
-use super::epilogue::simd;
-use super::epilogue::vector::Vector;
+use super::epilogue::vector::{Int8Vector, Vector};
 use super::epilogue::{Accumulators, Epilogue};
+use super::epilogue::{requantise_simd, simd};
 use super::gemm::VectorGemm;
 use super::prefetch::Prefetcher;
 
@@ -81,6 +87,84 @@ pub(super) unsafe fn f32<const VECTORS: usize>(gemm: &VectorGemm<'_>) {
             }
         }
     }
+}
+
+/// Pixels of a tile of sums of bytes: each weight needs two registers, so there is room for fewer sums.
+const MR_INT8: usize = 4;
+
+/// Sums of products of unsigned and signed bytes, added in i32, for `VECTORS` vectors of channels.
+///
+/// The instruction for bytes adds two products in 16 bits, where they may not fit. So bytes are widened first, those at
+/// even and at odd places apart, and multiplied as numbers of 16 bits, whose sums of two have 32.
+///
+/// # Safety
+///
+/// See [`Kernel::multiply`](super::Kernel::multiply).
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn int8<const VECTORS: usize>(gemm: &VectorGemm<'_>) {
+    // SAFETY: as for `f32`: a unit has 4 bytes, and a sum too.
+    unsafe {
+        let columns = VECTORS * LANES;
+        let low = _mm256_set1_epi16(0xFF);
+        let (pixels, _) = gemm.pixels.as_chunks::<MR_INT8>();
+        for (number, pixels) in pixels.iter().enumerate() {
+            let target = gemm.sums.add(number * MR_INT8 * columns);
+            let mut sums = [[_mm256_setzero_si256(); VECTORS]; MR_INT8];
+            if gemm.accumulate {
+                for row in 0..MR_INT8 {
+                    for vector in 0..VECTORS {
+                        let from = target.add(row * columns + vector * LANES);
+                        sums[row][vector] = _mm256_loadu_si256(from.cast());
+                    }
+                }
+            }
+            let mut weights = gemm.weights;
+            Prefetcher::new(gemm.next, number, gemm.pixels.len() / MR_INT8).fetch_all();
+            for segment in gemm.segments {
+                let mut inputs = [gemm.input.cast::<i32>(); MR_INT8];
+                for row in 0..MR_INT8 {
+                    inputs[row] = gemm.input.add(pixels[row] + segment.offset).cast();
+                }
+                for unit in 0..segment.k_units {
+                    let mut of_channels = [[_mm256_setzero_si256(); 2]; VECTORS];
+                    for vector in 0..VECTORS {
+                        let bytes = _mm256_loadu_si256(weights.add(vector * LANES).cast());
+                        of_channels[vector] = [
+                            _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(bytes)),
+                            _mm256_srai_epi16::<8>(bytes),
+                        ];
+                    }
+                    weights = weights.add(columns);
+                    for row in 0..MR_INT8 {
+                        let bytes = _mm256_set1_epi32(inputs[row].add(unit).read_unaligned());
+                        let even = _mm256_and_si256(bytes, low);
+                        let odd = _mm256_srli_epi16::<8>(bytes);
+                        for vector in 0..VECTORS {
+                            let [of_even, of_odd] = of_channels[vector];
+                            let products = _mm256_add_epi32(
+                                _mm256_madd_epi16(even, of_even),
+                                _mm256_madd_epi16(odd, of_odd),
+                            );
+                            sums[row][vector] = _mm256_add_epi32(sums[row][vector], products);
+                        }
+                    }
+                }
+            }
+            for row in 0..MR_INT8 {
+                for vector in 0..VECTORS {
+                    let to = target.add(row * columns + vector * LANES);
+                    _mm256_storeu_si256(to.cast(), sums[row][vector]);
+                }
+            }
+        }
+    }
+}
+
+/// Applies an epilogue to sums of whole numbers.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn epilogue_int8(sums: &mut Accumulators<'_>, epilogue: &mut Epilogue<'_>) {
+    // SAFETY: this function is compiled for AVX2 and FMA, all that `F32s` uses.
+    unsafe { requantise_simd::apply::<F32s>(sums, epilogue) }
 }
 
 /// Applies an epilogue.
@@ -155,6 +239,95 @@ unsafe impl Vector for F32s {
             let is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(other.0, other.0);
             Self(_mm256_blendv_ps(greater, other.0, is_nan))
         }
+    }
+}
+
+// SAFETY: of less than a vector, a copy of as many bytes is loaded or stored.
+unsafe impl Int8Vector for F32s {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller has AVX2.
+        unsafe { Self(_mm256_set1_ps(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_u8(from: *const u8, count: usize) -> Self {
+        // SAFETY: the caller has AVX2, and `count` bytes can be read, which are all 8 or copied to 8.
+        unsafe {
+            let mut copy = [0_u8; LANES];
+            let bytes = if count == LANES {
+                _mm_loadl_epi64(from.cast())
+            } else {
+                from.copy_to_nonoverlapping(copy.as_mut_ptr(), count);
+                _mm_loadl_epi64(copy.as_ptr().cast())
+            };
+            Self(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_u8(self, zero_point: i32, to: *mut u8, count: usize) {
+        // SAFETY: the caller has AVX2, and `count` bytes can be written, which are all 8 or copied from 8.
+        unsafe {
+            let whole = _mm256_cvtps_epi32(self.0);
+            let whole = _mm256_add_epi32(whole, _mm256_set1_epi32(zero_point));
+            let [first, second] = [
+                _mm256_castsi256_si128(whole),
+                _mm256_extracti128_si256::<1>(whole),
+            ];
+            let words = _mm_packus_epi32(first, second);
+            let bytes = _mm_packus_epi16(words, words);
+            if count == LANES {
+                _mm_storel_epi64(to.cast(), bytes);
+            } else {
+                let mut copy = [0_u8; LANES];
+                _mm_storel_epi64(copy.as_mut_ptr().cast(), bytes);
+                to.copy_from_nonoverlapping(copy.as_ptr(), count);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn max_i32(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let [one, other] = [_mm256_castps_si256(self.0), _mm256_castps_si256(other.0)];
+            Self(_mm256_castsi256_ps(_mm256_max_epi32(one, other)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_i32(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let [one, other] = [_mm256_castps_si256(self.0), _mm256_castps_si256(other.0)];
+            Self(_mm256_castsi256_ps(_mm256_add_epi32(one, other)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn i32_to_f32(self) -> Self {
+        // SAFETY: the caller has AVX2.
+        unsafe { Self(_mm256_cvtepi32_ps(_mm256_castps_si256(self.0))) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX2.
+        unsafe { Self(_mm256_mul_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, least: Self, most: Self) -> Self {
+        // SAFETY: the caller has AVX2.
+        unsafe { Self(_mm256_min_ps(_mm256_max_ps(self.0, least.0), most.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn to_whole(self) -> Self {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        // SAFETY: the caller has AVX2.
+        unsafe { Self(_mm256_round_ps::<NEAREST>(self.0)) }
     }
 }
 

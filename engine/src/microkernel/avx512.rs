@@ -11,17 +11,20 @@
 )]
 
 use std::arch::x86_64::{
-    __m256bh, __m256i, __m512, __m512bh, __mmask16, _CMP_UNORD_Q, _mm256_mask_storeu_epi16,
-    _mm512_add_ps, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtneps_pbh, _mm512_dpbf16_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_mov_ps, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_storeu_ps,
+    __m256bh, __m256i, __m512, __m512bh, __mmask16, _CMP_UNORD_Q, _MM_FROUND_NO_EXC,
+    _MM_FROUND_TO_NEAREST_INT, _mm_maskz_loadu_epi8, _mm256_mask_storeu_epi16, _mm512_add_epi32,
+    _mm512_add_ps, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
+    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtneps_pbh, _mm512_cvtps_epi32,
+    _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_mask_cvtepi32_storeu_epi8, _mm512_mask_mov_ps, _mm512_mask_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_roundscale_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
-use super::epilogue::simd;
-use super::epilogue::vector::Vector;
+use super::epilogue::vector::{Int8Vector, Vector};
 use super::epilogue::{Accumulators, Epilogue};
+use super::epilogue::{requantise_simd, simd};
 use super::gemm::VectorGemm;
 use super::prefetch::Prefetcher;
 
@@ -35,8 +38,8 @@ macro_rules! broadcast_f32 {
     };
 }
 
-// As f32 in name only: the bits of a pair of bf16.
-macro_rules! broadcast_pair {
+// As f32 in name only: the bits of a pair of bf16, or of four bytes.
+macro_rules! broadcast_bits {
     ($from:expr) => {
         _mm512_castsi512_ps(_mm512_set1_epi32($from.cast::<i32>().read_unaligned()))
     };
@@ -118,13 +121,31 @@ kernel! {
 
 kernel! {
     /// Sums of products of bf16, added in f32.
-    bf16, "avx512f,avx512bf16", broadcast_pair, |sum, weight, value| {
+    bf16, "avx512f,avx512bf16", broadcast_bits, |sum, weight, value| {
         _mm512_dpbf16_ps(
             sum,
             transmute::<__m512, __m512bh>(weight),
             transmute::<__m512, __m512bh>(value),
         )
     }
+}
+
+kernel! {
+    /// Sums of products of unsigned and signed bytes, added in i32. They are f32 in name only.
+    int8, "avx512f,avx512vnni", broadcast_bits, |sum, weight, value| {
+        _mm512_castsi512_ps(_mm512_dpbusd_epi32(
+            _mm512_castps_si512(sum),
+            _mm512_castps_si512(value),
+            _mm512_castps_si512(weight),
+        ))
+    }
+}
+
+/// Applies an epilogue to sums of whole numbers.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(super) fn epilogue_int8(sums: &mut Accumulators<'_>, epilogue: &mut Epilogue<'_>) {
+    // SAFETY: this function is compiled for the three features, all that `F32s` uses.
+    unsafe { requantise_simd::apply::<F32s>(sums, epilogue) }
 }
 
 /// Applies an epilogue that writes f32.
@@ -209,6 +230,78 @@ vector! {
     /// Sixteen f32, for processors that can't convert them to bf16.
     F32s, |_values, _to, _count| {
         unreachable!("no kernel with these vectors multiplies bf16, so no buffer holds any")
+    }
+}
+
+// SAFETY: masked loads and stores don't touch the memory of masked-out lanes.
+unsafe impl Int8Vector for F32s {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller has the features.
+        unsafe { Self(_mm512_set1_ps(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_u8(from: *const u8, count: usize) -> Self {
+        // SAFETY: the caller has the features, and `count` bytes can be read; the mask leaves out all others.
+        unsafe {
+            let bytes = _mm_maskz_loadu_epi8(mask(count), from.cast());
+            Self(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_u8(self, zero_point: i32, to: *mut u8, count: usize) {
+        // SAFETY: the caller has the features, and `count` bytes can be written; the mask leaves out all others.
+        unsafe {
+            let whole = _mm512_cvtps_epi32(self.0);
+            let whole = _mm512_add_epi32(whole, _mm512_set1_epi32(zero_point));
+            _mm512_mask_cvtepi32_storeu_epi8(to.cast(), mask(count), whole);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn max_i32(self, other: Self) -> Self {
+        // SAFETY: the caller has the features.
+        unsafe {
+            let greater =
+                _mm512_max_epi32(_mm512_castps_si512(self.0), _mm512_castps_si512(other.0));
+            Self(_mm512_castsi512_ps(greater))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_i32(self, other: Self) -> Self {
+        // SAFETY: the caller has the features.
+        unsafe {
+            let sum = _mm512_add_epi32(_mm512_castps_si512(self.0), _mm512_castps_si512(other.0));
+            Self(_mm512_castsi512_ps(sum))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn i32_to_f32(self) -> Self {
+        // SAFETY: the caller has the features.
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_castps_si512(self.0))) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the caller has the features.
+        unsafe { Self(_mm512_mul_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, least: Self, most: Self) -> Self {
+        // SAFETY: the caller has the features.
+        unsafe { Self(_mm512_min_ps(_mm512_max_ps(self.0, least.0), most.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn to_whole(self) -> Self {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        // SAFETY: the caller has the features.
+        unsafe { Self(_mm512_roundscale_ps::<NEAREST>(self.0)) }
     }
 }
 

@@ -2,13 +2,37 @@
 
 use std::ops::Range;
 
-/// The number type that a kernel multiplies. Sums are always f32.
+/// The number type that a kernel multiplies. Sums are f32, and i32 for whole numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DType {
     /// IEEE 754 binary32.
     F32,
     /// bfloat16: the upper half of an f32, with 8 bits of exponent and 7 of fraction.
     Bf16,
+    /// Eight bits: unsigned inputs, signed weights.
+    Int8,
+}
+
+/// What the numbers of a buffer are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stored {
+    F32,
+    Bf16,
+    /// Eight bits, where `zero_point` stands for zero.
+    U8 {
+        zero_point: u8,
+    },
+}
+
+impl Stored {
+    /// The size of one number in bytes.
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+            Self::U8 { .. } => 1,
+        }
+    }
 }
 
 impl DType {
@@ -17,6 +41,7 @@ impl DType {
         match self {
             Self::F32 => 1,
             Self::Bf16 => 2,
+            Self::Int8 => 4,
         }
     }
 
@@ -26,10 +51,10 @@ impl DType {
     }
 }
 
-/// One step along k, 4 bytes: the bits of one f32, or two bf16 that follow each other along k, the first in
-/// the lower half.
+/// One step along k, 4 bytes: the bits of one f32, or two bf16 or four bytes that follow each other along k, the
+/// first in the lowest bits.
 ///
-/// Every microkernel advances along k by whole units, so the same loops and offsets serve both number types.
+/// Every microkernel advances along k by whole units, so the same loops and offsets serve all number types.
 /// It is an alias and no type of its own because `vec![0; n]` gets untouched zero pages from the allocator for
 /// primitive types only ([`AlignedVec`](super::aligned::AlignedVec) relies on that).
 pub(crate) type Unit = u32;
@@ -44,11 +69,17 @@ pub(crate) fn unit_of_bf16_pair([first, second]: [f32; 2]) -> Unit {
     u32::from(to_bf16(second)) << 16 | u32::from(to_bf16(first))
 }
 
-/// A slice of numbers of either type.
+/// The unit of four numbers that follow each other along k.
+pub(crate) fn unit_of_four(values: [i8; 4]) -> Unit {
+    Unit::from_le_bytes(values.map(i8::cast_unsigned))
+}
+
+/// A slice of numbers of any type.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TypedSlice<'a> {
     F32(&'a [f32]),
     Bf16(&'a [u16]),
+    U8(&'a [u8]),
 }
 
 impl TypedSlice<'_> {
@@ -56,6 +87,7 @@ impl TypedSlice<'_> {
         match self {
             Self::F32(values) => Self::F32(&values[range]),
             Self::Bf16(values) => Self::Bf16(&values[range]),
+            Self::U8(values) => Self::U8(&values[range]),
         }
     }
 
@@ -63,6 +95,7 @@ impl TypedSlice<'_> {
         match self {
             Self::F32(values) => values.as_ptr().cast(),
             Self::Bf16(values) => values.as_ptr().cast(),
+            Self::U8(values) => values.as_ptr(),
         }
     }
 
@@ -71,15 +104,18 @@ impl TypedSlice<'_> {
         match self {
             Self::F32(values) => size_of_val(values),
             Self::Bf16(values) => size_of_val(values),
+            Self::U8(values) => values.len(),
         }
     }
 }
 
-/// A mutable slice of numbers of either type.
+/// A mutable slice of numbers of any type.
 #[derive(Debug)]
 pub(crate) enum TypedSliceMut<'a> {
     F32(&'a mut [f32]),
     Bf16(&'a mut [u16]),
+    /// And what stands for zero in it.
+    U8(&'a mut [u8], u8),
 }
 
 impl<'a> TypedSliceMut<'a> {
@@ -87,6 +123,7 @@ impl<'a> TypedSliceMut<'a> {
         match self {
             Self::F32(values) => Self::F32(&mut values[range]),
             Self::Bf16(values) => Self::Bf16(&mut values[range]),
+            Self::U8(values, zero_point) => Self::U8(&mut values[range], zero_point),
         }
     }
 
@@ -94,6 +131,7 @@ impl<'a> TypedSliceMut<'a> {
         match self {
             Self::F32(values) => TypedSlice::F32(values),
             Self::Bf16(values) => TypedSlice::Bf16(values),
+            Self::U8(values, _) => TypedSlice::U8(values),
         }
     }
 
@@ -104,6 +142,11 @@ impl<'a> TypedSliceMut<'a> {
             Self::Bf16(target) => {
                 for (target, value) in target[at..][..values.len()].iter_mut().zip(values) {
                     *target = to_bf16(*value);
+                }
+            }
+            Self::U8(target, zero_point) => {
+                for (target, value) in target[at..][..values.len()].iter_mut().zip(values) {
+                    *target = to_u8(*value, *zero_point);
                 }
             }
         }
@@ -123,6 +166,27 @@ pub(crate) fn to_bf16(value: f32) -> u16 {
     (bits.wrapping_add(rounding) >> 16) as u16
 }
 
+/// The nearest whole number of eight bits, ties to even, where `zero_point` stands for zero. What is beyond the ends
+/// becomes the end.
+#[inline]
+pub(crate) fn to_u8(value: f32, zero_point: u8) -> u8 {
+    let zero = f32::from(zero_point);
+    let rounded = to_whole(value, -zero, 255.0 - zero) + zero;
+    // Exact: the sum is a whole number, which lies in the lowest bits of a number with this exponent.
+    (rounded + WHOLE).to_bits() as u8
+}
+
+/// A number of this size has no bits left for a fraction.
+const WHOLE: f32 = 12_582_912.0;
+
+/// The nearest whole number, ties to even, within bounds of some hundred. NaN stays NaN.
+///
+/// `round_ties_even` is a function call on x86-64 without SSE 4.1, for which this crate is compiled.
+#[inline]
+pub(crate) fn to_whole(value: f32, least: f32, most: f32) -> f32 {
+    (value.clamp(least, most) + WHOLE) - WHOLE
+}
+
 /// The f32 of the same value.
 #[cfg(test)]
 pub(crate) fn from_bf16(value: u16) -> f32 {
@@ -132,6 +196,23 @@ pub(crate) fn from_bf16(value: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn eight_bits_are_the_nearest_and_end_at_their_ends() {
+        for zero_point in [0, 7, 128, 255] {
+            for quarters in -2000..2000_i16 {
+                let value = f32::from(quarters) / 4.0;
+                let expected = value.round_ties_even() + f32::from(zero_point);
+                let found = to_u8(value, zero_point);
+                assert_eq!(f32::from(found), expected.clamp(0.0, 255.0), "{value}");
+            }
+            // 128 more would round it to a tie.
+            assert_eq!(to_u8(0.500_000_1, zero_point), zero_point.saturating_add(1));
+            assert_eq!(to_u8(f32::INFINITY, zero_point), 255);
+            assert_eq!(to_u8(f32::MIN, zero_point), 0);
+        }
+        assert!(to_whole(f32::NAN, 0.0, 255.0).is_nan());
+    }
 
     #[test]
     fn bf16_is_the_nearest_and_keeps_what_is_special() {

@@ -46,7 +46,7 @@ pub(crate) struct VectorGemm<'a> {
     pub(crate) columns: usize,
     /// Weights to prefetch meanwhile.
     pub(crate) next: &'a [Unit],
-    /// C, `[pixel][channel]`.
+    /// C, `[pixel][channel]`; with kernels of whole numbers, the bits of an i32 each.
     pub(crate) sums: *mut f32,
     /// Whether to add to the sums that are there, or to begin with zero.
     pub(crate) accumulate: bool,

@@ -2,7 +2,8 @@
 //! each kind of processor, and the epilogue that writes finished sums to their buffers. It imports nothing from
 //! the floors above.
 //!
-//! All kernels give the same sums, up to rounding. The words are those of BLIS, for a product `C += A B`:
+//! All kernels of floating point give the same sums, up to rounding; those of whole numbers, of eight bits, give the
+//! same in every bit. The words are those of BLIS, for a product `C += A B`:
 //!
 //! | | here |
 //! |---|---|
@@ -66,10 +67,16 @@ pub enum Kernel {
     Avx2,
     /// None of these. [`accelerate`](crate::accelerate) leaves convolutions to tract then.
     Portable,
+    /// 512-bit vectors and their dot products of four bytes.
+    Avx512Int8,
+    /// 256-bit vectors, in which bytes are widened before they are multiplied.
+    Avx2Int8,
+    /// Plain loops over bytes.
+    PortableInt8,
 }
 
 impl Kernel {
-    /// All kernels, the fastest first.
+    /// All kernels of floating point, the fastest first.
     pub const ALL: [Self; 5] = [
         Self::AmxBf16,
         Self::Avx512Bf16,
@@ -77,6 +84,10 @@ impl Kernel {
         Self::Avx2,
         Self::Portable,
     ];
+
+    /// All kernels of whole numbers, the fastest first: for convolutions of which a network says that they are of
+    /// eight bits.
+    pub const INT8: [Self; 3] = [Self::Avx512Int8, Self::Avx2Int8, Self::PortableInt8];
 
     /// Whether the processor has the kernel's instructions, and the system lets this process use them.
     pub fn is_supported(self) -> bool {
@@ -94,8 +105,14 @@ impl Kernel {
                     && is_x86_feature_detected!("avx512vl")
             }
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            Self::Portable => true,
+            Self::Avx2 | Self::Avx2Int8 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Int8 => {
+                Self::Avx512.is_supported() && is_x86_feature_detected!("avx512vnni")
+            }
+            Self::Portable | Self::PortableInt8 => true,
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -105,6 +122,12 @@ impl Kernel {
     pub fn fastest(exact: bool) -> Self {
         let is_supported = |kernel: &Self| kernel.is_supported();
         Self::choose(exact, cpu::is_intel(), is_supported)
+    }
+
+    /// The fastest kernel of whole numbers that this processor supports.
+    pub fn fastest_int8() -> Self {
+        let found = Self::INT8.into_iter().find(|kernel| kernel.is_supported());
+        found.unwrap_or(Self::PortableInt8)
     }
 
     fn choose(exact: bool, is_intel: bool, is_supported: impl Fn(&Self) -> bool) -> Self {
@@ -123,6 +146,7 @@ impl Kernel {
         match self {
             Self::AmxBf16 | Self::Avx512Bf16 => DType::Bf16,
             Self::Avx512 | Self::Avx2 | Self::Portable => DType::F32,
+            Self::Avx512Int8 | Self::Avx2Int8 | Self::PortableInt8 => DType::Int8,
         }
     }
 
@@ -130,9 +154,9 @@ impl Kernel {
     pub(crate) const fn mr(self) -> usize {
         match self {
             Self::AmxBf16 => tile_registers::MR,
-            Self::Avx512Bf16 | Self::Avx512 => 8,
+            Self::Avx512Bf16 | Self::Avx512 | Self::Avx512Int8 => 8,
             Self::Avx2 => 6,
-            Self::Portable => 4,
+            Self::Avx2Int8 | Self::Portable | Self::PortableInt8 => 4,
         }
     }
 
@@ -141,18 +165,18 @@ impl Kernel {
     pub(crate) const fn nr(self) -> usize {
         match self {
             Self::AmxBf16 => tile_registers::NR,
-            Self::Avx512Bf16 | Self::Avx512 => 48,
-            Self::Avx2 => 16,
-            Self::Portable => 8,
+            Self::Avx512Bf16 | Self::Avx512 | Self::Avx512Int8 => 48,
+            Self::Avx2 | Self::Avx2Int8 => 16,
+            Self::Portable | Self::PortableInt8 => 8,
         }
     }
 
-    /// The width of a vector in f32; for tiles, which have one width only, [`nr`](Self::nr).
+    /// The width of a vector in sums; for tiles, which have one width only, [`nr`](Self::nr).
     pub(crate) const fn nr_step(self) -> usize {
         match self {
             Self::AmxBf16 => tile_registers::NR,
-            Self::Avx512Bf16 | Self::Avx512 => 16,
-            Self::Avx2 | Self::Portable => 8,
+            Self::Avx512Bf16 | Self::Avx512 | Self::Avx512Int8 => 16,
+            Self::Avx2 | Self::Avx2Int8 | Self::Portable | Self::PortableInt8 => 8,
         }
     }
 
@@ -185,6 +209,17 @@ impl Kernel {
                 // SAFETY: `is_supported` has detected AVX2 and FMA.
                 unsafe { avx2::epilogue(sums, epilogue) }
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Int8 => {
+                // SAFETY: `is_supported` has detected AVX-512 F, BW and VL.
+                unsafe { avx512::epilogue_int8(sums, epilogue) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2Int8 => {
+                // SAFETY: `is_supported` has detected AVX2 and FMA.
+                unsafe { avx2::epilogue_int8(sums, epilogue) }
+            }
+            Self::PortableInt8 => epilogue::requantise::apply(sums, epilogue),
             _ => epilogue::scalar::apply(sums, epilogue),
         }
     }
@@ -224,6 +259,17 @@ impl Kernel {
                 (Self::Avx2, 1) => avx2::f32::<1>(gemm),
                 #[cfg(target_arch = "x86_64")]
                 (Self::Avx2, _) => avx2::f32::<2>(gemm),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx512Int8, 1) => avx512::int8::<1>(gemm),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx512Int8, 2) => avx512::int8::<2>(gemm),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx512Int8, _) => avx512::int8::<3>(gemm),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx2Int8, 1) => avx2::int8::<1>(gemm),
+                #[cfg(target_arch = "x86_64")]
+                (Self::Avx2Int8, _) => avx2::int8::<2>(gemm),
+                (Self::PortableInt8, _) => portable::int8(gemm),
                 _ => portable::f32(gemm),
             }
         }
@@ -238,6 +284,9 @@ impl fmt::Display for Kernel {
             Self::Avx512 => "AVX-512",
             Self::Avx2 => "AVX2",
             Self::Portable => "portable",
+            Self::Avx512Int8 => "AVX-512 with int8",
+            Self::Avx2Int8 => "AVX2 with int8",
+            Self::PortableInt8 => "portable with int8",
         })
     }
 }

@@ -5,9 +5,8 @@ use smallvec::SmallVec;
 
 use super::BufferId;
 use crate::convolution::layout::{Layout, SLACK};
-use crate::microkernel::DType;
 use crate::microkernel::aligned::{AlignedVec, CACHE_LINE};
-use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
+use crate::microkernel::dtype::{Stored, TypedSlice, TypedSliceMut};
 
 /// The buffers of a program, and where each is.
 #[derive(Debug, Clone, Default)]
@@ -16,21 +15,23 @@ pub(crate) struct Buffers {
     // How many numbers of each type there are in all.
     f32_len: usize,
     bf16_len: usize,
+    u8_len: usize,
 }
 
 #[derive(Debug, Clone)]
 struct Buffer {
     layout: Layout,
-    dtype: DType,
+    stored: Stored,
     // Where it begins among all numbers of its type.
     first: usize,
 }
 
-/// The numbers of all buffers, zero at first.
+/// The numbers of all buffers, at first what stands for zero in each.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Arena {
     f32s: AlignedVec<f32>,
     bf16s: AlignedVec<u16>,
+    u8s: AlignedVec<u8>,
 }
 
 /// Some buffers of an arena, each of which can be read or written apart from the others.
@@ -41,25 +42,31 @@ pub(crate) struct DisjointBuffers<'a> {
 
 impl Buffers {
     /// Places buffers one after the other. Each begins a cache line and has its slack.
-    pub(crate) fn new(layouts: &[(Layout, DType)]) -> Self {
+    pub(crate) fn new(layouts: &[(Layout, Stored)]) -> Self {
         let mut buffers = Self::default();
-        for (layout, dtype) in layouts {
-            let end = match dtype {
-                DType::F32 => &mut buffers.f32_len,
-                DType::Bf16 => &mut buffers.bf16_len,
+        for (layout, stored) in layouts {
+            let end = match stored {
+                Stored::F32 => &mut buffers.f32_len,
+                Stored::Bf16 => &mut buffers.bf16_len,
+                Stored::U8 { .. } => &mut buffers.u8_len,
             };
             buffers.all.push(Buffer {
                 layout: *layout,
-                dtype: *dtype,
+                stored: *stored,
                 first: *end,
             });
-            *end += (layout.len() + SLACK).next_multiple_of(CACHE_LINE / dtype.bytes());
+            *end += (layout.len() + SLACK).next_multiple_of(CACHE_LINE / stored.bytes());
         }
         buffers
     }
 
     pub(crate) fn layout(&self, buffer: BufferId) -> &Layout {
         &self.all[buffer].layout
+    }
+
+    /// What the numbers of a buffer are.
+    pub(crate) fn stored(&self, buffer: BufferId) -> Stored {
+        self.all[buffer].stored
     }
 
     pub(crate) fn layouts(&self) -> impl Iterator<Item = &Layout> {
@@ -71,6 +78,13 @@ impl Buffers {
         let mut arena = Arena::default();
         arena.f32s.grow(self.f32_len);
         arena.bf16s.grow(self.bf16_len);
+        arena.u8s.grow(self.u8_len);
+        // The borders stay so: no step writes there.
+        for buffer in &self.all {
+            if let Stored::U8 { zero_point } = buffer.stored {
+                arena.u8s[buffer.first..][..buffer.layout.len() + SLACK].fill(zero_point);
+            }
+        }
         arena
     }
 }
@@ -84,13 +98,15 @@ impl Arena {
     ) -> DisjointBuffers<'a> {
         let mut f32s = Remainder::new(&mut self.f32s);
         let mut bf16s = Remainder::new(&mut self.bf16s);
+        let mut u8s = Remainder::new(&mut self.u8s);
         let mut disjoint = SmallVec::new();
         for id in ids {
             let buffer = &buffers.all[*id];
             let (first, len) = (buffer.first, buffer.layout.len() + SLACK);
-            let numbers = match buffer.dtype {
-                DType::F32 => TypedSliceMut::F32(f32s.take(first, len)),
-                DType::Bf16 => TypedSliceMut::Bf16(bf16s.take(first, len)),
+            let numbers = match buffer.stored {
+                Stored::F32 => TypedSliceMut::F32(f32s.take(first, len)),
+                Stored::Bf16 => TypedSliceMut::Bf16(bf16s.take(first, len)),
+                Stored::U8 { zero_point } => TypedSliceMut::U8(u8s.take(first, len), zero_point),
             };
             disjoint.push((*id, numbers));
         }
@@ -157,12 +173,12 @@ mod tests {
     #[test]
     fn buffers_are_apart_and_begin_cache_lines() {
         let layouts = [
-            (5, DType::F32),
-            (7, DType::Bf16),
-            (3, DType::F32),
-            (2, DType::F32),
+            (5, Stored::F32),
+            (7, Stored::Bf16),
+            (3, Stored::F32),
+            (2, Stored::F32),
         ]
-        .map(|(channels, dtype)| (Layout::plain(2, 1, 3, channels), dtype));
+        .map(|(channels, stored)| (Layout::plain(2, 1, 3, channels), stored));
         let buffers = Buffers::new(&layouts);
         let mut arena = buffers.arena();
         for (ids, value) in [([0, 1, 3], 1.0), ([1, 2, 3], 2.0)] {
@@ -184,6 +200,7 @@ mod tests {
                         assert_eq!((id, numbers.len()), (1, len));
                         assert!(numbers.as_ptr().addr().is_multiple_of(CACHE_LINE));
                     }
+                    TypedSliceMut::U8(..) => panic!("none is of eight bits"),
                 }
             }
         }
@@ -193,6 +210,26 @@ mod tests {
                 panic!("it is of f32")
             };
             assert!(numbers.iter().all(|number| *number == value));
+        }
+    }
+
+    #[test]
+    fn buffers_of_eight_bits_begin_with_what_stands_for_zero() {
+        let layouts = [(5, 0), (7, 130), (3, 0)].map(|(channels, zero_point)| {
+            let layout = Layout::plain(1, 2, 3, channels);
+            (layout, Stored::U8 { zero_point })
+        });
+        let buffers = Buffers::new(&layouts);
+        let mut arena = buffers.arena();
+        let mut disjoint = arena.disjoint(&buffers, &[0, 1, 2]);
+        for (id, (layout, stored)) in layouts.iter().enumerate() {
+            let TypedSliceMut::U8(numbers, zero_point) = disjoint.take(id) else {
+                panic!("it is of eight bits")
+            };
+            assert_eq!(*stored, Stored::U8 { zero_point });
+            assert_eq!(numbers.len(), layout.len() + SLACK);
+            assert!(numbers.as_ptr().addr().is_multiple_of(CACHE_LINE));
+            assert!(numbers.iter().all(|number| *number == zero_point));
         }
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::buffers::Buffers;
 use super::{Action, BufferId, Program, Step};
 use crate::convolution::layout::{Dims, Layout};
+use crate::microkernel::Unit;
 use crate::microkernel::aligned::AlignedVec;
-use crate::microkernel::{DType, Unit};
+use crate::microkernel::dtype::Stored;
 
 impl Program {
     /// Makes a program of steps, of which the first `by_image` are run image by image. The buffers that the
@@ -17,7 +18,7 @@ impl Program {
         mut steps: Vec<Step>,
         by_image: usize,
         batch: usize,
-        buffers: &[(Layout, DType)],
+        buffers: &[(Layout, Stored)],
         weights: AlignedVec<Unit>,
         mut outputs: Vec<(Dims, BufferId)>,
     ) -> Self {
@@ -52,8 +53,8 @@ impl Program {
 fn share(
     steps: &mut [Step],
     outputs: &mut [(Dims, BufferId)],
-    buffers: &[(Layout, DType)],
-) -> Vec<(Layout, DType)> {
+    buffers: &[(Layout, Stored)],
+) -> Vec<(Layout, Stored)> {
     let mut last_use = vec![0; buffers.len()];
     let mut first_use = vec![usize::MAX; buffers.len()];
     for (number, step) in steps.iter().enumerate() {
@@ -65,7 +66,7 @@ fn share(
     for (_, buffer) in &*outputs {
         last_use[*buffer] = usize::MAX;
     }
-    let mut shared: Vec<(Layout, DType)> = Vec::new();
+    let mut shared: Vec<(Layout, Stored)> = Vec::new();
     let mut free_after: Vec<usize> = Vec::new();
     let mut renamed = vec![0; buffers.len()];
     let mut order: Vec<BufferId> = (0..buffers.len()).collect();
@@ -102,8 +103,11 @@ impl Step {
                 }
                 *residual = residual.map(|residual| names[residual]);
             }
-            Action::Copy(input) | Action::Pool { input, .. } => *input = names[*input],
-            Action::Add(left, right) => (*left, *right) = (names[*left], names[*right]),
+            Action::Copy(input) | Action::Pool { input, .. } => input.buffer = names[input.buffer],
+            Action::Add(left, right) => {
+                left.buffer = names[left.buffer];
+                right.buffer = names[right.buffer];
+            }
         }
         for output in &mut self.outputs {
             output.buffer = names[output.buffer];

@@ -14,6 +14,7 @@
 pub(crate) mod buffers;
 mod build;
 pub(crate) mod pool;
+mod store;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,10 +25,11 @@ use crate::convolution::layout::Dims;
 use crate::convolution::{Convolution, Scratch};
 use crate::microkernel::Unit;
 use crate::microkernel::aligned::AlignedVec;
-use crate::microkernel::dtype::TypedSlice;
-use crate::microkernel::epilogue::{ChannelSlice, Epilogue, Output};
+use crate::microkernel::dtype::{Stored, TypedSlice, TypedSliceMut};
+use crate::microkernel::epilogue::{Bounds, ChannelSlice, Epilogue, Grid, Output, Residual};
 use buffers::{Arena, Buffers};
-use pool::{Pooling, Window, pool};
+use pool::{Pooling, Window, greatest_bytes, pool, sum_bytes};
+use store::{Source, Store};
 
 /// The position of a buffer.
 pub(crate) type BufferId = usize;
@@ -54,6 +56,8 @@ pub(crate) struct Program {
 pub(crate) struct Step {
     pub(crate) action: Action,
     dims: Dims,
+    // Of all but convolutions, whose epilogue does it.
+    quantisation: Option<Quantisation>,
     outputs: Vec<StepOutput>,
     // All buffers that it reads or writes, in ascending order, each once.
     buffers: Vec<BufferId>,
@@ -64,6 +68,30 @@ pub(crate) struct Step {
 pub(crate) struct StepOutput {
     pub(crate) buffer: BufferId,
     pub(crate) slices: Vec<ChannelSlice>,
+}
+
+/// How a value is rounded to eight bits: to a whole number of quanta, of which 256 can be told apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Quantisation {
+    /// The size of a quantum.
+    pub(crate) quantum: f32,
+    /// What stands for zero.
+    pub(crate) zero_point: u8,
+}
+
+impl Quantisation {
+    /// The whole numbers of quanta that can be told apart.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds::of(self.zero_point)
+    }
+}
+
+/// A buffer that a step reads, which is no convolution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Operand {
+    pub(crate) buffer: BufferId,
+    /// What one is in a buffer of eight bits.
+    pub(crate) quantum: f32,
 }
 
 /// What a step computes.
@@ -79,11 +107,12 @@ pub(crate) enum Action {
         inputs: Vec<BufferId>,
         residual: Option<BufferId>,
         relu: bool,
+        grid: Grid,
     },
-    Copy(BufferId),
-    Add(BufferId, BufferId),
+    Copy(Operand),
+    Add(Operand, Operand),
     Pool {
-        input: BufferId,
+        input: Operand,
         pooling: Pooling,
         window: Window,
     },
@@ -95,6 +124,10 @@ pub(crate) struct Workspace {
     arena: Arena,
     scratch: Scratch,
     row: Vec<f32>,
+    other_row: Vec<f32>,
+    bytes: Vec<u8>,
+    sums: Vec<i32>,
+    store: store::Scratch,
 }
 
 impl Program {
@@ -105,6 +138,15 @@ impl Program {
             _ => 0,
         };
         self.steps.iter().map(of_step).sum()
+    }
+
+    /// The number of convolutions that multiply bytes.
+    pub(crate) fn eight_bit_count(&self) -> usize {
+        let is_one = |step: &&Step| match &step.action {
+            Action::Convolution { convolution, .. } => convolution.is_of_eight_bits(),
+            _ => false,
+        };
+        self.steps.iter().filter(is_one).count()
     }
 
     /// The number of poolings that are steps of their own.
@@ -158,6 +200,7 @@ impl Program {
         outputs: &mut [&mut [f32]],
     ) {
         assert!(images <= self.batch, "{images} images");
+        workspace.store.begin(self.batch);
         let (by_image, together) = self.steps.split_at(self.by_image);
         if !by_image.is_empty() {
             for image in 0..images {
@@ -176,6 +219,7 @@ impl Program {
             let TypedSlice::F32(values) = disjoint.get(*buffer) else {
                 unreachable!("outputs are stored as f32")
             };
+            let len = dims.image_len();
             let area = dims.height * dims.width;
             let offsets = &self.pixel_offsets[*buffer][..images * area];
             for (pixel, offset) in offsets.iter().enumerate() {
@@ -184,6 +228,10 @@ impl Program {
                 for (channel, value) in channels.iter().enumerate() {
                     output[(image * dims.channels + channel) * area + at] = *value;
                 }
+            }
+            // Eight bits can't say that a value is not a number.
+            for image in workspace.store.lost_images(images) {
+                output[image * len..][..len].fill(f32::NAN);
             }
         }
     }
@@ -201,6 +249,10 @@ impl Program {
             arena,
             scratch,
             row,
+            other_row,
+            bytes,
+            sums,
+            store,
         } = workspace;
         let mut disjoint = arena.disjoint(&self.buffers, &step.buffers);
         let mut outputs: SmallVec<[Output<'_>; 4]> = SmallVec::new();
@@ -216,9 +268,14 @@ impl Program {
             let values = disjoint.get(buffer);
             values.range(self.places_in(buffer, places))
         };
-        let plain = |buffer: BufferId| match read(buffer) {
-            TypedSlice::F32(values) => (values, &*self.pixel_offsets[buffer]),
-            TypedSlice::Bf16(_) => unreachable!("what is not multiplied is stored as f32"),
+        let source = |operand: Operand| Source {
+            values: read(operand.buffer),
+            pixel_offsets: &self.pixel_offsets[operand.buffer],
+            quantum: operand.quantum,
+            zero_point: match self.buffers.stored(operand.buffer) {
+                Stored::U8 { zero_point } => zero_point,
+                Stored::F32 | Stored::Bf16 => 0,
+            },
         };
         let Dims {
             height,
@@ -228,50 +285,66 @@ impl Program {
         } = step.dims;
         let (area, pixels) = (height * width, images * height * width);
         row.resize(channels, 0.0);
-        let mut store = |pixel: usize, values: &[f32]| {
-            for output in &mut outputs {
-                output.store_pixel(pixel, 0, values);
-            }
+        other_row.resize(channels, 0.0);
+        if let Action::Convolution {
+            convolution,
+            weights,
+            inputs,
+            residual,
+            relu,
+            grid,
+        } = &step.action
+        {
+            let residual = residual.map(|buffer| Residual {
+                values: read(buffer),
+                pixel_offsets: &self.pixel_offsets[buffer],
+            });
+            let mut epilogue = Epilogue {
+                residual,
+                relu: *relu,
+                grid: *grid,
+                outputs,
+            };
+            // Not cut off at the end: what follows is prefetched.
+            let weights = &self.weights[*weights..];
+            let inputs: SmallVec<[TypedSlice<'_>; 4]> =
+                inputs.iter().map(|input| read(*input)).collect();
+            convolution.run(images, weights, &inputs, scratch, &mut epilogue);
+            return;
+        }
+        let is_rounded = |output: &Output<'_>| {
+            let is_rounded = |slice: &ChannelSlice| slice.rounding.is_some();
+            matches!(output.values, TypedSliceMut::U8(..)) || output.slices.iter().any(is_rounded)
+        };
+        let mut store = Store {
+            quantisation: step.quantisation,
+            is_rounded: outputs.iter().any(is_rounded),
+            outputs,
+            scratch: store,
+            place: places.start,
+            area,
         };
         match &step.action {
+            Action::Convolution { .. } => {}
             Action::Load(input) => {
                 for image in 0..images {
                     let values = inputs[*input][places.start + image];
-                    load(&mut outputs, image * area, area, &values[..channels * area]);
+                    store.image(image, &values[..channels * area]);
                 }
             }
-            Action::Convolution {
-                convolution,
-                weights,
-                inputs,
-                residual,
-                relu,
-            } => {
-                let mut epilogue = Epilogue {
-                    residual: residual.map(plain),
-                    relu: *relu,
-                    outputs,
-                };
-                // Not cut off at the end: what follows is prefetched.
-                let weights = &self.weights[*weights..];
-                let inputs: SmallVec<[TypedSlice<'_>; 4]> =
-                    inputs.iter().map(|input| read(*input)).collect();
-                convolution.run(images, weights, &inputs, scratch, &mut epilogue);
-            }
             Action::Copy(input) => {
-                let (values, offsets) = plain(*input);
-                for (pixel, offset) in offsets[..pixels].iter().enumerate() {
-                    store(pixel, &values[*offset..][..channels]);
+                let source = source(*input);
+                for pixel in 0..pixels {
+                    store.pixel(pixel, source.read(pixel, row));
                 }
             }
             Action::Add(left, right) => {
-                let ((left, of_left), (right, of_right)) = (plain(*left), plain(*right));
+                let (left, right) = (source(*left), source(*right));
                 for pixel in 0..pixels {
-                    let (left, right) = (&left[of_left[pixel]..], &right[of_right[pixel]..]);
-                    for ((sum, left), right) in row.iter_mut().zip(left).zip(right) {
-                        *sum = left + right;
-                    }
-                    store(pixel, row);
+                    let left = left.read(pixel, other_row);
+                    let right = right.read(pixel, row);
+                    let sums = left.iter().zip(right).map(|(left, right)| left + right);
+                    store.values(pixel, sums);
                 }
             }
             Action::Pool {
@@ -279,38 +352,58 @@ impl Program {
                 pooling,
                 window,
             } => {
-                let layout = self.buffers.layout(*input);
-                let (values, offsets) = plain(*input);
+                let layout = self.buffers.layout(input.buffer);
+                let quantum = input.quantum;
+                let source = source(*input);
                 let per_image = layout.height * layout.width;
+                let is_copied = store.keeps(quantum, source.zero_point);
                 for pixel in 0..pixels {
                     let (image, at) = (pixel / area, pixel % area);
-                    let of_image = &offsets[image * per_image..][..per_image];
+                    let of_image = &source.pixel_offsets[image * per_image..][..per_image];
                     let at = [at / width, at % width];
-                    store(
-                        pixel,
-                        pool(*pooling, window, layout, values, of_image, at, row),
-                    );
+                    match source.values {
+                        TypedSlice::U8(values) if *pooling == Pooling::Max => {
+                            bytes.resize(channels, 0);
+                            let most = greatest_bytes(window, layout, values, of_image, at, bytes);
+                            if is_copied {
+                                store.bytes(pixel, most);
+                            } else {
+                                source.expand(most, row);
+                                store.pixel(pixel, row);
+                            }
+                        }
+                        TypedSlice::U8(values) => {
+                            sums.resize(channels, 0);
+                            let bytes = (values, source.zero_point, source.quantum);
+                            sum_bytes(*pooling, window, layout, bytes, of_image, at, sums, row);
+                            store.pixel(pixel, row);
+                        }
+                        TypedSlice::F32(values) => {
+                            let pooled = pool(*pooling, window, layout, values, of_image, at, row);
+                            store.pixel(pixel, pooled);
+                        }
+                        TypedSlice::Bf16(_) => {
+                            unreachable!("what is not multiplied is stored as f32")
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// Stores an image, `[channel][pixel]`, as the pixels from `first` on.
-fn load(outputs: &mut [Output<'_>], first: usize, area: usize, values: &[f32]) {
-    for (channel, values) in values.chunks(area).enumerate() {
-        for output in &mut *outputs {
-            output.store_channel(first, channel, values);
-        }
-    }
-}
-
 impl Step {
     /// A step whose value has these dimensions.
-    pub(crate) fn new(action: Action, dims: Dims, outputs: Vec<StepOutput>) -> Self {
+    pub(crate) fn new(
+        action: Action,
+        dims: Dims,
+        quantisation: Option<Quantisation>,
+        outputs: Vec<StepOutput>,
+    ) -> Self {
         Self {
             action,
             dims,
+            quantisation,
             outputs,
             buffers: Vec::new(),
         }
@@ -322,8 +415,8 @@ impl Step {
             Action::Convolution {
                 inputs, residual, ..
             } => inputs.iter().copied().chain(*residual).collect(),
-            Action::Copy(input) | Action::Pool { input, .. } => vec![*input],
-            Action::Add(left, right) => vec![*left, *right],
+            Action::Copy(input) | Action::Pool { input, .. } => vec![input.buffer],
+            Action::Add(left, right) => vec![left.buffer, right.buffer],
         }
     }
 

@@ -10,6 +10,7 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::Mul;
 
 use super::dequantize::Dequantize;
+use super::pattern::Weights;
 
 /// The constants of a model.
 #[derive(Debug)]
@@ -63,6 +64,49 @@ impl<'a> Constants<'a> {
         let value = values.and_then(|mut values| values.pop());
         let value = value.with_context(|| format!("{node} has no value outside of a run"))?;
         Ok(value.into_arc_tensor())
+    }
+}
+
+impl Constants<'_> {
+    /// Weights, `[channels][input channels][rows][columns]`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`value`](Self::value).
+    pub(crate) fn weights(&self, weights: Weights) -> TractResult<Arc<Tensor>> {
+        let Weights { outlet, transposed } = weights;
+        let tensor = self.value(outlet)?;
+        if !transposed {
+            return Ok(tensor);
+        }
+        let permuted = Arc::unwrap_or_clone(tensor).permute_axes(&[1, 0])?;
+        Ok(permuted.into_arc_tensor())
+    }
+
+    /// The step of each channel, where weights are whole numbers of eight bits of them.
+    ///
+    /// tract may have moved their axes since they were expanded, so it is looked at them whether they are.
+    pub(crate) fn steps(&self, weights: Weights, channels: usize) -> Option<Vec<f32>> {
+        let mut node = self.model.node(weights.outlet.node);
+        while let &[before] = node.inputs.as_slice() {
+            node = self.model.node(before.node);
+        }
+        let steps = node.op_as::<Dequantize>()?.steps()?;
+        let values = self.weights(weights).ok()?;
+        let values = values.try_as_plain_ram().ok()?;
+        let values = values.as_slice::<f32>().ok()?;
+        if steps.len() != channels || channels == 0 {
+            return None;
+        }
+        let is_whole = |(values, step): (&[f32], &f32)| {
+            values.iter().all(|value| {
+                let count = value / step;
+                let whole = count.round();
+                (-128.0..=127.0).contains(&whole) && (count - whole).abs() < 1e-3
+            })
+        };
+        let mut of_channels = values.chunks((values.len() / channels).max(1)).zip(&steps);
+        of_channels.all(is_whole).then_some(steps)
     }
 }
 

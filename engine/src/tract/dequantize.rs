@@ -44,6 +44,16 @@ impl Dequantize {
         })
     }
 
+    /// The step of each row, if the values are signed whole numbers of them.
+    pub(crate) fn steps(&self) -> Option<Vec<f32>> {
+        let is_signed = self.rows.datum_type() == i8::datum_type();
+        let is_plain = self.zero_points.iter().all(|zero| *zero == 0.0);
+        // A step so small or great that its products with quanta are no longer numbers would lose them.
+        let is_ours = |step: &f32| (1e-20..1e20).contains(step);
+        let is_ours = is_signed && is_plain && self.scales.iter().all(is_ours);
+        is_ours.then(|| self.scales.clone())
+    }
+
     /// The expanded values.
     ///
     /// # Errors

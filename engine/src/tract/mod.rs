@@ -1,8 +1,8 @@
 //! The border to tract: the only floor that touches tract's types, so the only one that a new version of
 //! tract can break.
 //!
-//! - [`reader`]: tract's reader of ONNX, with another operator for weights in 8 bits ([`dequantize`]), and for
-//!   what tract gets wrong ([`reversed`]).
+//! - [`reader`]: tract's reader of ONNX, with another operator for weights in 8 bits ([`dequantize`]), for values
+//!   that are rounded to 8 bits ([`quantise`]), and for what tract gets wrong ([`reversed`]).
 //! - [`constants`]: which values depend on no input, and their values.
 //! - [`pattern`]: which of tract's nodes the engine can compute.
 //! - [`rewrite`]: replaces these nodes by one operator ([`op`]) for each connected region.
@@ -16,6 +16,7 @@ pub(crate) mod limit;
 pub(crate) mod network;
 pub(crate) mod op;
 pub(crate) mod pattern;
+pub(crate) mod quantise;
 pub(crate) mod reader;
 pub(crate) mod reversed;
 pub(crate) mod rewrite;
@@ -27,6 +28,7 @@ use tract_onnx::prelude::{
     DatumExt as _, InferenceModel, InferenceModelExt as _, TDim, TractResult, TypedModel, tvec,
 };
 
+use crate::graph::Kernels;
 use crate::microkernel::Kernel;
 
 /// The network for batches of `views` views of shape `view` (`[channels, rows, columns]`), as [`accelerate`]
@@ -69,8 +71,13 @@ pub fn for_batches(
 ///
 /// Panics if the processor doesn't support the kernel.
 pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
-    let kernel = Some(kernel).filter(|kernel| *kernel != Kernel::Portable);
-    rewrite::rewrite(model, kernel)
+    rewrite::rewrite(model, kernels(kernel))
+}
+
+/// The kernels of a program; `None` if tract computes all.
+fn kernels(float: Kernel) -> Option<Kernels> {
+    let int8 = Kernel::fastest_int8();
+    (float != Kernel::Portable).then_some(Kernels { float, int8 })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use std::fmt;
 use tract_onnx::tract_core::internal::*;
 
 use super::pattern::image_dims;
+use super::quantise::Quantise;
 use super::rewrite;
 use crate::convolution::layout::Dims;
 use crate::microkernel::Kernel;
@@ -31,6 +32,7 @@ pub struct Network {
     rest: Arc<TypedRunnableModel>,
     // What one group of views is.
     views: Dims,
+    is_of_eight_bits: bool,
 }
 
 /// The memory that a network runs in. Each thread has its own.
@@ -63,13 +65,13 @@ impl Network {
             bail!("the network has several inputs");
         };
         let views = image_dims(model.outlet_fact(input)?).context("views of a known size")?;
-        let kernel = Some(kernel).filter(|kernel| *kernel != Kernel::Portable);
         let room = groups.max(1) * views.batch;
-        let (trunk, rest) = rewrite::split(model, kernel, room)?;
+        let (trunk, rest) = rewrite::split(model, super::kernels(kernel), room)?;
         Ok(Self {
             trunk,
             rest: rest.into_optimized()?.into_runnable()?,
             views,
+            is_of_eight_bits: model.nodes().iter().any(TypedNode::op_is::<Quantise>),
         })
     }
 
@@ -81,6 +83,11 @@ impl Network {
     /// Whether a run takes less time the fewer views it has. If not, it takes as long as for [all](Self::room).
     pub fn is_by_view(&self) -> bool {
         self.trunk.is_some()
+    }
+
+    /// Whether its convolutions multiply bytes, as the model says: it rounds what lies between them.
+    pub fn is_of_eight_bits(&self) -> bool {
+        self.is_of_eight_bits
     }
 
     /// What an output is for a group of views.

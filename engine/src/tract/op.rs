@@ -57,7 +57,11 @@ impl fmt::Debug for FusedRegion {
         write!(
             formatter,
             "{convolutions} convolutions, {poolings} poolings"
-        )
+        )?;
+        match self.program.eight_bit_count() {
+            0 => Ok(()),
+            count => write!(formatter, ", {count} of eight bits"),
+        }
     }
 }
 

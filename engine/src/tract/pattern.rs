@@ -14,9 +14,11 @@ use tract_onnx::tract_core::ops::math::{Add, Max, Mul};
 use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
 use super::constants::Constants;
+use super::quantise::Quantise;
 use crate::convolution::ConvSpec;
 use crate::convolution::layout::{Border, Dims};
 use crate::microkernel::epilogue::Activation;
+use crate::program::Quantisation;
 use crate::program::pool::{Pooling, Window};
 
 /// What a node computes of its image inputs.
@@ -26,8 +28,11 @@ pub(crate) enum Pattern {
         spec: ConvSpec,
         weights: Weights,
         bias: Vec<f32>,
+        /// The step of each output channel, where the weights are whole numbers of eight bits of them.
+        steps: Option<Vec<f32>>,
     },
     Activate(Activation),
+    Quantise(Quantisation),
     Add,
     Pool {
         pooling: Pooling,
@@ -85,6 +90,8 @@ pub(crate) fn classify(constants: &Constants, node: &TypedNode) -> Option<Match>
         different.dedup();
         let is_ours = concat.axis == 1 && different.len() == inputs.len();
         is_ours.then(|| (Pattern::Concat, inputs.to_vec()))?
+    } else if let Some(quantise) = op.downcast_ref::<Quantise>() {
+        (Pattern::Quantise(quantise.quantisation), inputs.to_vec())
     } else if let Some(binary) = op.downcast_ref::<TypedBinOp>() {
         element_wise(constants, binary, inputs, &dims)?
     } else {
@@ -142,8 +149,10 @@ fn convolution(
         channels: pool_spec.output_channels,
         pooling: [1, 1],
     };
+    let weights = self::weights(constants, weights, false)?;
     let pattern = Pattern::Convolution {
-        weights: self::weights(constants, weights, false)?,
+        steps: constants.steps(weights, spec.channels),
+        weights,
         bias: broadcast(constant(constants, bias)?, spec.channels)?,
         spec,
     };
@@ -204,9 +213,11 @@ fn pointwise(
         channels: dims.channels,
         pooling: [1, 1],
     };
+    let weights = weights(constants, matrix, transposed)?;
     let pattern = Pattern::Convolution {
         spec,
-        weights: weights(constants, matrix, transposed)?,
+        steps: constants.steps(weights, spec.channels),
+        weights,
         bias: vec![0.0; dims.channels],
     };
     Some((pattern, vec![image]))
@@ -323,6 +334,10 @@ fn element_wise(
     } else {
         return None;
     };
+    // Eight bits can't say that a value is not a number.
+    if !scale.iter().chain(&shift).all(|value| value.is_finite()) {
+        return None;
+    }
     let activation = Activation { scale, shift, relu };
     Some((Pattern::Activate(activation), vec![image]))
 }

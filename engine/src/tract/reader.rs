@@ -8,8 +8,11 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::prelude::onnx;
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_hir::tract_core::ops::quant::{QuantizeLinearI8, QuantizeLinearU8};
 
 use super::dequantize::Dequantize;
+use super::quantise::Quantise;
 use super::reversed::Reversible;
 
 const DEQUANTIZE: &str = "DequantizeLinear";
@@ -57,8 +60,8 @@ fn dequantize(
     Ok((operator, inputs))
 }
 
-/// `DequantizeLinear`: [`Dequantize`] where the values are constants with a scale for each row, and tract's own
-/// operators elsewhere.
+/// `DequantizeLinear`: [`Dequantize`] where the values are constants with a scale for each row, [`Quantise`] where they
+/// have just been rounded to eight bits, and tract's own operators elsewhere.
 #[derive(Debug, Clone)]
 struct PerRowDequantize {
     of_tract: Box<dyn Expansion>,
@@ -96,12 +99,46 @@ impl Expansion for PerRowDequantize {
         {
             return model.wire_node(prefix, ours, &[]);
         }
+        if let Some((rounded, quantise)) = rounded(model, inputs) {
+            // Once, if it has several users of its own.
+            let users = &model.node(rounded.node).outputs[rounded.slot].successors;
+            let alike = users.iter().map(|user| model.node(user.node));
+            if let Some(same) = alike.filter(|user| user.op_as() == Some(&quantise)).next() {
+                return Ok(tvec!(same.id.into()));
+            }
+            return model.wire_node(prefix, quantise, &[rounded]);
+        }
         self.of_tract.as_ref().wire(prefix, model, inputs)
     }
 
     fn runs_out_of_plan(&self) -> bool {
         false
     }
+}
+
+/// What `QuantizeLinear` has rounded with the same scale and zero point, and the operator for both; `None` if the
+/// values come from elsewhere.
+fn rounded(model: &TypedModel, inputs: &[OutletId]) -> Option<(OutletId, Quantise)> {
+    let &[values, ref constants @ ..] = inputs else {
+        return None;
+    };
+    let constant = |outlet: &OutletId| model.outlet_fact(*outlet).ok()?.konst.clone();
+    let constants = constants.iter().map(constant).collect::<Option<Vec<_>>>()?;
+    let (scale, zero_point) = constants.split_first()?;
+    let quantise = Quantise::new(scale, zero_point.first().map(|tensor| &**tensor))?;
+    let node = model.node(values.node);
+    let before = &node.op_as::<ElementWiseOp>()?.0;
+    let recip = quantise.quantisation.quantum.recip();
+    let zero = quantise.quantisation.zero_point;
+    let is_same = if let Some(unsigned) = before.downcast_ref::<QuantizeLinearU8>() {
+        unsigned.scale == recip && unsigned.zero_point == zero
+    } else {
+        let signed = before.downcast_ref::<QuantizeLinearI8>()?;
+        signed.scale == recip && signed.zero_point.cast_unsigned() ^ 0x80 == zero
+    };
+    let input = *node.inputs.first()?;
+    let is_float = model.outlet_fact(input).ok()?.datum_type == f32::datum_type();
+    (is_same && is_float).then_some((input, quantise))
 }
 
 #[cfg(test)]

@@ -16,8 +16,7 @@ use super::op::FusedRegion;
 use super::pattern::{self, Match, Pattern, Weights};
 use super::softmax::RowSoftmax;
 use crate::convolution::layout::Dims;
-use crate::graph::{self, FusedConvolution, Graph, Term, WeightId, WeightSource};
-use crate::microkernel::Kernel;
+use crate::graph::{self, FusedConvolution, Graph, Kernels, Term, WeightId, WeightSource};
 use crate::program::Program;
 
 /// The engine's nodes of a model, and the level of each node.
@@ -30,13 +29,13 @@ struct Matches {
 /// no kernel, none.
 pub(crate) fn rewrite(
     model: &TypedModel,
-    kernel: Option<Kernel>,
+    kernels: Option<Kernels>,
 ) -> TractResult<(TypedModel, usize)> {
     let Rewritten {
         model,
         convolutions,
         ..
-    } = rewrite_with(model, kernel, None)?;
+    } = rewrite_with(model, kernels, None)?;
     Ok((model, convolutions))
 }
 
@@ -44,10 +43,10 @@ pub(crate) fn rewrite(
 /// `room` images. What is left has the trunk's outputs as its inputs. Without such a region the model stays whole.
 pub(crate) fn split(
     model: &TypedModel,
-    kernel: Option<Kernel>,
+    kernels: Option<Kernels>,
     room: usize,
 ) -> TractResult<(Option<Program>, TypedModel)> {
-    let Rewritten { trunk, model, .. } = rewrite_with(model, kernel, Some(room))?;
+    let Rewritten { trunk, model, .. } = rewrite_with(model, kernels, Some(room))?;
     Ok((trunk, model))
 }
 
@@ -59,7 +58,7 @@ struct Rewritten {
 
 fn rewrite_with(
     model: &TypedModel,
-    kernel: Option<Kernel>,
+    kernels: Option<Kernels>,
     room: Option<usize>,
 ) -> TractResult<Rewritten> {
     let constants = Constants::find(model)?;
@@ -80,7 +79,7 @@ fn rewrite_with(
         constants: &constants,
         matches: &matches,
         regions: &regions,
-        kernel,
+        kernels,
         room,
         trunk: None,
         target: TypedModel::default(),
@@ -134,7 +133,7 @@ struct Rewriter<'a> {
     matches: &'a Matches,
     // The nodes of each region, by level, in topological order.
     regions: &'a BTreeMap<usize, Vec<usize>>,
-    kernel: Option<Kernel>,
+    kernels: Option<Kernels>,
     // For how many images the trunk has room, if it is to be split off; and the trunk.
     room: Option<usize>,
     trunk: Option<Program>,
@@ -159,8 +158,8 @@ impl Rewriter<'_> {
         }
         let is_ours = self.matches.found.contains_key(&outlet.node);
         let region = self.regions.get(&self.matches.levels[outlet.node]);
-        match (self.kernel, region) {
-            (Some(kernel), Some(nodes)) if is_ours => self.replace(nodes, kernel)?,
+        match (self.kernels, region) {
+            (Some(kernels), Some(nodes)) if is_ours => self.replace(nodes, kernels)?,
             _ => self.copy(outlet.node)?,
         }
         Ok(self.mapped[&outlet])
@@ -198,7 +197,7 @@ impl Rewriter<'_> {
     }
 
     /// Replaces the nodes of a region by one operator.
-    fn replace(&mut self, nodes: &[usize], kernel: Kernel) -> TractResult<()> {
+    fn replace(&mut self, nodes: &[usize], kernels: Kernels) -> TractResult<()> {
         let mut graph = Graph::default();
         let mut weights = ModelWeights {
             constants: self.constants,
@@ -219,8 +218,13 @@ impl Rewriter<'_> {
             let images: Vec<graph::NodeId> = images.iter().map(|image| ids[image]).collect();
             let outlet = OutletId::new(*node, 0);
             let dims = self.dims(outlet)?;
-            let op = graph_op(pattern, &images, &mut weights);
-            ids.insert(outlet, graph.push(op, dims));
+            let id = match pattern {
+                Pattern::Quantise(quantisation) => {
+                    graph.push_quantisation(images[0], *quantisation)
+                }
+                _ => graph.push(graph_op(pattern, &images, &mut weights), dims),
+            };
+            ids.insert(outlet, id);
         }
         let mut outputs: Vec<OutletId> = Vec::new();
         for node in nodes {
@@ -234,7 +238,7 @@ impl Rewriter<'_> {
             graph.resize(room);
         }
         graph.fuse();
-        let program = graph::lower(&graph, kernel, &weights)?;
+        let program = graph::lower(&graph, kernels, &weights)?;
         self.convolutions += program.convolution_count();
         let name = format!("{}.region", self.model.node(nodes[0]).name);
         if room.is_some() {
@@ -289,17 +293,21 @@ fn graph_op(
             spec,
             weights: of_pattern,
             bias,
+            steps,
         } => graph::Op::Convolution(Box::new(FusedConvolution {
             terms: vec![Term {
                 input: images[0],
                 spec: *spec,
                 weights: weights.push(*of_pattern),
                 scale: vec![1.0; spec.channels],
+                steps: steps.clone(),
             }],
             bias: bias.clone(),
+            rounding: None,
             residual: None,
             relu: false,
         })),
+        Pattern::Quantise(_) => unreachable!("it is a node that computes nothing"),
         Pattern::Activate(activation) => graph::Op::Activate {
             input: images[0],
             activation: activation.clone(),
@@ -334,12 +342,7 @@ impl WeightSource for ModelWeights<'_> {
     type Error = TractError;
 
     fn read(&self, WeightId(id): WeightId, pack: &mut dyn FnMut(&[f32])) -> TractResult<()> {
-        let Weights { outlet, transposed } = self.all[id];
-        let mut tensor = self.constants.value(outlet)?;
-        if transposed {
-            let permuted = Arc::unwrap_or_clone(tensor).permute_axes(&[1, 0])?;
-            tensor = permuted.into_arc_tensor();
-        }
+        let tensor = self.constants.weights(self.all[id])?;
         let tensor = tensor.try_as_plain_ram()?;
         pack(tensor.as_slice::<f32>()?);
         Ok(())

@@ -1,6 +1,7 @@
 //! Whole models, by this engine and by tract alone. They are unit tests because only those can emulate AMX.
 
 mod batches;
+mod eight_bits;
 mod foreign;
 mod model_builder;
 
@@ -11,6 +12,7 @@ use super::network::{Network, NetworkState};
 use super::op::FusedRegion;
 use super::rewrite::rewrite;
 use super::softmax::RowSoftmax;
+use crate::graph::Kernels;
 use crate::{DType, Kernel};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -25,7 +27,13 @@ use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Softmax};
 
 /// As [`super::accelerate`], but the portable kernel is used too: the others are held against it.
 fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
-    rewrite(model, Some(kernel))
+    rewrite(model, Some(with_float(kernel)))
+}
+
+/// A kernel of floating point, and that of whole numbers which the others are held against.
+fn with_float(float: Kernel) -> Kernels {
+    let int8 = Kernel::PortableInt8;
+    Kernels { float, int8 }
 }
 
 fn run(model: TypedModel, input: &Tensor) -> Vec<Vec<f32>> {
@@ -89,6 +97,7 @@ fn compare_model(model: &TypedModel, random: &mut ChaCha8Rng) -> usize {
         let tolerance = match kernel.dtype() {
             DType::F32 => 1e-4,
             DType::Bf16 => 0.1,
+            DType::Int8 => unreachable!("none of these"),
         };
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found.len(), expected.len());

@@ -168,6 +168,51 @@ fn the_numbers_that_are_multiplied_are_part_of_the_model_in_use() {
 }
 
 #[test]
+fn a_model_that_rounds_to_eight_bits_says_so_whatever_the_precision() {
+    let rounding = |kind: &str, input: &str, output: &str| pb::NodeProto {
+        op_type: kind.to_owned(),
+        name: output.to_owned(),
+        input: [input, "quantum", "zero"].map(str::to_owned).to_vec(),
+        output: vec![output.to_owned()],
+        ..pb::NodeProto::default()
+    };
+    let bytes = changed(|model| {
+        let graph = model.graph.as_mut().unwrap();
+        let inputs = graph.node.iter_mut().flat_map(|node| &mut node.input);
+        for input in inputs.filter(|input| *input == "views") {
+            "rounded".clone_into(input);
+        }
+        graph.initializer.push(pb::TensorProto {
+            name: "quantum".to_owned(),
+            data_type: DataType::Float as i32,
+            float_data: vec![0.01],
+            ..pb::TensorProto::default()
+        });
+        graph.initializer.push(pb::TensorProto {
+            name: "zero".to_owned(),
+            data_type: DataType::Uint8 as i32,
+            raw_data: vec![100],
+            ..pb::TensorProto::default()
+        });
+        let nodes = [
+            rounding("QuantizeLinear", "views", "bytes"),
+            rounding("DequantizeLinear", "bytes", "rounded"),
+        ];
+        graph.node.splice(0..0, nodes);
+    });
+    for precision in Precision::ALL {
+        let options = Options {
+            precision,
+            ..Options::default()
+        };
+        let model = Model::from_bytes(&bytes, options).unwrap();
+        assert_eq!(model.arithmetic(), Arithmetic::Int8);
+        let card: serde_json::Value = serde_json::from_str(&model.card_in_use()).unwrap();
+        assert_eq!(card["arithmetic"], "int8");
+    }
+}
+
+#[test]
 fn files_that_are_no_model_of_ours_are_refused_with_the_reason() {
     assert!(fault(b"<html>not found</html>").ends_with("not an ONNX file"));
     assert!(fault(b"").ends_with("not an ONNX file"));

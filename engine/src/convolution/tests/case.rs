@@ -9,7 +9,7 @@ use super::super::{ConvSpec, Convolution, Scratch};
 use crate::microkernel::Kernel;
 use crate::microkernel::aligned::AlignedVec;
 use crate::microkernel::dtype::{DType, TypedSlice, TypedSliceMut, from_bf16, to_bf16};
-use crate::microkernel::epilogue::{Activation, ChannelSlice, Epilogue, Output};
+use crate::microkernel::epilogue::{Activation, ChannelSlice, Epilogue, Grid, Output, Residual};
 use std::ops::Range;
 
 /// A convolution on random numbers, with everything that may be done to its sums.
@@ -285,6 +285,7 @@ impl Case {
             [ChannelSlice {
                 offset: 0,
                 activation,
+                rounding: None,
             }]
         };
         let as_they_are = slices(None);
@@ -307,8 +308,12 @@ impl Case {
             &inputs,
             &mut Scratch::default(),
             &mut Epilogue {
-                residual: Some((&self.residual, &at)),
+                residual: Some(Residual {
+                    values: TypedSlice::F32(&self.residual),
+                    pixel_offsets: &at,
+                }),
                 relu: self.relu,
+                grid: Grid::default(),
                 outputs,
             },
         );
@@ -339,6 +344,7 @@ impl Buffer {
         match self.dtype {
             DType::F32 => TypedSlice::F32(&self.f32s),
             DType::Bf16 => TypedSlice::Bf16(&self.bf16s),
+            DType::Int8 => unreachable!("bytes have tests of their own"),
         }
     }
 
@@ -346,6 +352,7 @@ impl Buffer {
         match self.dtype {
             DType::F32 => TypedSliceMut::F32(&mut self.f32s),
             DType::Bf16 => TypedSliceMut::Bf16(&mut self.bf16s),
+            DType::Int8 => unreachable!("bytes have tests of their own"),
         }
     }
 

@@ -5,8 +5,12 @@
 //! processor fetches it ahead. The channels of one block alone would be short pieces far apart, and each would
 //! be waited for.
 //!
-//! [`scalar`] is the definition, and [`simd`] the same by vectors of any length.
+//! [`scalar`] is the definition, and [`simd`] the same by vectors of any length. Sums of whole numbers have their own,
+//! [`requantise`], and [`requantise_simd`].
 
+pub(crate) mod requantise;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod requantise_simd;
 pub(crate) mod scalar;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod simd;
@@ -17,7 +21,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::dtype::TypedSliceMut;
+use super::dtype::{TypedSlice, TypedSliceMut, to_whole};
 
 /// A scale and shift for each channel, then perhaps ReLU: batch normalisation and the activation after it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,14 +31,95 @@ pub(crate) struct Activation {
     pub(crate) relu: bool,
 }
 
+impl Activation {
+    /// Whether it changes nothing.
+    pub(crate) fn is_identity(&self) -> bool {
+        let is = |values: &[f32], value: f32| values.iter().all(|other| *other == value);
+        !self.relu && is(&self.scale, 1.0) && is(&self.shift, 0.0)
+    }
+}
+
 /// What is done to a sum, besides adding the bias, and where it is stored.
 #[derive(Debug, Default)]
 pub(crate) struct Epilogue<'a> {
-    /// Values to add, and where the first channel of each output pixel is among them.
-    pub(crate) residual: Option<(&'a [f32], &'a [usize])>,
+    /// Values to add.
+    pub(crate) residual: Option<Residual<'a>>,
     /// Whether negative values become zero, after the residual was added.
     pub(crate) relu: bool,
+    /// What is rounded, of a convolution on eight bits.
+    pub(crate) grid: Grid,
     pub(crate) outputs: SmallVec<[Output<'a>; 4]>,
+}
+
+/// Values to add.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Residual<'a> {
+    pub(crate) values: TypedSlice<'a>,
+    /// Where the first channel of each output pixel is among them.
+    pub(crate) pixel_offsets: &'a [usize],
+}
+
+/// The whole numbers between two bounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bounds {
+    pub(crate) least: f32,
+    pub(crate) most: f32,
+}
+
+impl Bounds {
+    /// Those of eight bits, where `zero_point` stands for zero.
+    pub(crate) fn of(zero_point: u8) -> Self {
+        let zero = f32::from(zero_point);
+        Self {
+            least: -zero,
+            most: 255.0 - zero,
+        }
+    }
+
+    /// The nearest of them, ties to even. NaN stays NaN.
+    pub(crate) fn round(self, value: f32) -> f32 {
+        to_whole(value, self.least, self.most)
+    }
+}
+
+/// Where a convolution on eight bits rounds: its values are in units of a quantum, which is one there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Grid {
+    /// Before a residual is added.
+    pub(crate) before: Option<Bounds>,
+    /// What a value is multiplied with where a residual is added, and what the residual is.
+    pub(crate) factors: [f32; 2],
+    /// What stands for zero in the residual.
+    pub(crate) residual_zero: u8,
+    /// After all else.
+    pub(crate) after: Option<Bounds>,
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self {
+            before: None,
+            factors: [1.0; 2],
+            residual_zero: 0,
+            after: None,
+        }
+    }
+}
+
+/// How the sums of a convolution on eight bits become values: `(sum + bias) * scale + shift`, one of each for a
+/// channel.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rescaling {
+    pub(crate) bias: Vec<i32>,
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+}
+
+/// What a value becomes before it is stored: the nearest whole number, times a factor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rounding {
+    pub(crate) bounds: Bounds,
+    pub(crate) factor: f32,
 }
 
 /// A buffer that values are stored in.
@@ -54,6 +139,8 @@ pub(crate) struct ChannelSlice {
     pub(crate) offset: usize,
     /// What is applied before the store.
     pub(crate) activation: Option<Activation>,
+    /// And what after it, of values in eight bits.
+    pub(crate) rounding: Option<Rounding>,
 }
 
 /// A block of output channels that a microkernel computes at once.
@@ -103,13 +190,15 @@ pub(crate) struct Accumulators<'a> {
     pub(crate) pooling: &'a PoolGroups,
     /// The channels, in blocks one after the other.
     pub(crate) blocks: &'a [ChannelBlock],
-    /// `[pixel][channel]` for each block; a block has room for `mc` pixels.
+    /// `[pixel][channel]` for each block; a block has room for `mc` pixels. Of whole numbers, the bits of an i32 each.
     pub(crate) sums: &'a [f32],
     pub(crate) mc: usize,
     /// How many channels there are. The blocks may have more columns.
     pub(crate) channels: usize,
     /// One value for each column of the blocks.
     pub(crate) bias: &'a [f32],
+    /// Of whole numbers, in place of the bias: for all columns of the convolution.
+    pub(crate) rescaling: Option<&'a Rescaling>,
     /// Scratch memory, one value for each column of the blocks.
     pub(crate) row: &'a mut [f32],
 }

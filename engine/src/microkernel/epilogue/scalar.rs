@@ -1,7 +1,9 @@
 //! The epilogue in plain Rust, and the stores of the steps that are no convolutions.
 
-use super::super::dtype::{TypedSliceMut, to_bf16};
-use super::{Accumulators, Activation, ChannelBlock, Epilogue, Output, max_assign, relu};
+use super::super::dtype::{TypedSlice, TypedSliceMut, to_bf16, to_u8};
+use super::{
+    Accumulators, Activation, ChannelBlock, Epilogue, Output, Residual, Rounding, max_assign, relu,
+};
 
 /// How many values are scaled at once.
 const WIDTH: usize = 64;
@@ -24,8 +26,8 @@ pub(crate) fn apply(sums: &mut Accumulators<'_>, epilogue: &mut Epilogue<'_>) {
         for (value, bias) in row.iter_mut().zip(sums.bias) {
             *value += bias;
         }
-        if let Some((residual, pixel_offsets)) = epilogue.residual {
-            let residual = &residual[pixel_offsets[pixel] + first..];
+        if let Some(residual) = epilogue.residual {
+            let residual = &residual.f32s()[residual.pixel_offsets[pixel] + first..];
             for (value, residual) in row.iter_mut().zip(residual) {
                 *value += residual;
             }
@@ -39,9 +41,21 @@ pub(crate) fn apply(sums: &mut Accumulators<'_>, epilogue: &mut Epilogue<'_>) {
     }
 }
 
+impl<'a> Residual<'a> {
+    /// The values, which are f32 wherever sums are.
+    pub(in crate::microkernel) fn f32s(&self) -> &'a [f32] {
+        match self.values {
+            TypedSlice::F32(values) => values,
+            TypedSlice::Bf16(_) | TypedSlice::U8(_) => {
+                unreachable!("what is added to f32 is stored as f32")
+            }
+        }
+    }
+}
+
 impl Accumulators<'_> {
     /// The sums of a block, from the first one for an output pixel on.
-    fn of_block(&self, pixel: usize, block: &ChannelBlock) -> &[f32] {
+    pub(super) fn of_block(&self, pixel: usize, block: &ChannelBlock) -> &[f32] {
         let of_block = (block.first - self.first_channel()) * self.mc;
         &self.sums[of_block + self.pooling.first(pixel) * block.columns..]
     }
@@ -52,11 +66,15 @@ impl Output<'_> {
     pub(crate) fn store_pixel(&mut self, pixel: usize, first: usize, values: &[f32]) {
         for slice in self.slices {
             let at = self.pixel_offsets[pixel] + slice.offset + first;
-            match &slice.activation {
-                None => self.values.write(at, values),
-                Some(activation) => activation.apply(first, values, |number, values| {
-                    self.values.write(at + number, values);
+            let mut store = |number: usize, values: &[f32]| match slice.rounding {
+                None => self.values.write(at + number, values),
+                Some(rounding) => rounding.apply(values, |further, values| {
+                    self.values.write(at + number + further, values);
                 }),
+            };
+            match &slice.activation {
+                None => store(0, values),
+                Some(activation) => activation.apply(first, values, store),
             }
         }
     }
@@ -66,9 +84,14 @@ impl Output<'_> {
         for slice in self.slices {
             let offsets = self.pixel_offsets[first..].iter();
             let offsets = offsets.map(|offset| offset + slice.offset + channel);
-            let activated = |value: &f32| match &slice.activation {
-                None => *value,
-                Some(activation) => activation.apply_to_one(channel, *value),
+            let activated = |value: &f32| {
+                let value = match &slice.activation {
+                    None => *value,
+                    Some(activation) => activation.apply_to_one(channel, *value),
+                };
+                slice
+                    .rounding
+                    .map_or(value, |rounding| rounding.apply_to_one(value))
             };
             let values = values.iter().map(activated);
             match &mut self.values {
@@ -78,8 +101,29 @@ impl Output<'_> {
                 TypedSliceMut::Bf16(target) => offsets
                     .zip(values)
                     .for_each(|(at, value)| target[at] = to_bf16(value)),
+                TypedSliceMut::U8(target, zero_point) => offsets
+                    .zip(values)
+                    .for_each(|(at, value)| target[at] = to_u8(value, *zero_point)),
             }
         }
+    }
+}
+
+impl Rounding {
+    /// Applies it to values. Calls `store` with [`WIDTH`] results at a time, and with the position of their first.
+    fn apply(self, values: &[f32], mut store: impl FnMut(usize, &[f32])) {
+        let mut rounded = [0.0; WIDTH];
+        for (number, values) in values.chunks(WIDTH).enumerate() {
+            let rounded = &mut rounded[..values.len()];
+            for (rounded, value) in rounded.iter_mut().zip(values) {
+                *rounded = self.apply_to_one(*value);
+            }
+            store(number * WIDTH, rounded);
+        }
+    }
+
+    fn apply_to_one(self, value: f32) -> f32 {
+        self.bounds.round(value) * self.factor
     }
 }
 

@@ -188,6 +188,9 @@ impl<'a> Destination<'a> {
                 TypedSliceMut::Bf16(values) => {
                     (TypedPointer::Bf16(values.as_mut_ptr()), values.len())
                 }
+                TypedSliceMut::U8(..) => {
+                    unreachable!("sums of f32 are not stored in eight bits")
+                }
             };
             for slice in output.slices {
                 let of_channels = |values: &[f32]| values[first..][..channels].as_ptr();
@@ -338,8 +341,8 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
     let (bias, row) = (bias.as_ptr(), row.as_mut_ptr());
     for (number, pixel) in sums.pixels.clone().enumerate() {
         let of_pixel = pooling.first(number);
-        let residual = epilogue.residual.map(|(residual, pixel_offsets)| {
-            let residual = &residual[pixel_offsets[pixel] + first..];
+        let residual = epilogue.residual.map(|residual| {
+            let residual = &residual.f32s()[residual.pixel_offsets[pixel] + first..];
             residual[..channels].as_ptr()
         });
         // SAFETY: checked above: each block has sums for `end` pixels, among them this one and those that are

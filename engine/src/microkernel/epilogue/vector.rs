@@ -67,6 +67,75 @@ pub(in crate::microkernel) unsafe trait Vector: Copy {
     unsafe fn max(self, other: Self) -> Self;
 }
 
+/// What the epilogue of whole numbers needs besides.
+///
+/// # Safety
+///
+/// As for [`Vector`]: `load_u8` and `store_u8` touch the memory of the first `count` bytes and no other.
+pub(in crate::microkernel) unsafe trait Int8Vector: Vector {
+    /// The same value in all lanes.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn splat(value: f32) -> Self;
+
+    /// Loads `count` bytes; the other lanes are zero.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. `count` is 1 to `LANES`, and `count` bytes can be read.
+    unsafe fn load_u8(from: *const u8, count: usize) -> Self;
+
+    /// Stores the first `count` values, each as the nearest whole number, ties to even, plus `zero_point`. All are
+    /// such that this has eight bits.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. `count` is 1 to `LANES`, and `count` bytes can be written.
+    unsafe fn store_u8(self, zero_point: i32, to: *mut u8, count: usize);
+
+    /// The greater of two values whose bits are those of i32.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn max_i32(self, other: Self) -> Self;
+
+    /// The sum of two values whose bits are those of i32.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn add_i32(self, other: Self) -> Self;
+
+    /// The nearest f32 of values whose bits are those of i32.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn i32_to_f32(self) -> Self;
+
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn mul(self, other: Self) -> Self;
+
+    /// No less than `least` and no more than `most`.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn clamp(self, least: Self, most: Self) -> Self;
+
+    /// The nearest whole number, ties to even.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn to_whole(self) -> Self;
+}
+
 /// Evaluates an expression for `count` values, a vector of them at a time: `$at` is the position of the
 /// vector's first value, and `$lanes` the number of its values.
 ///

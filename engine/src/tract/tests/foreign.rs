@@ -89,7 +89,7 @@ impl Network {
     }
 }
 
-fn value(name: &str, batch: Option<&str>, lengths: &[i64]) -> ValueInfoProto {
+pub(super) fn value(name: &str, batch: Option<&str>, lengths: &[i64]) -> ValueInfoProto {
     let batch = match batch {
         Some(name) => dimension::Value::DimParam(name.to_owned()),
         None => dimension::Value::DimValue(1),
@@ -138,6 +138,7 @@ fn answer(proto: &ModelProto) -> Vec<f32> {
         let tolerance = match kernel.dtype() {
             DType::F32 => 1e-4,
             DType::Bf16 => 0.05,
+            DType::Int8 => unreachable!("none of these"),
         };
         for (found, expected) in found.iter().zip(expected) {
             let is_same = (found - expected).abs() <= tolerance * expected.abs().max(1.0);

@@ -1,0 +1,144 @@
+//! Where a step stores its values, and what is done to them on the way: in its own buffers, and in those of the
+//! concatenations and activations that need no step.
+
+use std::collections::BTreeMap;
+
+use super::{Lowering, Storage};
+use crate::graph::{NodeId, Op};
+use crate::microkernel::dtype::Stored;
+use crate::microkernel::epilogue::{Activation, Bounds, ChannelSlice, Rounding};
+use crate::program::{BufferId, StepOutput};
+
+/// What is done to a value on the way to a buffer.
+#[derive(Debug, Clone)]
+struct Way {
+    /// The buffer's channel that the first value becomes.
+    offset: usize,
+    activation: Option<Activation>,
+    bounds: Option<Bounds>,
+    /// What one is, after all that.
+    unit: f32,
+}
+
+impl Lowering<'_> {
+    /// The buffers that a node's values are stored in, each once, with all slices.
+    pub(super) fn outputs(&self, id: NodeId) -> Vec<StepOutput> {
+        let ways = match &self.graph.nodes[id].op {
+            // What is copied is the input, as it is.
+            Op::Activate { activation, .. } => self.activated(id, activation, 1.0),
+            _ => self.ways(id, &self.as_it_is(id)),
+        };
+        let mut outputs: BTreeMap<BufferId, Vec<ChannelSlice>> = BTreeMap::new();
+        for (buffer, way) in ways {
+            let slices = outputs.entry(buffer).or_default();
+            slices.push(self.slice(buffer, way));
+        }
+        let output = |(buffer, slices)| StepOutput { buffer, slices };
+        outputs.into_iter().map(output).collect()
+    }
+
+    /// A node's own values. If they are rounded, they are whole numbers of quanta.
+    fn as_it_is(&self, id: NodeId) -> Way {
+        Way {
+            offset: 0,
+            activation: None,
+            bounds: None,
+            unit: self.unit(id),
+        }
+    }
+
+    fn unit(&self, id: NodeId) -> f32 {
+        let quantisation = self.graph.quantisation_of(id);
+        quantisation.map_or(1.0, |of| of.quantum)
+    }
+
+    /// All ways of a node's values to buffers, after a first part.
+    fn ways(&self, id: NodeId, first: &Way) -> Vec<(BufferId, Way)> {
+        let Storage {
+            plain,
+            operand,
+            quanta,
+        } = self.storage[id];
+        let operand = operand.filter(|_| operand != plain);
+        let own = plain.into_iter().chain(operand).chain(quanta);
+        let mut ways: Vec<(BufferId, Way)> = own.map(|buffer| (buffer, first.clone())).collect();
+        for user in self.graph.users(id) {
+            match &self.graph.nodes[user].op {
+                Op::Concat(parts) => {
+                    let mut offset = first.offset;
+                    for part in parts {
+                        if *part == id {
+                            let first = Way {
+                                offset,
+                                ..first.clone()
+                            };
+                            ways.extend(self.ways(user, &first));
+                        }
+                        offset += self.graph.nodes[*part].dims.channels;
+                    }
+                }
+                Op::Activate { activation, .. } if self.is_applied_on_store(user) => {
+                    ways.extend(self.activated(user, activation, first.unit));
+                }
+                _ => {}
+            }
+        }
+        ways
+    }
+
+    /// All ways of an activation's values to buffers, from values in some unit before it.
+    fn activated(&self, id: NodeId, activation: &Activation, unit: f32) -> Vec<(BufferId, Way)> {
+        let quantisation = self.graph.quantisation_of(id);
+        let own = self.unit(id);
+        let first = Way {
+            offset: 0,
+            activation: Some(Activation {
+                scale: times(&activation.scale, unit / own),
+                shift: times(&activation.shift, 1.0 / own),
+                relu: activation.relu,
+            }),
+            bounds: quantisation.map(|of| of.bounds()),
+            unit: own,
+        };
+        self.ways(id, &first)
+    }
+
+    /// The slice of a buffer that a way leads to, in the buffer's unit.
+    fn slice(&self, buffer: BufferId, way: Way) -> ChannelSlice {
+        let Way {
+            offset,
+            mut activation,
+            bounds,
+            unit,
+        } = way;
+        let planned = self.buffers[buffer];
+        let factor = unit / planned.quantum;
+        let rounding = bounds.map(|bounds| Rounding { bounds, factor });
+        // A store in eight bits rounds by itself.
+        let is_stored_so = |rounding: &Rounding| {
+            matches!(planned.stored, Stored::U8 { zero_point }
+                if factor == 1.0 && rounding.bounds == Bounds::of(zero_point))
+        };
+        if rounding.is_none() && factor != 1.0 {
+            let channels = planned.layout.channels;
+            let plain = Activation {
+                scale: vec![1.0; channels],
+                shift: vec![0.0; channels],
+                relu: false,
+            };
+            let mut scaled = activation.unwrap_or(plain);
+            scaled.scale = times(&scaled.scale, factor);
+            scaled.shift = times(&scaled.shift, factor);
+            activation = Some(scaled);
+        }
+        ChannelSlice {
+            offset,
+            activation,
+            rounding: rounding.filter(|rounding| !is_stored_so(rounding)),
+        }
+    }
+}
+
+fn times(values: &[f32], factor: f32) -> Vec<f32> {
+    values.iter().map(|value| value * factor).collect()
+}

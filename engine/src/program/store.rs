@@ -1,0 +1,162 @@
+//! What the steps that are no convolutions read and store.
+
+use smallvec::SmallVec;
+
+use super::Quantisation;
+use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
+use crate::microkernel::epilogue::Output;
+
+/// A buffer that a step reads.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) values: TypedSlice<'a>,
+    pub(super) pixel_offsets: &'a [usize],
+    /// Of eight bits: what one is, and what stands for zero.
+    pub(super) quantum: f32,
+    pub(super) zero_point: u8,
+}
+
+impl<'a> Source<'a> {
+    /// The channels of a pixel. `row` is scratch memory for them.
+    pub(super) fn read(&self, pixel: usize, row: &'a mut [f32]) -> &'a [f32] {
+        let at = self.pixel_offsets[pixel];
+        match self.values {
+            TypedSlice::F32(values) => &values[at..][..row.len()],
+            TypedSlice::U8(values) => {
+                self.expand(&values[at..][..row.len()], row);
+                row
+            }
+            TypedSlice::Bf16(_) => unreachable!("what is not multiplied is stored as f32"),
+        }
+    }
+
+    /// The values of some bytes.
+    pub(super) fn expand(&self, bytes: &[u8], values: &mut [f32]) {
+        let zero = i32::from(self.zero_point);
+        for (value, byte) in values.iter_mut().zip(bytes) {
+            *value = (i32::from(*byte) - zero) as f32 * self.quantum;
+        }
+    }
+}
+
+/// What stays from one step to the next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scratch {
+    values: Vec<f32>,
+    // For each image, whether a value was no number where it was rounded to eight bits, which can't say so.
+    is_lost: Vec<bool>,
+}
+
+impl Scratch {
+    /// Begins a run of up to `images` images.
+    pub(super) fn begin(&mut self, images: usize) {
+        self.is_lost.clear();
+        self.is_lost.resize(images, false);
+    }
+
+    /// The images, of the first `images`, of which a value was no number.
+    pub(super) fn lost_images(&self, images: usize) -> impl Iterator<Item = usize> {
+        (0..images).filter(|image| self.is_lost[*image])
+    }
+}
+
+/// Where a step stores its values.
+pub(super) struct Store<'a> {
+    pub(super) quantisation: Option<Quantisation>,
+    pub(super) outputs: SmallVec<[Output<'a>; 4]>,
+    /// Whether some of them are rounded.
+    pub(super) is_rounded: bool,
+    pub(super) scratch: &'a mut Scratch,
+    /// The place of the first image in the batch, and the pixels of each.
+    pub(super) place: usize,
+    pub(super) area: usize,
+}
+
+impl Store<'_> {
+    /// Stores all pixels of an image, `[channel][pixel]`.
+    pub(super) fn image(&mut self, image: usize, values: &[f32]) {
+        for (channel, values) in values.chunks(self.area).enumerate() {
+            let values = if self.quantisation.is_some() {
+                self.round(image, values.iter().copied());
+                &self.scratch.values
+            } else {
+                self.check(image, values);
+                values
+            };
+            for output in &mut self.outputs {
+                output.store_channel(image * self.area, channel, values);
+            }
+        }
+    }
+
+    /// Stores the channels of a pixel.
+    pub(super) fn pixel(&mut self, pixel: usize, values: &[f32]) {
+        if self.quantisation.is_some() {
+            self.values(pixel, values.iter().copied());
+            return;
+        }
+        self.check(pixel / self.area, values);
+        for output in &mut self.outputs {
+            output.store_pixel(pixel, 0, values);
+        }
+    }
+
+    /// Stores values as the channels of a pixel.
+    pub(super) fn values(&mut self, pixel: usize, values: impl Iterator<Item = f32>) {
+        self.round(pixel / self.area, values);
+        for output in &mut self.outputs {
+            output.store_pixel(pixel, 0, &self.scratch.values);
+        }
+    }
+
+    /// Whether bytes of this quantum and zero point are stored as they are.
+    pub(super) fn keeps(&self, quantum: f32, zero_point: u8) -> bool {
+        let is_kept = |of: Quantisation| of.quantum == quantum && of.zero_point == zero_point;
+        let is_plain = |output: &Output<'_>| {
+            matches!(output.values, TypedSliceMut::U8(_, zero) if zero == zero_point)
+                && output
+                    .slices
+                    .iter()
+                    .all(|slice| slice.activation.is_none() && slice.rounding.is_none())
+        };
+        self.quantisation.is_some_and(is_kept) && self.outputs.iter().all(is_plain)
+    }
+
+    /// Stores bytes as they are, as the channels of a pixel.
+    pub(super) fn bytes(&mut self, pixel: usize, bytes: &[u8]) {
+        for output in &mut self.outputs {
+            if let TypedSliceMut::U8(target, _) = &mut output.values {
+                for slice in output.slices {
+                    let at = output.pixel_offsets[pixel] + slice.offset;
+                    target[at..][..bytes.len()].copy_from_slice(bytes);
+                }
+            }
+        }
+    }
+
+    /// Puts values of an image into the scratch memory, rounded to whole quanta.
+    fn round(&mut self, image: usize, values: impl Iterator<Item = f32>) {
+        let target = &mut self.scratch.values;
+        target.clear();
+        target.extend(values);
+        let mut is_lost = false;
+        if let Some(quantisation) = self.quantisation {
+            let bounds = quantisation.bounds();
+            for value in target {
+                is_lost |= value.is_nan();
+                *value = bounds.round(*value / quantisation.quantum);
+            }
+        } else if self.is_rounded {
+            is_lost = target.iter().any(|value| value.is_nan());
+        }
+        self.scratch.is_lost[self.place + image] |= is_lost;
+    }
+
+    /// Takes note of values that are no numbers, if they are rounded when they are stored.
+    fn check(&mut self, image: usize, values: &[f32]) {
+        if self.is_rounded {
+            let is_lost = values.iter().any(|value| value.is_nan());
+            self.scratch.is_lost[self.place + image] |= is_lost;
+        }
+    }
+}
