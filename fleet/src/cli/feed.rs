@@ -45,8 +45,7 @@ impl FeedArguments {
         let machine = site::machine()?;
         let name = site::process(&machine);
         // It takes nothing, so it has nothing to claim.
-        let mut stream =
-            (self.stream.resolve()?).open(&self.stream.site, &name, Duration::ZERO)?;
+        let mut stream = (self.stream.resolve()?).open(&self.stream.site, &name, Duration::ZERO)?;
         let options = FeedOptions {
             site: self.stream.site,
             machine,

@@ -43,6 +43,15 @@ impl Broker {
         }
     }
 
+    /// How long a worker may be silent at least, in seconds.
+    pub fn shortest_claim(&self) -> &'static str {
+        match self {
+            Self::Tansu(_) => "2",
+            // It has workers wait for three seconds, and takes them for gone meanwhile.
+            Self::Mock(_) => "6",
+        }
+    }
+
     /// Goes away with all that it has, or comes back.
     pub fn is_away(&self, is_away: bool) {
         match self {

@@ -75,9 +75,9 @@ fn two_workers_share_and_none_does_what_the_other_does() {
     };
     let files = site.images(300);
     let work = || {
-        let mut work = site.work();
         // However slow the machine is, neither is taken for gone.
-        work.args(["--claim", "600", "--batch", "8"]).spawn()
+        let mut work = site.work_silent_for("600");
+        work.args(["--batch", "8"]).spawn()
     };
     let workers = [work(), work()];
     // Both are there before there is anything to do.
@@ -111,7 +111,10 @@ fn a_worker_that_is_asked_to_end_finishes_what_it_has() {
     let rows = site.server.count("cutout");
     assert!(rows < files, "the worker was to end before the stream does");
     let report = site.report();
-    assert_eq!((&report["held"], &report["waiting"]), (&0.into(), &(files - rows).into()));
+    assert_eq!(
+        (&report["held"], &report["waiting"]),
+        (&0.into(), &(files - rows).into())
+    );
     site.drain().succeeds();
     site.assert_all_done(files);
     let known = "SELECT sum(known)::bigint FROM worker";
@@ -126,6 +129,9 @@ fn a_topic_that_is_not_there_is_named() {
     };
     site.images(1);
     for said in [site.feed().fails(3), site.drain().fails(3)] {
-        assert!(said.contains(&format!("there is no topic '{TOPIC}'")), "{said}");
+        assert!(
+            said.contains(&format!("there is no topic '{TOPIC}'")),
+            "{said}"
+        );
     }
 }

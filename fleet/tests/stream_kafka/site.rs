@@ -64,10 +64,15 @@ impl Site {
         feed
     }
 
-    /// `work` with two threads, that may be silent for two seconds.
+    /// `work` with two threads, that may be silent for seconds.
     pub fn work(&self) -> Program {
+        self.work_silent_for(self.broker.shortest_claim())
+    }
+
+    /// The same, where it may be silent for so many seconds.
+    pub fn work_silent_for(&self, claim: &str) -> Program {
         let mut work = self.command("work");
-        work.args(["--claim", "2", "--workers", "2"])
+        work.args(["--claim", claim, "--workers", "2"])
             .arg(self.root());
         work
     }

@@ -48,3 +48,16 @@ pub(super) fn is_fenced(error: &KafkaError) -> bool {
         )
     )
 }
+
+/// Whether it says that a broker can't be reached, and no more.
+pub(super) fn is_connection(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::AllBrokersDown
+                | Code::BrokerTransportFailure
+                | Code::Resolve
+                | Code::OperationTimedOut
+        )
+    )
+}

@@ -1,11 +1,13 @@
 //! A member of the group: the partitions that it has, and what it says of them to the broker.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
@@ -13,7 +15,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::fault::{failure, is_fenced};
+use super::fault::{failure, is_connection, is_fenced};
 use super::mark::Mark;
 use super::message::read;
 use super::partition::Partition;
@@ -22,6 +24,9 @@ use crate::Failure;
 
 /// The longest time until a worker whose machine is gone is noticed.
 const LONGEST_SESSION: Duration = Duration::from_secs(45);
+
+/// The shortest time until a worker that is stuck is noticed. Brokers let the first worker of a group wait for others for three seconds.
+const SHORTEST_POLL: Duration = Duration::from_secs(10);
 
 /// Messages that are fetched before they are asked for, at most.
 const MOST_WAITING: usize = 5000;
@@ -70,8 +75,9 @@ impl Context {
         if states.is_empty() {
             return;
         }
+        // It goes out before the partitions do. To wait for the answer here could take for ever.
         let list = self.list(&states);
-        if let Err(error) = list.and_then(|list| consumer.commit(&list, CommitMode::Sync)) {
+        if let Err(error) = list.and_then(|list| consumer.commit(&list, CommitMode::Async)) {
             // What was done since the last commit is looked up by the next worker.
             log::debug!("the last commit of {} partitions: {error}", states.len());
         }
@@ -121,7 +127,9 @@ impl ConsumerContext for Context {
 
 /// See the module.
 pub(super) struct Member {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
+    /// The answer to a commit that did not come in time.
+    pending: RefCell<Option<Receiver<KafkaResult<()>>>>,
 }
 
 impl Member {
@@ -133,6 +141,7 @@ impl Member {
         claim: Duration,
     ) -> Result<Self, Failure> {
         let session = claim.min(LONGEST_SESSION).as_millis();
+        let poll = claim.max(SHORTEST_POLL).as_millis();
         let context = Context {
             partitions: Mutex::default(),
             topic: topic.to_owned(),
@@ -150,8 +159,8 @@ impl Member {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.to_string())
             .set("heartbeat.interval.ms", (session / 4).max(1).to_string())
-            // A worker that is stuck with a file is taken for gone, though its machine answers.
-            .set("max.poll.interval.ms", claim.as_millis().to_string())
+            // A worker that is stuck with a file is taken for gone, though its machine answers. To join takes some seconds, too.
+            .set("max.poll.interval.ms", poll.to_string())
             // A reference is short, and what a worker has not taken others should get when they come.
             .set("queued.min.messages", "1000")
             .set("queued.max.messages.kbytes", "4096")
@@ -159,7 +168,10 @@ impl Member {
             .create_with_context(context)
             .map_err(|error| failure(&error))?;
         (consumer.subscribe(&[topic])).map_err(|error| failure(&error))?;
-        Ok(Self { consumer })
+        Ok(Self {
+            consumer: Arc::new(consumer),
+            pending: RefCell::default(),
+        })
     }
 
     pub(super) fn partitions(&self) -> MutexGuard<'_, Partitions> {
@@ -169,6 +181,7 @@ impl Member {
     /// Takes part in the group's life, and fetches until so many messages can be handed out, or the time is over.
     pub(super) fn gather(&self, count: usize, wait: Duration) -> Result<(), Failure> {
         let end = Instant::now() + wait;
+        let mut away = None;
         loop {
             let (ready, waiting) = {
                 let partitions = self.partitions();
@@ -196,8 +209,16 @@ impl Member {
                 Some(Err(KafkaError::MessageConsumption(Code::PollExceeded))) => {
                     log::warn!("this worker was silent for longer than --claim");
                 }
+                // There are many of these for one broker that is away. All are taken, so that none is left when it is back.
+                Some(Err(error)) if is_connection(&error) => {
+                    away = Some(error);
+                    continue;
+                }
                 Some(Err(error)) => return Err(failure(&error)),
-                None if wait.is_zero() => return Ok(()),
+                None if wait.is_zero() => {
+                    let away = away.filter(|_| ready == 0);
+                    return away.map_or(Ok(()), |error| Err(failure(&error)));
+                }
                 None => {}
             }
             self.load()?;
@@ -246,6 +267,41 @@ impl Member {
         Ok(())
     }
 
+    /// Commits, and waits for the answer: on a thread of its own, since the library waits for ever where there is no broker.
+    fn commit_states(
+        &self,
+        states: &[(i32, (i64, Option<Mark>))],
+    ) -> Result<KafkaResult<()>, Failure> {
+        let away = || Failure::Transient("the stream: no broker takes the offsets".to_owned());
+        let mut pending = self.pending.borrow_mut();
+        if let Some(before) = &*pending
+            && matches!(
+                before.recv_timeout(ANSWERING),
+                Err(RecvTimeoutError::Timeout)
+            )
+        {
+            return Err(away());
+        }
+        *pending = None;
+        let list = self.consumer.context().list(states);
+        let list = list.map_err(|error| failure(&error))?;
+        let (answer, answered) = bounded(1);
+        let consumer = Arc::clone(&self.consumer);
+        thread::spawn(move || {
+            let outcome = consumer.commit(&list, CommitMode::Sync);
+            // Who leaves the group must be the last one to have the consumer.
+            drop(consumer);
+            let _ = answer.send(outcome);
+        });
+        match answered.recv_timeout(ANSWERING) {
+            Ok(outcome) => Ok(outcome),
+            Err(_) => {
+                *pending = Some(answered);
+                Err(away())
+            }
+        }
+    }
+
     /// Says what changed. Returns whether the partitions are still this worker's.
     pub(super) fn commit(&self) -> Result<bool, Failure> {
         let context = self.consumer.context();
@@ -259,8 +315,7 @@ impl Member {
         if states.is_empty() {
             return Ok(true);
         }
-        let list = context.list(&states).map_err(|error| failure(&error))?;
-        match self.consumer.commit(&list, CommitMode::Sync) {
+        match self.commit_states(&states)? {
             Ok(()) => {
                 let mut partitions = context.partitions();
                 for (number, state) in states {

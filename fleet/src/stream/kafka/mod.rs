@@ -282,7 +282,9 @@ impl Stream for KafkaStream {
             self.reader()?;
         }
         // A file's messages are in one partition, so that they are not two workers' at the same time.
-        let messages = items.iter().map(|item| (&*item.path, message::text(item, 0)));
+        let messages = items
+            .iter()
+            .map(|item| (&*item.path, message::text(item, 0)));
         self.send(&messages.collect::<Vec<_>>())
     }
 

@@ -82,8 +82,7 @@ impl Partition {
     }
 
     fn has_suspect(&self) -> bool {
-        !self.is_loaded
-            || (self.waiting.front()).is_some_and(|(at, _)| *at < self.suspects)
+        !self.is_loaded || (self.waiting.front()).is_some_and(|(at, _)| *at < self.suspects)
     }
 
     /// Hands out the next message that nobody had before.
@@ -189,7 +188,8 @@ impl Partition {
 
     /// What is to be committed when the partition is given away: what this worker has is not in danger of it.
     pub(super) fn to_leave(&self, worker: &str) -> Option<(i64, Option<Mark>)> {
-        self.state(0, worker)
+        let state = self.state(0, worker)?;
+        (self.committed.as_ref() != Some(&state)).then_some(state)
     }
 
     pub(super) fn committed(&mut self, state: (i64, Option<Mark>)) {

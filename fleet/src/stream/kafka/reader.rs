@@ -4,6 +4,7 @@
 //! of those that we tried says it too low when it is asked.)
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -12,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::fault::failure;
+use super::fault::{failure, is_connection};
 use super::mark::Mark;
 use super::member::place;
 use super::{ANSWERING, Brokers, GROUP};
@@ -157,9 +158,7 @@ impl Reader {
             outcome => outcome,
         };
         let unassigned = self.consumer.unassign();
-        outcome
-            .and(unassigned)
-            .map_err(|error| failure(&error))
+        outcome.and(unassigned).map_err(|error| failure(&error))
     }
 
     fn read_from(
@@ -181,9 +180,14 @@ impl Reader {
                 known.end = *at;
             }
         }
+        let mut heard = Instant::now();
         while !left.is_empty() {
-            match self.consumer.poll(ANSWERING) {
+            match self
+                .consumer
+                .poll(ANSWERING.saturating_sub(heard.elapsed()))
+            {
                 Some(Ok(message)) => {
+                    heard = Instant::now();
                     let number = message.partition() as usize;
                     let known = &mut self.known[number];
                     if from[number].is_none() {
@@ -193,7 +197,9 @@ impl Reader {
                     each(message.payload().unwrap_or_default());
                 }
                 Some(Err(KafkaError::PartitionEOF(number))) => drop(left.remove(&number)),
+                Some(Err(error)) if is_connection(&error) && heard.elapsed() < ANSWERING => {}
                 Some(Err(error)) => return Err(error),
+                None if heard.elapsed() < ANSWERING => {}
                 None => return Err(KafkaError::NoMessageReceived),
             }
         }
