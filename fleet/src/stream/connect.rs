@@ -32,7 +32,7 @@ pub(crate) struct StreamArguments {
 /// Where a stream is.
 #[derive(Debug, Clone)]
 pub(crate) enum Address {
-    Redis(Client),
+    Redis(Box<Client>),
     #[cfg(feature = "kafka")]
     Kafka(super::kafka::Brokers),
 }
@@ -58,7 +58,8 @@ impl StreamArguments {
             address = address
                 .set_redis_settings(settings.set_password(text.trim_end_matches(['\r', '\n'])));
         }
-        Ok(Address::Redis(Client::open(address).map_err(refused)?))
+        let client = Client::open(address).map_err(refused)?;
+        Ok(Address::Redis(Box::new(client)))
     }
 
     #[cfg(feature = "kafka")]
@@ -95,7 +96,7 @@ impl Address {
         claim: Duration,
     ) -> Result<Box<dyn Stream>, Failure> {
         Ok(match self {
-            Self::Redis(client) => Box::new(RedisStream::new(client, name, consumer, claim)),
+            Self::Redis(client) => Box::new(RedisStream::new(*client, name, consumer, claim)),
             #[cfg(feature = "kafka")]
             Self::Kafka(brokers) => Box::new(super::kafka::KafkaStream::new(
                 brokers,
@@ -104,5 +105,45 @@ impl Address {
                 claim,
             )),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(server: &str, site: &str) -> Result<Address, String> {
+        let arguments = StreamArguments {
+            server: server.to_owned(),
+            stream_password_file: None,
+            site: site.to_owned(),
+        };
+        arguments.resolve().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_address_says_which_kind_of_stream() {
+        let redis = resolve("redis://queue:6379", "survey");
+        assert!(matches!(redis, Ok(Address::Redis(_))));
+        assert!(resolve("queue", "survey").is_err());
+        let kafka = resolve("kafka://one:9092,two:9093/", "survey");
+        #[cfg(not(feature = "kafka"))]
+        assert!(kafka.unwrap_err().contains("--features kafka"));
+        #[cfg(feature = "kafka")]
+        {
+            assert!(matches!(kafka, Ok(Address::Kafka(_))));
+            for server in [
+                "kafka://",
+                "kafka://broker",
+                "kafka://user@broker:9092",
+                "kafka://broker:9092/topic",
+                "kafka://one:9092,",
+            ] {
+                let said = resolve(server, "survey").unwrap_err();
+                assert!(said.contains("kafka://HOST:PORT"), "{said}");
+            }
+            let said = resolve("kafka://broker:9092", "survey-\u{e9}").unwrap_err();
+            assert!(said.contains("can't be named"), "{said}");
+        }
     }
 }

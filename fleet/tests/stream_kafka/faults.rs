@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::broker::Broker;
-use crate::common::stream::{finish, wait_for_words};
-use crate::common::{end, has, wait_for};
+use crate::common::stream::wait_for_words;
+use crate::common::{end, has, terminate, wait_for};
 use crate::site::Site;
 
 #[test]
@@ -134,7 +134,7 @@ fn a_broker_that_lost_all_is_fed_again() {
     let files = site.images(150);
     site.feed().succeeds();
     let said = site.folder.path().join("said");
-    let worker = site.work().args(["--batch", "10"]).spawn_saying(&said);
+    let mut worker = site.work().args(["--batch", "10"]).spawn_saying(&said);
     site.wait_for_rows("cutout", 20);
     site.broker.as_tansu().kill();
     wait_for_words(&said, "trying again");
@@ -145,6 +145,10 @@ fn a_broker_that_lost_all_is_fed_again() {
     assert!(!feeding.contains(" 0 added"), "{feeding}");
     site.wait_for_rows("cutout", files);
     wait_for(|| site.report()["waiting"] == 0);
-    finish(worker);
     site.assert_all_done(files);
+    // A worker can be ended while its broker is away.
+    site.broker.as_tansu().kill();
+    terminate(&worker);
+    let code = worker.wait().unwrap().code();
+    assert!(matches!(code, Some(0 | 75)), "{code:?}");
 }

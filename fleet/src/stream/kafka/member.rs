@@ -13,7 +13,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 
 use super::fault::{failure, is_connection, is_fenced};
 use super::mark::Mark;
@@ -100,7 +100,7 @@ impl ConsumerContext for Context {
             return;
         };
         let list = list.elements();
-        let numbers: Vec<i32> = list.iter().map(|one| one.partition()).collect();
+        let numbers: Vec<i32> = list.iter().map(TopicPartitionListElem::partition).collect();
         if consumer.assignment_lost() {
             log::warn!("this worker was silent for too long: others have its partitions");
             // What it has in hand may be done by others, and the topic may be another one.
@@ -293,13 +293,11 @@ impl Member {
             drop(consumer);
             let _ = answer.send(outcome);
         });
-        match answered.recv_timeout(ANSWERING) {
-            Ok(outcome) => Ok(outcome),
-            Err(_) => {
-                *pending = Some(answered);
-                Err(away())
-            }
+        if let Ok(outcome) = answered.recv_timeout(ANSWERING) {
+            return Ok(outcome);
         }
+        *pending = Some(answered);
+        Err(away())
     }
 
     /// Says what changed. Returns whether the partitions are still this worker's.
@@ -335,9 +333,7 @@ impl Member {
 }
 
 /// What a committed offset says.
-pub(super) fn place(
-    one: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>,
-) -> (Option<i64>, Option<Mark>) {
+pub(super) fn place(one: &TopicPartitionListElem<'_>) -> (Option<i64>, Option<Mark>) {
     match one.offset() {
         Offset::Offset(at) => (Some(at), Mark::read(one.metadata())),
         _ => (None, None),

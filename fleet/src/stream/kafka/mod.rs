@@ -130,34 +130,28 @@ impl KafkaStream {
             None => Reader::new(&self.brokers, &self.topic, &self.worker)?,
         };
         let reader = self.reader.insert(reader);
-        match reader.partitions()? {
-            Some(_) => {
-                self.was_there = true;
-                Ok(reader)
-            }
-            None => {
-                let text = format!(
-                    "the stream: there is no topic '{topic}' (kafka-topics.sh --create --topic {topic} --partitions N makes it; at most N workers share it)",
-                    topic = self.topic
-                );
-                Err(if self.was_there {
-                    Failure::Transient(text)
-                } else {
-                    Failure::Unusable(text)
-                })
-            }
+        if reader.is_there()? {
+            self.was_there = true;
+            return Ok(reader);
         }
+        let text = format!(
+            "the stream: there is no topic '{topic}' (kafka-topics.sh --create --topic {topic} --partitions N makes it; at most N workers share it)",
+            topic = self.topic
+        );
+        Err(if self.was_there {
+            Failure::Transient(text)
+        } else {
+            Failure::Unusable(text)
+        })
     }
 
     fn member(&mut self) -> Result<&Member, Failure> {
-        let member = match self.member.take() {
-            Some(member) => member,
-            None => {
-                self.reader()?;
-                Member::join(&self.brokers, &self.topic, &self.worker, self.claim)?
-            }
-        };
-        Ok(self.member.insert(member))
+        if self.member.is_none() {
+            self.reader()?;
+            let member = Member::join(&self.brokers, &self.topic, &self.worker, self.claim)?;
+            self.member = Some(member);
+        }
+        Ok(self.member.as_ref().expect("it was made"))
     }
 
     fn send(&mut self, messages: &[(&str, String)]) -> Result<(), Failure> {

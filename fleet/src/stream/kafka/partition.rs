@@ -196,3 +196,137 @@ impl Partition {
         self.committed = Some(state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        Message {
+            item: Err("only its offset counts here".to_owned()),
+            before: 0,
+        }
+    }
+
+    /// A partition with these committed, and messages from there to an offset.
+    fn fetched(committed: i64, mark: Option<Mark>, until: i64) -> Partition {
+        let mut partition = Partition::new(0);
+        partition.load(Some(committed), mark);
+        for at in committed..until {
+            assert!(partition.push(at, message()));
+        }
+        partition
+    }
+
+    fn take(partition: &mut Partition, count: usize) -> Vec<(i64, u64)> {
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            let Some((at, _, deliveries)) = partition.take() else {
+                break;
+            };
+            taken.push((at, deliveries));
+        }
+        taken
+    }
+
+    fn suspect(partition: &mut Partition) -> Option<(i64, u64)> {
+        partition.take_suspect().map(|(at, _, count)| (at, count))
+    }
+
+    #[test]
+    fn all_before_the_offset_is_done_and_what_is_out_lies_before_the_mark() {
+        let mut partition = fetched(10, None, 20);
+        assert_eq!(partition.to_commit("a"), None);
+        assert_eq!(take(&mut partition, 4).len(), 4);
+        let (at, mark) = partition.to_commit("a").unwrap();
+        assert_eq!((at, mark.as_ref().unwrap().until), (10, 14));
+        partition.committed((at, mark));
+        assert_eq!(partition.to_commit("a"), None, "it was said");
+        // The first one is late: the others are done, and can't be committed.
+        for at in [11, 12, 13] {
+            partition.done(at);
+        }
+        assert_eq!(partition.to_commit("a"), None);
+        partition.done(10);
+        assert_eq!(partition.to_commit("a"), Some((14, None)));
+        // Who goes in good order leaves no mark.
+        take(&mut partition, 3);
+        assert_eq!(partition.to_leave("a"), Some((14, None)));
+    }
+
+    #[test]
+    fn what_a_worker_had_that_is_gone_comes_one_by_one_and_is_counted() {
+        let mut mark = Mark {
+            until: 3,
+            worker: "a".to_owned(),
+            tries: BTreeMap::new(),
+        };
+        // Offset 0 is done at once. Offset 1 ends each worker that tries it.
+        for deliveries in 2..=5 {
+            let mut partition = fetched(i64::from(deliveries > 2), Some(mark), 6);
+            assert_eq!(partition.ready(), 0);
+            assert_eq!(take(&mut partition, 9), []);
+            if deliveries == 2 {
+                assert_eq!(suspect(&mut partition), Some((0, 2)));
+                partition.done(0);
+            }
+            assert_eq!(suspect(&mut partition), Some((1, deliveries)));
+            let (at, said) = partition.to_commit("b").unwrap();
+            assert_eq!(at, 1);
+            mark = said.unwrap();
+            // Also where it gives the partition away, the count stays.
+            assert_eq!(
+                partition.to_leave("b").unwrap().1.unwrap().tries,
+                mark.tries
+            );
+        }
+        let mut partition = fetched(1, Some(mark), 6);
+        assert_eq!(suspect(&mut partition), Some((1, 6)));
+        partition.done(1);
+        assert_eq!(suspect(&mut partition), Some((2, 2)));
+        partition.done(2);
+        assert_eq!(suspect(&mut partition), None);
+        assert_eq!(take(&mut partition, 9), [(3, 1), (4, 1), (5, 1)]);
+    }
+
+    #[test]
+    fn what_could_not_be_said_was_not_handed_out() {
+        let mark = Mark {
+            until: 1,
+            ..Mark::default()
+        };
+        let mut partition = fetched(0, Some(mark), 3);
+        assert_eq!(suspect(&mut partition), Some((0, 2)));
+        partition.take_back(0);
+        assert_eq!(suspect(&mut partition), Some((0, 2)));
+        partition.done(0);
+        assert_eq!(take(&mut partition, 2), [(1, 1), (2, 1)]);
+        partition.take_back(2);
+        partition.take_back(1);
+        assert_eq!(take(&mut partition, 2), [(1, 1), (2, 1)]);
+    }
+
+    #[test]
+    fn a_partition_that_begins_anew_is_noticed_and_gaps_are_not_taken_for_that() {
+        let mut partition = fetched(5, None, 8);
+        assert!(partition.push(12, message()));
+        assert!(!partition.push(0, message()));
+        take(&mut partition, 9);
+        for at in [5, 6, 7, 12] {
+            partition.done(at);
+        }
+        assert_eq!(partition.to_commit("a"), Some((13, None)));
+    }
+
+    #[test]
+    fn one_that_was_done_before_the_partition_came_back_is_not_handed_out_again() {
+        let mut partition = fetched(0, None, 3);
+        partition.done(1);
+        assert_eq!(take(&mut partition, 9), [(0, 1), (2, 1)]);
+        // And one that is let go is put back with the number of its deliveries.
+        partition.hold(|at| at == 2);
+        let back = partition.let_go_for(Duration::ZERO);
+        assert_eq!(back.len(), 1);
+        assert_eq!((back[0].0, back[0].1.before), (0, 1));
+    }
+}

@@ -79,22 +79,22 @@ impl Reader {
         })
     }
 
-    /// Looks how many partitions the topic has. There may be more of them after a while. Nothing where there is no topic.
-    pub(super) fn partitions(&mut self) -> Result<Option<usize>, Failure> {
+    /// Looks whether there is such a topic, and how many partitions it has: there may be more of them after a while.
+    pub(super) fn is_there(&mut self) -> Result<bool, Failure> {
         let found = self.consumer.fetch_metadata(Some(&self.topic), ANSWERING);
         let found = found.map_err(|error| failure(&error))?;
         let topic = found.topics().iter().find(|one| one.name() == self.topic);
         let error = topic.and_then(rdkafka::metadata::MetadataTopic::error);
         let error = error.map(|error| KafkaError::MetadataFetch(error.into()));
         match (topic, error) {
-            (_, Some(error)) if is_missing(&error) => Ok(None),
+            (_, Some(error)) if is_missing(&error) => Ok(false),
             (_, Some(error)) => Err(failure(&error)),
             (Some(topic), None) if !topic.partitions().is_empty() => {
                 let count = topic.partitions().len();
                 self.known.resize(count, Known::default());
-                Ok(Some(count))
+                Ok(true)
             }
-            _ => Ok(None),
+            _ => Ok(false),
         }
     }
 
