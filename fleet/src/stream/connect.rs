@@ -89,6 +89,10 @@ impl StreamArguments {
 impl Address {
     /// The stream of a site, or of a model's own. Nothing is sent yet. `consumer` is a name that no other process has. What a
     /// worker holds that was not heard of for `claim` is taken over.
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(clippy::unnecessary_wraps, reason = "not every name can be a topic's")
+    )]
     pub(crate) fn open(
         self,
         name: &str,
