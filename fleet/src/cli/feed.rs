@@ -11,7 +11,7 @@ use crate::feed::{FeedOptions, feed};
 use crate::server::ServerArguments;
 use crate::site;
 use crate::stop::Stop;
-use crate::stream::{RedisStream, StreamArguments};
+use crate::stream::StreamArguments;
 
 #[derive(Debug, Args)]
 pub(super) struct FeedArguments {
@@ -45,12 +45,7 @@ impl FeedArguments {
         let machine = site::machine()?;
         let name = site::process(&machine);
         // It takes nothing, so it has nothing to claim.
-        let mut stream = RedisStream::new(
-            self.stream.resolve()?,
-            &self.stream.site,
-            &name,
-            Duration::ZERO,
-        );
+        let mut stream = (self.stream.resolve()?).open(&self.stream.site, &name, Duration::ZERO)?;
         let options = FeedOptions {
             site: self.stream.site,
             machine,
@@ -58,7 +53,7 @@ impl FeedArguments {
             longest: self.longest,
             watch: self.watch.map(Duration::from_secs),
         };
-        let fed = feed(&server, &mut stream, &options, &stop)?;
+        let fed = feed(&server, &mut *stream, &options, &stop)?;
         print(&format!(
             "{} files: {} answered, {} rejected, {} waiting, {} added",
             fed.files(),

@@ -10,7 +10,7 @@ use super::{Outcome, print};
 use crate::server::ServerArguments;
 use crate::site;
 use crate::status::report;
-use crate::stream::{RedisStream, StreamArguments};
+use crate::stream::StreamArguments;
 use crate::{Failure, whole_file};
 
 /// How it is said.
@@ -45,8 +45,8 @@ impl StatusArguments {
         let server = self.server.resolve()?;
         let name = site::process(&site::machine()?);
         let site = self.stream.site.clone();
-        let mut stream = RedisStream::new(self.stream.resolve()?, &site, &name, Duration::ZERO);
-        let report = report(&server, &mut stream, &site)?;
+        let mut stream = (self.stream.resolve()?).open(&site, &name, Duration::ZERO)?;
+        let report = report(&server, &mut *stream, &site)?;
         let text = match self.format {
             StatusFormat::Text => report.to_string(),
             StatusFormat::Json => report.json(),

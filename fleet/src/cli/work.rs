@@ -13,7 +13,7 @@ use crate::rollout::lane;
 use crate::server::{ServerArguments, model_key};
 use crate::site;
 use crate::stop::Stop;
-use crate::stream::{RedisStream, StreamArguments};
+use crate::stream::StreamArguments;
 use crate::work::{Roots, WorkOptions, work};
 
 #[derive(Debug, Args)]
@@ -83,15 +83,15 @@ impl WorkArguments {
             beside: self.beside,
         };
         let (model, planned) = self.network.model()?;
-        let client = self.stream.resolve()?;
+        let address = self.stream.resolve()?;
         let site = if options.beside {
             lane(&options.site, &model_key(&planned.digest, &planned.card))
         } else {
             options.site.clone()
         };
-        let mut stream = RedisStream::new(client, &site, &options.name, options.claim);
+        let mut stream = address.open(&site, &options.name, options.claim)?;
         log::info!("{} takes files of '{}'", options.name, options.site);
-        let counts = work(&server, &mut stream, (&model, &planned), &options, &stop)?;
+        let counts = work(&server, &mut *stream, (&model, &planned), &options, &stop)?;
         if let Err(failure) = stream.leave() {
             // It is a name in a list.
             log::debug!("{failure}");

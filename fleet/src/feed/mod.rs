@@ -19,7 +19,7 @@ use crate::Failure;
 use crate::plan::{Item, Source, gather};
 use crate::server::{Fault, Server, path_key, require_current};
 use crate::stop::Stop;
-use crate::stream::{RedisStream, Stream as _};
+use crate::stream::Stream;
 
 /// Files that PostgreSQL is asked about at once.
 const CHUNK: usize = 1000;
@@ -65,7 +65,7 @@ impl Fed {
 /// Feeds until it is asked to end; without `watch`, once. Returns what the last pass found.
 pub(crate) fn feed(
     server: &Server,
-    stream: &mut RedisStream,
+    stream: &mut dyn Stream,
     options: &FeedOptions,
     stop: &Stop,
 ) -> Result<Fed, Failure> {
@@ -100,7 +100,7 @@ pub(crate) fn feed(
 struct Feeder<'a> {
     server: &'a Server,
     client: Option<Client>,
-    stream: &'a mut RedisStream,
+    stream: &'a mut dyn Stream,
     options: &'a FeedOptions,
     stop: &'a Stop,
     /// The keys of what is on the stream.
@@ -136,7 +136,7 @@ impl Feeder<'_> {
             || {},
             || {
                 let mut waiting = HashSet::new();
-                stream.each(|item| {
+                stream.each(&mut |item| {
                     waiting.insert(key(&item.path));
                 })?;
                 Ok(waiting)

@@ -30,7 +30,7 @@ use crate::plan::{Item, described};
 use crate::server::{belongs, failure, require_current};
 use crate::site;
 use crate::stop::Stop;
-use crate::stream::{RedisStream, Stream as _};
+use crate::stream::Address;
 pub(crate) use models::models;
 pub(crate) use switch::switch;
 
@@ -50,7 +50,7 @@ pub(crate) fn lane(site: &str, key: &[u8; 32]) -> String {
 /// there for another file. Those that are rejected stay so. To add a file twice costs a look.
 pub(crate) fn feed(
     client: &mut Client,
-    stream: redis::Client,
+    stream: Address,
     site: &str,
     model: i32,
     longest: u64,
@@ -59,7 +59,7 @@ pub(crate) fn feed(
     require_current(client)?;
     let key: [u8; 32] = key(client, model)?;
     let name = site::process(&site::machine()?);
-    let mut stream = RedisStream::new(stream, &lane(site, &key), &name, Duration::ZERO);
+    let mut stream = stream.open(&lane(site, &key), &name, Duration::ZERO)?;
     let find = format!(
         "SELECT path_key, path, ra, dec, radius FROM cutout
          WHERE site = $1 AND path_key > $2 AND label IS NOT NULL AND model <> $3

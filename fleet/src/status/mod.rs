@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::server::{Fault, Server, belongs, path_key};
-use crate::stream::RedisStream;
+use crate::stream::Stream;
 
 /// A worker that was not heard of for so long does not work, in seconds. One with nothing to do says something each ten.
 const SILENT: f64 = 60.0;
@@ -103,13 +103,13 @@ impl Report {
 /// Counts.
 pub(crate) fn report(
     server: &Server,
-    stream: &mut RedisStream,
+    stream: &mut dyn Stream,
     site: &str,
 ) -> Result<Report, Failure> {
     // The stream before the rows: what is done meanwhile is counted twice for a moment, and nothing is missed.
     let numbers = stream.numbers()?;
     let mut keys = Vec::new();
-    stream.each(|item| keys.push(path_key(&item.path)))?;
+    stream.each(&mut |item| keys.push(path_key(&item.path)))?;
     let mut client = server.connect_now()?;
     crate::server::require_current(&mut client)?;
     let mut read = || -> Result<Report, Fault> {

@@ -8,10 +8,13 @@
 //! |---|---|
 //! | `message` | an item as the stream has it |
 //! | `redis` | Redis Streams, which Valkey has, too |
+//! | `kafka` | a topic of Kafka, with the feature of that name |
 //! | `connect` | the address and the password |
 //! | `numbers` | how much waits, and who holds it |
 
 mod connect;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod message;
 mod numbers;
 mod redis;
@@ -21,8 +24,8 @@ use std::time::Duration;
 use crate::Failure;
 use crate::plan::Item;
 
-pub(crate) use connect::StreamArguments;
-pub(crate) use redis::RedisStream;
+pub(crate) use connect::{Address, StreamArguments};
+pub(crate) use numbers::Numbers;
 
 /// A stream. Every function may fail for a while: then the failure is transient.
 pub(crate) trait Stream {
@@ -32,7 +35,8 @@ pub(crate) trait Stream {
     /// Takes items, which are this worker's from now on. They may be none.
     fn take(&mut self, wanted: Wanted) -> Result<Vec<Delivery>, Failure>;
 
-    /// Says that this worker is alive and still has these, so that nobody takes them over.
+    /// Says that this worker is alive and still has these, so that nobody takes them over. What it took and doesn't name is let
+    /// go, and comes again.
     fn hold(&mut self, ids: &[String]) -> Result<(), Failure>;
 
     /// Says that these are done, whoever has them. They leave the stream.
@@ -40,6 +44,15 @@ pub(crate) trait Stream {
 
     /// How many items are on the stream: those that wait and those that workers hold.
     fn length(&mut self) -> Result<u64, Failure>;
+
+    /// Gives each item on the stream to `each`, with those that workers hold.
+    fn each(&mut self, each: &mut dyn FnMut(&Item)) -> Result<(), Failure>;
+
+    /// Counts.
+    fn numbers(&mut self) -> Result<Numbers, Failure>;
+
+    /// Leaves the other workers, when nothing more is taken.
+    fn leave(&mut self) -> Result<(), Failure>;
 }
 
 /// What to take.

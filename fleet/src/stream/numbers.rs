@@ -33,7 +33,7 @@ pub(crate) struct Numbers {
 
 impl RedisStream {
     /// Counts.
-    pub(crate) fn numbers(&mut self) -> Result<Numbers, Failure> {
+    pub(super) fn count(&mut self) -> Result<Numbers, Failure> {
         let (mut held, mut consumers) = (cmd("XPENDING"), cmd("XINFO"));
         held.arg(&self.key)
             .arg(GROUP)

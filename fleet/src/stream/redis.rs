@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::{Client, Cmd, Connection, ErrorKind, RedisError, RedisResult, ServerErrorKind, cmd};
 
 use super::message::{Field, fields, item};
-use super::{Delivery, Stream, Wanted};
+use super::{Delivery, Numbers, Stream, Wanted};
 use crate::Failure;
 use crate::plan::Item;
 
@@ -32,7 +32,7 @@ type Entry = (String, Vec<Field>);
 type Entries = (String, Vec<Entry>);
 
 /// A stream of a Redis server, and one member of its group.
-pub(crate) struct RedisStream {
+pub(super) struct RedisStream {
     client: Client,
     connection: Option<Connection>,
     pub(super) key: String,
@@ -43,7 +43,7 @@ pub(crate) struct RedisStream {
 impl RedisStream {
     /// Nothing is sent yet. `consumer` is a name that no other process has. What a worker holds that was not heard of for `claim` is
     /// taken over.
-    pub(crate) fn new(client: Client, site: &str, consumer: &str, claim: Duration) -> Self {
+    pub(super) fn new(client: Client, site: &str, consumer: &str, claim: Duration) -> Self {
         Self {
             client,
             connection: None,
@@ -100,51 +100,6 @@ impl RedisStream {
         }
         make_group(&mut connection, &self.key).map_err(fault)?;
         Ok(connection)
-    }
-
-    /// Gives each item on the stream to `each`, with those that workers hold.
-    pub(crate) fn each(&mut self, mut each: impl FnMut(&Item)) -> Result<(), Failure> {
-        let mut from = "-".to_owned();
-        loop {
-            let mut range = cmd("XRANGE");
-            range
-                .arg(&self.key)
-                .arg(&from)
-                .arg("+")
-                .arg("COUNT")
-                .arg(PAGE);
-            let page: Vec<Entry> = self
-                .ask(|connection| range.query(connection))?
-                .unwrap_or_default();
-            let Some((last, _)) = page.last() else {
-                return Ok(());
-            };
-            from = format!("({last}");
-            for (_, fields) in &page {
-                if let Ok(item) = item(fields) {
-                    each(&item);
-                }
-            }
-        }
-    }
-
-    /// Leaves the group, unless this member still holds something: then that is taken over from it.
-    pub(crate) fn leave(&mut self) -> Result<(), Failure> {
-        let (mut pending, mut leave) = (self.pending(1), cmd("XGROUP"));
-        pending.arg(&self.consumer);
-        leave
-            .arg("DELCONSUMER")
-            .arg(&self.key)
-            .arg(GROUP)
-            .arg(&self.consumer);
-        self.ask(|connection| {
-            let held: Vec<(String, String, u64, u64)> = pending.query(connection)?;
-            if held.is_empty() {
-                leave.query::<u64>(connection)?;
-            }
-            Ok(())
-        })?;
-        Ok(())
     }
 
     fn pending(&self, count: usize) -> Cmd {
@@ -271,6 +226,54 @@ impl Stream for RedisStream {
         Ok(self
             .ask(|connection| length.query(connection))?
             .unwrap_or(0))
+    }
+
+    fn each(&mut self, each: &mut dyn FnMut(&Item)) -> Result<(), Failure> {
+        let mut from = "-".to_owned();
+        loop {
+            let mut range = cmd("XRANGE");
+            range
+                .arg(&self.key)
+                .arg(&from)
+                .arg("+")
+                .arg("COUNT")
+                .arg(PAGE);
+            let page: Vec<Entry> = self
+                .ask(|connection| range.query(connection))?
+                .unwrap_or_default();
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
+            from = format!("({last}");
+            for (_, fields) in &page {
+                if let Ok(item) = item(fields) {
+                    each(&item);
+                }
+            }
+        }
+    }
+
+    fn numbers(&mut self) -> Result<Numbers, Failure> {
+        self.count()
+    }
+
+    /// Leaves the group, unless this member still holds something: then that is taken over from it.
+    fn leave(&mut self) -> Result<(), Failure> {
+        let (mut pending, mut leave) = (self.pending(1), cmd("XGROUP"));
+        pending.arg(&self.consumer);
+        leave
+            .arg("DELCONSUMER")
+            .arg(&self.key)
+            .arg(GROUP)
+            .arg(&self.consumer);
+        self.ask(|connection| {
+            let held: Vec<(String, String, u64, u64)> = pending.query(connection)?;
+            if held.is_empty() {
+                leave.query::<u64>(connection)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
     }
 }
 
