@@ -19,7 +19,7 @@ use super::fault::{failure, is_connection, is_fenced};
 use super::mark::Mark;
 use super::message::read;
 use super::partition::Partition;
-use super::{ANSWERING, Brokers, GROUP};
+use super::{ANSWERING, Brokers};
 use crate::Failure;
 
 /// The longest time until a worker whose machine is gone is noticed.
@@ -151,7 +151,7 @@ impl Member {
         let consumer: BaseConsumer<Context> = brokers
             .config()
             .set("client.id", worker)
-            .set("group.id", GROUP)
+            .set("group.id", topic)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")

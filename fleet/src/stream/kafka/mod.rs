@@ -1,6 +1,6 @@
 //! A topic of Kafka, by librdkafka. Tried with Tansu, and with the mock of librdkafka; not with Apache Kafka.
 //!
-//! A worker is a member of a consumer group, and has whole partitions. What is done is told by one offset for each partition: all before
+//! A worker is a member of a consumer group, which has the topic's name, and has whole partitions. What is done is told by one offset for each partition: all before
 //! it. So a file that waits holds the offset back, and what is done behind it is looked up, and not done again, if the worker
 //! dies. What is not to come back from a worker that died is how often a file was tried: that lies in the [`mark`] beside the offset.
 //!
@@ -40,9 +40,6 @@ use crate::plan::Item;
 
 /// How long to wait for an answer.
 const ANSWERING: Duration = Duration::from_secs(10);
-
-/// The group that the workers are members of.
-const GROUP: &str = "galmorph";
 
 /// The brokers that are asked first.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::fault::{failure, is_connection};
 use super::mark::Mark;
 use super::member::place;
-use super::{ANSWERING, Brokers, GROUP};
+use super::{ANSWERING, Brokers};
 use crate::Failure;
 
 /// What the library says is for whoever looks for a fault.
@@ -64,7 +64,7 @@ impl Reader {
             .config()
             .set("client.id", name)
             // It never joins: it reads what the workers committed.
-            .set("group.id", GROUP)
+            .set("group.id", topic)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
