@@ -120,7 +120,7 @@ pub(super) fn grid(
         bounds
     });
     Grid {
-        before: before.map(|of| of.bounds()),
+        before: before.map(Quantisation::bounds),
         factors: [
             before.map_or(1.0, |of| of.quantum / unit),
             residual.map_or(1.0, |of| of.quantum) / unit,

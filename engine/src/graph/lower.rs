@@ -338,9 +338,12 @@ impl Lowering<'_> {
         };
         let eight_bits = self.graph.eight_bits(fused);
         let is_eight_bits = eight_bits.is_some();
-        let input = |term: &Term| match is_eight_bits {
-            true => self.quanta(term.input),
-            false => self.operand(term.input),
+        let input = |term: &Term| {
+            if is_eight_bits {
+                self.quanta(term.input)
+            } else {
+                self.operand(term.input)
+            }
         };
         let inputs: Vec<BufferId> = fused.terms.iter().map(input).collect();
         let layout = |input: &BufferId| Layout {

@@ -21,11 +21,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::convolution::layout::Dims;
+use crate::convolution::layout::{Dims, Layout};
 use crate::convolution::{Convolution, Scratch};
 use crate::microkernel::Unit;
 use crate::microkernel::aligned::AlignedVec;
-use crate::microkernel::dtype::{Stored, TypedSlice, TypedSliceMut};
+use crate::microkernel::dtype::{Stored, TypedSlice};
 use crate::microkernel::epilogue::{Bounds, ChannelSlice, Epilogue, Grid, Output, Residual};
 use buffers::{Arena, Buffers};
 use pool::{Pooling, Window, greatest_bytes, pool, sum_bytes};
@@ -81,7 +81,7 @@ pub(crate) struct Quantisation {
 
 impl Quantisation {
     /// The whole numbers of quanta that can be told apart.
-    pub(crate) fn bounds(&self) -> Bounds {
+    pub(crate) fn bounds(self) -> Bounds {
         Bounds::of(self.zero_point)
     }
 }
@@ -123,11 +123,17 @@ pub(crate) enum Action {
 pub(crate) struct Workspace {
     arena: Arena,
     scratch: Scratch,
-    row: Vec<f32>,
-    other_row: Vec<f32>,
+    rows: Rows,
+    store: store::Scratch,
+}
+
+/// Scratch memory for the channels of a pixel.
+#[derive(Debug, Clone, Default)]
+struct Rows {
+    first: Vec<f32>,
+    second: Vec<f32>,
     bytes: Vec<u8>,
     sums: Vec<i32>,
-    store: store::Scratch,
 }
 
 impl Program {
@@ -248,10 +254,7 @@ impl Program {
         let Workspace {
             arena,
             scratch,
-            row,
-            other_row,
-            bytes,
-            sums,
+            rows,
             store,
         } = workspace;
         let mut disjoint = arena.disjoint(&self.buffers, &step.buffers);
@@ -268,7 +271,7 @@ impl Program {
             let values = disjoint.get(buffer);
             values.range(self.places_in(buffer, places))
         };
-        let source = |operand: Operand| Source {
+        let source = |operand: &Operand| Source {
             values: read(operand.buffer),
             pixel_offsets: &self.pixel_offsets[operand.buffer],
             quantum: operand.quantum,
@@ -277,74 +280,56 @@ impl Program {
                 Stored::F32 | Stored::Bf16 => 0,
             },
         };
-        let Dims {
-            height,
-            width,
-            channels,
-            ..
-        } = step.dims;
-        let (area, pixels) = (height * width, images * height * width);
-        row.resize(channels, 0.0);
-        other_row.resize(channels, 0.0);
-        if let Action::Convolution {
-            convolution,
-            weights,
-            inputs,
-            residual,
-            relu,
-            grid,
-        } = &step.action
-        {
-            let residual = residual.map(|buffer| Residual {
-                values: read(buffer),
-                pixel_offsets: &self.pixel_offsets[buffer],
-            });
-            let mut epilogue = Epilogue {
-                residual,
-                relu: *relu,
-                grid: *grid,
-                outputs,
-            };
-            // Not cut off at the end: what follows is prefetched.
-            let weights = &self.weights[*weights..];
-            let inputs: SmallVec<[TypedSlice<'_>; 4]> =
-                inputs.iter().map(|input| read(*input)).collect();
-            convolution.run(images, weights, &inputs, scratch, &mut epilogue);
-            return;
-        }
-        let is_rounded = |output: &Output<'_>| {
-            let is_rounded = |slice: &ChannelSlice| slice.rounding.is_some();
-            matches!(output.values, TypedSliceMut::U8(..)) || output.slices.iter().any(is_rounded)
-        };
-        let mut store = Store {
-            quantisation: step.quantisation,
-            is_rounded: outputs.iter().any(is_rounded),
-            outputs,
-            scratch: store,
-            place: places.start,
-            area,
-        };
+        let area = step.dims.height * step.dims.width;
+        let pixels = 0..images * area;
+        let channels = step.dims.channels;
+        rows.first.resize(channels, 0.0);
+        rows.second.resize(channels, 0.0);
+        let mut to = Store::new(step.quantisation, outputs, store, places.start, area);
         match &step.action {
-            Action::Convolution { .. } => {}
             Action::Load(input) => {
                 for image in 0..images {
                     let values = inputs[*input][places.start + image];
-                    store.image(image, &values[..channels * area]);
+                    to.image(image, &values[..channels * area]);
                 }
             }
+            Action::Convolution {
+                convolution,
+                weights,
+                inputs,
+                residual,
+                relu,
+                grid,
+            } => {
+                let residual = residual.map(|buffer| Residual {
+                    values: read(buffer),
+                    pixel_offsets: &self.pixel_offsets[buffer],
+                });
+                let mut epilogue = Epilogue {
+                    residual,
+                    relu: *relu,
+                    grid: *grid,
+                    outputs: to.outputs,
+                };
+                // Not cut off at the end: what follows is prefetched.
+                let weights = &self.weights[*weights..];
+                let inputs: SmallVec<[TypedSlice<'_>; 4]> =
+                    inputs.iter().map(|input| read(*input)).collect();
+                convolution.run(images, weights, &inputs, scratch, &mut epilogue);
+            }
             Action::Copy(input) => {
-                let source = source(*input);
-                for pixel in 0..pixels {
-                    store.pixel(pixel, source.read(pixel, row));
+                let source = source(input);
+                for pixel in pixels {
+                    to.pixel(pixel, source.read(pixel, &mut rows.first));
                 }
             }
             Action::Add(left, right) => {
-                let (left, right) = (source(*left), source(*right));
-                for pixel in 0..pixels {
-                    let left = left.read(pixel, other_row);
-                    let right = right.read(pixel, row);
+                let (left, right) = (source(left), source(right));
+                for pixel in pixels {
+                    let left = left.read(pixel, &mut rows.first);
+                    let right = right.read(pixel, &mut rows.second);
                     let sums = left.iter().zip(right).map(|(left, right)| left + right);
-                    store.values(pixel, sums);
+                    to.values(pixel, sums);
                 }
             }
             Action::Pool {
@@ -353,41 +338,63 @@ impl Program {
                 window,
             } => {
                 let layout = self.buffers.layout(input.buffer);
-                let quantum = input.quantum;
-                let source = source(*input);
-                let per_image = layout.height * layout.width;
-                let is_copied = store.keeps(quantum, source.zero_point);
-                for pixel in 0..pixels {
-                    let (image, at) = (pixel / area, pixel % area);
-                    let of_image = &source.pixel_offsets[image * per_image..][..per_image];
-                    let at = [at / width, at % width];
-                    match source.values {
-                        TypedSlice::U8(values) if *pooling == Pooling::Max => {
-                            bytes.resize(channels, 0);
-                            let most = greatest_bytes(window, layout, values, of_image, at, bytes);
-                            if is_copied {
-                                store.bytes(pixel, most);
-                            } else {
-                                source.expand(most, row);
-                                store.pixel(pixel, row);
-                            }
-                        }
-                        TypedSlice::U8(values) => {
-                            sums.resize(channels, 0);
-                            let bytes = (values, source.zero_point, source.quantum);
-                            sum_bytes(*pooling, window, layout, bytes, of_image, at, sums, row);
-                            store.pixel(pixel, row);
-                        }
-                        TypedSlice::F32(values) => {
-                            let pooled = pool(*pooling, window, layout, values, of_image, at, row);
-                            store.pixel(pixel, pooled);
-                        }
-                        TypedSlice::Bf16(_) => {
-                            unreachable!("what is not multiplied is stored as f32")
-                        }
-                    }
+                let source = source(input);
+                run_pooling(
+                    (*pooling, window),
+                    layout,
+                    &source,
+                    step.dims,
+                    pixels,
+                    rows,
+                    &mut to,
+                );
+            }
+        }
+    }
+}
+
+/// Pools the windows of all pixels.
+fn run_pooling(
+    (pooling, window): (Pooling, &Window),
+    layout: &Layout,
+    source: &Source<'_>,
+    dims: Dims,
+    pixels: Range<usize>,
+    rows: &mut Rows,
+    to: &mut Store<'_>,
+) {
+    let area = dims.height * dims.width;
+    let per_image = layout.height * layout.width;
+    let is_kept = to.keeps(source.quantum, source.zero_point);
+    rows.bytes.resize(dims.channels, 0);
+    rows.sums.resize(dims.channels, 0);
+    let row = &mut rows.first;
+    for pixel in pixels {
+        let (image, at) = (pixel / area, pixel % area);
+        let of_image = &source.pixel_offsets[image * per_image..][..per_image];
+        let at = [at / dims.width, at % dims.width];
+        match source.values {
+            TypedSlice::U8(values) if pooling == Pooling::Max => {
+                let bytes = &mut rows.bytes;
+                let most = greatest_bytes(window, layout, values, of_image, at, bytes);
+                if is_kept {
+                    to.bytes(pixel, most);
+                } else {
+                    source.expand(most, row);
+                    to.pixel(pixel, row);
                 }
             }
+            TypedSlice::U8(values) => {
+                let bytes = (values, source.zero_point, source.quantum);
+                let sums = (&mut *rows.sums, &mut **row);
+                sum_bytes(pooling, window, layout, bytes, of_image, at, sums);
+                to.pixel(pixel, row);
+            }
+            TypedSlice::F32(values) => {
+                let pooled = pool(pooling, window, layout, values, of_image, at, row);
+                to.pixel(pixel, pooled);
+            }
+            TypedSlice::Bf16(_) => unreachable!("what is not multiplied is stored as f32"),
         }
     }
 }

@@ -140,8 +140,7 @@ pub(super) fn sum_bytes(
     (values, zero_point, quantum): (&[u8], u8, f32),
     pixel_offsets: &[usize],
     at: [usize; 2],
-    sums: &mut [i32],
-    pooled: &mut [f32],
+    (sums, pooled): (&mut [i32], &mut [f32]),
 ) {
     let (pixels, inside) = inside(window, layout, at);
     sums.fill(0);

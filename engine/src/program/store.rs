@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::Quantisation;
 use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
-use crate::microkernel::epilogue::Output;
+use crate::microkernel::epilogue::{ChannelSlice, Output};
 
 /// A buffer that a step reads.
 #[derive(Clone, Copy)]
@@ -62,17 +62,40 @@ impl Scratch {
 
 /// Where a step stores its values.
 pub(super) struct Store<'a> {
-    pub(super) quantisation: Option<Quantisation>,
+    quantisation: Option<Quantisation>,
     pub(super) outputs: SmallVec<[Output<'a>; 4]>,
-    /// Whether some of them are rounded.
-    pub(super) is_rounded: bool,
-    pub(super) scratch: &'a mut Scratch,
-    /// The place of the first image in the batch, and the pixels of each.
-    pub(super) place: usize,
-    pub(super) area: usize,
+    // Whether some of them are rounded.
+    is_rounded: bool,
+    scratch: &'a mut Scratch,
+    // The place of the first image in the batch, and the pixels of each.
+    place: usize,
+    area: usize,
 }
 
-impl Store<'_> {
+impl<'a> Store<'a> {
+    /// For values that are rounded first, or not; `place` is that of the first image in the batch, and each has `area`
+    /// pixels.
+    pub(super) fn new(
+        quantisation: Option<Quantisation>,
+        outputs: SmallVec<[Output<'a>; 4]>,
+        scratch: &'a mut Scratch,
+        place: usize,
+        area: usize,
+    ) -> Self {
+        let is_rounded = |output: &Output<'_>| {
+            let is_rounded = |slice: &ChannelSlice| slice.rounding.is_some();
+            matches!(output.values, TypedSliceMut::U8(..)) || output.slices.iter().any(is_rounded)
+        };
+        Self {
+            quantisation,
+            is_rounded: outputs.iter().any(is_rounded),
+            outputs,
+            scratch,
+            place,
+            area,
+        }
+    }
+
     /// Stores all pixels of an image, `[channel][pixel]`.
     pub(super) fn image(&mut self, image: usize, values: &[f32]) {
         for (channel, values) in values.chunks(self.area).enumerate() {

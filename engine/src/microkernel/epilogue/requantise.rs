@@ -35,8 +35,9 @@ pub(crate) fn apply(sums: &mut Accumulators<'_>, epilogue: &mut Epilogue<'_>) {
         }
         let row = &mut row[..sums.channels];
         if let Some(bounds) = grid.before {
-            row.iter_mut()
-                .for_each(|value| *value = bounds.round(*value));
+            for value in row.iter_mut() {
+                *value = bounds.round(*value);
+            }
         }
         if let Some(residual) = epilogue.residual {
             let at = residual.pixel_offsets[pixel] + first;
@@ -55,8 +56,9 @@ pub(crate) fn apply(sums: &mut Accumulators<'_>, epilogue: &mut Epilogue<'_>) {
             relu(row);
         }
         if let Some(bounds) = grid.after {
-            row.iter_mut()
-                .for_each(|value| *value = bounds.round(*value));
+            for value in row.iter_mut() {
+                *value = bounds.round(*value);
+            }
         }
         for output in &mut epilogue.outputs {
             output.store_pixel(pixel, first, row);

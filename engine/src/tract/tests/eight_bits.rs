@@ -1,4 +1,4 @@
-//! Networks that say of themselves that they are of eight bits (QuantizeLinear and DequantizeLinear), by this engine
+//! Networks that say of themselves that they are of eight bits (`QuantizeLinear` and `DequantizeLinear`), by this engine
 //! and by tract, which rounds in f32.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -170,40 +170,40 @@ const LAST: f32 = 0.020_17;
 /// Everything that a quantised network of ours has: a pooling, units whose shortcut stays as it is before the
 /// normalisation, strides, a projection, and a head in f32.
 fn residual_network(seed: u64) -> ModelProto {
-    let mut w = Writer::new(seed);
-    let x = w.round("views", 0.008, 120);
-    let x = w.convolution(&x, 0.008, [3, 20], 6, 1);
-    let x = w.node("Relu", &[&x], &[]);
-    let x = w.round(&x, 0.01, 0);
+    let mut writer = Writer::new(seed);
+    let x = writer.round("views", 0.008, 120);
+    let x = writer.convolution(&x, 0.008, [3, 20], 6, 1);
+    let x = writer.node("Relu", &[&x], &[]);
+    let x = writer.round(&x, 0.01, 0);
     let pool: &[(&str, &[i64])] = &[("kernel_shape", &[2, 2]), ("strides", &[2, 2])];
-    let x = w.node("MaxPool", &[&x], pool);
-    let x = w.round(&x, 0.01, 0);
-    let a = w.normalise(&x, 20);
-    let a = w.round(&a, 0.015, 0);
-    let shortcut = w.convolution(&a, 0.015, [20, 50], 1, 1);
-    let shortcut = w.round(&shortcut, 0.016_13, 131);
-    let y = w.convolution(&a, 0.015, [20, 10], 3, 1);
-    let y = w.node("Relu", &[&y], &[]);
-    let y = w.round(&y, 0.01, 0);
-    let y = w.convolution(&y, 0.01, [10, 50], 1, 1);
-    let y = w.round(&y, 0.013_97, 118);
-    let sum = w.node("Add", &[&shortcut, &y], &[]);
-    let sum = w.round(&sum, 0.020_11, 125);
-    let b = w.normalise(&sum, 50);
-    let b = w.round(&b, 0.015, 0);
-    let y = w.convolution(&b, 0.015, [50, 33], 3, 2);
-    let y = w.node("Relu", &[&y], &[]);
-    let y = w.round(&y, 0.01, 0);
-    let y = w.convolution(&y, 0.01, [33, 70], 3, 1);
-    let y = w.round(&y, 0.014_09, 140);
-    let shortcut = w.convolution(&sum, 0.020_11, [50, 70], 1, 2);
-    let shortcut = w.round(&shortcut, 0.015_23, 128);
-    let sum = w.node("Add", &[&y, &shortcut], &[]);
-    let sum = w.node("Relu", &[&sum], &[]);
-    let last = w.round(&sum, LAST, 0);
-    let head = w.normalise(&last, 70);
-    let head = w.node("GlobalAveragePool", &[&head], &[]);
-    w.finish(&[&last, &head])
+    let x = writer.node("MaxPool", &[&x], pool);
+    let x = writer.round(&x, 0.01, 0);
+    let a = writer.normalise(&x, 20);
+    let a = writer.round(&a, 0.015, 0);
+    let shortcut = writer.convolution(&a, 0.015, [20, 50], 1, 1);
+    let shortcut = writer.round(&shortcut, 0.016_13, 131);
+    let y = writer.convolution(&a, 0.015, [20, 10], 3, 1);
+    let y = writer.node("Relu", &[&y], &[]);
+    let y = writer.round(&y, 0.01, 0);
+    let y = writer.convolution(&y, 0.01, [10, 50], 1, 1);
+    let y = writer.round(&y, 0.013_97, 118);
+    let sum = writer.node("Add", &[&shortcut, &y], &[]);
+    let sum = writer.round(&sum, 0.020_11, 125);
+    let b = writer.normalise(&sum, 50);
+    let b = writer.round(&b, 0.015, 0);
+    let y = writer.convolution(&b, 0.015, [50, 33], 3, 2);
+    let y = writer.node("Relu", &[&y], &[]);
+    let y = writer.round(&y, 0.01, 0);
+    let y = writer.convolution(&y, 0.01, [33, 70], 3, 1);
+    let y = writer.round(&y, 0.014_09, 140);
+    let shortcut = writer.convolution(&sum, 0.020_11, [50, 70], 1, 2);
+    let shortcut = writer.round(&shortcut, 0.015_23, 128);
+    let sum = writer.node("Add", &[&y, &shortcut], &[]);
+    let sum = writer.node("Relu", &[&sum], &[]);
+    let last = writer.round(&sum, LAST, 0);
+    let head = writer.normalise(&last, 70);
+    let head = writer.node("GlobalAveragePool", &[&head], &[]);
+    writer.finish(&[&last, &head])
 }
 
 fn model(proto: &ModelProto) -> TypedModel {
@@ -290,16 +290,16 @@ fn a_view_that_is_no_number_has_no_answer_and_leaves_the_others_alone() {
 #[test]
 fn what_is_rounded_otherwise_stays_right() {
     // Weights with one step for all, no rounding before the convolution, and two quanta for one value.
-    let mut w = Writer::new(5);
-    let plain = w.convolution("views", 0.01, [3, 8], 3, 1);
-    let x = w.round(&plain, 0.02, 128);
-    let y = w.round(&plain, 0.03, 100);
-    let y = w.convolution(&y, 0.03, [8, 8], 3, 1);
-    let both = w.node("Concat", &[&x, &y], &[("axis", &[1])]);
-    let both = w.round(&both, 0.02, 128);
-    let z = w.convolution(&both, 0.02, [16, 5], 3, 1);
-    let z = w.node("Sigmoid", &[&z], &[]);
-    let model = model(&w.finish(&[&z, &both]));
+    let mut writer = Writer::new(5);
+    let plain = writer.convolution("views", 0.01, [3, 8], 3, 1);
+    let x = writer.round(&plain, 0.02, 128);
+    let y = writer.round(&plain, 0.03, 100);
+    let y = writer.convolution(&y, 0.03, [8, 8], 3, 1);
+    let both = writer.node("Concat", &[&x, &y], &[("axis", &[1])]);
+    let both = writer.round(&both, 0.02, 128);
+    let z = writer.convolution(&both, 0.02, [16, 5], 3, 1);
+    let z = writer.node("Sigmoid", &[&z], &[]);
+    let model = model(&writer.finish(&[&z, &both]));
     let input = tensor(&views(5));
     let (alone, _) = rewrite(&model, None).unwrap();
     let expected = run(alone, &input);
