@@ -394,6 +394,7 @@ fn images_a_run(kernel: Kernel, views: usize) -> usize {
         | Kernel::Avx2
         | Kernel::Portable
         | Kernel::Avx512Int8
+        | Kernel::Avx2Int8
         | Kernel::PortableInt8 => 1,
     };
     (views_a_run / views).max(1)
