@@ -166,7 +166,7 @@ impl Bytes {
                         relu: is_relu,
                     } = &self.activation;
                     let value = relu(*is_relu, value * scale[channel] + shift[channel]);
-                    let value = round(Some(Bounds::of(9)), value) * 0.7;
+                    let value = round(Some(Bounds::of(120)), value) * 0.7;
                     let value = round(Some(Bounds::of(self.target_zero)), value);
                     activated.push((value + f32::from(self.target_zero)) as u8);
                 }
@@ -221,7 +221,7 @@ impl Bytes {
             offset: 3,
             activation: Some(self.activation.clone()),
             rounding: Some(Rounding {
-                bounds: Bounds::of(9),
+                bounds: Bounds::of(120),
                 factor: 0.7,
             }),
         }];
@@ -281,5 +281,8 @@ fn every_kernel_of_whole_numbers_is_exact() {
             assert!(found.1 == activated, "{kernel}, seed {seed}: bytes");
         }
     }
-    assert!(ends.iter().all(|count| *count > 10), "{ends:?} at the ends");
+    assert!(
+        ends.iter().all(|count| *count > 5),
+        "{ends:?} cases reach the ends"
+    );
 }
