@@ -163,7 +163,7 @@ impl ExportArgs {
         let card = ModelCard {
             name: name.to_owned(),
             format: ModelCard::FORMAT,
-            stretch: self.stretch.or(model.card.stretch.clone()),
+            stretch: self.stretch.or(model.card.stretch),
             ..model.card
         };
         Ok(Exported {

@@ -61,7 +61,7 @@ mod tests {
             };
             // Statistics that a wrong fold would show.
             let statistics_decay = 0.5;
-            answers(&network, &unfolded, Mode::Training { statistics_decay });
+            let _ = answers(&network, &unfolded, Mode::Training { statistics_decay });
 
             let folded = Folded::of(&network);
             assert!(folded.network.nodes.len() < network.nodes.len());

@@ -25,7 +25,7 @@ const NETWORKS: [&str; 2] = [
     "basic-resnet side=32 width=8 n2=1",
 ];
 
-struct Rounded {
+struct Trial {
     exact: (Network, Weights),
     rounded: Quantised,
     /// The network's input, row-major.
@@ -33,7 +33,7 @@ struct Rounded {
     bytes: Vec<u8>,
 }
 
-fn rounded(network: Network, name: &str) -> Rounded {
+fn rounded(network: Network, name: &str) -> Trial {
     tch::set_num_threads(1);
     tch::manual_seed(9);
     let weights = random_weights(&network);
@@ -49,7 +49,7 @@ fn rounded(network: Network, name: &str) -> Rounded {
     };
     let bytes = onnx::encode(&rounded.network, &rounded.weights, &card, Storage::F32).unwrap();
     let views = noise(&network, VIEWS);
-    Rounded {
+    Trial {
         exact: (network, weights),
         rounded,
         views,
@@ -57,7 +57,7 @@ fn rounded(network: Network, name: &str) -> Rounded {
     }
 }
 
-fn rounded_by_name(name: &str) -> Rounded {
+fn rounded_by_name(name: &str) -> Trial {
     rounded(name.parse::<Architecture>().unwrap().describe(), name)
 }
 
@@ -77,7 +77,7 @@ fn largest_difference(ours: &Rows, theirs: &Rows) -> f32 {
     pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-fn runtimes_agree_on(model: &Rounded, name: &str) {
+fn runtimes_agree_on(model: &Trial, name: &str) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("model.onnx");
     std::fs::write(&file, &model.bytes).unwrap();
