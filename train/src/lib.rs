@@ -18,6 +18,7 @@
 //! figures                  one figure a file, as SVG and PNG
 //! model_file               a checkpoint or an exported model, opened alike
 //! training onnx            the training loop; writing and reading ONNX
+//! quantisation             a network rounded to 8-bit arithmetic
 //! evaluation               a network on labelled images; the paper's tables
 //! votes                    from volunteers' votes to a label file
 //! data metrics torch       labelled images; numbers with intervals; running a network
@@ -36,6 +37,7 @@ pub mod commands;
 pub mod evaluation;
 pub mod network;
 pub mod onnx;
+pub mod quantisation;
 pub mod torch;
 pub mod training;
 pub mod votes;

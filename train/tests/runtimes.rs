@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "runtimes/eight_bits.rs"]
+mod eight_bits;
+
 use std::path::Path;
 use std::process::Command;
 

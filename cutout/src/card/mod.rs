@@ -11,6 +11,7 @@ mod conformal;
 mod measured;
 mod novelty;
 mod purity;
+mod quantisation;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ pub use conformal::{Conformal, Coverage, Guarantee, UnknownCoverage};
 pub use measured::{CalibrationError, Measurement, Recall, ScaleAccuracy, Training};
 pub use novelty::{Novelty, NoveltyQuantile};
 pub use purity::{Purity, PurityLevel};
+pub use quantisation::{Quantisation, QuantisedArithmetic};
 
 use crate::{ByClass, EarlyStop, Framing, Morphology, Preprocessing, Scaling, Stretch};
 
@@ -66,6 +68,9 @@ pub struct ModelCard {
     /// What the graph's output `novelty` means, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub novelty: Option<Novelty>,
+    /// How the network was rounded to 8-bit arithmetic, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<Quantisation>,
 }
 
 /// Why a model file can't be run.
@@ -117,6 +122,7 @@ impl ModelCard {
             conformal: None,
             purity: None,
             novelty: None,
+            quantisation: None,
         }
     }
 
@@ -194,6 +200,7 @@ impl ModelCard {
             ("conformal", self.conformal.is_some()),
             ("purity", self.purity.is_some()),
             ("novelty", self.novelty.is_some()),
+            ("quantisation", self.quantisation.is_some()),
         ];
         let part = parts.iter().find(|(_, is_there)| *is_there);
         if let (1, Some((part, _))) = (self.format, part) {
@@ -213,7 +220,8 @@ impl ModelCard {
         }
         self.conformal.as_ref().map_or(Ok(()), Conformal::check)?;
         self.purity.as_ref().map_or(Ok(()), Purity::check)?;
-        self.novelty.as_ref().map_or(Ok(()), Novelty::check)
+        self.novelty.as_ref().map_or(Ok(()), Novelty::check)?;
+        (self.quantisation.as_ref()).map_or(Ok(()), Quantisation::check)
     }
 }
 

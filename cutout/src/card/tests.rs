@@ -61,6 +61,10 @@ fn full() -> ModelCard {
                 quantile(1.0, 0.5),
             ],
         }),
+        quantisation: Some(Quantisation {
+            arithmetic: QuantisedArithmetic::Int8,
+            images: 512,
+        }),
         ..card()
     }
 }

@@ -7,18 +7,22 @@ use galmorph_cutout::{Framing, ModelCard, Stretch, Training};
 use galmorph_output::{Output, readable};
 use tch::Device;
 
+use self::eight_bits::EightBitsArgs;
 use super::ForceArgs;
 use super::calibrate::prior_of;
 use crate::error::{Error, Result};
+use crate::network::Network;
 use crate::onnx::{self, Storage};
+use crate::torch::Weights;
 use crate::training::{Run, State};
+
+mod eight_bits;
 
 /// The arguments of `export`.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Checkpoint of a run
-    #[arg(long, value_name = "FILE")]
-    checkpoint: PathBuf,
+    #[command(flatten)]
+    from: FromArgs,
     /// Model file to write; - is standard output
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -27,6 +31,11 @@ pub(super) struct ExportArgs {
     /// How to store the weights
     #[arg(long, value_enum, default_value_t)]
     weights: Storage,
+    /// What the model is to compute in
+    #[arg(long, value_enum, default_value_t)]
+    arithmetic: Arithmetic,
+    #[command(flatten)]
+    eight_bits: EightBitsArgs,
     /// Name of the model in the catalog [default: the name of the output file, without .onnx]
     #[arg(long)]
     name: Option<String>,
@@ -35,9 +44,43 @@ pub(super) struct ExportArgs {
     stretch: Option<Stretch>,
 }
 
+/// Where the network is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct FromArgs {
+    /// Checkpoint of a run
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Exported model, to be rounded to 8-bit arithmetic
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+}
+
+/// The arithmetic of a model's convolutions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Arithmetic {
+    /// 32-bit numbers. A runtime may choose shorter ones.
+    #[default]
+    F32,
+    /// Whole numbers of 8 bits, with ranges that are found from training images (--labels, --images).
+    Int8,
+}
+
+/// A network to export.
+struct Exported {
+    network: Network,
+    weights: Weights,
+    card: ModelCard,
+}
+
 pub(super) fn run(args: &ExportArgs) -> Result<()> {
-    let output = Output::at(&args.output, args.force.force, &[&args.checkpoint])?;
-    let (run, network) = Run::load(&args.checkpoint, Device::Cpu)?;
+    let inputs: Vec<&Path> = args
+        .from
+        .path()
+        .into_iter()
+        .chain(args.eight_bits.inputs())
+        .collect();
+    let output = Output::at(&args.output, args.force.force, &inputs)?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => output
@@ -52,16 +95,16 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
             readable(&args.output)
         )));
     }
-    if run.state.result.is_none() {
-        log::warn!(
-            "the run of '{}' is not finished: {} of {} epochs are done",
-            readable(&args.checkpoint),
-            run.state.epoch,
-            run.state.settings.epochs
-        );
+    let mut exported = args.open(&name)?;
+    if args.arithmetic == Arithmetic::Int8 {
+        exported = args.eight_bits.round(exported)?;
     }
-    let card = card(&name, &run.state, args.stretch);
-    let bytes = onnx::encode(&network, &run.average, &card, args.weights)
+    let Exported {
+        network,
+        weights,
+        card,
+    } = &exported;
+    let bytes = onnx::encode(network, weights, card, args.weights)
         .map_err(Error::internal("write the model card"))?;
     output.write(".galmorph-export-", &bytes)?;
     log::info!(
@@ -70,6 +113,65 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
         bytes.len() as f64 / 1e6
     );
     Ok(())
+}
+
+impl FromArgs {
+    fn path(&self) -> Option<&Path> {
+        self.checkpoint.as_deref().or(self.model.as_deref())
+    }
+}
+
+impl ExportArgs {
+    /// Opens the network, and refuses arguments that ask for what can't be.
+    fn open(&self, name: &str) -> Result<Exported> {
+        let int8 = self.arithmetic == Arithmetic::Int8;
+        self.eight_bits.check(int8)?;
+        match (&self.from.checkpoint, &self.from.model) {
+            (Some(path), _) => {
+                let (run, network) = Run::load(path, Device::Cpu)?;
+                if run.state.result.is_none() {
+                    log::warn!(
+                        "the run of '{}' is not finished: {} of {} epochs are done",
+                        readable(path),
+                        run.state.epoch,
+                        run.state.settings.epochs
+                    );
+                }
+                let card = card(name, &run.state, self.stretch);
+                Ok(Exported {
+                    network,
+                    weights: run.average,
+                    card,
+                })
+            }
+            (None, Some(path)) if int8 => self.open_model(path, name),
+            (None, _) => Err(Error::Input(
+                "a model is exported already; --model is for --arithmetic int8".into(),
+            )),
+        }
+    }
+
+    fn open_model(&self, path: &Path, name: &str) -> Result<Exported> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let model = onnx::decode(&bytes, Device::Cpu).map_err(Error::unusable("model", path))?;
+        if model.card.quantisation.is_some() {
+            return Err(Error::Input(format!(
+                "'{}' is in 8-bit arithmetic already",
+                readable(path)
+            )));
+        }
+        let card = ModelCard {
+            name: name.to_owned(),
+            format: ModelCard::FORMAT,
+            stretch: self.stretch.or(model.card.stretch),
+            ..model.card
+        };
+        Ok(Exported {
+            network: model.network,
+            weights: model.weights,
+            card,
+        })
+    }
 }
 
 /// The card of a run's model.
@@ -117,9 +219,14 @@ mod tests {
             .save(&checkpoint)
             .unwrap();
         run(&ExportArgs {
-            checkpoint: checkpoint.clone(),
+            from: FromArgs {
+                checkpoint: Some(checkpoint.clone()),
+                model: None,
+            },
             output: model.clone(),
             weights: Storage::default(),
+            arithmetic: Arithmetic::default(),
+            eight_bits: EightBitsArgs::default(),
             name: None,
             stretch: None,
             force: ForceArgs { force: false },

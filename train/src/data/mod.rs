@@ -122,6 +122,50 @@ impl LabelledImages {
     /// Names the row and the file of the first image that can't be decoded.
     pub(crate) fn load(&self, part: Part, largest_crop: u32, threads: usize) -> Result<Dataset> {
         let labels = self.labels.of(part)?;
+        self.load_these(&labels, part, largest_crop, threads)
+    }
+
+    /// Decodes `count` images of a part, or all if there are fewer: those whose ids have the smallest hashes, so that
+    /// they are the same ones whatever the order of the labels.
+    ///
+    /// # Errors
+    /// As those of [`load`](Self::load).
+    pub(crate) fn load_some(
+        &self,
+        part: Part,
+        count: usize,
+        largest_crop: u32,
+        threads: usize,
+    ) -> Result<Dataset> {
+        let mut labels = self.labels.of(part)?;
+        labels.sort_by_cached_key(|label| *blake3::hash(label.id.as_bytes()).as_bytes());
+        labels.truncate(count);
+        self.load_these(&labels, part, largest_crop, threads)
+    }
+
+    /// The digest that the [`Dataset`] of a part has. No image is decoded for it.
+    pub(crate) fn digest(&self, part: Part, threads: usize) -> Result<String> {
+        let labels = self.labels.of(part)?;
+        let progress = Progress::new(&format!("reading {part}"), labels.len() as u64, "images");
+        let hashes = in_parallel(labels.len(), threads, |number| {
+            let content = self
+                .index
+                .content(self.index.require(&labels[number].id)?)?;
+            progress.advance(1);
+            Ok(content.hash())
+        })?;
+        progress.finish();
+        let rendering = &self.source.images.rendering;
+        Ok(digest(&labels, hashes.iter(), rendering))
+    }
+
+    fn load_these(
+        &self,
+        labels: &[&Label],
+        part: Part,
+        largest_crop: u32,
+        threads: usize,
+    ) -> Result<Dataset> {
         let progress = Progress::new(&format!("decoding {part}"), labels.len() as u64, "images");
         let decode_one = |number: usize| -> Result<(Image, blake3::Hash)> {
             let label = labels[number];
@@ -144,7 +188,7 @@ impl LabelledImages {
         progress.finish();
 
         let hashes = decoded.iter().map(|(_, hash)| hash);
-        let digest = digest(&labels, hashes, &self.source.images.rendering);
+        let digest = digest(labels, hashes, &self.source.images.rendering);
         Ok(Dataset {
             classes: labels.iter().map(|label| label.class).collect(),
             votes: labels.iter().map(|label| label.votes).collect(),

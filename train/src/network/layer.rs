@@ -85,6 +85,9 @@ pub enum Layer {
     },
     /// The values of all viewpoints of a view in one row: `[N, viewpoints x values]`.
     JoinViewpoints,
+    /// Rounds to what 8 bits can hold: `step x (n - zero point)` for whole numbers n of 0 to 255. What lies
+    /// beyond becomes the nearest of them. See `eight_bits.rs`.
+    Quantise,
 }
 
 /// The parameters of a convolution. [`new`](Self::new) and [`square`](Self::square) make the plainest
@@ -102,6 +105,9 @@ pub struct Convolution {
     /// Whether it adds a bias to each output channel. A batch normalisation that follows would subtract
     /// it again.
     pub bias: bool,
+    /// Whether its weights are whole numbers of -127 to 127 times a step for each output channel, and its
+    /// biases whole numbers times the product of that step and the input's. See `eight_bits.rs`.
+    pub(crate) eight_bits: bool,
 }
 
 impl Convolution {
@@ -113,6 +119,7 @@ impl Convolution {
             stride: 1,
             padding: [(0, 0); 2],
             bias: true,
+            eight_bits: false,
         }
     }
 

@@ -14,6 +14,7 @@
 mod architecture;
 mod bottleneck;
 mod builder;
+mod eight_bits;
 mod layer;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub(crate) mod viewpoint;
 
 pub use architecture::{Architecture, ArchitectureError};
 pub use builder::Builder;
+pub(crate) use eight_bits::{Folded, eight_bits};
 pub(crate) use layer::{BATCH_NORM_DECAY, BATCH_NORM_EPSILON};
 pub use layer::{Convolution, Layer, LocalResponseNorm, Pool, Shape};
 
@@ -84,7 +86,8 @@ pub enum Role {
         /// The start value.
         start: f64,
     },
-    /// Observed and not learned: the running mean and variance of batch normalisation.
+    /// Observed and not learned: the running mean and variance of batch normalisation, and the steps and
+    /// zero points of 8-bit arithmetic.
     Statistic {
         /// The start value.
         start: f64,
@@ -121,6 +124,10 @@ impl Network {
                 if convolution.bias {
                     parameters.push(bias(filters));
                 }
+                if convolution.eight_bits {
+                    let start = Role::Statistic { start: 1.0 };
+                    parameters.push(parameter("weight/step", &[filters], start));
+                }
                 parameters
             }
             Layer::Linear { outputs } => {
@@ -142,6 +149,10 @@ impl Network {
                     parameter("variance", &channels, Role::Statistic { start: 1.0 }),
                 ]
             }
+            Layer::Quantise => vec![
+                parameter("step", &[], Role::Statistic { start: 1.0 }),
+                parameter("zero_point", &[], Role::Statistic { start: 0.0 }),
+            ],
             _ => Vec::new(),
         }
     }

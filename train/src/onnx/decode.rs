@@ -11,8 +11,9 @@ use tch::{Device, Kind, Tensor};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{ModelProto, TensorProto};
 
+use super::eight_bits::read_biases;
 use super::quantised;
-use crate::network::{Architecture, ArchitectureError, Network};
+use crate::network::{Architecture, ArchitectureError, Network, eight_bits};
 use crate::torch::{TensorError, Weights};
 
 /// The contents of a model file.
@@ -55,7 +56,10 @@ pub fn decode(bytes: &[u8], device: Device) -> Result<Decoded, DecodeError> {
     let properties = model.metadata_props.iter();
     let card = ModelCard::from_metadata(properties.map(|p| (p.key.as_str(), p.value.as_str())))?;
     let architecture: Architecture = card.network.parse()?;
-    let network = architecture.describe();
+    let mut network = architecture.describe();
+    if card.quantisation.is_some() {
+        network = eight_bits(&network);
+    }
 
     let tensors: HashMap<&str, &TensorProto> = (graph.initializer.iter())
         .map(|tensor| (tensor.name.as_str(), tensor))
@@ -63,7 +67,14 @@ pub fn decode(bytes: &[u8], device: Device) -> Result<Decoded, DecodeError> {
     let mut weights = Weights::start(&network, device);
     weights.fill(|name| {
         if let Some(tensor) = tensors.get(name) {
-            return floats(tensor);
+            return if name.ends_with("/zero_point") {
+                Ok(of_kind(tensor, DataType::Uint8, Kind::Uint8)?.to_kind(Kind::Float))
+            } else {
+                floats(tensor)
+            };
+        }
+        if let Some(tensor) = read_biases(&tensors, name)? {
+            return Ok(tensor);
         }
         let (values, steps) = quantised::names(name);
         let (Some(values), Some(steps)) =
@@ -83,12 +94,16 @@ pub fn decode(bytes: &[u8], device: Device) -> Result<Decoded, DecodeError> {
     })
 }
 
-fn floats(tensor: &TensorProto) -> Result<Tensor, TensorError> {
+pub(super) fn floats(tensor: &TensorProto) -> Result<Tensor, TensorError> {
     of_kind(tensor, DataType::Float, Kind::Float)
 }
 
 /// A tensor whose values lie in `raw_data`, as `encode` writes them.
-fn of_kind(tensor: &TensorProto, data_type: DataType, kind: Kind) -> Result<Tensor, TensorError> {
+pub(super) fn of_kind(
+    tensor: &TensorProto,
+    data_type: DataType,
+    kind: Kind,
+) -> Result<Tensor, TensorError> {
     if tensor.data_type != data_type as i32 {
         return Err(unreadable(&tensor.name, "it is of another data type"));
     }
@@ -101,6 +116,6 @@ fn of_kind(tensor: &TensorProto, data_type: DataType, kind: Kind) -> Result<Tens
     Ok(Tensor::from_data_size(&tensor.raw_data, &tensor.dims, kind))
 }
 
-fn unreadable(name: &str, reason: &'static str) -> TensorError {
+pub(super) fn unreadable(name: &str, reason: &'static str) -> TensorError {
     TensorError::Unreadable(name.to_owned(), reason)
 }

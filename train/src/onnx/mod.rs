@@ -2,10 +2,12 @@
 //!
 //! Opset 13 and IR version 8, which current runtimes read. The batch `N` is symbolic. Batch
 //! normalisation is not folded into convolutions: the file holds the trained weights and nothing derived
-//! from them, in 32 or in 8 bits ([`Storage`]). The graph's input is `views`, its output
+//! from them, in 32 or in 8 bits ([`Storage`]). A network that was rounded to 8-bit arithmetic is another one,
+//! in which it is (`network/eight_bits.rs`); `eight_bits.rs` writes it. The graph's input is `views`, its output
 //! `probabilities`, after a softmax. It may have a second one, `novelty`.
 
 mod decode;
+mod eight_bits;
 mod novelty;
 mod proto;
 mod quantised;
@@ -18,7 +20,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEnt
 pub use decode::{DecodeError, Decoded, decode};
 pub(crate) use novelty::{References, with_novelty};
 
-use crate::network::Network;
+use crate::network::{Convolution, Layer, Network};
 use crate::torch::Weights;
 use proto::{floats, integer, value};
 use writer::Writer;
@@ -93,11 +95,22 @@ pub(crate) fn with_card(bytes: &[u8], card: &ModelCard) -> Result<Vec<u8>, Decod
 
 fn graph(network: &Network, weights: &Weights, name: &str, storage: Storage) -> GraphProto {
     let mut writer = Writer::new(network);
-    for (parameter, tensor) in weights.iter() {
-        if storage == Storage::Int8 && quantised::applies_to(parameter) {
-            writer.eight_bits(parameter, tensor);
-        } else {
-            writer.constants.push(floats(&parameter.name, tensor));
+    for (index, node) in network.nodes.iter().enumerate() {
+        match node.layer {
+            Layer::Convolution(Convolution {
+                eight_bits: true, ..
+            }) => writer.convolution_in_8_bits(index, weights),
+            Layer::Quantise => writer.range(index, weights),
+            _ => {
+                for parameter in network.parameters_of(index) {
+                    let tensor = weights.get(&parameter.name);
+                    if storage == Storage::Int8 && quantised::applies_to(&parameter) {
+                        writer.eight_bits(&parameter, tensor);
+                    } else {
+                        writer.constants.push(floats(&parameter.name, tensor));
+                    }
+                }
+            }
         }
     }
     for index in 0..network.nodes.len() {

@@ -12,7 +12,7 @@ use crate::network::{
 
 /// Collects the ONNX operators of a network.
 pub(super) struct Writer<'a> {
-    network: &'a Network,
+    pub(super) network: &'a Network,
     pub(super) nodes: Vec<NodeProto>,
     /// Weights, and the other constants that operators take.
     pub(super) constants: Vec<TensorProto>,
@@ -37,7 +37,13 @@ impl<'a> Writer<'a> {
             .iter()
             .map(|input| network.nodes[*input].name.clone())
             .collect();
+        // A convolution in 8 bits takes weights and biases that its steps have been multiplied into.
+        let taken = match node.layer {
+            Layer::Convolution(_) => 2,
+            _ => usize::MAX,
+        };
         let parameters = network.parameters_of(index).into_iter().map(|p| p.name);
+        let parameters = parameters.take(taken);
         let (kind, attributes) = match node.layer {
             // Computes nothing. Dropout only acts in training.
             Layer::Input => return,
@@ -85,6 +91,12 @@ impl<'a> Writer<'a> {
             Layer::Viewpoints { crop } => {
                 inputs = self.cut_viewpoints(node, inputs, crop);
                 ("Reshape", vec![])
+            }
+            Layer::Quantise => {
+                inputs.extend(parameters.clone());
+                let name = within(node, "integers");
+                inputs = vec![self.operator("QuantizeLinear", &name, inputs, vec![])];
+                ("DequantizeLinear", vec![])
             }
             Layer::JoinViewpoints => {
                 let shape = [-1, node.shape.size() as i64];
@@ -180,7 +192,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn constant(&mut self, tensor: TensorProto) -> String {
+    pub(super) fn constant(&mut self, tensor: TensorProto) -> String {
         let name = tensor.name.clone();
         self.constants.push(tensor);
         name

@@ -99,3 +99,11 @@ pub(super) fn viewpoints(inputs: &[&Tensor], crop: usize) -> Tensor {
 fn indices(indices: &[i64], input: &Tensor) -> Tensor {
     upload(&Tensor::from_slice(indices), input.device())
 }
+
+/// The nearest of the 256 values `step x (n - zero point)`, as ONNX's `QuantizeLinear` and `DequantizeLinear` make
+/// them: half a step is rounded to the even number.
+pub(super) fn quantise(input: &Tensor, step: &Tensor, zero_point: &Tensor) -> Tensor {
+    let whole = (input.to_kind(Kind::Float) / step).round() + zero_point;
+    let rounded = (whole.clamp(0.0, 255.0) - zero_point) * step;
+    rounded.to_kind(input.kind())
+}

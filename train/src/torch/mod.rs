@@ -124,6 +124,18 @@ pub(crate) fn activations(
         .collect()
 }
 
+/// Shows the output of each node to `see`, f32, in inference mode. Whoever changes an output in place changes what
+/// the later nodes take.
+pub(crate) fn watch(
+    network: &Network,
+    weights: &Weights,
+    views: &Tensor,
+    see: impl FnMut(usize, &Tensor),
+) {
+    let (precision, mode) = (Precision::F32, Mode::Inference);
+    let _ = tch::no_grad(|| walk(network, weights, views, precision, mode, see));
+}
+
 /// Computes node after node, shows each output to `see`, and returns the last.
 #[expect(
     clippy::expect_used,
@@ -205,6 +217,11 @@ impl Runner<'_> {
             Layer::Rotate { degrees } => layers::rotate(self.input(0), degrees),
             Layer::Viewpoints { crop } => layers::viewpoints(&self.inputs(), crop),
             Layer::JoinViewpoints => self.input(0).reshape([-1, self.node.shape.channels as i64]),
+            Layer::Quantise => layers::quantise(
+                self.input(0),
+                self.weight("step"),
+                self.weight("zero_point"),
+            ),
         }
     }
 

@@ -162,6 +162,19 @@ impl Weights {
         Ok(())
     }
 
+    /// Takes over the values of these names. Tensors of other names stay as they are.
+    ///
+    /// # Panics
+    /// If one has another shape.
+    pub(crate) fn take(&mut self, values: &BTreeMap<String, Tensor>) {
+        for parameter in &self.parameters {
+            if let Some(value) = values.get(&parameter.name) {
+                assert_eq!(value.size(), parameter.shape, "{}", parameter.name);
+                self.get(&parameter.name).shallow_clone().copy_(value);
+            }
+        }
+    }
+
     /// The tensor of this name.
     ///
     /// # Panics

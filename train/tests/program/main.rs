@@ -5,6 +5,7 @@
 mod bad_input;
 mod calibrate;
 mod closed_pipe;
+mod eight_bits;
 mod evaluate;
 mod fold;
 mod on_device;
