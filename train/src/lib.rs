@@ -18,6 +18,7 @@
 //! figures                  one figure a file, as SVG and PNG
 //! model_file               a checkpoint or an exported model, opened alike
 //! training onnx            the training loop; writing and reading ONNX
+//! tuning                   the last layer adapted to other images
 //! evaluation               a network on labelled images; the paper's tables
 //! votes                    from volunteers' votes to a label file
 //! data metrics torch       labelled images; numbers with intervals; running a network
@@ -49,6 +50,7 @@ mod metrics;
 mod model_file;
 mod progress;
 mod report;
+mod tuning;
 
 pub use data::Split;
 pub use error::{Error, Result};

@@ -88,7 +88,11 @@ fn floats(tensor: &TensorProto) -> Result<Tensor, TensorError> {
 }
 
 /// A tensor whose values lie in `raw_data`, as `encode` writes them.
-fn of_kind(tensor: &TensorProto, data_type: DataType, kind: Kind) -> Result<Tensor, TensorError> {
+pub(super) fn of_kind(
+    tensor: &TensorProto,
+    data_type: DataType,
+    kind: Kind,
+) -> Result<Tensor, TensorError> {
     if tensor.data_type != data_type as i32 {
         return Err(unreadable(&tensor.name, "it is of another data type"));
     }

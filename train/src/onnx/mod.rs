@@ -5,6 +5,7 @@
 //! from them, in 32 or in 8 bits ([`Storage`]). The graph's input is `views`, its output
 //! `probabilities`, after a softmax. It may have a second one, `novelty`.
 
+mod adapted;
 mod decode;
 mod novelty;
 mod proto;
@@ -15,6 +16,7 @@ use galmorph_cutout::{CardError, ModelCard, Morphology};
 use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
+pub(crate) use adapted::{Adapted, with_last_layer};
 pub use decode::{DecodeError, Decoded, decode};
 pub(crate) use novelty::{References, with_novelty};
 

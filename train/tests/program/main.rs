@@ -6,6 +6,7 @@ mod bad_input;
 mod calibrate;
 mod closed_pipe;
 mod evaluate;
+mod fine_tune;
 mod fold;
 mod on_device;
 mod outputs;
