@@ -1,5 +1,6 @@
 //! `evaluate` prints the paper's tables, and its files say the same as they do.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use galmorph_cutout::Morphology;
@@ -152,9 +153,9 @@ fn accuracy_is_shown_by_the_columns_that_are_asked_for() {
         String::from("id,survey\n"),
     );
     for (number, line) in labels.lines().skip(1).enumerate() {
-        with.push_str(&format!("{line},{}\n", 14.0 + number as f64 / 10.0));
+        writeln!(with, "{line},{}", 14.0 + number as f64 / 10.0).unwrap();
         let id = line.split(',').next().unwrap();
-        surveys.push_str(&format!("{id},{}\n", ["north", "south"][number % 2]));
+        writeln!(surveys, "{id},{}", ["north", "south"][number % 2]).unwrap();
     }
     std::fs::write(dir.labels(), with).unwrap();
     let table = dir.path("surveys.csv");
