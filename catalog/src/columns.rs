@@ -284,7 +284,7 @@ fn since_version_7() -> [ViewColumn; 9] {
             of_model("digest"),
         ),
         ViewColumn::made_of(
-            Column::text("arithmetic").meaning("The numbers that the network multiplied: f32 or bf16"),
+            Column::text("arithmetic").meaning("The numbers that the network multiplied: f32, bf16 or int8"),
             of_model("arithmetic"),
         ),
         plain(

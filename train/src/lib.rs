@@ -19,6 +19,7 @@
 //! model_file               a checkpoint or an exported model, opened alike
 //! training onnx            the training loop; writing and reading ONNX
 //! quantisation             a network rounded to 8-bit arithmetic
+//! tuning                   the last layer adapted to other images
 //! evaluation               a network on labelled images; the paper's tables
 //! votes                    from volunteers' votes to a label file
 //! data metrics torch       labelled images; numbers with intervals; running a network
@@ -51,6 +52,7 @@ mod metrics;
 mod model_file;
 mod progress;
 mod report;
+mod tuning;
 
 pub use data::Split;
 pub use error::{Error, Result};

@@ -6,12 +6,12 @@ use std::time::Instant;
 use clap::Args;
 use galmorph_output::readable;
 
-use super::{DataArgs, ForceArgs, MachineArgs, print};
+use super::{ByArgs, DataArgs, ForceArgs, MachineArgs, print};
 use crate::data::{Fold, Part, Split, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation::{
-    self, Against, Classifier, Evaluation, EvaluationFolder, Extent, Subject, Symmetries, tables,
-    trust,
+    self, Against, Classifier, Evaluation, EvaluationFolder, Extent, Subject, Symmetries, by,
+    tables, trust,
 };
 use crate::model_file::TrainedModel;
 use crate::torch::Precision;
@@ -43,6 +43,8 @@ pub(super) struct EvaluateArgs {
     /// Compare with the predictions.csv of another model on the same galaxies, image by image
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    #[command(flatten)]
+    by: ByArgs,
     /// Folder for evaluation.json, predictions.csv, the paper's tables (table4.csv to table7.csv), coverage.csv
     /// and purity.csv
     #[arg(long, value_name = "DIR")]
@@ -53,6 +55,7 @@ pub(super) struct EvaluateArgs {
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let inputs: Vec<&Path> = (args.against.iter())
+        .chain(&args.by.by_table)
         .chain([&args.model])
         .map(PathBuf::as_path)
         .chain(args.data.inputs())
@@ -60,6 +63,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     let output = (args.output.as_ref())
         .map(|folder| EvaluationFolder::at(folder, Extent::Measurements, args.force.force, &inputs))
         .transpose()?;
+    let columns = args.by.read(&args.data.labels)?;
     let device = args.machine.device()?;
     let model = TrainedModel::load(&args.model, device)?;
     let part = match args.fold {
@@ -104,6 +108,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
     };
     let mut evaluation = Evaluation::new(subject, (&part.0, &part.1), &answers, fitted_on)?;
     evaluation.history = model.history;
+    evaluation.by = (args.by).measure(&columns, &answers, model.scaling)?;
     let mut text = printed(&evaluation);
     if let Some(path) = &args.against {
         let against = evaluation::against(&answers, model.scaling, path)?;
@@ -155,6 +160,8 @@ pub(super) fn printed(evaluation: &Evaluation) -> String {
     tables.extend(trust::balanced(evaluation));
     tables.push(trust::coverage(evaluation));
     tables.push(trust::purity(evaluation));
+    let conditions = tables::conditions(evaluation);
+    tables.extend(evaluation.by.iter().map(|by| by::table(by, &conditions)));
     let tables: Vec<String> = tables.iter().map(ToString::to_string).collect();
     tables.join("\n")
 }

@@ -7,7 +7,7 @@ use galmorph_cutout::Scaling;
 use galmorph_output::readable;
 
 use super::evaluate::{compared, printed};
-use super::{DataArgs, ForceArgs, MachineArgs, print};
+use super::{ByArgs, DataArgs, ForceArgs, MachineArgs, print};
 use crate::data::{Fold, Part, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation::{
@@ -33,6 +33,8 @@ pub(super) struct FoldArgs {
     /// Compare with the predictions.csv of another network on the same galaxies, image by image
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    #[command(flatten)]
+    by: ByArgs,
     /// Folder for predictions.csv, features.npy (one row a galaxy, in the same order), evaluation.json
     /// and the paper's tables
     #[arg(long, value_name = "DIR")]
@@ -44,11 +46,13 @@ pub(super) struct FoldArgs {
 pub(super) fn run(args: &FoldArgs) -> Result<()> {
     let inputs: Vec<&Path> = (args.models.iter())
         .chain(&args.against)
+        .chain(&args.by.by_table)
         .map(PathBuf::as_path)
         .chain(args.data.inputs())
         .collect();
     let force = args.force.force;
     let output = EvaluationFolder::at(&args.output, Extent::WithFeatures, force, &inputs)?;
+    let columns = args.by.read(&args.data.labels)?;
     let device = args.machine.device()?;
     let mut models = Vec::new();
     for path in &args.models {
@@ -101,7 +105,8 @@ pub(super) fn run(args: &FoldArgs) -> Result<()> {
         precision: args.precision,
     };
     let digest = digests.finalize().to_hex().to_string();
-    let evaluation = Evaluation::new(subject, (&part, &digest), &answers, Some(&digest))?;
+    let mut evaluation = Evaluation::new(subject, (&part, &digest), &answers, Some(&digest))?;
+    evaluation.by = (args.by).measure(&columns, &answers, scaling)?;
     let mut text = printed(&evaluation);
     if let Some(path) = &args.against {
         let against = evaluation::against(&answers, scaling, path)?;

@@ -1,9 +1,12 @@
 //! The subcommands, one file each: their arguments, and what they do.
 
+mod adapting;
 mod calibrate;
 mod evaluate;
 mod export;
+mod fine_tune;
 mod fold;
+mod learning_curve;
 mod networks;
 mod novelty;
 mod report;
@@ -15,11 +18,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use galmorph_cutout::{BandFiles, Rendering, Scaling, Stretch};
 
-use galmorph_cutout::{BandFiles, Rendering, Stretch};
-
-use crate::data::{Images, Source, Targets};
+use crate::data::{ColumnValues, Images, Source, Targets};
 use crate::error::{Error, Result};
+use crate::evaluation::{Answers, ByColumn, by_column};
 use crate::torch::DeviceChoice;
 
 /// Train galaxy morphology networks on Galaxy Zoo labels, and export them to ONNX.
@@ -54,6 +57,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Answer each galaxy with the network that was trained without it, for all folds
     Fold(fold::FoldArgs),
+    /// Adapt an exported model to the images of another survey, from few labels
+    FineTune(fine_tune::FineTuneArgs),
+    /// Measure what an exported model, adapted to another survey, reaches with how many labels
+    LearningCurve(learning_curve::LearningCurveArgs),
     /// Write a trained network as an ONNX model for galmorph
     Export(export::ExportArgs),
     /// Add to a model what an evaluation says of how far its answers can be trusted: thresholds for sets
@@ -85,7 +92,7 @@ struct DataArgs {
 const FITS: &str = "FITS images";
 
 /// How FITS images become pictures, as the settings of `galmorph` say it.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct ShowingArgs {
     /// How they become pictures: legacy, sdss, lupton, asinh, zscale or linear [default: by what the file
     /// says of itself]
@@ -134,11 +141,58 @@ impl DataArgs {
             labels: self.labels.clone(),
             images: self.images()?,
             targets,
+            allow_missing: false,
         })
     }
 
     fn images(&self) -> Result<Images> {
         self.showing.of(&self.images)
+    }
+}
+
+/// What becomes of labels without an image.
+#[derive(Debug, Args)]
+struct MissingArgs {
+    /// Leave out the galaxies that have no image, and say how many they are. Otherwise they are an error
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+/// By what columns the accuracy is shown.
+#[derive(Debug, Args)]
+struct ByArgs {
+    /// Show the accuracy by a column of the label file, such as a magnitude or a size. Numbers are put into bins
+    #[arg(long, value_name = "COLUMN", num_args = 1..)]
+    by: Vec<String>,
+    /// Table with these columns, in place of the label file: CSV, ECSV, FITS or Parquet, with the galaxies' ids
+    /// in a column `GalaxyID`, `object_id`, `dr7objid` or `id`
+    #[arg(long, value_name = "FILE", requires = "by")]
+    by_table: Option<PathBuf>,
+    /// Number of bins of about as many galaxies each
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(2..=50), requires = "by")]
+    bins: u8,
+}
+
+impl ByArgs {
+    /// Reads the columns. Before the work, so that a misspelt one is told at once.
+    fn read(&self, labels: &Path) -> Result<Vec<ColumnValues>> {
+        if self.by.is_empty() {
+            return Ok(Vec::new());
+        }
+        ColumnValues::read(self.by_table.as_deref().unwrap_or(labels), &self.by)
+    }
+
+    /// Measures the answers by the columns.
+    fn measure(
+        &self,
+        columns: &[ColumnValues],
+        answers: &Answers,
+        scaling: Scaling,
+    ) -> Result<Vec<ByColumn>> {
+        let predictions = answers.averaged(scaling);
+        let measure =
+            |column| by_column(answers.ids(), &predictions, column, usize::from(self.bins));
+        columns.iter().map(measure).collect()
     }
 }
 
@@ -191,6 +245,8 @@ impl Cli {
             Command::Train(args) => train::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Fold(args) => fold::run(args),
+            Command::FineTune(args) => fine_tune::run(args),
+            Command::LearningCurve(args) => learning_curve::run(args),
             Command::Export(args) => export::run(args),
             Command::Novelty(args) => novelty::run(args),
             Command::Calibrate(args) => calibrate::run(args),

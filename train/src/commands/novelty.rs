@@ -102,8 +102,8 @@ pub(super) fn run(args: &NoveltyArgs) -> Result<()> {
     Ok(())
 }
 
-/// Threshold and quantiles of the novelty of held-out galaxies.
-fn described(novelty: &Tensor) -> Novelty {
+/// Threshold and quantiles of the novelty `[N]` of galaxies that are no novelty.
+pub(super) fn described(novelty: &Tensor) -> Novelty {
     let quantile = |fraction: f64| {
         let fraction = Tensor::from_slice(&[fraction as f32]);
         let found = novelty.quantile(&fraction, None, false, "linear");

@@ -10,8 +10,8 @@ use galmorph_cutout::{Morphology, Preprocessing, Resampling};
 use galmorph_output::{Output, readable};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{DataArgs, MachineArgs, print};
-use crate::data::{Dataset, Fold, Part, Split, Targets};
+use super::{DataArgs, MachineArgs, MissingArgs, print};
+use crate::data::{Dataset, Fold, Part, Source, Split, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation;
 use crate::model_file::TrainedModel;
@@ -27,6 +27,8 @@ use crate::training::{
 pub(super) struct TrainArgs {
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    missing: MissingArgs,
     #[command(flatten)]
     machine: MachineArgs,
     /// Folder of the run; if it holds a run with the same settings, that run continues
@@ -137,20 +139,28 @@ impl ViewArgs {
     }
 }
 
-pub(super) fn run(args: &TrainArgs) -> Result<()> {
-    // A run goes on in its own files, and in none that it reads.
-    let inputs: Vec<&Path> = args
-        .data
-        .inputs()
-        .chain(args.start_from.as_deref())
-        .chain(args.teachers.iter().map(PathBuf::as_path))
-        .collect();
-    for file in [CHECKPOINT, HISTORY].map(|name| args.output.join(name)) {
-        // A folder there is told when the file is to be written.
-        if file.exists() && !file.is_dir() {
-            Output::at(&file, true, &inputs)?;
+impl TrainArgs {
+    /// Checks that the run replaces nothing that it reads.
+    fn check_files(&self) -> Result<()> {
+        // A run goes on in its own files, and in none that it reads.
+        let inputs: Vec<&Path> = self
+            .data
+            .inputs()
+            .chain(self.start_from.as_deref())
+            .chain(self.teachers.iter().map(PathBuf::as_path))
+            .collect();
+        for file in [CHECKPOINT, HISTORY].map(|name| self.output.join(name)) {
+            // A folder there is told when the file is to be written.
+            if file.exists() && !file.is_dir() {
+                Output::at(&file, true, &inputs)?;
+            }
         }
+        Ok(())
     }
+}
+
+pub(super) fn run(args: &TrainArgs) -> Result<()> {
+    args.check_files()?;
     let device = args.machine.device()?;
     let threads = args.machine.threads();
     let start = args
@@ -173,7 +183,10 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         Some(fold) => (Part::AllBut(fold), Part::Fold(fold)),
         None => (Part::Split(Split::Train), Part::Split(Split::Validation)),
     };
-    let source = args.data.source(args.targets)?;
+    let source = Source {
+        allow_missing: args.missing.allow_missing,
+        ..args.data.source(args.targets)?
+    };
     let images = source.open(&[held_out, learned])?;
     let largest_crop = (augmentation.largest_crop()).max(preprocessing.largest_scale());
     let load = |part| images.load(part, largest_crop, threads);

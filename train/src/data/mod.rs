@@ -4,6 +4,8 @@
 //! are kept: 173 kB an image, 4.5 GB for the paper's whole training set. So every fault of the input
 //! shows at once, and an epoch reads no file.
 
+mod column;
+mod framed;
 mod images;
 mod labels;
 mod part;
@@ -18,6 +20,8 @@ use galmorph_output::readable;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
+pub(crate) use column::ColumnValues;
+pub(crate) use framed::Framed;
 pub(crate) use images::{ImageIndex, Images};
 pub use labels::Split;
 pub(crate) use labels::{Label, Labels, vote_column};
@@ -51,6 +55,8 @@ pub(crate) struct Source {
     pub(crate) images: Images,
     /// What is learned from the labels. [`Targets::Votes`] needs the columns `p_round` to `p_spiral`.
     pub(crate) targets: Targets,
+    /// Whether galaxies without an image are left out, with a warning. Otherwise they are an error.
+    pub(crate) allow_missing: bool,
 }
 
 /// A label file that was read, and the images that were found.
@@ -77,35 +83,15 @@ impl Source {
             .filter(|label| index.find(&label.id).is_none())
             .collect();
         missing.sort_by_key(|label| label.row);
-        let file = readable(&self.labels);
-        match missing.as_slice() {
-            [] => {}
-            [label] => {
-                return Err(Error::Input(format!(
-                    "'{file}' row {}: galaxy {} has {} in {}",
-                    label.row,
-                    label.id,
-                    index.missing(&label.id),
-                    index.describe()
-                )));
+        if !missing.is_empty() {
+            let message = without_image(&readable(&self.labels), &missing, wanted.len(), &index);
+            if !self.allow_missing {
+                return Err(Error::Input(message));
             }
-            several => {
-                let named: Vec<String> = (several.iter().take(MISSING_NAMED))
-                    .map(|label| format!("{} (row {})", label.id, label.row))
-                    .collect();
-                let more = if several.len() > MISSING_NAMED {
-                    ", ..."
-                } else {
-                    ""
-                };
-                return Err(Error::Input(format!(
-                    "'{file}': {} of {} galaxies have no image in {}: {}{more}",
-                    several.len(),
-                    wanted.len(),
-                    index.describe(),
-                    named.join(", ")
-                )));
+            if missing.len() == wanted.len() {
+                return Err(Error::Input(format!("{message}: nothing is left")));
             }
+            log::warn!("{message}; left out");
         }
         Ok(LabelledImages {
             source: self,
@@ -115,13 +101,65 @@ impl Source {
     }
 }
 
+/// Says which galaxies lack their image: how many, and the first five.
+fn without_image(file: &str, missing: &[&Label], wanted: usize, index: &ImageIndex) -> String {
+    if let [label] = missing {
+        return format!(
+            "'{file}' row {}: galaxy {} has {} in {}",
+            label.row,
+            label.id,
+            index.missing(&label.id),
+            index.describe()
+        );
+    }
+    let named: Vec<String> = (missing.iter().take(MISSING_NAMED))
+        .map(|label| format!("{} (row {})", label.id, label.row))
+        .collect();
+    let more = if missing.len() > MISSING_NAMED {
+        ", ..."
+    } else {
+        ""
+    };
+    format!(
+        "'{file}': {} of {wanted} galaxies have no image in {}: {}{more}",
+        missing.len(),
+        index.describe(),
+        named.join(", ")
+    )
+}
+
 impl LabelledImages {
+    /// The labels of a part that have an image, in the order of the file.
+    fn labels_of(&self, part: Part) -> Result<Vec<&Label>> {
+        let mut labels = self.labels.of(part)?;
+        labels.retain(|label| self.index.find(&label.id).is_some());
+        if labels.is_empty() {
+            return Err(Error::Input(format!(
+                "no galaxy of '{}' in {part} has an image in {}",
+                readable(&self.source.labels),
+                self.index.describe()
+            )));
+        }
+        Ok(labels)
+    }
+
+    /// Where a label's image is, for an error.
+    fn place(&self, label: &Label) -> Result<String> {
+        Ok(format!(
+            "'{}' row {}: galaxy {}: {}",
+            readable(&self.source.labels),
+            label.row,
+            label.id,
+            self.index.name(self.index.require(&label.id)?)
+        ))
+    }
+
     /// Decodes all images of a part. `largest_crop` is in pixels of the images.
     ///
     /// # Errors
     /// Names the row and the file of the first image that can't be decoded.
     pub(crate) fn load(&self, part: Part, largest_crop: u32, threads: usize) -> Result<Dataset> {
-        let labels = self.labels.of(part)?;
+        let labels = self.labels_of(part)?;
         self.load_these(&labels, part, largest_crop, threads)
     }
 
@@ -137,7 +175,7 @@ impl LabelledImages {
         largest_crop: u32,
         threads: usize,
     ) -> Result<Dataset> {
-        let mut labels = self.labels.of(part)?;
+        let mut labels = self.labels_of(part)?;
         labels.sort_by_cached_key(|label| *blake3::hash(label.id.as_bytes()).as_bytes());
         labels.truncate(count);
         self.load_these(&labels, part, largest_crop, threads)
@@ -145,7 +183,7 @@ impl LabelledImages {
 
     /// The digest that the [`Dataset`] of a part has. No image is decoded for it.
     pub(crate) fn digest(&self, part: Part, threads: usize) -> Result<String> {
-        let labels = self.labels.of(part)?;
+        let labels = self.labels_of(part)?;
         let progress = Progress::new(&format!("reading {part}"), labels.len() as u64, "images");
         let hashes = in_parallel(labels.len(), threads, |number| {
             let content = self
@@ -171,16 +209,9 @@ impl LabelledImages {
             let label = labels[number];
             let place = self.index.require(&label.id)?;
             let content = self.index.content(place)?;
-            let image = content.decode(largest_crop).map_err(|fault| {
-                let place = format!(
-                    "'{}' row {}: galaxy {}: {}",
-                    readable(&self.source.labels),
-                    label.row,
-                    label.id,
-                    self.index.name(place)
-                );
-                Error::input_at(place)(fault)
-            })?;
+            let image = content
+                .decode(largest_crop)
+                .map_err(Error::input_at(self.place(label)?))?;
             progress.advance(1);
             Ok((image, content.hash()))
         };

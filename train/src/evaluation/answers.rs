@@ -68,6 +68,16 @@ impl Classifier<'_> {
         Tensor::cat(&all, 0)
     }
 
+    /// The features of views `[N, features]`, which are given as for
+    /// [`probabilities`](Self::probabilities). Any number of views may be given.
+    pub(crate) fn features_of_views(&self, views: &[f32], shape: [usize; 3]) -> Vec<f32> {
+        let some = VIEWS_AT_ONCE * shape.iter().product::<usize>();
+        let features = views
+            .chunks(some)
+            .map(|views| self.outputs(&tensor_of(views, shape)).1);
+        features.flatten().collect()
+    }
+
     /// The softmax outputs `[N, 5]` and the features `[N, features]` of views, on whatever device they are.
     fn outputs(&self, views: &Tensor) -> (Vec<Row>, Vec<f32>) {
         let (probabilities, features) = tch::no_grad(|| {
@@ -174,6 +184,23 @@ impl Answers {
             joined.features.extend(next.features);
             joined
         })
+    }
+
+    /// Answers that were computed elsewhere, view by view, without features.
+    pub(crate) fn of_rows(
+        ids: Vec<String>,
+        classes: Vec<Morphology>,
+        scales: Vec<u32>,
+        rows: Vec<Vec<Row>>,
+    ) -> Self {
+        Self {
+            ids,
+            classes,
+            scales,
+            symmetries: Symmetries::Identity,
+            rows,
+            features: Vec::new(),
+        }
     }
 
     /// The features of each image, averaged over its views: what the last layer makes the logits of.

@@ -4,6 +4,7 @@
 //! answers    a network's outputs on a dataset
 //! measure    how they are best scaled, and how often they are right
 //! balanced   the decision by equal recall
+//! by         accuracy by magnitude, size or any other column
 //! clusters   references among features
 //! symmetry   the same image in eight positions
 //! test_views the views of a dataset, made once
@@ -22,6 +23,7 @@
 mod agreement;
 mod answers;
 mod balanced;
+pub(crate) mod by;
 mod clusters;
 mod epoch;
 mod layout;
@@ -40,6 +42,7 @@ pub(crate) use agreement::{Against, against};
 pub(crate) use answers::Answers;
 pub use answers::{Classifier, Row};
 pub(crate) use balanced::Balanced;
+pub(crate) use by::{ByColumn, by_column};
 pub(crate) use clusters::centres;
 pub use epoch::EpochRecord;
 pub(crate) use measure::table;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
 use super::balanced::Balanced;
+use super::by::ByColumn;
 use super::epoch::EpochRecord;
 use super::paper::{self, Figures};
 use crate::data::group;
@@ -57,6 +58,9 @@ pub struct Evaluation {
     /// The decision by equal recall.
     #[serde(default)]
     pub(crate) balanced: Option<Balanced>,
+    /// The accuracy by the columns that were asked for.
+    #[serde(default)]
+    pub(crate) by: Vec<ByColumn>,
     /// The epochs of the training, if they are known.
     #[serde(default)]
     pub history: Vec<EpochRecord>,
@@ -177,6 +181,7 @@ impl Evaluation {
             coverage: metrics::coverage(&predictions, &groups),
             purity: metrics::purity_curves(&predictions, &groups),
             balanced: Balanced::of(&predictions),
+            by: Vec::new(),
             history: Vec::new(),
         })
     }

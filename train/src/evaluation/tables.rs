@@ -280,7 +280,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> Table {
 }
 
 /// What an evaluation was made on, for a title.
-pub(super) fn conditions(evaluation: &Evaluation) -> String {
+pub(crate) fn conditions(evaluation: &Evaluation) -> String {
     let scales: Vec<String> = evaluation.test_scales.iter().map(u32::to_string).collect();
     let symmetries = match evaluation.symmetries {
         1 => String::new(),

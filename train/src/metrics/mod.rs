@@ -33,7 +33,7 @@ pub(crate) use bias::fit_biased;
 pub(crate) use calibration::{Calibration, calibration, calibration_error, log_loss};
 pub(crate) use conformal::{CoverageReport, Sets, coverage, fit_conformal};
 pub(crate) use confusion::Confusion;
-pub(crate) use interval::Interval;
+pub(crate) use interval::{Bootstrap, Interval, proportion};
 pub(crate) use paired::{Comparison, Difference, Pair, compare};
 pub(crate) use perfect::{ByLabel, by_label, perfectly_calibrated};
 #[cfg(test)]

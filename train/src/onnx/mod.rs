@@ -6,6 +6,7 @@
 //! in which it is (`network/eight_bits.rs`); `eight_bits.rs` writes it. The graph's input is `views`, its output
 //! `probabilities`, after a softmax. It may have a second one, `novelty`.
 
+mod adapted;
 mod decode;
 mod eight_bits;
 mod novelty;
@@ -17,6 +18,7 @@ use galmorph_cutout::{CardError, ModelCard, Morphology};
 use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
+pub(crate) use adapted::{Adapted, with_last_layer};
 pub use decode::{DecodeError, Decoded, decode};
 pub(crate) use novelty::{References, with_novelty};
 

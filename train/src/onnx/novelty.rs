@@ -10,11 +10,16 @@ use tch::{Kind, Tensor};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
+use super::decode::of_kind;
 use super::proto::{floats, int8_bytes, integer, integers, value};
 use super::{DecodeError, quantised, with_card};
 
 /// The graph's second output, `[N]`.
 const NOVELTY: &str = "novelty";
+
+/// The constants that hold the references.
+const VALUES: &str = "novelty:references/int8";
+const STEPS: &str = "novelty:references/step";
 
 /// Reference features as a file holds them: in 8 bits, and yet each of length 1.
 pub(crate) struct References {
@@ -34,6 +39,20 @@ impl References {
             .sum_dim_intlist([1].as_slice(), false, Kind::Float)
             .rsqrt();
         Self { values, steps }
+    }
+
+    /// The references of a model file; `None` if it has no second output.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let model = ModelProto::decode(bytes)?;
+        let graph = model.graph.as_ref().ok_or(DecodeError::NoGraph)?;
+        let find = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name);
+        let (Some(values), Some(steps)) = (find(VALUES), find(STEPS)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            values: of_kind(values, DataType::Int8, Kind::Int8)?,
+            steps: of_kind(steps, DataType::Float, Kind::Float)?,
+        }))
     }
 
     /// The novelty `[N]` of features `[N, features]`, as the graph computes it.
@@ -76,13 +95,13 @@ pub(crate) fn with_novelty(
     };
     graph.initializer.extend([
         TensorProto {
-            name: "novelty:references/int8".into(),
+            name: VALUES.into(),
             dims: references.values.size(),
             data_type: DataType::Int8 as i32,
             raw_data: int8_bytes(&references.values),
             ..TensorProto::default()
         },
-        floats("novelty:references/step", &references.steps),
+        floats(STEPS, &references.steps),
         floats("novelty:bias", &references.steps.zeros_like()),
         floats("novelty:tiny", &Tensor::from_slice(&[TINY as f32])),
         floats("novelty:one", &Tensor::from_slice(&[1.0_f32])),
@@ -99,7 +118,7 @@ pub(crate) fn with_novelty(
         graph,
         "DequantizeLinear",
         "novelty:references",
-        &["novelty:references/int8", "novelty:references/step"],
+        &[VALUES, STEPS],
         axis(0),
     );
     operator(graph, "Flatten", "novelty:features", &[features], axis(1));

@@ -50,6 +50,10 @@ pub(super) fn html(evaluated: &Evaluated) -> Result<Markup> {
             h3 { "Decision by equal recall" }
             (trust::balanced(evaluation, balanced))
         }
+        @for by in &evaluation.by {
+            h3 { "Accuracy by " (by.column) }
+            (trust::by_column(by))
+        }
         h3 { "Training" }
         @if let Some(curves) = curves {
             (Captioned::new(curves, "Loss and accuracy of the training views, accuracy of the averaged weights on the validation split, and learning rate.").html())

@@ -4,7 +4,7 @@ use galmorph_cutout::Morphology;
 use maud::{Markup, html};
 
 use super::cells::{class_name, estimate, fraction, percent, percentage};
-use crate::evaluation::{Balanced, Evaluation};
+use crate::evaluation::{Balanced, ByColumn, Evaluation};
 use crate::metrics::{ByLabel, Sets};
 
 /// The calibration of the predictions with one label.
@@ -157,6 +157,32 @@ pub(super) fn balanced(evaluation: &Evaluation, balanced: &Balanced) -> Markup {
             }
         }
         p.note { "Balanced: the class that is most probable where all classes are equally common." }
+    }
+}
+
+/// The accuracy by the values of a column.
+pub(super) fn by_column(by: &ByColumn) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th.name scope="col" { (by.column) }
+                        @for column in ["Images", "Accuracy", "Mean confidence"] { th scope="col" { (column) } }
+                    }
+                }
+                tbody {
+                    @for group in &by.groups {
+                        tr {
+                            th.name scope="row" { (group.name) }
+                            td { (group.images) }
+                            (percentage(Some(group.accuracy)))
+                            td { (percent(Some(group.confidence))) }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

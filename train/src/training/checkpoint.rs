@@ -247,7 +247,7 @@ fn are_finite(values: &Tensor) -> bool {
 }
 
 /// The command line, without the program's folder.
-fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     let arguments = std::env::args().skip(1).map(|argument| {
         if argument.contains(char::is_whitespace) {
             format!("'{argument}'")

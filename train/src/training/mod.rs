@@ -49,6 +49,7 @@ use tch::Device;
 
 pub(crate) use augmentation::AugmentationName;
 pub use augmentation::{Augmentation, Key};
+pub(crate) use checkpoint::command_line;
 pub use checkpoint::{Run, State};
 pub(crate) use loader::Place;
 pub(crate) use schedule::Schedule;

@@ -1,5 +1,6 @@
 //! `evaluate` prints the paper's tables, and its files say the same as they do.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use galmorph_cutout::Morphology;
@@ -138,5 +139,64 @@ fn a_model_is_compared_with_another_image_by_image() {
     assert!(
         complaint.contains("has the answers to 9 images, not to these 10"),
         "{complaint}"
+    );
+}
+
+#[test]
+fn accuracy_is_shown_by_the_columns_that_are_asked_for() {
+    let dir = Dir::with_galaxies();
+    run(&mut dir.train("trial", 1), 0);
+    // A magnitude for each galaxy, and a survey in another table.
+    let labels = std::fs::read_to_string(dir.labels()).unwrap();
+    let (mut with, mut surveys) = (
+        String::from("GalaxyID,label,split,mag\n"),
+        String::from("id,survey\n"),
+    );
+    for (number, line) in labels.lines().skip(1).enumerate() {
+        writeln!(with, "{line},{}", 14.0 + number as f64 / 10.0).unwrap();
+        let id = line.split(',').next().unwrap();
+        writeln!(surveys, "{id},{}", ["north", "south"][number % 2]).unwrap();
+    }
+    std::fs::write(dir.labels(), with).unwrap();
+    let table = dir.path("surveys.csv");
+    std::fs::write(&table, surveys).unwrap();
+
+    let folder = dir.path("evaluation");
+    let printed = evaluate(&dir, &folder, &["--by", "mag", "--bins", "2"]);
+    assert!(printed.contains("Accuracy by mag"), "{printed}");
+    // Two galaxies of each class are measured, the last two of ten.
+    assert!(printed.contains("14.8 to 16.8"), "{printed}");
+    let json = std::fs::read_to_string(folder.join(EVALUATION)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let by = &json["by"][0];
+    assert_eq!(
+        (&by["column"], &by["groups"][0]["images"]),
+        (&"mag".into(), &5.into())
+    );
+
+    let table = table.to_str().unwrap();
+    let printed = evaluate(
+        &dir,
+        &folder,
+        &["--force", "--by", "survey", "--by-table", table],
+    );
+    assert!(
+        printed.contains("Accuracy by survey") && printed.contains("north"),
+        "{printed}"
+    );
+    let mut report = crate::support::program(Path::new(crate::support::TRAIN));
+    let page = dir.path("report.html");
+    run(
+        report.arg("report").arg(&folder).arg("--output").arg(&page),
+        0,
+    );
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<h3>Accuracy by survey</h3>"), "{page}");
+
+    let output = run(dir.evaluate("trial").args(["--by", "size"]), 2);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("has no column 'size' (GalaxyID, label, split, mag)"),
+        "{message}"
     );
 }

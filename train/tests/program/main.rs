@@ -7,6 +7,7 @@ mod calibrate;
 mod closed_pipe;
 mod eight_bits;
 mod evaluate;
+mod fine_tune;
 mod fold;
 mod on_device;
 mod outputs;

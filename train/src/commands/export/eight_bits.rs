@@ -6,6 +6,7 @@ use clap::Args;
 use galmorph_cutout::{ModelCard, Morphology, Quantisation, QuantisedArithmetic};
 use tch::{Device, Tensor};
 
+use super::super::ShowingArgs;
 use super::Exported;
 use crate::data::{Dataset, Fold, LabelledImages, Part, Source, Split, Targets};
 use crate::error::{Error, Result};
@@ -23,6 +24,8 @@ pub(super) struct EightBitsArgs {
     /// With --arithmetic int8: folders or uncompressed tar files with the training images
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "labels")]
     images: Vec<PathBuf>,
+    #[command(flatten)]
+    showing: ShowingArgs,
     /// With --arithmetic int8: the number of training images from which the ranges are found
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     calibration_images: u32,
@@ -37,6 +40,7 @@ impl Default for EightBitsArgs {
         Self {
             labels: None,
             images: Vec::new(),
+            showing: ShowingArgs::default(),
             calibration_images: 512,
             threads: None,
         }
@@ -98,8 +102,9 @@ impl EightBitsArgs {
         let open = |targets| -> Result<LabelledImages> {
             let source = Source {
                 labels: self.labels.clone().unwrap_or_default(),
-                images: self.images.clone(),
+                images: self.showing.of(&self.images)?,
                 targets,
+                allow_missing: false,
             };
             source.open(&[part])
         };

@@ -1,0 +1,315 @@
+//! `galmorph-train fine-tune`
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use galmorph_cutout::{CalibrationError, Framing, ModelCard, Morphology, Purity, Scaling};
+use galmorph_output::{Output, readable};
+use serde::Serialize;
+use tch::{Device, Kind, Tensor};
+
+use super::adapting::{AdaptingArgs, Prepared};
+use super::novelty::described;
+use super::{ForceArgs, print};
+use crate::data::group;
+use crate::error::{Error, Result};
+use crate::evaluation::{Answers, tables};
+use crate::metrics::{self, Comparison, Views};
+use crate::onnx::{self, Adapted, References};
+use crate::training::command_line;
+use crate::tuning::{Answered, Choice, Gain, LastLayer, choose, chosen, nested};
+
+/// With fewer labels than this, there are no thresholds for sets, for samples and for novelty.
+const ENOUGH: usize = 100;
+
+/// The arguments of `fine-tune`.
+#[derive(Debug, Args)]
+pub(super) struct FineTuneArgs {
+    #[command(flatten)]
+    adapting: AdaptingArgs,
+    /// Model file to write, if the labels make it better; - is standard output
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    force: ForceArgs,
+    /// Name of the model in the catalog [default: the name of the output file, without .onnx]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// How a model was adapted: the metadata `galmorph.adaptation` of its file.
+#[derive(Debug, Serialize)]
+struct Record {
+    /// The name of the model that it was made of.
+    from: String,
+    /// The BLAKE3 digest of that model's file.
+    from_digest: String,
+    /// The number of galaxies of each class that it was adapted to.
+    labels: [usize; 5],
+    /// The digest of their labels and images.
+    data_digest: String,
+    /// How their images were framed.
+    framing: Framing,
+    /// The seed of everything random.
+    seed: u64,
+    /// How much the last layer was held to the old one.
+    hold: f64,
+    /// What was gained out of fold.
+    last_layer: Gain,
+    /// The commit of the program, or `unknown`.
+    commit: String,
+    /// The command line.
+    command: String,
+}
+
+pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
+    let adapting = &args.adapting;
+    let output = Output::at(&args.output, args.force.force, &adapting.inputs())?;
+    let name = args.name.clone().or_else(|| {
+        let stem = output.target().and_then(Path::file_stem)?;
+        Some(stem.to_string_lossy().into_owned())
+    });
+    let name = name.filter(|name| !name.trim().is_empty()).ok_or_else(|| {
+        Error::Input(format!(
+            "'{}' gives the model no name; use --name",
+            readable(&args.output)
+        ))
+    })?;
+    let prepared = adapting.prepare()?;
+    let Prepared {
+        examples,
+        layer: old,
+        log_prior,
+        ..
+    } = &prepared;
+    let all: Vec<usize> = (0..examples.len()).collect();
+    let choice = choose(examples, &all, old, log_prior, adapting.seed);
+    let answers = |layer: &LastLayer| all.iter().map(|g| examples.logits(*g, layer)).collect();
+    let before: Vec<_> = answers(old);
+    let threads = adapting.machine.threads();
+    let after = nested(examples, old, log_prior, adapting.seed, threads)?;
+    let [before, after] = [before, after].map(|found| Answered::new(examples, &found, log_prior));
+    let (gain, comparison) = (after.gain_over(&before))
+        .ok_or_else(|| Error::Input("there are no galaxies to learn from".into()))?;
+    let mut text = told(&choice, &gain, &comparison);
+    let Some(hold) = choice.hold.filter(|_| gain.gained.value > 0.0) else {
+        text.push_str(
+            "\nNothing helps: on galaxies that it was not fitted to, no other last layer is better than the one \
+             that is there.\nNo model is written; go on with the one that you have.\n",
+        );
+        return print(&text);
+    };
+
+    let layer = chosen(examples, &all, old, log_prior, &choice);
+    let scaling = temperature(&after);
+    let card = card(&name, &prepared, &after, scaling)?;
+    let record = Record {
+        from: prepared.card.name.clone(),
+        from_digest: blake3::hash(&prepared.bytes).to_hex().to_string(),
+        labels: examples.counts(&all),
+        data_digest: prepared.digest.clone(),
+        framing: adapting.framing,
+        seed: adapting.seed,
+        hold,
+        last_layer: gain,
+        commit: env!("GALMORPH_COMMIT").to_owned(),
+        command: command_line(),
+    };
+    let bytes = written(&prepared, &layer, &card, &record, &adapting.from)?;
+    output.write(".galmorph-fine-tune-", &bytes)?;
+    log::info!("wrote '{}'", readable(&args.output));
+    text.push_str(&of_the_rest(&card, &prepared.card, examples.len()));
+    print(&text)
+}
+
+/// What was tried, and what it gained.
+fn told(choice: &Choice, gain: &Gain, comparison: &Comparison) -> String {
+    let hold = |hold: Option<f64>| hold.map_or_else(|| "unchanged".into(), |h| h.to_string());
+    let mut text = String::from(
+        "Negative log-likelihood out of fold, each class counting alike, by how much the last layer is held:\n",
+    );
+    for (tried, loss) in &choice.tried {
+        let mark = if *tried == choice.hold {
+            "  <- chosen"
+        } else {
+            ""
+        };
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{:>12} {loss:>8.4}{mark}", hold(*tried));
+    }
+    let points = |value: f64| 100.0 * value;
+    let _ = writeln!(
+        text,
+        "\nOn {} galaxies, each answered by a layer that was chosen and fitted without it (95 % intervals):\n  \
+         negative log-likelihood {:.4} -> {:.4}, gained {:.4} ({:.4} to {:.4})\n  \
+         accuracy {:.1} -> {:.1} %, gained {:.1} ({:.1} to {:.1}) points",
+        gain.galaxies,
+        gain.loss_before,
+        gain.loss_after,
+        gain.gained.value,
+        gain.gained.low,
+        gain.gained.high,
+        points(gain.accuracy_before),
+        points(gain.accuracy_after),
+        points(gain.accuracy_gained.value),
+        points(gain.accuracy_gained.low),
+        points(gain.accuracy_gained.high),
+    );
+    if gain.gained.value > 0.0 && gain.gained.low <= 0.0 {
+        text.push_str(
+            "  This may be chance: the interval of the gain holds 0. More labels would tell.\n",
+        );
+    }
+    let _ = write!(text, "\n{}", tables::comparison(comparison));
+    text
+}
+
+/// The temperature that makes the answers likelier on images that it was not fitted on, if one does. There are
+/// no biases: those would fit the mix of the labels, which is not the survey's.
+fn temperature(answered: &Answered) -> Scaling {
+    let classes = answered.classes().iter().zip(answered.rows());
+    let views: Vec<Views> = (classes.map(|(truth, rows)| Views {
+        truth: *truth,
+        rows,
+    }))
+    .collect();
+    let fit = |views: &[Views]| metrics::fit(views).map(Scaling::from);
+    let crossed = metrics::cross_fitted(&views, fit);
+    let plain = metrics::log_loss(&answered.predictions(Scaling::NONE));
+    match (fit(&views), crossed) {
+        (Some(fitted), Some(crossed)) if metrics::log_loss(&crossed.predictions) < plain => fitted,
+        _ => Scaling::NONE,
+    }
+}
+
+/// The card of the adapted model. What it says of answers is measured out of fold.
+fn card(
+    name: &str,
+    prepared: &Prepared,
+    answered: &Answered,
+    scaling: Scaling,
+) -> Result<ModelCard> {
+    let examples = &prepared.examples;
+    let predictions = answered.predictions(scaling);
+    let is_enough = examples.len() >= ENOUGH;
+    let measured = Answers::of_rows(
+        examples.ids.clone(),
+        examples.classes.clone(),
+        prepared.card.preprocessing.test_scales.clone(),
+        answered.rows().to_vec(),
+    );
+    let mut validation = measured.measurement(scaling);
+    let error = |scaling| metrics::calibration_error(&answered.predictions(scaling));
+    validation.calibration = error(Scaling::NONE)
+        .zip(error(scaling))
+        .map(|(before, after)| CalibrationError {
+            before,
+            after,
+            cross_fitted: None,
+        });
+    let mut card = ModelCard {
+        format: ModelCard::FORMAT,
+        name: name.to_owned(),
+        temperature: scaling.temperature,
+        bias: None,
+        validation: Some(validation),
+        conformal: is_enough.then(|| metrics::fit_conformal(&predictions)),
+        purity: is_enough.then(|| {
+            let groups: Vec<u8> = examples.ids.iter().map(|id| group(id)).collect();
+            Purity {
+                clean: metrics::purity(&predictions, &groups),
+                representative: None,
+            }
+        }),
+        ..prepared.card.clone()
+    };
+    // The galaxies that it was adapted to are of all folds.
+    if let Some(training) = &mut card.training {
+        training.fold = None;
+    }
+    if is_enough && card.novelty.is_some() {
+        let unusable = |fault| Error::internal("read the references of novelty")(fault);
+        if let Some(references) = References::read(&prepared.bytes).map_err(unusable)? {
+            let features: Vec<f32> = examples.features.iter().map(|x| *x as f32).collect();
+            let views = examples.views as i64;
+            let features = Tensor::from_slice(&features).view([examples.len() as i64 * views, -1]);
+            let novelty = references.novelty(&features).view([-1, views]);
+            card.novelty = Some(described(&novelty.mean_dim(
+                [1].as_slice(),
+                false,
+                Kind::Float,
+            )));
+        }
+    }
+    Ok(card)
+}
+
+/// The bytes of the adapted model. They are read back before they are returned.
+fn written(
+    prepared: &Prepared,
+    layer: &LastLayer,
+    card: &ModelCard,
+    record: &Record,
+    from: &Path,
+) -> Result<Vec<u8>> {
+    let weight: Vec<f32> = layer.weight.iter().map(|value| *value as f32).collect();
+    let weight = Tensor::from_slice(&weight).view([Morphology::COUNT as i64, -1]);
+    let bias = Tensor::from_slice(&layer.bias.map(|value| value as f32));
+    let record = serde_json::to_string(record).map_err(Error::internal("describe the model"))?;
+    let adapted = Adapted {
+        node: &prepared.node,
+        weight: &weight,
+        bias: &bias,
+        card,
+        record: &record,
+    };
+    let bytes =
+        onnx::with_last_layer(&prepared.bytes, &adapted).map_err(Error::unusable("model", from))?;
+    let back = onnx::decode(&bytes, Device::Cpu)
+        .map_err(Error::internal("read back the adapted model"))?;
+    let is_there = |name: &str, wanted: &Tensor| {
+        back.weights
+            .get(&format!("{}/{name}", prepared.node))
+            .equal(wanted)
+    };
+    if is_there("weight", &weight) && is_there("bias", &bias) {
+        Ok(bytes)
+    } else {
+        Err(Error::internal("read back the adapted model")(
+            "its last layer is another one",
+        ))
+    }
+}
+
+/// What became of the parts of the card.
+fn of_the_rest(card: &ModelCard, before: &ModelCard, labels: usize) -> String {
+    let mut text = if card.temperature == 1.0 {
+        "\nThe model needs no temperature.\n".to_owned()
+    } else {
+        format!(
+            "\nA temperature of {:.3} helps out of fold, and is in the card.\n",
+            card.temperature
+        )
+    };
+    if card.conformal.is_some() {
+        text.push_str(
+            "The thresholds for sets of classes and for samples with a known purity come from the answers out of \
+             fold.\nThey hold for galaxies like those that are labelled.\n",
+        );
+    } else {
+        let _ = writeln!(
+            text,
+            "There are no thresholds for sets of classes or for samples with a known purity: {labels} labels are too \
+             few, {ENOUGH} are needed."
+        );
+    }
+    if before.novelty.is_some() {
+        text.push_str(if labels >= ENOUGH {
+            "Novelty is measured from the same references as before; the threshold is that of the labelled galaxies.\n"
+        } else {
+            "Novelty and its threshold are as before.\n"
+        });
+    }
+    text
+}
