@@ -311,6 +311,18 @@ fn roles_with_the_rights_that_the_page_names_can_work_and_read() {
         &site.server.address("north"),
     ])
     .succeeds();
+    let report = site.report();
+    let catalog = &report["catalogs"][0];
+    assert_eq!(
+        (&catalog["site"], &catalog["name"]),
+        (&"far".into(), &"".into())
+    );
+    assert!(catalog["seconds_ago"].as_f64().is_some(), "{report}");
+    let said = site.status().succeeds();
+    assert!(
+        said.contains("\nshipped from far: its last rows came "),
+        "{said}"
+    );
     let anna = site.server.address("anna");
     let mut anna = postgres::Client::connect(&anna, postgres::NoTls).unwrap();
     for view in ["catalog", "rejected", "probability"] {

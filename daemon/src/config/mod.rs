@@ -76,7 +76,7 @@ table::settings! {
     /// faster and less accurate. Default: the model's own.
     scales: Vec<u32> = Vec::new(), scales, model_flag("--scales PIXELS");
     /// Arithmetic of the network: "auto" (bf16, about 3 significant digits, where that is faster) or
-    /// "f32".
+    /// "f32". A model of eight bits has its own.
     precision: Precision = Precision::Auto, anything, model_flag("--precision PRECISION");
     /// When to skip test scales of an image: "never"; "settled", when the remaining scales cannot change
     /// the label; or a confidence above 0.5 and below 1, when the average so far has it, or the label is

@@ -53,6 +53,20 @@ pub(crate) struct Report {
     pub(crate) unaccounted: Option<i64>,
     pub(crate) feeders: Vec<Feeder>,
     pub(crate) machines: Vec<Machine>,
+    /// The catalogs that machines ship here, those of other sites too.
+    pub(crate) catalogs: Vec<ShippedCatalog>,
+}
+
+/// A machine's catalog that is shipped. How far behind it is, its machine knows alone.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShippedCatalog {
+    pub(crate) site: String,
+    /// What tells several catalogs of one site apart.
+    pub(crate) name: String,
+    /// The version of the program that ships it.
+    pub(crate) program: Option<String>,
+    /// Since its last rows came; `null` before the first ones.
+    pub(crate) seconds_ago: Option<f64>,
 }
 
 /// Who feeds.
@@ -151,6 +165,7 @@ pub(crate) fn report(
             unaccounted: fed.map(|fed| fed - answered - rejected - (on_stream - with_row)),
             feeders,
             machines,
+            catalogs: catalogs(&mut client)?,
         })
     };
     read().map_err(Failure::from)
@@ -212,6 +227,19 @@ fn feeders(client: &mut Client, site: &str) -> Result<Vec<Feeder>, postgres::Err
         seconds_ago: row.get(5),
     };
     Ok(rows.iter().map(feeder).collect())
+}
+
+fn catalogs(client: &mut Client) -> Result<Vec<ShippedCatalog>, postgres::Error> {
+    let find = "SELECT site, name, program, extract(epoch FROM now() - shipped)::float8
+         FROM source WHERE name <> 'stream' ORDER BY site, name";
+    let rows = client.query(find, &[])?;
+    let catalog = |row: &postgres::Row| ShippedCatalog {
+        site: row.get(0),
+        name: row.get(1),
+        program: row.get(2),
+        seconds_ago: row.get(3),
+    };
+    Ok(rows.iter().map(catalog).collect())
 }
 
 fn machines(client: &mut Client, site: &str) -> Result<Vec<Machine>, postgres::Error> {

@@ -107,6 +107,15 @@ impl Report {
             "Time since a feeder last looked at all its files.",
             feeders.map(|feeder| (of("source", &feeder.source), feeder.seconds_ago)),
         );
+        let shipped = self.catalogs.iter().filter_map(|catalog| {
+            let site = labels(&catalog.site, "name", &catalog.name);
+            Some((site, catalog.seconds_ago?))
+        });
+        page.gauge(
+            "galmorph_fleet_catalog_age_seconds",
+            "Time since the last rows of a machine's catalog were shipped.",
+            shipped,
+        );
         for (name, help, number) in OF_MACHINES {
             let machines = self.machines.iter();
             page.gauge(

@@ -105,6 +105,25 @@ impl Display for Report {
                 )?;
             }
         }
+        for catalog in &self.catalogs {
+            let name = match &*catalog.name {
+                "" => String::new(),
+                name => format!(" ({})", visible(name)),
+            };
+            let rows = match catalog.seconds_ago {
+                None => "no rows yet".to_owned(),
+                Some(ago) => format!("its last rows came {} s ago", ago.round()),
+            };
+            let version = match &catalog.program {
+                None => String::new(),
+                Some(program) => format!(", version {}", visible(program)),
+            };
+            writeln!(
+                out,
+                "\nshipped from {}{name}: {rows}{version}",
+                visible(&catalog.site)
+            )?;
+        }
         Ok(())
     }
 }
