@@ -65,7 +65,9 @@ pub use reader::{
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};
 pub use review::{Agreement, Judgement, Labels, NewReview, Reviewed, review, reviewed_labels};
 pub use stamp::Stamp;
-pub use watch::{LoggedError, RejectedBefore, Watch, Watched, WatchedFolder, note_loss};
+pub use watch::{
+    DONE, LoggedError, REJECTED, RejectedBefore, Watch, Watched, WatchedFolder, note_loss,
+};
 pub use writer::{
     Described, Entry, ModelInUse, Move, Revision, Standing, Verdict, Writer, length, new_row,
     rendering_key, shortest,

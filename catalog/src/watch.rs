@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use galmorph_cutout::{FramingSettings, Limits, RejectReason, Rendering};
+use galmorph_cutout::{BandFiles, FramingSettings, Limits, RejectReason, Rendering};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, named_params, params};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use crate::error::{CatalogFault, fault, opening_fault};
 use crate::reader::freshness::{RequiredModel, count};
 use crate::schema::is_settling;
 use crate::writer::{Place, begin_settling};
-use crate::{CatalogError, Reader, Writer, time};
+use crate::{BandSet, CatalogError, Reader, Writer, time};
 use galmorph_output::{path_text, readable, text_path};
 
 /// What is watched, and how.
@@ -65,7 +65,31 @@ pub struct RejectedBefore {
     pub other_rendering: u64,
 }
 
+/// The sub-folders that files are moved to.
+pub const DONE: &str = "done";
+/// See [`DONE`].
+pub const REJECTED: &str = "rejected";
+
+impl WatchedFolder {
+    /// Whether a path lies where this folder moves files to.
+    fn is_relocated(&self, path: &Path) -> bool {
+        let below = path.strip_prefix(&self.path).ok();
+        let first = below.and_then(|below| below.iter().next());
+        self.moves && first.is_some_and(|name| name == DONE || name == REJECTED)
+    }
+}
+
 impl Watched {
+    /// The files that belong together with this one, if its folder, the innermost of several, has a file for each band.
+    pub fn set_of(&self, path: &Path) -> Option<BandSet> {
+        let folders = self.folders.iter();
+        let folder = folders
+            .filter(|folder| path.starts_with(&folder.path))
+            .max_by_key(|folder| folder.path.as_os_str().len())?;
+        let files = BandFiles::new(folder.band_files.as_ref()?, &folder.rendering.bands).ok()?;
+        BandSet::of(&files, path, folder.is_relocated(path))
+    }
+
     /// What was once said of the objects in a folder is in its rows, and has to be taken back if it is said no longer.
     fn remember(&mut self, before: &Self) {
         for folder in &mut self.folders {

@@ -36,7 +36,8 @@ const INPUT: &str = "views";
 const OUTPUT: &str = "probabilities";
 const NOVELTY: &str = "novelty";
 
-/// Which numbers convolutions may multiply. A model of eight bits says so itself, and multiplies those in any case.
+/// Which numbers convolutions may multiply. A model of eight bits says so itself: what it rounds is bytes, and all else f32, in any
+/// case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     /// bf16 where the processor is faster with it, f32 elsewhere
@@ -210,6 +211,11 @@ impl Model {
         drop(bytes);
         let kernel = Kernel::fastest(options.precision == Precision::F32);
         let network = catch(|| prepare(proto, &card, kernel)).map_err(Fault::Contract)??;
+        let kernel = if network.is_of_eight_bits() {
+            Kernel::fastest_int8()
+        } else {
+            kernel
+        };
         let model = Self {
             card,
             digest,
@@ -224,7 +230,7 @@ impl Model {
 
     /// Which numbers its convolutions multiply.
     pub fn arithmetic(&self) -> Arithmetic {
-        // With any kernel: it is the model that rounds.
+        // On any processor: it is the model that rounds.
         if self.network.is_of_eight_bits() {
             Arithmetic::Int8
         } else {

@@ -119,7 +119,8 @@ impl Export {
     }
 
     /// The classes that reviewers agree on. `GalaxyID` is the name of the file without its ending, by which
-    /// `galmorph-train --images` finds it; all of them are for training, of which folds are made by the id.
+    /// `galmorph-train --images` finds it; where each band is a file, it is what their names have in common, as for
+    /// `galmorph-train --band-files`. All of them are for training, of which folds are made by the id.
     fn labels(&self, quiet: bool) -> Result<Outcome, Failure> {
         if !self.filter.is_reviewed_alone() || !self.columns.is_empty() {
             let fault =
@@ -127,12 +128,18 @@ impl Export {
             return Err(Failure::Usage(fault.into()));
         }
         let path = self.catalog.path()?;
-        let labels = reviewed_labels(&Reader::open_current(&path)?)?;
+        let reader = Reader::open_current(&path)?;
+        let labels = reviewed_labels(&reader)?;
+        let watched = reader.watch()?.map(|watch| watch.watched);
         let mut known = BTreeMap::new();
         let mut lines = vec!["GalaxyID,label,split".to_owned()];
         for (file, class) in &labels.agreed {
             let file = text_path(file);
-            let name = name_and_extension(&file).0.unwrap_or_default();
+            let set = watched.as_ref().and_then(|watched| watched.set_of(&file));
+            let name = match &set {
+                Some(set) => OsStr::new(&set.identity.object_id),
+                None => name_and_extension(&file).0.unwrap_or_default(),
+            };
             let name = name.to_str().filter(|name| is_an_id(name)).ok_or_else(|| {
                 let fault = "its name is none that galmorph-train can find it by (rename the file, and have it classified again)";
                 Failure::Usage(format!("cannot write a label for '{}': {fault}", readable(&file)))

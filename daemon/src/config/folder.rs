@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use galmorph_catalog::WatchedFolder;
+use galmorph_catalog::{DONE, REJECTED, WatchedFolder};
 use galmorph_cutout::{
     BandFiles, Framing, FramingFault, FramingSettings, NamePattern, PatternFault, Rendering,
     Stretch,
@@ -19,9 +19,6 @@ use toml::Value;
 
 use super::value::{Choice, Item, SettingValue, Shape, not};
 use super::{BandPattern, ManifestSettings, check};
-
-const DONE: &str = "done";
-const REJECTED: &str = "rejected";
 
 /// What becomes of a file that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -12,8 +12,8 @@ use crate::program::pool::Pooling;
 /// The most weights of an output channel: with the greatest byte and weight, the sum stays far below the end of i32.
 const MOST_WEIGHTS: usize = 1 << 15;
 
-/// The greatest bias, in whole numbers.
-const GREATEST_BIAS: f32 = 5e8;
+/// The greatest bias, in whole numbers: above 2^29, where `galmorph-train export` ends.
+const GREATEST_BIAS: f32 = 5.5e8;
 
 /// A convolution that multiplies bytes.
 pub(super) struct EightBits<'a> {

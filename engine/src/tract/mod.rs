@@ -25,11 +25,14 @@ pub(crate) mod softmax;
 use std::collections::HashMap;
 
 use tract_onnx::prelude::{
-    DatumExt as _, InferenceModel, InferenceModelExt as _, TDim, TractResult, TypedModel, tvec,
+    DatumExt as _, InferenceModel, InferenceModelExt as _, TDim, TractResult, TypedModel,
+    TypedNode, tvec,
 };
 
 use crate::graph::Kernels;
 use crate::microkernel::Kernel;
+use crate::microkernel::dtype::DType;
+use quantise::Quantise;
 
 /// The network for batches of `views` views of shape `view` (`[channels, rows, columns]`), as [`accelerate`]
 /// needs it.
@@ -71,13 +74,23 @@ pub fn for_batches(
 ///
 /// Panics if the processor doesn't support the kernel.
 pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel, usize)> {
-    rewrite::rewrite(model, kernels(kernel))
+    rewrite::rewrite(model, kernels(model, kernel))
 }
 
-/// The kernels of a program; `None` if tract computes all.
-fn kernels(float: Kernel) -> Option<Kernels> {
+/// The kernels of a program; `None` if tract computes all. What a model of eight bits doesn't round is f32.
+fn kernels(model: &TypedModel, kernel: Kernel) -> Option<Kernels> {
+    let float = if is_of_eight_bits(model) && kernel.dtype() != DType::F32 {
+        Kernel::fastest(true)
+    } else {
+        kernel
+    };
     let int8 = Kernel::fastest_int8();
     (float != Kernel::Portable).then_some(Kernels { float, int8 })
+}
+
+/// Whether a model rounds values to eight bits.
+fn is_of_eight_bits(model: &TypedModel) -> bool {
+    model.nodes().iter().any(TypedNode::op_is::<Quantise>)
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ use std::fmt;
 use tract_onnx::tract_core::internal::*;
 
 use super::pattern::image_dims;
-use super::quantise::Quantise;
 use super::rewrite;
 use crate::convolution::layout::Dims;
 use crate::microkernel::Kernel;
@@ -66,12 +65,12 @@ impl Network {
         };
         let views = image_dims(model.outlet_fact(input)?).context("views of a known size")?;
         let room = groups.max(1) * views.batch;
-        let (trunk, rest) = rewrite::split(model, super::kernels(kernel), room)?;
+        let (trunk, rest) = rewrite::split(model, super::kernels(model, kernel), room)?;
         Ok(Self {
             trunk,
             rest: rest.into_optimized()?.into_runnable()?,
             views,
-            is_of_eight_bits: model.nodes().iter().any(TypedNode::op_is::<Quantise>),
+            is_of_eight_bits: super::is_of_eight_bits(model),
         })
     }
 
@@ -85,7 +84,8 @@ impl Network {
         self.trunk.is_some()
     }
 
-    /// Whether its convolutions multiply bytes, as the model says: it rounds what lies between them.
+    /// Whether the model says that it is of eight bits: it rounds values to bytes. Convolutions between them multiply bytes, and all
+    /// others f32. (Where the processor has no kernel for bytes, f32 computes the same, up to a quantum.)
     pub fn is_of_eight_bits(&self) -> bool {
         self.is_of_eight_bits
     }

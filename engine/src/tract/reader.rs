@@ -128,6 +128,10 @@ fn rounded(model: &TypedModel, inputs: &[OutletId]) -> Option<(OutletId, Quantis
     let quantise = Quantise::new(scale, zero_point.first().map(|tensor| &**tensor))?;
     let node = model.node(values.node);
     let before = &node.op_as::<ElementWiseOp>()?.0;
+    // Without a zero point, it is 0 of the bytes' own type. Signed ones say it with every exporter that we know.
+    if zero_point.is_empty() && before.is::<QuantizeLinearI8>() {
+        return None;
+    }
     let recip = quantise.quantisation.quantum.recip();
     let zero = quantise.quantisation.zero_point;
     let is_same = if let Some(unsigned) = before.downcast_ref::<QuantizeLinearU8>() {

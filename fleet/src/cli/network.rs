@@ -16,7 +16,8 @@ pub(super) struct NetworkArguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     model: Option<PathBuf>,
 
-    /// What numbers are multiplied: f32, which every machine can, or bf16, which those with AMX can alone
+    /// What numbers are multiplied: f32, which every machine can, or bf16, which those with AMX can alone. A model of eight bits
+    /// has its own
     #[arg(long, value_name = "NUMBERS", value_parser = ["f32", "bf16"], default_value = "f32")]
     arithmetic: String,
 
@@ -64,7 +65,8 @@ impl NetworkArguments {
             None => None,
         };
         let (model, planned) = load_model(file.as_deref(), Some(&self.arithmetic))?;
-        if planned.arithmetic != self.arithmetic {
+        // A model of eight bits has its own arithmetic, on every machine.
+        if planned.arithmetic != self.arithmetic && planned.arithmetic != "int8" {
             return Err(Failure::Usage(
                 "this machine can't multiply bf16".to_owned(),
             ));

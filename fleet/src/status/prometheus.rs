@@ -108,8 +108,12 @@ impl Report {
             feeders.map(|feeder| (of("source", &feeder.source), feeder.seconds_ago)),
         );
         let shipped = self.catalogs.iter().filter_map(|catalog| {
-            let site = labels(&catalog.site, "name", &catalog.name);
-            Some((site, catalog.seconds_ago?))
+            // The site of the report goes first, as in all its samples: two reports of a database have none in common.
+            let name = match &*catalog.name {
+                "" => catalog.site.clone(),
+                name => format!("{}/{name}", catalog.site),
+            };
+            Some((of("catalog", &name), catalog.seconds_ago?))
         });
         page.gauge(
             "galmorph_fleet_catalog_age_seconds",

@@ -6,10 +6,8 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
-use galmorph_catalog::{BandSet, Stamp, Watched, digest_of_bands};
-use galmorph_cutout::{
-    BandBytes, BandFiles, Image, Limits, Rendering, decode_bands, decode_rendered,
-};
+use galmorph_catalog::{Stamp, Watched, digest_of_bands};
+use galmorph_cutout::{BandBytes, Image, Limits, Rendering, decode_bands, decode_rendered};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -25,7 +23,7 @@ pub(super) enum Files {
 impl Files {
     /// Opens them, if they may be shown.
     pub(super) fn open(path: &Path, watched: &Watched) -> Result<Self, NotShown> {
-        let Some(set) = set_of(path, watched) else {
+        let Some(set) = watched.set_of(path) else {
             return open(path, watched).map(Self::One);
         };
         let mut files = Vec::new();
@@ -118,17 +116,6 @@ fn bands(files: &[(String, Vec<u8>)]) -> Vec<BandBytes<'_>> {
         .iter()
         .map(|(band, bytes)| BandBytes { band, bytes })
         .collect()
-}
-
-/// The files that belong together with this one, if its folder has a file for each band.
-fn set_of(path: &Path, watched: &Watched) -> Option<BandSet> {
-    let folders = watched.folders.iter();
-    let folder = folders
-        .filter(|folder| path.starts_with(&folder.path))
-        .max_by_key(|folder| folder.path.as_os_str().len())?;
-    let files = BandFiles::new(folder.band_files.as_ref()?, &folder.rendering.bands).ok()?;
-    // Only where files are moved do they get a number in their name.
-    BandSet::of(&files, path, folder.moves)
 }
 
 fn stamp_of(file: &File) -> Result<Stamp, NotShown> {

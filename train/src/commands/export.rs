@@ -8,8 +8,8 @@ use galmorph_output::{Output, readable};
 use tch::Device;
 
 use self::eight_bits::EightBitsArgs;
-use super::ForceArgs;
 use super::calibrate::prior_of;
+use super::{ForceArgs, ShowingArgs};
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::onnx::{self, Storage};
@@ -39,9 +39,8 @@ pub(super) struct ExportArgs {
     /// Name of the model in the catalog [default: the name of the output file, without .onnx]
     #[arg(long)]
     name: Option<String>,
-    /// Stretch that the training images were drawn with, such as sdss
-    #[arg(long)]
-    stretch: Option<Stretch>,
+    #[command(flatten)]
+    showing: ShowingArgs,
 }
 
 /// Where the network is.
@@ -97,7 +96,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
     }
     let mut exported = args.open(&name)?;
     if args.arithmetic == Arithmetic::Int8 {
-        exported = args.eight_bits.round(exported)?;
+        exported = args.eight_bits.round(exported, &args.showing)?;
     }
     let Exported {
         network,
@@ -125,7 +124,7 @@ impl ExportArgs {
     /// Opens the network, and refuses arguments that ask for what can't be.
     fn open(&self, name: &str) -> Result<Exported> {
         let int8 = self.arithmetic == Arithmetic::Int8;
-        self.eight_bits.check(int8)?;
+        self.eight_bits.check(int8, &self.showing)?;
         match (&self.from.checkpoint, &self.from.model) {
             (Some(path), _) => {
                 let (run, network) = Run::load(path, Device::Cpu)?;
@@ -137,7 +136,7 @@ impl ExportArgs {
                         run.state.settings.epochs
                     );
                 }
-                let card = card(name, &run.state, self.stretch);
+                let card = card(name, &run.state, self.showing.stretch);
                 Ok(Exported {
                     network,
                     weights: run.average,
@@ -163,7 +162,7 @@ impl ExportArgs {
         let card = ModelCard {
             name: name.to_owned(),
             format: ModelCard::FORMAT,
-            stretch: self.stretch.or(model.card.stretch),
+            stretch: self.showing.stretch.or(model.card.stretch),
             ..model.card
         };
         Ok(Exported {
@@ -228,7 +227,7 @@ mod tests {
             arithmetic: Arithmetic::default(),
             eight_bits: EightBitsArgs::default(),
             name: None,
-            stretch: None,
+            showing: ShowingArgs::default(),
             force: ForceArgs { force: false },
         })
         .unwrap();

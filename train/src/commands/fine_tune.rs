@@ -15,7 +15,7 @@ use super::{ForceArgs, print};
 use crate::data::group;
 use crate::error::{Error, Result};
 use crate::evaluation::{Answers, tables};
-use crate::metrics::{self, Comparison, Views};
+use crate::metrics::{self, Comparison};
 use crate::onnx::{self, Adapted, References};
 use crate::training::command_line;
 use crate::tuning::{Answered, Choice, Gain, LastLayer, choose, chosen, nested};
@@ -76,6 +76,15 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
             readable(&args.output)
         ))
     })?;
+    // Where the model goes to standard output, what is said goes to the log.
+    let is_file = output.target().is_some();
+    let say = |text: &str| {
+        if is_file {
+            return print(text);
+        }
+        log::info!("adapted:\n{text}");
+        Ok(())
+    };
     let prepared = adapting.prepare()?;
     let Prepared {
         examples,
@@ -95,15 +104,14 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
     let mut text = told(&choice, &gain, &comparison);
     let Some(hold) = choice.hold.filter(|_| gain.gained.value > 0.0) else {
         text.push_str(
-            "\nNothing helps: on galaxies that it was not fitted to, no other last layer is better than the one \
+            "\nNothing helps: on galaxies that it was not fitted to, no other last layer is clearly better than the one \
              that is there.\nNo model is written; go on with the one that you have.\n",
         );
-        return print(&text);
+        return say(&text);
     };
 
     let layer = chosen(examples, &all, old, log_prior, &choice);
-    let scaling = temperature(&after);
-    let card = card(&name, &prepared, &after, scaling)?;
+    let card = card(&name, &prepared, &after)?;
     let record = Record {
         from: prepared.card.name.clone(),
         from_digest: blake3::hash(&prepared.bytes).to_hex().to_string(),
@@ -120,7 +128,7 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
     output.write(".galmorph-fine-tune-", &bytes)?;
     log::info!("wrote '{}'", readable(&args.output));
     text.push_str(&of_the_rest(&card, &prepared.card, examples.len()));
-    print(&text)
+    say(&text)
 }
 
 /// What was tried, and what it gained.
@@ -165,31 +173,10 @@ fn told(choice: &Choice, gain: &Gain, comparison: &Comparison) -> String {
     text
 }
 
-/// The temperature that makes the answers likelier on images that it was not fitted on, if one does. There are
-/// no biases: those would fit the mix of the labels, which is not the survey's.
-fn temperature(answered: &Answered) -> Scaling {
-    let classes = answered.classes().iter().zip(answered.rows());
-    let views: Vec<Views> = (classes.map(|(truth, rows)| Views {
-        truth: *truth,
-        rows,
-    }))
-    .collect();
-    let fit = |views: &[Views]| metrics::fit(views).map(Scaling::from);
-    let crossed = metrics::cross_fitted(&views, fit);
-    let plain = metrics::log_loss(&answered.predictions(Scaling::NONE));
-    match (fit(&views), crossed) {
-        (Some(fitted), Some(crossed)) if metrics::log_loss(&crossed.predictions) < plain => fitted,
-        _ => Scaling::NONE,
-    }
-}
-
-/// The card of the adapted model. What it says of answers is measured out of fold.
-fn card(
-    name: &str,
-    prepared: &Prepared,
-    answered: &Answered,
-    scaling: Scaling,
-) -> Result<ModelCard> {
+/// The card of the adapted model. What it says of answers is measured out of fold. It has neither temperature nor biases:
+/// the old ones are part of the layer, and new ones would fit the mix of the labels, which is not the survey's.
+fn card(name: &str, prepared: &Prepared, answered: &Answered) -> Result<ModelCard> {
+    let scaling = Scaling::NONE;
     let examples = &prepared.examples;
     let predictions = answered.predictions(scaling);
     let is_enough = examples.len() >= ENOUGH;
@@ -200,13 +187,11 @@ fn card(
         answered.rows().to_vec(),
     );
     let mut validation = measured.measurement(scaling);
-    let error = |scaling| metrics::calibration_error(&answered.predictions(scaling));
-    validation.calibration = error(Scaling::NONE)
-        .zip(error(scaling))
-        .map(|(before, after)| CalibrationError {
-            before,
-            after,
-            cross_fitted: None,
+    validation.calibration =
+        metrics::calibration_error(&predictions).map(|error| CalibrationError {
+            before: error,
+            after: error,
+            cross_fitted: Some(error),
         });
     let mut card = ModelCard {
         format: ModelCard::FORMAT,
@@ -224,9 +209,10 @@ fn card(
         }),
         ..prepared.card.clone()
     };
-    // The galaxies that it was adapted to are of all folds.
+    // The galaxies that it was adapted to are of all folds, and it is measured on them here.
     if let Some(training) = &mut card.training {
         training.fold = None;
+        training.validation_digest = Some(prepared.digest.clone());
     }
     if is_enough && card.novelty.is_some() {
         let unusable = |fault| Error::internal("read the references of novelty")(fault);
@@ -284,14 +270,7 @@ fn written(
 
 /// What became of the parts of the card.
 fn of_the_rest(card: &ModelCard, before: &ModelCard, labels: usize) -> String {
-    let mut text = if card.temperature == 1.0 {
-        "\nThe model needs no temperature.\n".to_owned()
-    } else {
-        format!(
-            "\nA temperature of {:.3} helps out of fold, and is in the card.\n",
-            card.temperature
-        )
-    };
+    let mut text = "\n".to_owned();
     if card.conformal.is_some() {
         text.push_str(
             "The thresholds for sets of classes and for samples with a known purity come from the answers out of \

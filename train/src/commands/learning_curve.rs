@@ -48,10 +48,17 @@ pub(super) fn run(args: &LearningCurveArgs) -> Result<()> {
         (usize::from(args.draws), adapting.seed),
         adapting.machine.threads(),
     )?;
+    let mut is_told = false;
     if let (Some(path), Some(output)) = (&args.output, output) {
+        is_told = output.target().is_none();
         let json = serde_json::to_vec_pretty(&found).map_err(Error::internal("write a curve"))?;
         output.write(".galmorph-curve-", &json)?;
         log::info!("wrote '{}'", readable(path));
+    }
+    if is_told {
+        // Standard output has the curve.
+        log::info!("{}", table(&found));
+        return Ok(());
     }
     print(&table(&found))
 }

@@ -95,7 +95,7 @@ const FITS: &str = "FITS images";
 #[derive(Debug, Default, Args)]
 struct ShowingArgs {
     /// How they become pictures: legacy, sdss, lupton, asinh, zscale or linear [default: by what the file
-    /// says of itself]
+    /// says of itself]. `export` writes it into the card
     #[arg(long, help_heading = FITS)]
     stretch: Option<Stretch>,
     /// The names of the bands, in the order of the file; with --band-files, as the names of the files have
@@ -111,6 +111,11 @@ struct ShowingArgs {
 }
 
 impl ShowingArgs {
+    /// Whether they say more than the stretch.
+    const fn names_bands(&self) -> bool {
+        !self.bands.is_empty() || !self.colours.is_empty() || self.band_files.is_some()
+    }
+
     /// The images of these folders and tar files, shown so.
     fn of(&self, sources: &[PathBuf]) -> Result<Images> {
         let files = self.band_files.as_ref();
@@ -264,4 +269,16 @@ fn print(text: &str) -> Result<()> {
         .write_all(text.as_bytes())
         .and_then(|()| output.flush())
         .map_err(Error::Output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// clap looks at a command only when it is given.
+    #[test]
+    fn flags_of_every_command_are_unique() {
+        Cli::command().debug_assert();
+    }
 }

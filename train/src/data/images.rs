@@ -38,6 +38,8 @@ pub(crate) struct ImageIndex {
     places: HashMap<String, Place>,
     /// The files of images of which other bands are missing.
     incomplete: HashMap<String, Vec<Option<Place>>>,
+    /// How many files there are.
+    files: usize,
 }
 
 /// Where one image is.
@@ -107,15 +109,16 @@ impl ImageIndex {
             archives: Vec::new(),
             places: HashMap::new(),
             incomplete: HashMap::new(),
+            files: 0,
         };
         for source in &images.sources {
-            let before = index.count();
+            let before = index.files;
             if source.is_dir() {
                 index.add_folder(source)?;
             } else {
                 index.add_archive(source)?;
             }
-            if index.count() == before {
+            if index.files == before {
                 return Err(Error::Input(format!(
                     "'{}' holds no image (*.jpg, *.jpeg, *.png, *.fits)",
                     readable(source)
@@ -123,10 +126,6 @@ impl ImageIndex {
             }
         }
         Ok(index)
-    }
-
-    fn count(&self) -> usize {
-        self.places.len() + self.incomplete.len()
     }
 
     /// Where a galaxy's image is. `None` if there is none, or if a file of it is missing.
@@ -284,6 +283,7 @@ impl ImageIndex {
 
     /// Takes a file: the image of the galaxy that it is named after, or one band of it.
     fn add(&mut self, path: &Path, place: Place) -> Result<()> {
+        self.files += 1;
         let set = self.images.band_files.as_ref().zip(path.file_name());
         let set = set.and_then(|(files, name)| files.set_of(name.to_str()?));
         let Some(set) = set else {
@@ -307,7 +307,8 @@ impl ImageIndex {
     }
 
     fn add_image(&mut self, id: String, place: Place) -> Result<()> {
-        if let Some(other) = self.places.get(&id) {
+        let incomplete = self.incomplete.get(&id).into_iter().flatten().flatten();
+        if let Some(other) = self.places.get(&id).into_iter().chain(incomplete).next() {
             return Err(self.twice(&id, other, &place));
         }
         self.places.insert(id, place);
@@ -440,8 +441,13 @@ mod tests {
         let fault = index.require("8").unwrap_err().to_string();
         assert!(fault.contains("galaxy 8 has no file of g in "), "{fault}");
 
+        // A set whose files lie in several places.
+        let rest = archive(dir.path(), "rest.tar", &[("b/8_g.fits", b"8g")]);
+        let index = ImageIndex::open(&images(&[dir.path().to_owned(), rest])).unwrap();
+        assert!(index.require("8").is_ok());
+
         // Two files of one band, one of them elsewhere; and a set beside an image that has its name.
-        for name in ["8_r.fits", "7.fits", "7_g.fits"] {
+        for name in ["8_r.fits", "7.fits", "8.fits", "7_g.fits"] {
             let twice = archive(dir.path(), "twice.tar", &[(name, b"x")]);
             let sources = [dir.path().to_owned(), twice];
             let fault = ImageIndex::open(&images(&sources))

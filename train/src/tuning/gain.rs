@@ -55,11 +55,6 @@ impl Answered {
         }
     }
 
-    /// The galaxies' classes.
-    pub(crate) fn classes(&self) -> &[Morphology] {
-        &self.classes
-    }
-
     /// The softmax of each galaxy's views.
     pub(crate) fn rows(&self) -> &[Vec<[f32; CLASSES]>] {
         &self.rows

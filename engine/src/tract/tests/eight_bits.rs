@@ -288,6 +288,34 @@ fn a_view_that_is_no_number_has_no_answer_and_leaves_the_others_alone() {
 }
 
 #[test]
+fn what_is_not_rounded_beside_eight_bits_is_f32_with_every_kernel() {
+    let mut writer = Writer::new(6);
+    let x = writer.round("views", 0.008, 120);
+    // The first multiplies bytes, and the second reads what was not rounded.
+    let y = writer.convolution(&x, 0.008, [3, 16], 3, 1);
+    let z = writer.convolution(&y, 0.01, [16, 8], 3, 1);
+    let model = model(&writer.finish(&[&z]));
+    let input = tensor(&views(6));
+    let (alone, _) = rewrite(&model, None).unwrap();
+    let expected = run(alone, &input);
+    let supported = Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported());
+    for kernel in supported.filter(|kernel| *kernel != Kernel::Portable) {
+        let (accelerated, count) = accelerate(&model, kernel).unwrap();
+        assert_eq!(count, 2);
+        let found = run(accelerated, &input);
+        // bf16 would be a hundred times as far away.
+        for (found, expected) in found[0].iter().zip(&expected[0]) {
+            assert!(
+                (found - expected).abs() < 1e-4,
+                "{kernel}: {found}, {expected}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_rounded_otherwise_stays_right() {
     // Weights with one step for all, no rounding before the convolution, and two quanta for one value.
     let mut writer = Writer::new(5);

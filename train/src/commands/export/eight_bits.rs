@@ -24,8 +24,6 @@ pub(super) struct EightBitsArgs {
     /// With --arithmetic int8: folders or uncompressed tar files with the training images
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "labels")]
     images: Vec<PathBuf>,
-    #[command(flatten)]
-    showing: ShowingArgs,
     /// With --arithmetic int8: the number of training images from which the ranges are found
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     calibration_images: u32,
@@ -40,7 +38,6 @@ impl Default for EightBitsArgs {
         Self {
             labels: None,
             images: Vec::new(),
-            showing: ShowingArgs::default(),
             calibration_images: 512,
             threads: None,
         }
@@ -57,25 +54,29 @@ impl EightBitsArgs {
     }
 
     /// Refuses arguments that are missing, or that nothing needs.
-    pub(super) fn check(&self, needed: bool) -> Result<()> {
+    pub(super) fn check(&self, needed: bool, showing: &ShowingArgs) -> Result<()> {
         let fault = match (needed, self.labels.is_some()) {
             (true, false) => {
                 "--arithmetic int8 finds its ranges from training images; give --labels and --images"
             }
             (false, true) => "--labels and --images are for --arithmetic int8",
+            // The stretch goes into the card of any model.
+            (false, false) if showing.names_bands() => {
+                "--bands, --colours and --band-files are for --arithmetic int8"
+            }
             _ => return Ok(()),
         };
         Err(Error::Input(fault.into()))
     }
 
     /// Rounds a network to 8-bit arithmetic.
-    pub(super) fn round(&self, exact: Exported) -> Result<Exported> {
+    pub(super) fn round(&self, exact: Exported, showing: &ShowingArgs) -> Result<Exported> {
         let threads = self.threads.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
             usize::from,
         );
         tch::set_num_threads(threads as i32);
-        let images = self.training_images(&exact.card, threads)?;
+        let images = self.training_images(&exact.card, showing, threads)?;
         let preprocessing = &exact.card.preprocessing;
         let shape = preprocessing.view_shape().map(|n| n as i64);
         let batches = images.images.chunks(IMAGES_AT_ONCE).map(|images| {
@@ -93,7 +94,12 @@ impl EightBitsArgs {
     }
 
     /// Some of the images that the model was trained on, and none that it was not.
-    fn training_images(&self, card: &ModelCard, threads: usize) -> Result<Dataset> {
+    fn training_images(
+        &self,
+        card: &ModelCard,
+        showing: &ShowingArgs,
+        threads: usize,
+    ) -> Result<Dataset> {
         let training = card.training.as_ref();
         let part = match training.and_then(|training| Fold::try_from(training.fold?).ok()) {
             Some(fold) => Part::AllBut(fold),
@@ -102,7 +108,7 @@ impl EightBitsArgs {
         let open = |targets| -> Result<LabelledImages> {
             let source = Source {
                 labels: self.labels.clone().unwrap_or_default(),
-                images: self.showing.of(&self.images)?,
+                images: showing.of(&self.images)?,
                 targets,
                 allow_missing: false,
             };
