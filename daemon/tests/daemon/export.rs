@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use crate::fits::plane;
+use crate::poison::scene;
 use crate::support::{Dir, jpeg};
 
 fn with_catalog() -> Dir {
@@ -145,4 +147,26 @@ fn labels_are_what_reviewers_agree_on() {
     labels(&["--reviewed"])
         .exits(2)
         .says_in_one_line(&["--force"]);
+}
+
+#[test]
+fn labels_of_images_with_a_file_for_each_band_are_by_what_their_names_have_in_common() {
+    let dir = scene();
+    for (band, name) in ["a_g.fits", "a_r.fits"].iter().enumerate() {
+        dir.old_file(name, &plane(1, 2 - band, &[]));
+    }
+    let config = dir.config(&format!(
+        "folders = [{{ path = '{}', bands = ['g', 'r'], band_files = '{{object_id}}_{{band}}.fits' }}]
+         model = 'tiny.onnx'\nsettle_seconds = 0.05",
+        dir.path("inbox").display()
+    ));
+    dir.run(&["watch", "--drain", "--config", config.to_str().unwrap()])
+        .exits(0);
+    let catalog = rusqlite::Connection::open(dir.path("galmorph.sqlite")).unwrap();
+    let review = "INSERT INTO review (digest, reviewer, label, reviewed) SELECT digest, 'Ana', 'spiral', 0 FROM cutout";
+    assert_eq!(catalog.execute(review, []).unwrap(), 1);
+    dir.run(&["export", "labels.csv", "--format", "labels", "--reviewed"])
+        .exits(0);
+    let written = fs::read_to_string(dir.path("labels.csv")).unwrap();
+    assert_eq!(written, "GalaxyID,label,split\na,spiral,train\n");
 }

@@ -302,10 +302,10 @@ fn what_is_not_rounded_beside_eight_bits_is_f32_with_every_kernel() {
         .into_iter()
         .filter(|kernel| kernel.is_supported());
     for kernel in supported.filter(|kernel| *kernel != Kernel::Portable) {
-        let (accelerated, count) = accelerate(&model, kernel).unwrap();
+        let (accelerated, count) = crate::accelerate(&model, kernel).unwrap();
         assert_eq!(count, 2);
         let found = run(accelerated, &input);
-        // bf16 would be a hundred times as far away.
+        // bf16 would be a thousand times as far away.
         for (found, expected) in found[0].iter().zip(&expected[0]) {
             assert!(
                 (found - expected).abs() < 1e-4,
