@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use galmorph_output::visible;
 
-use super::Report;
+use super::{Report, ShippedCatalog};
 
 impl Display for Report {
     fn fmt(&self, out: &mut Formatter) -> fmt::Result {
@@ -105,25 +105,27 @@ impl Display for Report {
                 )?;
             }
         }
-        for catalog in &self.catalogs {
-            let name = match &*catalog.name {
-                "" => String::new(),
-                name => format!(" ({})", visible(name)),
-            };
-            let rows = match catalog.seconds_ago {
-                None => "no rows yet".to_owned(),
-                Some(ago) => format!("its last rows came {} s ago", ago.round()),
-            };
-            let version = match &catalog.program {
-                None => String::new(),
-                Some(program) => format!(", version {}", visible(program)),
-            };
-            writeln!(
-                out,
-                "\nshipped from {}{name}: {rows}{version}",
-                visible(&catalog.site)
-            )?;
-        }
-        Ok(())
+        self.catalogs
+            .iter()
+            .try_for_each(|catalog| write!(out, "{catalog}"))
+    }
+}
+
+impl Display for ShippedCatalog {
+    fn fmt(&self, out: &mut Formatter) -> fmt::Result {
+        let name = match &*self.name {
+            "" => String::new(),
+            name => format!(" ({})", visible(name)),
+        };
+        let rows = match self.seconds_ago {
+            None => "no rows yet".to_owned(),
+            Some(ago) => format!("its last rows came {} s ago", ago.round()),
+        };
+        let version = match &self.program {
+            None => String::new(),
+            Some(program) => format!(", version {}", visible(program)),
+        };
+        let site = visible(&self.site);
+        writeln!(out, "\nshipped from {site}{name}: {rows}{version}")
     }
 }

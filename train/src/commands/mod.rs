@@ -105,7 +105,7 @@ struct ShowingArgs {
     /// Which bands are shown as red, green and blue; one for grey [default: by wavelength]
     #[arg(long, help_heading = FITS, value_name = "NAMES", value_delimiter = ',')]
     colours: Vec<String>,
-    /// How files are named that have one band each: {object_id}_{band}.fits
+    /// How files are named that have one band each: `{object_id}_{band}.fits`
     #[arg(long, help_heading = FITS, value_name = "PATTERN", requires = "bands")]
     band_files: Option<String>,
 }
