@@ -1,10 +1,10 @@
 //! Rounds a trained network to 8-bit arithmetic, without training it again.
 //!
-//! 1. [`fold`] takes batch normalisation into the convolutions.
-//! 2. [`ranges`] runs the network on some training images, and finds for all that lies between the layers the step
+//! 1. `fold` takes batch normalisation into the convolutions.
+//! 2. `ranges` runs the network on some training images, and finds for all that lies between the layers the step
 //!    and the zero point that lose least.
 //! 3. The weights of each output channel get the step that their largest needs, 127 to either side.
-//! 4. [`correct`] compares the means of all channels with those of the exact network, and adds the differences
+//! 4. `correct` compares the means of all channels with those of the exact network, and adds the differences
 //!    to the biases.
 //!
 //! The result is a network like any other (`network/eight_bits.rs`): its tensors are f32, and hold nothing that
