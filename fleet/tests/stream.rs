@@ -7,14 +7,13 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
+use common::expect::rows_as_of_an_archive;
 use common::machine::Machine;
 use common::stream::{Site, finish, wait_for_words};
 use common::{end, program, wait_for};
-use rusqlite::Connection;
 
 #[test]
 fn what_is_fed_is_answered_as_run_answers_it_and_feeding_again_adds_nothing() {
@@ -46,48 +45,7 @@ fn what_is_fed_is_answered_as_run_answers_it_and_feeding_again_adds_nothing() {
     );
     site.assert_all_done(22);
 
-    // The same answers as those of an archive's part.
-    let plan = site.folder.path().join("plan");
-    program("plan")
-        .arg(site.root())
-        .args(["--shards", "1", "--out"])
-        .arg(&plan)
-        .succeeds();
-    program("run").arg(&plan).arg("0").succeeds();
-    let part = Connection::open(plan.join("parts/part-00000.sqlite")).unwrap();
-    let mut query = part
-        .prepare("SELECT path, label, reason, p_spiral, rendering, hex(digest) FROM cutout")
-        .unwrap();
-    let rows = query.query_map([], |row| {
-        let rest: (
-            Option<String>,
-            Option<String>,
-            Option<f64>,
-            Option<String>,
-            String,
-        ) = (
-            row.get(1)?,
-            row.get(2)?,
-            row.get(3)?,
-            row.get(4)?,
-            row.get(5)?,
-        );
-        Ok((row.get::<_, String>(0)?, rest))
-    });
-    let expected: BTreeMap<_, _> = rows.unwrap().map(Result::unwrap).collect();
-    let query =
-        "SELECT path, label, reason, p_spiral, rendering, upper(encode(digest, 'hex')) FROM cutout";
-    let rows = site.server.client().query(query, &[]).unwrap();
-    let found: BTreeMap<String, _> = rows
-        .iter()
-        .map(|row| {
-            (
-                row.get(0),
-                (row.get(1), row.get(2), row.get(3), row.get(4), row.get(5)),
-            )
-        })
-        .collect();
-    assert_eq!(found, expected);
+    rows_as_of_an_archive(&site.server, &site.root(), site.folder.path());
 
     let page = site.folder.path().join("page.prom");
     site.status()

@@ -6,6 +6,7 @@
 )]
 
 pub mod clock;
+pub mod expect;
 pub mod machine;
 pub mod network;
 pub mod postgres;
@@ -20,6 +21,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::Duration;
+
+/// Copies samples to the places of `count` images, again and again. Returns their number.
+pub fn copy_samples(count: usize, place: impl Fn(usize) -> PathBuf) -> i64 {
+    let samples = samples();
+    for number in 0..count {
+        fs::copy(&samples[number % samples.len()], place(number)).unwrap();
+    }
+    count as i64
+}
 
 /// Whether there is time for the long form of a test.
 pub fn is_long() -> bool {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::network::{Branch, Peer};
 use super::postgres::Server;
 use super::redis::Redis;
-use super::{Program, end, program, samples, terminate, wait_for};
+use super::{Program, copy_samples, end, program, terminate, wait_for};
 
 /// The site of the tests.
 const SITE: &str = "survey";
@@ -70,12 +70,7 @@ impl Site {
 
     /// Puts images there: samples, again and again. Returns their number.
     pub fn images(&self, count: usize) -> i64 {
-        let samples = samples();
-        for number in 0..count {
-            let sample = &samples[number % samples.len()];
-            fs::copy(sample, self.image(number)).unwrap();
-        }
-        count as i64
+        copy_samples(count, |number| self.image(number))
     }
 
     /// The path of one of them.

@@ -1,5 +1,6 @@
 //! Workers that die, stall, or meet a file that ends them.
 
+use crate::common::expect::five_workers_die_of;
 use crate::common::stream::{Site, finish};
 use crate::common::{has, is_long, stop, wait_for};
 use std::fs;
@@ -62,26 +63,7 @@ fn a_file_that_ends_its_workers_is_given_up_and_takes_none_with_it() {
     let files = site.images(if is_long() { 10_000 } else { 150 });
     site.feed().succeeds();
     let poison = site.image(70);
-    let trace = site.folder.path().join("trace");
-    let wrapper = [
-        "strace",
-        "-f",
-        "-o",
-        trace.to_str().unwrap(),
-        "-e",
-        "trace=openat",
-        "-P",
-        poison.to_str().unwrap(),
-        "-e",
-        "inject=openat:signal=SIGKILL",
-    ];
-    let mut killed = 0;
-    // Whoever opens it dies.
-    while !site.drain().under(&wrapper).success() {
-        killed += 1;
-        assert!(killed <= 5, "it is given up after five deliveries");
-    }
-    assert_eq!(killed, 5);
+    five_workers_die_of(&poison, site.folder.path(), || site.drain());
     let (label, reason, attempts) = site.row(&poison);
     assert_eq!(
         (label, reason.as_deref(), attempts),

@@ -1,12 +1,9 @@
 //! What comes out of a stream.
 
-use std::collections::BTreeMap;
 use std::fs;
 
-use rusqlite::Connection;
-
 use crate::broker::{Broker, TOPIC, Tansu};
-use crate::common::program;
+use crate::common::expect::rows_as_of_an_archive;
 use crate::common::stream::finish;
 use crate::site::Site;
 
@@ -45,24 +42,7 @@ fn what_is_fed_is_answered_as_run_answers_it_and_feeding_again_adds_nothing() {
     );
     site.assert_all_done(22);
 
-    // The same answers as those of an archive's part.
-    let plan = site.folder.path().join("plan");
-    program("plan")
-        .arg(site.root())
-        .args(["--shards", "1", "--out"])
-        .arg(&plan)
-        .succeeds();
-    program("run").arg(&plan).arg("0").succeeds();
-    let part = Connection::open(plan.join("parts/part-00000.sqlite")).unwrap();
-    let find = "SELECT path, coalesce(label, reason), hex(digest) FROM cutout";
-    let mut query = part.prepare(find).unwrap();
-    let rows = query.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))));
-    let expected: BTreeMap<String, (String, String)> = rows.unwrap().map(Result::unwrap).collect();
-    let find = "SELECT path, coalesce(label, reason), upper(encode(digest, 'hex')) FROM cutout";
-    let rows = site.server.client().query(find, &[]).unwrap();
-    let row = |row: &postgres::Row| (row.get(0), (row.get(1), row.get(2)));
-    let found: BTreeMap<String, (String, String)> = rows.iter().map(row).collect();
-    assert_eq!(found, expected);
+    rows_as_of_an_archive(&site.server, &site.root(), site.folder.path());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::broker::Broker;
 use crate::common::postgres::Server;
-use crate::common::{Program, program, samples, wait_for};
+use crate::common::{Program, copy_samples, program, wait_for};
 
 /// See the module.
 pub struct Site {
@@ -44,11 +44,7 @@ impl Site {
 
     /// Puts images there: samples, again and again. Returns their number.
     pub fn images(&self, count: usize) -> i64 {
-        let samples = samples();
-        for number in 0..count {
-            fs::copy(&samples[number % samples.len()], self.image(number)).unwrap();
-        }
-        count as i64
+        copy_samples(count, |number| self.image(number))
     }
 
     pub fn command(&self, name: &str) -> Program {
