@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use crate::Image;
 use crate::image::Samples;
-use crate::tap_weights::Taps as Weights;
+use crate::tap_weights::Taps;
 
 /// A square part of a resized image, in its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +28,16 @@ pub struct Window {
 }
 
 /// Where an output coordinate falls between two input pixels.
-struct Tap {
+struct Neighbours {
     lower: usize,
     upper: usize,
     fraction: f32,
 }
 
-/// The taps of a window's rows and columns.
-struct Taps {
-    rows: Vec<Tap>,
-    columns: Vec<Tap>,
+/// Between which pixels the rows and columns of a window fall.
+struct Grid {
+    rows: Vec<Neighbours>,
+    columns: Vec<Neighbours>,
     /// Pixels in a row of the source.
     width: usize,
 }
@@ -67,16 +67,16 @@ pub fn resize_window(image: &Image, crop: u32, resized: u32, window: Window, out
     let (width, height) = image.dimensions();
     // Odd differences are halved downwards, as TensorFlow does.
     let (left, top) = ((width - crop) / 2, (height - crop) / 2);
-    let taps = Taps {
-        columns: taps(crop, resized, window.left, window.side, left),
-        rows: taps(crop, resized, window.top, window.side, top),
+    let grid = Grid {
+        columns: neighbours(crop, resized, window.left, window.side, left),
+        rows: neighbours(crop, resized, window.top, window.side, top),
         width: width as usize,
     };
     match (image.samples(), image.planes()) {
-        (Samples::Bytes(values), 3) => interpolate::<3>(&Interleaved(values), &taps, output),
-        (Samples::Bytes(values), _) => interpolate::<1>(&Interleaved(values), &taps, output),
-        (Samples::Floats(values), 3) => interpolate::<3>(&Planar(values), &taps, output),
-        (Samples::Floats(values), _) => interpolate::<1>(&Planar(values), &taps, output),
+        (Samples::Bytes(values), 3) => interpolate::<3>(&Interleaved(values), &grid, output),
+        (Samples::Bytes(values), _) => interpolate::<1>(&Interleaved(values), &grid, output),
+        (Samples::Floats(values), 3) => interpolate::<3>(&Planar(values), &grid, output),
+        (Samples::Floats(values), _) => interpolate::<1>(&Planar(values), &grid, output),
     }
     if image.planes() == 1 {
         let (first, others) = output.split_at_mut(area);
@@ -120,18 +120,18 @@ impl<const PLANES: usize> Pixels<PLANES> for Planar<'_> {
 }
 
 /// Fills the first `PLANES` planes of `output`.
-fn interpolate<const PLANES: usize>(source: &impl Pixels<PLANES>, taps: &Taps, output: &mut [f32]) {
-    let columns = taps.columns.len();
-    let area = taps.rows.len() * columns;
-    for (number, row) in taps.rows.iter().enumerate() {
-        let upper = source.row(row.lower, taps.width);
-        let lower = source.row(row.upper, taps.width);
+fn interpolate<const PLANES: usize>(source: &impl Pixels<PLANES>, grid: &Grid, output: &mut [f32]) {
+    let columns = grid.columns.len();
+    let area = grid.rows.len() * columns;
+    for (number, row) in grid.rows.iter().enumerate() {
+        let upper = source.row(row.lower, grid.width);
+        let lower = source.row(row.upper, grid.width);
         let mut planes = output.chunks_exact_mut(area);
         let lines: [_; PLANES] = array::from_fn(|_| {
             let plane = planes.next().expect("the output has this many planes");
             &mut plane[number * columns..][..columns]
         });
-        for (place, column) in taps.columns.iter().enumerate() {
+        for (place, column) in grid.columns.iter().enumerate() {
             let above = between(&upper, column);
             let below = between(&lower, column);
             for plane in 0..PLANES {
@@ -145,23 +145,23 @@ fn interpolate<const PLANES: usize>(source: &impl Pixels<PLANES>, taps: &Taps, o
 #[inline]
 fn between<const PLANES: usize>(
     row: impl Fn(usize) -> [f32; PLANES],
-    column: &Tap,
+    column: &Neighbours,
 ) -> [f32; PLANES] {
     let left = row(column.lower);
     let right = row(column.upper);
     array::from_fn(|plane| left[plane] + (right[plane] - left[plane]) * column.fraction)
 }
 
-/// The taps of `count` output coordinates from `first` on, along one axis; `offset` is where the crop
+/// The neighbours of `count` output coordinates from `first` on, along one axis; `offset` is where the crop
 /// begins in the source.
-fn taps(crop: u32, resized: u32, first: u32, count: u32, offset: u32) -> Vec<Tap> {
+fn neighbours(crop: u32, resized: u32, first: u32, count: u32, offset: u32) -> Vec<Neighbours> {
     let scale = crop as f32 / resized as f32;
     (first..first + count)
         .map(|coordinate| {
             let position = coordinate as f32 * scale;
             let lower = (position as u32).min(crop - 1);
             let upper = (lower + 1).min(crop - 1);
-            Tap {
+            Neighbours {
                 lower: (offset + lower) as usize,
                 upper: (offset + upper) as usize,
                 fraction: position - lower as f32,
@@ -170,16 +170,10 @@ fn taps(crop: u32, resized: u32, first: u32, count: u32, offset: u32) -> Vec<Tap
         .collect()
 }
 
-/// The weights that stand for the taps of `count` output coordinates from `first` on, in an image that is
+/// The weights that stand for the neighbours of `count` output coordinates from `first` on, in an image that is
 /// `length` pixels long and may be shorter than the crop. What is outside the image is black, and so left
 /// out.
-pub(crate) fn in_image(
-    crop: u32,
-    resized: u32,
-    first: u32,
-    count: u32,
-    length: u32,
-) -> Vec<Weights> {
+pub(crate) fn in_image(crop: u32, resized: u32, first: u32, count: u32, length: u32) -> Vec<Taps> {
     assert!(
         first + count <= resized,
         "{count} pixels from {first} on are outside {resized}"
@@ -187,15 +181,15 @@ pub(crate) fn in_image(
     // As `Image::recentred` pads, and as the crop above is placed.
     let before = crop.saturating_sub(length) / 2;
     let offset = length.saturating_sub(crop) / 2;
-    taps(crop, resized, first, count, offset)
+    neighbours(crop, resized, first, count, offset)
         .into_iter()
-        .map(|tap| {
+        .map(|between| {
             let weights = [
-                (tap.lower, 1.0 - tap.fraction),
+                (between.lower, 1.0 - between.fraction),
                 // At the far edge of the crop both are the same pixel.
-                (tap.upper, tap.fraction),
+                (between.upper, between.fraction),
             ];
-            let mut found = Weights {
+            let mut found = Taps {
                 first: 0,
                 weights: Vec::new(),
             };

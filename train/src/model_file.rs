@@ -10,7 +10,7 @@ use tch::Device;
 
 use crate::data::Fold;
 use crate::error::{Error, Result};
-use crate::evaluation::EpochRecord;
+use crate::evaluation::{EpochRecord, Variant};
 use crate::network::{Architecture, Network};
 use crate::onnx;
 use crate::torch::Weights;
@@ -37,6 +37,8 @@ pub(crate) struct TrainedModel {
     pub(crate) fitted_on: Option<String>,
     /// The fold that was held out in training, if it was of folds.
     pub(crate) held_out: Option<Fold>,
+    /// What was done to it after its training.
+    pub(crate) variant: Variant,
     /// The epochs of the training; empty for an exported model.
     pub(crate) history: Vec<EpochRecord>,
 }
@@ -54,8 +56,11 @@ impl TrainedModel {
                 Run::parse(&bytes, device).map_err(Error::unusable("checkpoint", path))?;
             return Ok(Self::of_run(path, digest, run, network));
         }
-        let model = onnx::decode(&bytes, device).map_err(Error::unusable("model", path))?;
-        Ok(Self::of_model(digest, model))
+        let unusable = Error::unusable("model", path);
+        let model = onnx::decode(&bytes, device).map_err(&unusable)?;
+        let adaptation = onnx::adaptation(&bytes).map_err(&unusable)?;
+        let variant = Variant::of(&model.card, adaptation.as_deref());
+        Ok(Self::of_model(digest, model, variant))
     }
 
     /// What a new run needs to start from this network.
@@ -98,11 +103,12 @@ impl TrainedModel {
             scaling,
             fitted_on: (state.temperature).map(|_| state.settings.validation_digest),
             held_out: state.settings.fold,
+            variant: Variant::default(),
             history: state.history,
         }
     }
 
-    fn of_model(digest: String, model: onnx::Decoded) -> Self {
+    fn of_model(digest: String, model: onnx::Decoded, variant: Variant) -> Self {
         let scaling = model.card.scaling();
         let ModelCard {
             name,
@@ -120,6 +126,7 @@ impl TrainedModel {
             scaling,
             held_out: training.as_ref().and_then(|t| Fold::try_from(t.fold?).ok()),
             fitted_on: training.and_then(|training| training.validation_digest),
+            variant,
             history: Vec::new(),
         }
     }

@@ -7,8 +7,8 @@ use galmorph_cutout::{Framing, FramingSettings, ModelCard, Morphology};
 use galmorph_output::readable;
 use tch::Tensor;
 
-use super::{DataArgs, MachineArgs, MissingArgs};
-use crate::data::{Framed, Part, Source, Split, Targets};
+use super::{DataArgs, MachineArgs};
+use crate::data::{Framed, Part, Split, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation::Classifier;
 use crate::network::Layer;
@@ -24,8 +24,6 @@ pub(super) struct AdaptingArgs {
     pub(super) from: PathBuf,
     #[command(flatten)]
     pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) missing: MissingArgs,
     #[command(flatten)]
     pub(super) machine: MachineArgs,
     /// How the galaxy's frame is found in an image, as in galmorph watch; see docs/images.md [possible
@@ -61,20 +59,20 @@ impl AdaptingArgs {
         self.data.inputs().chain([&*self.from]).collect()
     }
 
-    /// Reads the model and the galaxies, and computes the features.
+    /// Reads the model and the galaxies, and computes the features. `enough` refuses a number of galaxies that are too
+    /// few; it is asked before that work.
     ///
     /// # Errors
     /// When something can't be read, or when there are too few labels.
-    pub(super) fn prepare(&self) -> Result<Prepared> {
+    pub(super) fn prepare(&self, enough: impl FnOnce(usize) -> Result<()>) -> Result<Prepared> {
         let device = self.machine.device()?;
         let bytes = std::fs::read(&self.from).map_err(Error::io("read", &self.from))?;
         let model = onnx::decode(&bytes, device).map_err(Error::unusable("model", &self.from))?;
         let part = Part::Split(Split::Train);
-        let source = Source {
-            allow_missing: self.missing.allow_missing,
-            ..self.data.source(Targets::Labels)?
-        };
-        let images = source.open(&[part])?;
+        let images = self.data.source(Targets::Labels)?.open(&[part])?;
+        let classes = images.classes(part)?;
+        self.check(&classes)?;
+        enough(classes.len())?;
         let classifier = Classifier {
             network: &model.network,
             weights: &model.weights,
@@ -100,7 +98,6 @@ impl AdaptingArgs {
             views: model.card.preprocessing.view_count(),
             features,
         };
-        self.check(&examples)?;
 
         let last = model.network.nodes.last();
         let last = last.filter(|node| matches!(node.layer, Layer::Linear { .. }));
@@ -123,15 +120,17 @@ impl AdaptingArgs {
     }
 
     /// Checks that there are labels enough to learn anything.
-    fn check(&self, examples: &Examples) -> Result<()> {
-        let all: Vec<usize> = (0..examples.len()).collect();
-        let counts = examples.counts(&all);
+    fn check(&self, classes: &[Morphology]) -> Result<()> {
+        let mut counts = [0; Morphology::COUNT];
+        for class in classes {
+            counts[class.id()] += 1;
+        }
+        let galaxies = classes.len();
         let file = readable(&self.data.labels);
-        log::info!("'{file}': {} galaxies ({})", all.len(), named(counts));
-        if all.len() < LEAST_LABELS {
+        log::info!("'{file}': {galaxies} galaxies ({})", named(counts));
+        if galaxies < LEAST_LABELS {
             return Err(Error::Input(format!(
-                "'{file}' has {} galaxies to learn from, and at least {LEAST_LABELS} are needed",
-                all.len()
+                "'{file}' has {galaxies} galaxies to learn from, and at least {LEAST_LABELS} are needed"
             )));
         }
         if counts.iter().filter(|count| **count > 0).count() < 2 {

@@ -9,7 +9,7 @@ use galmorph_output::{Output, readable};
 use super::ForceArgs;
 use crate::data::{Fold, Labels, Part, Split, Targets, group};
 use crate::error::{Error, Result};
-use crate::evaluation::{Evaluation, read_predictions};
+use crate::evaluation::{Evaluation, Variant, read_predictions};
 use crate::figures::Evaluated;
 use crate::metrics::{self, Prediction};
 use crate::onnx;
@@ -50,7 +50,9 @@ pub(super) fn run(args: &CalibrateArgs) -> Result<()> {
     let unusable = Error::unusable("model", &args.model);
     let mut card = onnx::card(&bytes).map_err(&unusable)?;
     let evaluation = &evaluated.evaluation;
-    check(&card, evaluation).map_err(|fault| {
+    let adaptation = onnx::adaptation(&bytes).map_err(&unusable)?;
+    let variant = Variant::of(&card, adaptation.as_deref());
+    check(&card, &variant, evaluation).map_err(|fault| {
         let (evaluation, model) = (readable(&args.evaluation), readable(&args.model));
         Error::Input(format!("'{evaluation}' is of no use to '{model}': {fault}"))
     })?;
@@ -76,6 +78,10 @@ pub(super) fn run(args: &CalibrateArgs) -> Result<()> {
     card.framing = Some(Framing::Paper);
     if let Some(path) = &args.labels {
         card.prior = Some(prior(path, &card)?);
+    }
+    // A model in 8-bit arithmetic was not measured when it was made.
+    if card.validation.is_none() && evaluation.split == "validation" {
+        card.validation = Some(evaluation.measurement());
     }
     card.conformal = Some(metrics::fit_conformal(&predictions));
     card.purity = Some(Purity {
@@ -104,13 +110,24 @@ fn samples(
 
 /// Checks that the evaluation says something of the model: it is of the same network on the same views,
 /// and of galaxies that the network has not seen.
-fn check(card: &ModelCard, evaluation: &Evaluation) -> std::result::Result<(), String> {
+fn check(
+    card: &ModelCard,
+    variant: &Variant,
+    evaluation: &Evaluation,
+) -> std::result::Result<(), String> {
     let subject = &evaluation.subject;
     if subject.network != card.network {
         return Err(format!(
             "it is of the network {}, and the model is {}",
             subject.network, card.network
         ));
+    }
+    if subject.variant != *variant {
+        return Err(
+            "the model was adapted, or rounded to 8-bit arithmetic, and it is of a model for which that is not so; \
+             evaluate the model itself"
+                .into(),
+        );
     }
     if evaluation.test_scales != card.preprocessing.test_scales {
         return Err("it is of other test scales".into());

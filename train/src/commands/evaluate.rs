@@ -105,6 +105,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<()> {
         multiply_adds: model.network.multiply_adds(),
         scaling: model.scaling,
         precision: args.precision,
+        variant: model.variant,
     };
     let mut evaluation = Evaluation::new(subject, (&part.0, &part.1), &answers, fitted_on)?;
     evaluation.history = model.history;

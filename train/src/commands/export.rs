@@ -70,6 +70,8 @@ struct Exported {
     network: Network,
     weights: Weights,
     card: ModelCard,
+    /// How it was adapted, as JSON, if it was.
+    adaptation: Option<String>,
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<()> {
@@ -102,9 +104,14 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
         network,
         weights,
         card,
+        adaptation,
     } = &exported;
-    let bytes = onnx::encode(network, weights, card, args.weights)
+    let mut bytes = onnx::encode(network, weights, card, args.weights)
         .map_err(Error::internal("write the model card"))?;
+    if let Some(record) = adaptation {
+        bytes =
+            onnx::with_adaptation(&bytes, record).map_err(Error::internal("write the model"))?;
+    }
     output.write(".galmorph-export-", &bytes)?;
     log::info!(
         "wrote '{}', {:.2} MB",
@@ -141,6 +148,7 @@ impl ExportArgs {
                     network,
                     weights: run.average,
                     card,
+                    adaptation: None,
                 })
             }
             (None, Some(path)) if int8 => self.open_model(path, name),
@@ -169,6 +177,7 @@ impl ExportArgs {
             network: model.network,
             weights: model.weights,
             card,
+            adaptation: onnx::adaptation(&bytes).map_err(Error::unusable("model", path))?,
         })
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
         log::info!("adapted:\n{text}");
         Ok(())
     };
-    let prepared = adapting.prepare()?;
+    let prepared = adapting.prepare(|_| Ok(()))?;
     let Prepared {
         examples,
         layer: old,

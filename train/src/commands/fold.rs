@@ -103,6 +103,7 @@ pub(super) fn run(args: &FoldArgs) -> Result<()> {
         // Each model's own was fitted on the galaxies that it answers here; this one is for all.
         scaling,
         precision: args.precision,
+        variant: first.variant.clone(),
     };
     let digest = digests.finalize().to_hex().to_string();
     let mut evaluation = Evaluation::new(subject, (&part, &digest), &answers, Some(&digest))?;
@@ -132,7 +133,9 @@ fn one_network(models: &[(Fold, TrainedModel)]) -> Result<()> {
                 first.name, second.name
             )));
         }
-        if first.architecture != second.architecture || first.preprocessing != second.preprocessing
+        if first.architecture != second.architecture
+            || first.preprocessing != second.preprocessing
+            || first.variant != second.variant
         {
             return Err(Error::Input(format!(
                 "'{}' and '{}' are different networks, or see different views",

@@ -9,7 +9,7 @@ use galmorph_output::{Output, readable};
 use super::adapting::AdaptingArgs;
 use super::{ForceArgs, print};
 use crate::error::{Error, Result};
-use crate::tuning::{Curve, LEAST_LABELS, Way, curve};
+use crate::tuning::{Curve, LEAST_LABELS, Way, curve, measured};
 
 /// The arguments of `learning-curve`.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(super) fn run(args: &LearningCurveArgs) -> Result<()> {
             "--sizes {size}: at least {LEAST_LABELS} labels are needed to adapt a model"
         )));
     }
-    let prepared = adapting.prepare()?;
+    let prepared = adapting.prepare(|galaxies| measured(galaxies, &args.sizes).map(|_| ()))?;
     let found = curve(
         &prepared.examples,
         &prepared.layer,

@@ -84,6 +84,9 @@ struct DataArgs {
     /// Folders or uncompressed tar files with images named <GalaxyID>.jpg
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     images: Vec<PathBuf>,
+    /// Leave out the galaxies that have no image, and say how many they are. Otherwise they are an error
+    #[arg(long)]
+    allow_missing: bool,
     #[command(flatten)]
     showing: ShowingArgs,
 }
@@ -146,21 +149,13 @@ impl DataArgs {
             labels: self.labels.clone(),
             images: self.images()?,
             targets,
-            allow_missing: false,
+            allow_missing: self.allow_missing,
         })
     }
 
     fn images(&self) -> Result<Images> {
         self.showing.of(&self.images)
     }
-}
-
-/// What becomes of labels without an image.
-#[derive(Debug, Args)]
-struct MissingArgs {
-    /// Leave out the galaxies that have no image, and say how many they are. Otherwise they are an error
-    #[arg(long)]
-    allow_missing: bool,
 }
 
 /// By what columns the accuracy is shown.

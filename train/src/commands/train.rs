@@ -10,8 +10,8 @@ use galmorph_cutout::{Morphology, Preprocessing, Resampling};
 use galmorph_output::{Output, readable};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{DataArgs, MachineArgs, MissingArgs, print};
-use crate::data::{Dataset, Fold, Part, Source, Split, Targets};
+use super::{DataArgs, MachineArgs, print};
+use crate::data::{Dataset, Fold, Part, Split, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation;
 use crate::model_file::TrainedModel;
@@ -27,8 +27,6 @@ use crate::training::{
 pub(super) struct TrainArgs {
     #[command(flatten)]
     data: DataArgs,
-    #[command(flatten)]
-    missing: MissingArgs,
     #[command(flatten)]
     machine: MachineArgs,
     /// Folder of the run; if it holds a run with the same settings, that run continues
@@ -183,10 +181,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<()> {
         Some(fold) => (Part::AllBut(fold), Part::Fold(fold)),
         None => (Part::Split(Split::Train), Part::Split(Split::Validation)),
     };
-    let source = Source {
-        allow_missing: args.missing.allow_missing,
-        ..args.data.source(args.targets)?
-    };
+    let source = args.data.source(args.targets)?;
     let images = source.open(&[held_out, learned])?;
     let largest_crop = (augmentation.largest_crop()).max(preprocessing.largest_scale());
     let load = |part| images.load(part, largest_crop, threads);

@@ -68,6 +68,10 @@ impl ColumnValues {
         while let Some(row) = table.next_row(&wanted).map_err(&unreadable)? {
             let mut cells = row.cells.into_iter();
             let id = cells.next().unwrap_or_default().trim().to_owned();
+            // A row that is of no galaxy.
+            if id.is_empty() {
+                continue;
+            }
             for (column, cell) in read.iter_mut().zip(cells) {
                 if column.of.insert(id.clone(), cell).is_some() {
                     return Err(Error::Input(format!(
@@ -100,6 +104,12 @@ mod tests {
             (found[0].of["7"].as_str(), found[0].of["8"].as_str()),
             ("17.5", "")
         );
+    }
+
+    #[test]
+    fn rows_without_an_id_are_of_no_galaxy() {
+        let found = read("id,mag\n1,17\n,18\n,19\n", "mag").unwrap();
+        assert_eq!(found[0].of.len(), 1);
     }
 
     #[test]

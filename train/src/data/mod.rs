@@ -143,6 +143,15 @@ impl LabelledImages {
         Ok(labels)
     }
 
+    /// The classes of the galaxies of a part that have an image.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn classes(&self, part: Part) -> Result<Vec<Morphology>> {
+        let labels = self.labels_of(part)?;
+        Ok(labels.into_iter().map(|label| label.class).collect())
+    }
+
     /// Where a label's image is, for an error.
     fn place(&self, label: &Label) -> Result<String> {
         Ok(format!(

@@ -52,6 +52,6 @@ pub(crate) use output::{EvaluationFolder, Extent};
 pub(crate) use paper::Figures;
 pub(crate) use predictions::read_predictions;
 pub use record::Evaluation;
-pub(crate) use record::Subject;
+pub(crate) use record::{Subject, Variant};
 pub(crate) use symmetry::Symmetries;
 pub(crate) use test_views::TestViews;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use galmorph_cutout::Scaling;
+use galmorph_cutout::{CalibrationError, Measurement, ModelCard, Recall, ScaleAccuracy, Scaling};
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answers;
@@ -85,6 +85,30 @@ pub struct Subject {
     pub(crate) scaling: Scaling,
     /// The precision of the arithmetic.
     pub(crate) precision: Precision,
+    /// What was done to the network after its training.
+    #[serde(default)]
+    pub(crate) variant: Variant,
+}
+
+/// What was done to a network after its training. Two variants of one network give other answers, so what was measured
+/// of one says nothing of the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Variant {
+    /// The BLAKE3 digest of the record of its adaptation to another survey, if it was adapted.
+    adaptation: Option<String>,
+    /// Whether it computes in 8 bits.
+    eight_bits: bool,
+}
+
+impl Variant {
+    /// The variant of a model with this card, and with this record if it was adapted.
+    pub(crate) fn of(card: &ModelCard, adaptation: Option<&str>) -> Self {
+        let digest = |record: &str| blake3::hash(record.as_bytes()).to_hex().to_string();
+        Self {
+            adaptation: adaptation.map(digest),
+            eight_bits: card.quantisation.is_some(),
+        }
+    }
 }
 
 /// The metrics of one test scale.
@@ -184,6 +208,36 @@ impl Evaluation {
             by: Vec::new(),
             history: Vec::new(),
         })
+    }
+
+    /// What the card of the model says of these images.
+    pub(crate) fn measurement(&self) -> Measurement {
+        // A card has no room for "undefined"; the number of images in the same entry is 0.
+        let value = |estimate: Option<Estimate>| estimate.map_or(0.0, |estimate| estimate.value);
+        let per_scale = self.per_scale.iter().map(|at| ScaleAccuracy {
+            scale: at.scale,
+            accuracy: value(at.metrics.accuracy),
+        });
+        let per_class = self.averaged.per_class.iter().map(|class| Recall {
+            class: class.class.clone(),
+            images: class.images as usize,
+            recall: value(class.recall),
+        });
+        let calibration = &self.calibration;
+        Measurement {
+            images: self.images,
+            accuracy: value(self.averaged.accuracy),
+            per_scale: per_scale.collect(),
+            per_class: per_class.collect(),
+            calibration: Some(CalibrationError {
+                before: calibration.before.error.value,
+                after: calibration.after.error.value,
+                cross_fitted: calibration
+                    .cross_fitted
+                    .as_ref()
+                    .map(|found| found.error.value),
+            }),
+        }
     }
 
     /// Reads an `evaluation.json`.

@@ -15,6 +15,31 @@ use crate::torch::TensorError;
 /// The key of the metadata that says how a model was adapted: JSON beside the card.
 pub(crate) const ADAPTATION: &str = "galmorph.adaptation";
 
+/// How the model in a file was adapted, as JSON; `None` if it was not.
+pub(crate) fn adaptation(bytes: &[u8]) -> Result<Option<String>, DecodeError> {
+    let model = ModelProto::decode(bytes)?;
+    let mut properties = model.metadata_props.into_iter();
+    Ok(properties
+        .find(|property| property.key == ADAPTATION)
+        .map(|property| property.value))
+}
+
+/// The same model file with this record of how it was adapted.
+pub(crate) fn with_adaptation(bytes: &[u8], record: &str) -> Result<Vec<u8>, DecodeError> {
+    let mut model = ModelProto::decode(bytes)?;
+    set_adaptation(&mut model, record);
+    Ok(model.encode_to_vec())
+}
+
+fn set_adaptation(model: &mut ModelProto, record: &str) {
+    let properties = &mut model.metadata_props;
+    properties.retain(|property| property.key != ADAPTATION);
+    properties.push(StringStringEntryProto {
+        key: ADAPTATION.into(),
+        value: record.to_owned(),
+    });
+}
+
 /// What takes the place of what was in the file.
 pub(crate) struct Adapted<'a> {
     /// The name of the last layer's node.
@@ -51,12 +76,6 @@ pub(crate) fn with_last_layer(bytes: &[u8], adapted: &Adapted) -> Result<Vec<u8>
     graph
         .initializer
         .extend([floats(&weight, adapted.weight), floats(&bias, adapted.bias)]);
-    model
-        .metadata_props
-        .retain(|property| property.key != ADAPTATION);
-    model.metadata_props.push(StringStringEntryProto {
-        key: ADAPTATION.into(),
-        value: adapted.record.to_owned(),
-    });
+    set_adaptation(&mut model, adapted.record);
     with_card(&model.encode_to_vec(), adapted.card)
 }

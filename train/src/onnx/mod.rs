@@ -18,7 +18,7 @@ use galmorph_cutout::{CardError, ModelCard, Morphology};
 use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
-pub(crate) use adapted::{Adapted, with_last_layer};
+pub(crate) use adapted::{Adapted, adaptation, with_adaptation, with_last_layer};
 pub use decode::{DecodeError, Decoded, decode};
 pub(crate) use novelty::{References, with_novelty};
 

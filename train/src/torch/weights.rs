@@ -132,6 +132,13 @@ impl Weights {
         &self.layout
     }
 
+    /// What batch normalisation observes.
+    pub(crate) fn statistics(&self) -> impl Iterator<Item = &Tensor> {
+        self.iter()
+            .filter(|(parameter, _)| matches!(parameter.role, Role::Statistic { .. }))
+            .map(|(_, tensor)| tensor)
+    }
+
     /// Every tensor with its description, in the network's order.
     pub fn iter(&self) -> impl Iterator<Item = (&Parameter, &Tensor)> {
         self.parameters

@@ -163,8 +163,13 @@ impl Run {
     /// # Errors
     /// When a value is no number: a run that diverged must not replace one that can go on.
     pub fn save(&self, path: &Path) -> Result<()> {
+        // Batch normalisation's statistics are no part of a row of weights.
+        let statistics = self.weights.statistics().chain(self.average.statistics());
         let rows = [self.weights.row(), self.average.row(), self.sgd.row()];
-        if !rows.into_iter().all(are_finite) {
+        let values: Vec<Tensor> = (rows.into_iter().chain(statistics))
+            .map(|tensor| tensor.flatten(0, -1))
+            .collect();
+        if !are_finite(&Tensor::cat(&values, 0)) {
             // The loss of the next step would be no number either.
             return Err(Error::Diverged {
                 step: self.state.step,
@@ -259,4 +264,35 @@ pub(crate) fn command_line() -> String {
         .chain(arguments)
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::example_settings;
+
+    #[test]
+    fn a_run_with_a_value_that_is_no_number_is_not_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let settings = example_settings();
+        let network = settings.network.describe();
+        // Learned, and observed by batch normalisation.
+        for kind in ["weight", "variance"] {
+            for averaged in [false, true] {
+                let run = Run::start(settings.clone(), &network, Device::Cpu);
+                let values = if averaged { &run.average } else { &run.weights };
+                let (_, tensor) = (values.iter())
+                    .find(|(parameter, _)| parameter.name.ends_with(kind))
+                    .unwrap();
+                let _ = tch::no_grad(|| tensor.shallow_clone().fill_(f64::NAN));
+                let saved = run.save(&path);
+                assert!(matches!(saved, Err(Error::Diverged { .. })), "{kind}");
+                assert!(!path.exists());
+            }
+        }
+        Run::start(settings, &network, Device::Cpu)
+            .save(&path)
+            .unwrap();
+    }
 }

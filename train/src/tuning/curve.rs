@@ -70,6 +70,22 @@ struct Draw {
     right: Vec<[Vec<bool>; 3]>,
 }
 
+/// How many of so many galaxies are left to measure on.
+///
+/// # Errors
+/// When they are too few.
+pub(crate) fn measured(galaxies: usize, sizes: &[usize]) -> Result<usize> {
+    let largest = sizes.iter().copied().max().unwrap_or(0);
+    let measured = galaxies.saturating_sub(largest);
+    if measured < LEAST_MEASURED {
+        return Err(Error::Input(format!(
+            "{galaxies} galaxies with labels leave {measured} to measure on beside {largest} to adapt to; at least \
+             {LEAST_MEASURED} are needed (smaller --sizes, or more labels)"
+        )));
+    }
+    Ok(measured)
+}
+
 /// Measures the curve. In each draw, the galaxies are shuffled; the first are those that have labels, and the
 /// last, as many as the largest of `sizes` leaves, are measured at every size. So no galaxy that is measured is
 /// adapted to.
@@ -84,15 +100,8 @@ pub(crate) fn curve(
     (draws, seed): (usize, u64),
     threads: usize,
 ) -> Result<Curve> {
-    let largest = sizes.iter().copied().max().unwrap_or(0);
-    let measured = examples.len().saturating_sub(largest);
-    if measured < LEAST_MEASURED {
-        return Err(Error::Input(format!(
-            "{} galaxies with labels leave {measured} to measure on beside {largest} to adapt to; at least \
-             {LEAST_MEASURED} are needed (smaller --sizes, or more labels)",
-            examples.len()
-        )));
-    }
+    let measured = measured(examples.len(), sizes)?;
+    let largest = examples.len() - measured;
     let results = in_parallel(draws, threads, |number| {
         let mut order: Vec<usize> = (0..examples.len()).collect();
         order.sort_by(|a, b| examples.ids[*a].cmp(&examples.ids[*b]));

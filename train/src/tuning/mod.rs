@@ -33,7 +33,7 @@ mod layer;
 mod minimise;
 
 pub(crate) use choice::{Choice, choose, chosen, nested};
-pub(crate) use curve::{Curve, Way, curve};
+pub(crate) use curve::{Curve, Way, curve, measured};
 pub(crate) use examples::{Examples, LEAST_LABELS};
 pub(crate) use gain::{Answered, Gain};
 pub(crate) use layer::{LastLayer, Logits};

@@ -89,16 +89,30 @@ fn a_model_in_8_bits_says_so_and_is_measured_anew() {
             .arg(dir.path("novel.onnx")),
         0,
     );
-    let mut calibrate = program(Path::new(TRAIN));
-    calibrate
-        .arg("calibrate")
-        .arg("--model")
-        .arg(dir.path("novel.onnx"));
-    calibrate.arg("--evaluation").arg(&evaluation);
-    run(calibrate.arg("--output").arg(dir.path("whole.onnx")), 0);
+    let calibrate = |evaluation: &Path| {
+        let mut calibrate = program(Path::new(TRAIN));
+        calibrate
+            .arg("calibrate")
+            .arg("--model")
+            .arg(dir.path("novel.onnx"));
+        calibrate.arg("--evaluation").arg(evaluation);
+        calibrate.arg("--output").arg(dir.path("whole.onnx"));
+        calibrate
+    };
+    run(&mut calibrate(&evaluation), 0);
     let whole = card(dir.path("whole.onnx"));
     assert!(whole.novelty.is_some() && whole.conformal.is_some());
     assert!(whole.quantisation.is_some());
+    let validation = whole.validation.unwrap();
+    assert_eq!(validation.images, 10);
+    assert!(validation.calibration.is_some());
+
+    // What was measured of the exact network is not of this one.
+    let of_exact = dir.path("of_exact");
+    let mut evaluate = with_data(&dir, "evaluate", "exact.onnx");
+    run(evaluate.arg("--output").arg(&of_exact), 0);
+    let message = complaint(calibrate(&of_exact).arg("--force"));
+    assert!(message.contains("rounded to 8-bit arithmetic"), "{message}");
 }
 
 #[test]

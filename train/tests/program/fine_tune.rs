@@ -90,16 +90,45 @@ fn a_model_gets_another_last_layer_and_keeps_the_rest() {
 
     // The same again is the same.
     assert_eq!(said(fine_tune(&dir).arg("--force")), text);
-    assert!(model(&dir.path("new.onnx")).0.graph == after.graph);
+    let (again, _) = model(&dir.path("new.onnx"));
+    assert!(again.graph == after.graph);
 
     // Other programs read it: here the one that measures, and the one that adapts.
     let mut evaluate = galaxies(&dir, "evaluate");
     run(evaluate.arg("--model").arg(dir.path("new.onnx")), 0);
-    let mut again = galaxies(&dir, "fine-tune");
-    again
+    let mut newer = galaxies(&dir, "fine-tune");
+    newer
         .args(["--framing", "paper", "--from"])
         .arg(dir.path("new.onnx"));
-    run(again.arg("--output").arg(dir.path("newer.onnx")), 0);
+    run(newer.arg("--output").arg(dir.path("newer.onnx")), 0);
+
+    // Rounded to 8-bit arithmetic, it still says how it was adapted.
+    let mut rounded = program(Path::new(TRAIN));
+    rounded.args(["export", "--arithmetic", "int8", "--threads", "1"]);
+    rounded.arg("--labels").arg(dir.labels());
+    rounded.arg("--images").arg(dir.images());
+    rounded.arg("--model").arg(dir.path("new.onnx"));
+    run(rounded.arg("--output").arg(dir.path("rounded.onnx")), 0);
+    let (rounded, _) = model(&dir.path("rounded.onnx"));
+    let adaptation = |model: &ModelProto| {
+        let mut properties = model.metadata_props.clone().into_iter();
+        properties.find(|property| property.key == "galmorph.adaptation")
+    };
+    assert_eq!(adaptation(&rounded), adaptation(&again));
+
+    // What was measured of the old model says nothing of the adapted one.
+    let evaluation = dir.path("evaluation");
+    let mut evaluate = galaxies(&dir, "evaluate");
+    evaluate.arg("--model").arg(dir.path("old.onnx"));
+    run(evaluate.arg("--output").arg(&evaluation), 0);
+    let mut calibrate = program(Path::new(TRAIN));
+    calibrate
+        .arg("calibrate")
+        .arg("--model")
+        .arg(dir.path("new.onnx"));
+    calibrate.arg("--evaluation").arg(&evaluation);
+    let message = complaint(calibrate.arg("--output").arg(dir.path("calibrated.onnx")));
+    assert!(message.contains("the model was adapted"), "{message}");
 }
 
 #[test]
@@ -175,6 +204,12 @@ fn images_that_are_missing_are_an_error_unless_they_are_allowed_to_be() {
         log.contains("train: 33 galaxies (6 round, 6 in_between, 6 cigar, 7 edge_on, 8 spiral)"),
         "{log}"
     );
+
+    // Every command that takes labelled images has it.
+    let mut evaluate = galaxies(&dir, "evaluate");
+    evaluate.args(["--split", "train", "--allow-missing", "--model"]);
+    let text = said(evaluate.arg(dir.path("old.onnx")));
+    assert!(text.contains("33"), "{text}");
 }
 
 #[test]

@@ -90,6 +90,7 @@ impl EightBitsArgs {
             network: rounded.network,
             weights: rounded.weights,
             card: rounded_card(exact.card, images.len()),
+            adaptation: exact.adaptation,
         })
     }
 

@@ -15,8 +15,10 @@ pub(in crate::training) struct Plan {
     pub(super) images: Vec<i64>,
     /// Of each view, its place among the [symmetries](crate::training::augmentation::Symmetry::all).
     pub(super) symmetries: Vec<i64>,
-    /// Rows, then columns.
-    pub(super) axes: [Weights; 2],
+    /// How a view's rows are made of the image's.
+    pub(super) rows: AxisWeights,
+    /// How a view's columns are made of the image's.
+    pub(super) columns: AxisWeights,
     /// Views with a power law, and its exponent.
     pub(super) powers: Group,
     /// Views with an inverse hyperbolic sine, and its softening.
@@ -70,14 +72,14 @@ impl Group {
 
 /// The weights along one axis, for all views of a batch.
 #[derive(Debug, Default)]
-pub(super) struct Weights {
+pub(super) struct AxisWeights {
     /// For each pixel of each view, the first pixel of the image that counts.
     firsts: Vec<i64>,
     /// As many weights for each of them; zeros come last.
     weights: Vec<f32>,
 }
 
-impl Weights {
+impl AxisWeights {
     fn of(taps: &[Taps]) -> Self {
         let most = taps.iter().map(|taps| taps.weights.len()).max();
         let most = most.unwrap_or(0).max(1);
@@ -132,15 +134,16 @@ impl Plan {
         views: impl Iterator<Item = (usize, (u32, u32), Variation)>,
     ) -> Self {
         let mut plan = Self::default();
-        let mut taps = [Vec::new(), Vec::new()];
+        let (mut row_taps, mut column_taps) = (Vec::new(), Vec::new());
         for (view, (image, size, variation)) in views.enumerate() {
             let [columns, rows] = preprocessing.taps(size, variation.sampling());
-            taps[0].extend(rows);
-            taps[1].extend(columns);
+            row_taps.extend(rows);
+            column_taps.extend(columns);
             plan.images.push(image as i64);
             plan.add(view, &variation, preprocessing);
         }
-        plan.axes = taps.map(|taps| Weights::of(&taps));
+        plan.rows = AxisWeights::of(&row_taps);
+        plan.columns = AxisWeights::of(&column_taps);
         plan
     }
 

@@ -58,9 +58,8 @@ impl ViewMaker {
     fn resampled(&self, plan: &Plan) -> Tensor {
         let (height, width) = (self.pixels.height, self.pixels.width);
         let images = upload(&Tensor::from_slice(&plan.images), self.device);
-        let [rows, columns] = &plan.axes;
-        let rows = rows.matrices(self.side, height, self.device);
-        let columns = columns.matrices(self.side, width, self.device);
+        let rows = plan.rows.matrices(self.side, height, self.device);
+        let columns = plan.columns.matrices(self.side, width, self.device);
         let pixels = self.pixels.bytes.index_select(0, &images);
         let pixels = pixels.to_kind(Kind::Float).view([-1, height, width * 3]);
         let lines = rows
