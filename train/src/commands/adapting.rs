@@ -11,7 +11,7 @@ use super::{DataArgs, MachineArgs};
 use crate::data::{Framed, Part, Split, Targets};
 use crate::error::{Error, Result};
 use crate::evaluation::Classifier;
-use crate::network::Layer;
+use crate::network::{Layer, Network};
 use crate::onnx;
 use crate::torch::{Precision, Weights, values};
 use crate::tuning::{Examples, LEAST_LABELS, LastLayer, Logits};
@@ -51,6 +51,18 @@ pub(super) struct Prepared {
     pub(super) examples: Examples,
     /// The digest of their labels and images.
     pub(super) digest: String,
+    /// The network, and its weights as they are.
+    pub(super) network: Network,
+    pub(super) weights: Weights,
+    /// The views of the galaxies, `[galaxies x views, 3, side, side]`, if they are wanted.
+    pub(super) views: Option<Tensor>,
+}
+
+/// Whether the galaxies' views are wanted beside their features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Views {
+    Kept,
+    Left,
 }
 
 impl AdaptingArgs {
@@ -64,7 +76,11 @@ impl AdaptingArgs {
     ///
     /// # Errors
     /// When something can't be read, or when there are too few labels.
-    pub(super) fn prepare(&self, enough: impl FnOnce(usize) -> Result<()>) -> Result<Prepared> {
+    pub(super) fn prepare(
+        &self,
+        wanted: Views,
+        enough: impl FnOnce(usize) -> Result<()>,
+    ) -> Result<Prepared> {
         let device = self.machine.device()?;
         let bytes = std::fs::read(&self.from).map_err(Error::io("read", &self.from))?;
         let model = onnx::decode(&bytes, device).map_err(Error::unusable("model", &self.from))?;
@@ -87,10 +103,16 @@ impl AdaptingArgs {
             },
         };
         let mut features = Vec::new();
+        let mut kept = Vec::new();
         let shape = model.card.preprocessing.view_shape();
         let found = images.framed_views(part, framed, self.machine.threads(), |views| {
             let own = classifier.features_of_views(&views, shape);
             features.extend(own.into_iter().map(f64::from));
+            if wanted == Views::Kept {
+                let [channels, height, width] = shape.map(|n| n as i64);
+                let views = Tensor::from_slice(&views).view([-1, channels, height, width]);
+                kept.push(views.to_device(device));
+            }
         })?;
         let examples = Examples {
             ids: found.ids,
@@ -116,6 +138,9 @@ impl AdaptingArgs {
             layer,
             examples,
             digest: found.digest,
+            views: (wanted == Views::Kept).then(|| Tensor::cat(&kept, 0)),
+            network: model.network,
+            weights: model.weights,
         })
     }
 

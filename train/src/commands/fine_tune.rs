@@ -1,5 +1,7 @@
 //! `galmorph-train fine-tune`
 
+mod all_layers;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +11,7 @@ use galmorph_output::{Output, readable};
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
-use super::adapting::{AdaptingArgs, Prepared};
+use super::adapting::{AdaptingArgs, Prepared, Views};
 use super::novelty::described;
 use super::{ForceArgs, print};
 use crate::data::group;
@@ -17,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::{Answers, tables};
 use crate::metrics::{self, Comparison};
 use crate::onnx::{self, Adapted, References};
+use crate::torch::Precision;
 use crate::training::command_line;
 use crate::tuning::{Answered, Choice, Gain, LastLayer, choose, chosen, nested};
 
@@ -28,6 +31,12 @@ const ENOUGH: usize = 100;
 pub(super) struct FineTuneArgs {
     #[command(flatten)]
     adapting: AdaptingArgs,
+    /// Which layers learn
+    #[arg(long, value_enum, default_value_t)]
+    layers: Layers,
+    /// With --layers all: arithmetic precision of learning
+    #[arg(long, value_enum, default_value_t = Precision::Bf16)]
+    precision: Precision,
     /// Model file to write, if the labels make it better; - is standard output
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -36,6 +45,16 @@ pub(super) struct FineTuneArgs {
     /// Name of the model in the catalog [default: the name of the output file, without .onnx]
     #[arg(long)]
     name: Option<String>,
+}
+
+/// The layers that learn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Layers {
+    /// The last one. It takes seconds, and what the network sees in an image stays the same
+    #[default]
+    Last,
+    /// The last one, and then all, where that is clearly better. It takes minutes, and needs more labels
+    All,
 }
 
 /// How a model was adapted: the metadata `galmorph.adaptation` of its file.
@@ -53,10 +72,14 @@ struct Record {
     framing: Framing,
     /// The seed of everything random.
     seed: u64,
-    /// How much the last layer was held to the old one.
-    hold: f64,
+    /// How much the last layer was held to the old one; `None` where it stayed.
+    hold: Option<f64>,
     /// What was gained out of fold.
     last_layer: Gain,
+    /// How long all layers learned, if they did.
+    rounds: Option<usize>,
+    /// What that gained over the last layer alone.
+    all_layers: Option<Gain>,
     /// The commit of the program, or `unknown`.
     commit: String,
     /// The command line.
@@ -85,7 +108,17 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
         log::info!("adapted:\n{text}");
         Ok(())
     };
-    let prepared = adapting.prepare(|_| Ok(()))?;
+    let views = match args.layers {
+        Layers::Last => Views::Left,
+        Layers::All => Views::Kept,
+    };
+    let prepared = adapting.prepare(views, |_| Ok(()))?;
+    if args.layers == Layers::All && prepared.card.quantisation.is_some() {
+        return Err(Error::Input(format!(
+            "'{}' is in 8-bit arithmetic, in which only the last layer can learn; adapt the model that it was made of",
+            readable(&adapting.from)
+        )));
+    }
     let Prepared {
         examples,
         layer: old,
@@ -102,16 +135,6 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
     let (gain, comparison) = (after.gain_over(&before))
         .ok_or_else(|| Error::Input("there are no galaxies to learn from".into()))?;
     let mut text = told(&choice, &gain, &comparison);
-    let Some(hold) = choice.hold.filter(|_| gain.gained.value > 0.0) else {
-        text.push_str(
-            "\nNothing helps: on galaxies that it was not fitted to, no other last layer is clearly better than the one \
-             that is there.\nNo model is written; go on with the one that you have.\n",
-        );
-        return say(&text);
-    };
-
-    let layer = chosen(examples, &all, old, log_prior, &choice);
-    let card = card(&name, &prepared, &after)?;
     let record = Record {
         from: prepared.card.name.clone(),
         from_digest: blake3::hash(&prepared.bytes).to_hex().to_string(),
@@ -119,16 +142,68 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
         data_digest: prepared.digest.clone(),
         framing: adapting.framing,
         seed: adapting.seed,
-        hold,
+        hold: choice.hold,
         last_layer: gain,
+        rounds: None,
+        all_layers: None,
         commit: env!("GALMORPH_COMMIT").to_owned(),
         command: command_line(),
     };
-    let bytes = written(&prepared, &layer, &card, &record, &adapting.from)?;
-    output.write(".galmorph-fine-tune-", &bytes)?;
-    log::info!("wrote '{}'", readable(&args.output));
-    text.push_str(&of_the_rest(&card, &prepared.card, examples.len()));
-    say(&text)
+    let finish = |bytes: &[u8], card: &ModelCard, text: &mut String| {
+        output.write(".galmorph-fine-tune-", bytes)?;
+        log::info!("wrote '{}'", readable(&args.output));
+        text.push_str(&of_the_rest(card, &prepared.card, examples.len()));
+        say(text)
+    };
+    if args.layers == Layers::All {
+        let found = all_layers::measure(&prepared, adapting.seed, args.precision)?;
+        let answered = Answered::new(examples, &found.answers, log_prior);
+        let (over_last, comparison) = (answered.gain_over(&after))
+            .ok_or_else(|| Error::Input("there are no galaxies to learn from".into()))?;
+        text.push_str(&all_layers::told(&found, &over_last, &comparison));
+        if over_last.gained.low > 0.0 {
+            let layer = chosen(examples, &all, old, log_prior, &choice);
+            let how = (adapting.seed, args.precision);
+            let weights = all_layers::learned(&prepared, &layer, found.rounds, how)?;
+            let card = ModelCard {
+                // The references of the novelty are features of the network as it was.
+                novelty: None,
+                ..card(&name, &prepared, &answered)?
+            };
+            let record = Record {
+                rounds: Some(found.rounds),
+                all_layers: Some(over_last),
+                ..record
+            };
+            let bytes = all_layers::written(&prepared, &weights, &card, &json(&record)?)?;
+            return finish(&bytes, &card, &mut text);
+        }
+        text.push_str("All layers are not clearly better than the last one alone.\n");
+    }
+    if choice.hold.is_none() || record.last_layer.gained.value <= 0.0 {
+        text.push_str(
+            "\nNothing helps: on galaxies that it was not fitted to, no other last layer is clearly better than the one \
+             that is there.\nNo model is written; go on with the one that you have.\n",
+        );
+        return say(&text);
+    }
+
+    let layer = chosen(examples, &all, old, log_prior, &choice);
+    let card = card(&name, &prepared, &after)?;
+    let bytes = written(&prepared, &layer, &card, &json(&record)?, &adapting.from)?;
+    finish(&bytes, &card, &mut text)
+}
+
+fn json(record: &Record) -> Result<String> {
+    serde_json::to_string(record).map_err(Error::internal("describe the model"))
+}
+
+/// A layer's weights `[classes, features]` and biases `[classes]`, f32.
+fn tensors(layer: &LastLayer) -> (Tensor, Tensor) {
+    let weight: Vec<f32> = layer.weight.iter().map(|value| *value as f32).collect();
+    let weight = Tensor::from_slice(&weight).view([Morphology::COUNT as i64, -1]);
+    let bias = Tensor::from_slice(&layer.bias.map(|value| value as f32));
+    (weight, bias)
 }
 
 /// What was tried, and what it gained.
@@ -236,19 +311,16 @@ fn written(
     prepared: &Prepared,
     layer: &LastLayer,
     card: &ModelCard,
-    record: &Record,
+    record: &str,
     from: &Path,
 ) -> Result<Vec<u8>> {
-    let weight: Vec<f32> = layer.weight.iter().map(|value| *value as f32).collect();
-    let weight = Tensor::from_slice(&weight).view([Morphology::COUNT as i64, -1]);
-    let bias = Tensor::from_slice(&layer.bias.map(|value| value as f32));
-    let record = serde_json::to_string(record).map_err(Error::internal("describe the model"))?;
+    let (weight, bias) = tensors(layer);
     let adapted = Adapted {
         node: &prepared.node,
         weight: &weight,
         bias: &bias,
         card,
-        record: &record,
+        record,
     };
     let bytes =
         onnx::with_last_layer(&prepared.bytes, &adapted).map_err(Error::unusable("model", from))?;
@@ -283,7 +355,12 @@ fn of_the_rest(card: &ModelCard, before: &ModelCard, labels: usize) -> String {
              few, {ENOUGH} are needed."
         );
     }
-    if before.novelty.is_some() {
+    if before.novelty.is_some() && card.novelty.is_none() {
+        text.push_str(
+            "Novelty is left out: its references are features of the network as it was. `galmorph-train novelty` adds it \
+             anew.\n",
+        );
+    } else if before.novelty.is_some() {
         text.push_str(if labels >= ENOUGH {
             "Novelty is measured from the same references as before; the threshold is that of the labelled galaxies.\n"
         } else {

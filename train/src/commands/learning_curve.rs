@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use galmorph_output::{Output, readable};
 
-use super::adapting::AdaptingArgs;
+use super::adapting::{AdaptingArgs, Views};
 use super::{ForceArgs, print};
 use crate::error::{Error, Result};
 use crate::tuning::{Curve, LEAST_LABELS, Way, curve, measured};
@@ -39,7 +39,9 @@ pub(super) fn run(args: &LearningCurveArgs) -> Result<()> {
             "--sizes {size}: at least {LEAST_LABELS} labels are needed to adapt a model"
         )));
     }
-    let prepared = adapting.prepare(|galaxies| measured(galaxies, &args.sizes).map(|_| ()))?;
+    let prepared = adapting.prepare(Views::Left, |galaxies| {
+        measured(galaxies, &args.sizes).map(|_| ())
+    })?;
     let found = curve(
         &prepared.examples,
         &prepared.layer,

@@ -27,7 +27,7 @@ pub(crate) use layout::Layout;
 pub(crate) use leaves::Leaves;
 pub(crate) use transfer::{read_back, read_backs, upload};
 pub use weights::{TensorError, Weights};
-pub(crate) use weights::{little_endian, values};
+pub(crate) use weights::{are_finite, little_endian, values};
 
 /// The precision of the network's arithmetic.
 #[derive(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 use super::layout::Layout;
+use super::transfer::read_back;
 use crate::network::{Network, Parameter, Role};
 
 /// The tensors of a network, f32, by name.
@@ -36,6 +37,12 @@ pub enum TensorError {
         /// The shape in the network.
         expected: Vec<i64>,
     },
+}
+
+/// Whether all values of some tensors are numbers. Reads back from the device once.
+pub(crate) fn are_finite<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> bool {
+    let all: Vec<Tensor> = tensors.map(|tensor| tensor.flatten(0, -1)).collect();
+    read_back(&Tensor::cat(&all, 0).isfinite().all()) == [1.0]
 }
 
 impl Weights {
@@ -130,6 +137,11 @@ impl Weights {
     /// Where the learned tensors lie in the row.
     pub(crate) const fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Whether all values are numbers. Waits for the device.
+    pub(crate) fn is_finite(&self) -> bool {
+        are_finite([&self.row].into_iter().chain(self.statistics()))
     }
 
     /// What batch normalisation observes.

@@ -20,7 +20,7 @@ use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::evaluation::EpochRecord;
 use crate::network::Network;
-use crate::torch::{TensorError, Weights, little_endian, read_back};
+use crate::torch::{TensorError, Weights, are_finite, little_endian};
 
 /// The key of the file's metadata that holds the [`State`] as JSON.
 const KEY: &str = "galmorph-train";
@@ -166,10 +166,7 @@ impl Run {
         // Batch normalisation's statistics are no part of a row of weights.
         let statistics = self.weights.statistics().chain(self.average.statistics());
         let rows = [self.weights.row(), self.average.row(), self.sgd.row()];
-        let values: Vec<Tensor> = (rows.into_iter().chain(statistics))
-            .map(|tensor| tensor.flatten(0, -1))
-            .collect();
-        if !are_finite(&Tensor::cat(&values, 0)) {
+        if !are_finite(rows.into_iter().chain(statistics)) {
             // The loss of the next step would be no number either.
             return Err(Error::Diverged {
                 step: self.state.step,
@@ -244,11 +241,6 @@ impl Run {
         run.state = state;
         Ok((run, network))
     }
-}
-
-/// Whether all values are numbers. Waits for the device.
-fn are_finite(values: &Tensor) -> bool {
-    read_back(&values.isfinite().all()) == [1.0]
 }
 
 /// The command line, without the program's folder.

@@ -15,12 +15,14 @@
 //! checkpoint     the state of a run in a file, from which it resumes bit for bit
 //! history        one CSV row an epoch
 //! widening       first weights from a narrower network
+//! all_layers     a finished network learns from few galaxies of another survey
 //! ```
 //!
 //! A run that is stopped or killed ends with the same bits as one that was not. This holds because every
 //! random number is a function of the seed and of a place in the run: a view of (seed, epoch, image),
 //! the order of the images of (seed, epoch), dropout of (seed, step).
 
+mod all_layers;
 mod augmentation;
 mod checkpoint;
 mod distortion;
@@ -47,6 +49,7 @@ use galmorph_cutout::{Measurement, Morphology, Scaling};
 use galmorph_output::readable;
 use tch::Device;
 
+pub(crate) use all_layers::AllLayers;
 pub(crate) use augmentation::AugmentationName;
 pub use augmentation::{Augmentation, Key};
 pub(crate) use checkpoint::command_line;

@@ -134,7 +134,7 @@ pub(crate) fn chosen(
 }
 
 /// The places of a fold's galaxies, and the galaxies of the others.
-fn split(of: &[usize], folds: &[usize], fold: usize) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn split(of: &[usize], folds: &[usize], fold: usize) -> (Vec<usize>, Vec<usize>) {
     let own = (0..of.len())
         .filter(|place| folds[*place] == fold)
         .collect();

@@ -47,7 +47,7 @@ impl Examples {
 
     /// What each galaxy counts in a mean over some of them, in which each class counts alike. The weights sum
     /// to 1.
-    pub(super) fn weights(&self, of: &[usize]) -> Vec<f64> {
+    pub(crate) fn weights(&self, of: &[usize]) -> Vec<f64> {
         let counts = self.counts(of).map(|count| count.max(FULL_WEIGHT) as f64);
         let weights = of.iter().map(|g| counts[self.classes[*g].id()].recip());
         let weights: Vec<f64> = weights.collect();

@@ -1,8 +1,8 @@
 //! Adapts a finished network to the images of another survey, from few labels.
 //!
-//! The network's features stay as they are. Only the last layer, which makes the logits of them, learns: a
+//! First, the network's features stay as they are. Only the last layer, which makes the logits of them, learns: a
 //! logistic regression that begins with the old layer and is held to it. So without evidence the model stays
-//! what it was.
+//! what it was. Then, if that is asked for, all layers learn (`training/all_layers.rs`), for as long as it helps.
 //!
 //! ```text
 //! examples   features and classes of the labelled galaxies, and their folds
@@ -10,6 +10,7 @@
 //! fit        the regression, at one strength of the hold
 //! minimise   L-BFGS
 //! choice     the strength, by answers out of fold
+//! rounds     how long all layers learn, by answers out of fold
 //! gain       what it gained
 //! curve      accuracy against the number of labels
 //! ```
@@ -31,9 +32,11 @@ mod fit;
 mod gain;
 mod layer;
 mod minimise;
+mod rounds;
 
 pub(crate) use choice::{Choice, choose, chosen, nested};
 pub(crate) use curve::{Curve, Way, curve, measured};
 pub(crate) use examples::{Examples, LEAST_LABELS};
 pub(crate) use gain::{Answered, Gain};
 pub(crate) use layer::{LastLayer, Logits};
+pub(crate) use rounds::{Rounds, rounds};

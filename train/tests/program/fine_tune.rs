@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use galmorph_cutout::ModelCard;
+use galmorph_cutout::{ModelCard, Scaling};
 use prost::Message as _;
 use tract_onnx::pb::ModelProto;
 
@@ -129,6 +129,38 @@ fn a_model_gets_another_last_layer_and_keeps_the_rest() {
     calibrate.arg("--evaluation").arg(&evaluation);
     let message = complaint(calibrate.arg("--output").arg(dir.path("calibrated.onnx")));
     assert!(message.contains("the model was adapted"), "{message}");
+}
+
+#[test]
+fn all_layers_learn_where_that_is_clearly_better() {
+    let dir = Dir::with_galaxies();
+    exported(&dir);
+    let all = || {
+        let mut command = fine_tune(&dir);
+        command.args(["--layers", "all", "--precision", "f32"]);
+        command
+    };
+    let text = said(&mut all());
+    assert!(text.contains("Then all layers learned."), "{text}");
+    assert!(text.contains("Novelty is left out"), "{text}");
+    let (_, old) = model(&dir.path("old.onnx"));
+    let (after, new) = model(&dir.path("new.onnx"));
+    assert_eq!(new.preprocessing, old.preprocessing);
+    assert_eq!(new.scaling(), Scaling::NONE);
+    assert_eq!((new.prior, new.novelty), (old.prior, None));
+    let record = after.metadata_props.iter();
+    let record = record.clone().find(|p| p.key == "galmorph.adaptation");
+    let record: serde_json::Value = serde_json::from_str(&record.unwrap().value).unwrap();
+    let rounds = record["rounds"].as_u64().unwrap();
+    assert!((1..=12).contains(&rounds), "{record}");
+    let gained = &record["all_layers"]["gained"];
+    assert!(gained["low"].as_f64().unwrap() > 0.0, "{record}");
+
+    // The same again is the same, and another program reads it.
+    assert_eq!(said(all().arg("--force")), text);
+    assert!(model(&dir.path("new.onnx")).0.graph == after.graph);
+    let mut evaluate = galaxies(&dir, "evaluate");
+    run(evaluate.arg("--model").arg(dir.path("new.onnx")), 0);
 }
 
 #[test]
