@@ -14,7 +14,7 @@
 //! | `reader` | is a file done, counts, queries, checks, backups |
 //! | `band_set` | the files of an image that has a file for each band |
 //! | `assembly` | a catalog that is put together at once: a part of an archive, several machines' catalogs in one |
-//! | [`retry`](retry()), [`review`](review()) | the two things that another program than the daemon writes |
+//! | [`retry`](retry()), [`review`](review()), [`keep_class_mix`] | the three things that another program than the daemon writes |
 //! | [`ask`] | what people ask for, as they write it |
 //! | [`columns`] | what each column is: unit, UCD, meaning |
 //! | [`export`] | rows as a table, CSV, VOTable, FITS, Parquet...: one format a file |
@@ -24,6 +24,7 @@
 pub mod ask;
 mod assembly;
 mod band_set;
+mod class_mix;
 pub mod columns;
 mod connect;
 mod error;
@@ -50,6 +51,7 @@ mod writer;
 
 pub use assembly::{Assembly, Collision, Taken};
 pub use band_set::{BandSet, digest_of_bands, numbered};
+pub use class_mix::{NewClassMix, keep_class_mix};
 pub use columns::probability_columns;
 pub use error::{CatalogError, CatalogFault};
 pub use exclusion::Exclusion;
@@ -70,5 +72,5 @@ pub use watch::{
 };
 pub use writer::{
     Described, Entry, ModelInUse, Move, Revision, Standing, Verdict, Writer, length, new_row,
-    rendering_key, shortest,
+    rendering_key,
 };

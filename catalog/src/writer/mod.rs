@@ -1,6 +1,7 @@
 //! The one connection that writes: the daemon's.
 
 mod identity;
+mod model;
 mod moves;
 mod record;
 mod settle;
@@ -21,9 +22,10 @@ use crate::presence::{Loss, Presence};
 use crate::{CatalogError, migration, schema, shape};
 use galmorph_output::readable;
 pub use identity::{Described, Revision};
+pub(crate) use model::{NewModel, enter_model, fill_in_priors, model_row};
 pub use moves::{Move, Standing};
-pub use record::{Entry, Verdict, length, new_row, rendering_key, shortest};
-pub(crate) use record::{SEPARATOR, model_row, row_columns, sql_bytes, take_row, unsigned, write};
+pub use record::{Entry, Verdict, length, new_row, rendering_key};
+pub(crate) use record::{SEPARATOR, row_columns, sql_bytes, take_row, unsigned, write};
 pub(crate) use settle::{Place, begin as begin_settling};
 
 /// The time between two lines of the log on a migration.
@@ -95,7 +97,7 @@ impl Writer {
         for what in shape::mend(&connection).map_err(fault)? {
             log::warn!("catalog '{}': {what}; it was made again", readable(path));
         }
-        let model = record::model_id(&connection, model).map_err(fault)?;
+        let model = model::model_id(&connection, model).map_err(fault)?;
         let presence = Presence::new(path, lock, &connection)?;
         let writer = Self {
             connection,
