@@ -12,8 +12,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use crate::error::{fault, opening_fault};
+use crate::model::{ModelInUse, NewModel, enter_model, model_row};
 use crate::schema::{self, answer_columns};
-use crate::writer::{ModelInUse, NewModel, enter_model, model_row, row_columns, take_row, write};
+use crate::writer::{row_columns, take_row, write};
 use crate::{CatalogError, Entry, Reader, time};
 use galmorph_output::{path_text, readable};
 

@@ -280,13 +280,7 @@ pub(crate) fn catalog_view() -> Vec<ViewColumn> {
         column.column.since = 6;
     }
     columns.extend(since_version_7());
-    columns.push(ViewColumn::made_of(
-        Column::text("label_balanced")
-            .ucd("src.morph.type")
-            .meaning("The most probable class where all classes are equally common; empty where the model doesn't say on which mix it was trained")
-            .since(8),
-        label_balanced(),
-    ));
+    columns.push(since_version_8());
     columns
 }
 
@@ -338,6 +332,16 @@ fn since_version_7() -> [ViewColumn; 9] {
         column: view.column.since(7),
         ..view
     })
+}
+
+fn since_version_8() -> ViewColumn {
+    ViewColumn::made_of(
+        Column::text("label_balanced")
+            .ucd("src.morph.type")
+            .meaning("The most probable class where all classes are equally common; empty where the model doesn't say on which mix it was trained")
+            .since(8),
+        label_balanced(),
+    )
 }
 
 /// The view `rejected`, in the order of its columns.

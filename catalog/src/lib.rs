@@ -10,6 +10,7 @@
 //! | `schema` | tables, indexes and views |
 //! | `migration` | the way from an earlier version to this one |
 //! | `shape` | whether a catalog has the tables and views that it should have |
+//! | `model` | models, and their rows |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
 //! | `band_set` | the files of an image that has a file for each band |
@@ -35,6 +36,7 @@ mod healpix;
 mod lock;
 mod mark;
 mod migration;
+mod model;
 mod names;
 mod presence;
 mod reader;
@@ -58,6 +60,7 @@ pub use exclusion::Exclusion;
 pub use file::{Condition, in_use, inspect, is_watched, sizes};
 pub use healpix::{cell as healpix_cell, separation};
 pub use migration::Supervisor;
+pub use model::ModelInUse;
 pub use names::{files_of, object_id};
 pub use reader::{
     AnswersOfDay, BackupError, Cone, CopiedModel, CopiedReview, FileRow, FileState, FileStatus,
@@ -71,6 +74,5 @@ pub use watch::{
     DONE, LoggedError, REJECTED, RejectedBefore, Watch, Watched, WatchedFolder, note_loss,
 };
 pub use writer::{
-    Described, Entry, ModelInUse, Move, Revision, Standing, Verdict, Writer, length, new_row,
-    rendering_key,
+    Described, Entry, Move, Revision, Standing, Verdict, Writer, length, new_row, rendering_key,
 };

@@ -13,11 +13,11 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::healpix::cell;
+use crate::model::fill_in_priors;
 use crate::schema::{
     VERSION, additions_of_version_7, additions_of_version_8, answer_columns, bring_to_version_5,
     file_tables, indexes, is_settling, make_views,
 };
-use crate::writer::fill_in_priors;
 
 /// How many rows a step brings over.
 const STEP: u32 = 4096;

@@ -24,8 +24,9 @@ pub(super) struct FilterArguments {
     #[arg(long, value_name = "CLASS", value_parser = label())]
     label: Option<Morphology>,
 
-    /// Only this class, by the label where all classes are equally common (column label_balanced)
-    #[arg(long, value_name = "CLASS", value_parser = label())]
+    // As an attribute: names of columns would need backticks in a comment.
+    #[arg(long, value_name = "CLASS", value_parser = label(),
+          help = "Only this class, by the label where all classes are equally common (column label_balanced)")]
     label_balanced: Option<Morphology>,
 
     /// Only predictions whose confidence is at least PROBABILITY (0 to 1)
@@ -87,7 +88,6 @@ pub(super) struct FilterArguments {
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     model: Option<String>,
 
-    // As an attribute: names of columns would need backticks in a comment.
     #[arg(long, value_name = "COLUMN", value_hint = ValueHint::Other, allow_hyphen_values = true,
           help = "In the order of this column, with a minus before it the largest first: confidence (least sure \
                   first), -classified_at (newest first). Default: classified_at with --since or --until, else path. \

@@ -33,10 +33,11 @@ pub(super) struct QueryArguments {
     #[command(flatten)]
     filter: FilterArguments,
 
-    /// Ask in SQL, in place of all flags that choose rows. It can only read. The views are catalog, rejected,
-    /// probability, classification and in_class_mix: man galmorph-catalog. separation(ra, dec, ra, dec) is the angle between two
-    /// positions, in degrees
-    #[arg(long, value_name = "SELECT", value_hint = ValueHint::Other)]
+    // As an attribute: names of views would need backticks in a comment.
+    #[arg(long, value_name = "SELECT", value_hint = ValueHint::Other,
+          help = "Ask in SQL, in place of all flags that choose rows. It can only read. The views are catalog, rejected, \
+                  probability, classification and in_class_mix: man galmorph-catalog. separation(ra, dec, ra, dec) is \
+                  the angle between two positions, in degrees")]
     sql: Option<String>,
 
     /// How common the classes are among these galaxies, with 95 % intervals, in place of the galaxies: what the
@@ -46,9 +47,12 @@ pub(super) struct QueryArguments {
                                       "sort", "rejected", "table", "sql"])]
     class_mix: bool,
 
-    /// Keep this class mix in the catalog, in place of the one that was kept for the model. The view in_class_mix has the
-    /// probabilities in it
-    #[arg(long, requires = "class_mix")]
+    #[arg(
+        long,
+        requires = "class_mix",
+        help = "Keep this class mix in the catalog, in place of the one that was kept for the model. The view \
+                  in_class_mix has the probabilities in it"
+    )]
     keep: bool,
 
     #[command(flatten)]

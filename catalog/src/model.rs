@@ -1,15 +1,30 @@
-//! The row of a model.
+//! Models, and their rows.
 
+use blake3::Hash;
 use galmorph_cutout::{ByClass, Morphology};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use crate::columns::prior_columns;
-use crate::{ModelInUse, time};
+use crate::time;
+
+/// A model as the catalog knows it. Two that differ in anything that changes an answer differ here: the
+/// file, or the card with the settings in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInUse {
+    /// Its name, for people.
+    pub name: String,
+    /// The digest of its file.
+    pub digest: Hash,
+    /// Its card with the settings in use, as JSON.
+    pub card: String,
+    /// The numbers that it multiplies: `f32`, `bf16`...
+    pub arithmetic: String,
+}
 
 /// The row of the model in use, made when this catalog meets it for the first time. Later starts only
 /// read, so that they needn't wait while the catalog is locked.
-pub(super) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite::Result<i64> {
+pub(crate) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite::Result<i64> {
     model_row(connection, model, &time::now())
 }
 
