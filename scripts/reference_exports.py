@@ -1,7 +1,8 @@
 """Holds the files of `galmorph export` against readers that are not ours: astropy, pandas and pyarrow.
 
 Makes a catalog of the sample cutouts, gives some of its rows awkward names, ids of 18 digits and positions, and
-reads each format back. Every cell must be what SQLite says, and the description must be there.
+reads each format back. Every cell must be what SQLite says, and the description must be there. numpy computes the labels
+where all classes are equally common, and the probabilities in a class mix.
 
 Run it through scripts/reference, which installs the readers. GALMORPH names another program than the one that
 cargo builds.
@@ -172,6 +173,45 @@ def check(name, path, rows):
     return {"fits": check_fits, "parquet": check_parquet}[name](name, path, rows)
 
 
+def check_views(path):
+    """What the views say of other class mixes, by numpy, from the probabilities and the model's card."""
+    classes = ["round", "in_between", "cigar", "edge_on", "spiral"]
+    made = np.random.default_rng(2)
+    connection = sqlite3.connect(path)
+    # The samples are all too clear: let many be at the edge of two classes.
+    for (key,) in connection.execute("SELECT id FROM cutout WHERE label IS NOT NULL").fetchall():
+        values = made.dirichlet([0.3] * 5).astype(np.float32)
+        columns = ", ".join(f"p_{name} = ?" for name in classes)
+        values = [float(str(value)) for value in values]
+        label = classes[int(np.argmax(values))]
+        sql = f"UPDATE cutout SET {columns}, label = ?, confidence = ? WHERE id = ?"
+        connection.execute(sql, (*values, label, max(values), key))
+    connection.commit()
+    galmorph("--quiet", "query", "--class-mix", "--keep", "--format", "csv", "--catalog", path, "--columns", "class,fraction")
+    card = json.loads(connection.execute("SELECT card FROM model ORDER BY id DESC LIMIT 1").fetchone()[0])
+    prior = np.array([card["prior"][name] for name in classes])
+    fractions = ", ".join(f"fraction_{name}" for name in classes)
+    mix = np.array(connection.execute(f"SELECT {fractions} FROM class_mix").fetchone())
+    columns = ", ".join([f"p_{name}" for name in classes] + [f"p_{name}_in_mix" for name in classes])
+    sql = f"SELECT label_balanced, label_in_mix, {columns} FROM catalog JOIN in_class_mix USING (path)"
+    rows = connection.execute(sql).fetchall()
+    given = np.array([row[2:7] for row in rows])
+    weights = given * mix / prior
+    expected = weights / weights.sum(axis=1, keepdims=True)
+    worst = np.abs(np.array([row[7:] for row in rows]) - expected).max()
+    balanced = [classes[at] for at in (given / prior).argmax(axis=1)]
+    in_mix = [classes[at] for at in expected.argmax(axis=1)]
+    good = len(rows) == 30 and worst < 1e-9 and abs(mix.sum() - 1) < 1e-6
+    good &= [row[0] for row in rows] == balanced and [row[1] for row in rows] == in_mix
+    changed = sum(classes[at] != label for at, label in zip(given.argmax(axis=1), balanced))
+    good &= changed > 3
+    print(
+        f"{'ok  ' if good else 'FAIL'} views: {len(rows)} probabilities in a class mix differ from numpy's by at most {worst:.0e}; "
+        f"{changed} balanced labels are others than the labels, all as numpy's"
+    )
+    return good
+
+
 def check_match(scratch):
     """Other positions in a catalog of 160 files, and the nearest ones by astropy."""
     made = np.random.default_rng(1)
@@ -233,6 +273,7 @@ def main():
             length = len(pandas.read_parquet(path) if name == "parquet" else Table.read(path, format=name))
             print(f"{'ok  ' if length == 0 else 'FAIL'} {name} without rows")
             good &= length == 0
+        good &= check_views(catalog)
         good &= check_match(scratch)
     return good
 

@@ -12,8 +12,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use crate::error::{fault, opening_fault};
+use crate::model::{ModelInUse, NewModel, enter_model, model_row};
 use crate::schema::{self, answer_columns};
-use crate::writer::{ModelInUse, model_row, row_columns, take_row, write};
+use crate::writer::{row_columns, take_row, write};
 use crate::{CatalogError, Entry, Reader, time};
 use galmorph_output::{path_text, readable};
 
@@ -103,19 +104,14 @@ impl Assembly {
     ) -> Result<Taken, CatalogError> {
         let mut models = HashMap::new();
         for model in source.models()? {
-            let statement =
-                "INSERT INTO model (name, digest, card, first_used, arithmetic) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (digest, card) DO UPDATE SET first_used = min(first_used, excluded.first_used)
-                 RETURNING id";
-            let values = params![
-                model.name,
-                model.digest,
-                model.card,
-                model.first_used,
-                model.arithmetic
-            ];
-            let id: i64 =
-                self.done((self.connection).query_row(statement, values, |row| row.get(0)))?;
+            let new = NewModel {
+                name: &model.name,
+                digest: &model.digest,
+                card: &model.card,
+                first_used: &model.first_used,
+                arithmetic: model.arithmetic.as_deref(),
+            };
+            let id = self.done(enter_model(&self.connection, &new))?;
             models.insert(model.id, id);
         }
         let number = |model: &mut Value| match model {

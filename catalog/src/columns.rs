@@ -16,6 +16,11 @@ pub fn probability_columns() -> [String; Morphology::COUNT] {
     Morphology::names().map(|name| format!("p_{name}"))
 }
 
+/// The column of `model` that has each class's fraction in the images that a model was trained on.
+pub(crate) fn prior_columns() -> [String; Morphology::COUNT] {
+    Morphology::names().map(|name| format!("prior_{name}"))
+}
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -157,6 +162,24 @@ fn margin() -> String {
     format!("confidence - max({})", smaller.join(", "))
 }
 
+/// The class of the largest of these numbers, one for each class; of equals, that with the lowest id. NULL if any of them is.
+pub(crate) fn class_of_largest(numbers: &[String; Morphology::COUNT]) -> String {
+    let classes = numbers.iter().zip(Morphology::names());
+    let cases: Vec<String> = classes
+        .map(|(number, name)| format!("WHEN {number} THEN '{name}'"))
+        .collect();
+    format!("CASE max({}) {} END", numbers.join(", "), cases.join(" "))
+}
+
+/// As [`Probabilities::label_balanced`](galmorph_cutout::Probabilities::label_balanced) decides.
+fn label_balanced() -> String {
+    let likelihoods = Morphology::names().map(|name| format!("p_{name} / prior_{name}"));
+    format!(
+        "(SELECT {} FROM model WHERE model.id = cutout.model)",
+        class_of_largest(&likelihoods)
+    )
+}
+
 /// The view `catalog`, in the order of its columns. New ones come last: programs may count on the place of the
 /// others.
 pub(crate) fn catalog_view() -> Vec<ViewColumn> {
@@ -257,6 +280,7 @@ pub(crate) fn catalog_view() -> Vec<ViewColumn> {
         column.column.since = 6;
     }
     columns.extend(since_version_7());
+    columns.push(since_version_8());
     columns
 }
 
@@ -308,6 +332,16 @@ fn since_version_7() -> [ViewColumn; 9] {
         column: view.column.since(7),
         ..view
     })
+}
+
+fn since_version_8() -> ViewColumn {
+    ViewColumn::made_of(
+        Column::text("label_balanced")
+            .ucd("src.morph.type")
+            .meaning("The most probable class where all classes are equally common; empty where the model doesn't say on which mix it was trained")
+            .since(8),
+        label_balanced(),
+    )
 }
 
 /// The view `rejected`, in the order of its columns.

@@ -10,11 +10,12 @@
 //! | `schema` | tables, indexes and views |
 //! | `migration` | the way from an earlier version to this one |
 //! | `shape` | whether a catalog has the tables and views that it should have |
+//! | `model` | models, and their rows |
 //! | `writer` | the daemon's connection: verdicts, moves, what is watched |
 //! | `reader` | is a file done, counts, queries, checks, backups |
 //! | `band_set` | the files of an image that has a file for each band |
 //! | `assembly` | a catalog that is put together at once: a part of an archive, several machines' catalogs in one |
-//! | [`retry`](retry()), [`review`](review()) | the two things that another program than the daemon writes |
+//! | [`retry`](retry()), [`review`](review()), [`keep_class_mix`] | the three things that another program than the daemon writes |
 //! | [`ask`] | what people ask for, as they write it |
 //! | [`columns`] | what each column is: unit, UCD, meaning |
 //! | [`export`] | rows as a table, CSV, VOTable, FITS, Parquet...: one format a file |
@@ -24,6 +25,7 @@
 pub mod ask;
 mod assembly;
 mod band_set;
+mod class_mix;
 pub mod columns;
 mod connect;
 mod error;
@@ -34,6 +36,7 @@ mod healpix;
 mod lock;
 mod mark;
 mod migration;
+mod model;
 mod names;
 mod presence;
 mod reader;
@@ -50,12 +53,14 @@ mod writer;
 
 pub use assembly::{Assembly, Collision, Taken};
 pub use band_set::{BandSet, digest_of_bands, numbered};
+pub use class_mix::{NewClassMix, keep_class_mix};
 pub use columns::probability_columns;
 pub use error::{CatalogError, CatalogFault};
 pub use exclusion::Exclusion;
 pub use file::{Condition, in_use, inspect, is_watched, sizes};
 pub use healpix::{cell as healpix_cell, separation};
 pub use migration::Supervisor;
+pub use model::ModelInUse;
 pub use names::{files_of, object_id};
 pub use reader::{
     AnswersOfDay, BackupError, Cone, CopiedModel, CopiedReview, FileRow, FileState, FileStatus,
@@ -69,6 +74,5 @@ pub use watch::{
     DONE, LoggedError, REJECTED, RejectedBefore, Watch, Watched, WatchedFolder, note_loss,
 };
 pub use writer::{
-    Described, Entry, ModelInUse, Move, Revision, Standing, Verdict, Writer, length, new_row,
-    rendering_key, shortest,
+    Described, Entry, Move, Revision, Standing, Verdict, Writer, length, new_row, rendering_key,
 };

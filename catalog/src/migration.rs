@@ -1,8 +1,9 @@
 //! The way from an earlier version of the catalog to the present one, in place.
 //!
-//! A catalog of ten million files takes minutes, so this goes in steps of a transaction each, and a stop or a kill
-//! loses no more than one step. The new tables are filled beside the old ones; the views lead to the old ones
-//! until the last step, which puts the new ones in their place.
+//! Version 7 wrote all files and answers anew. For a catalog of ten million files that takes minutes, so it goes in steps of a
+//! transaction each, and a stop or a kill loses no more than one step. The new tables are filled beside the old ones; the
+//! views lead to the old ones until the last step, which puts the new ones in their place. Version 8 changes no row of a file, and
+//! is one transaction: of its own for a catalog of version 7, else the last step.
 //!
 //! While it is on its way, a catalog has the present version's number, so that no earlier program writes to it,
 //! and a table `migration` that says what it was and how far it is.
@@ -12,8 +13,10 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::healpix::cell;
+use crate::model::fill_in_priors;
 use crate::schema::{
-    VERSION, additions, answer_columns, bring_to_version_5, file_tables, indexes, make_views,
+    VERSION, additions_of_version_7, additions_of_version_8, answer_columns, bring_to_version_5,
+    file_tables, indexes, is_settling, make_views,
 };
 
 /// How many rows a step brings over.
@@ -59,6 +62,12 @@ pub(crate) fn migrate(
     version: i32,
     supervisor: Supervisor,
 ) -> rusqlite::Result<Ended> {
+    if version == 7 {
+        let transaction = connection.unchecked_transaction()?;
+        bring_to_version_8(&transaction)?;
+        transaction.commit()?;
+        return Ok(Ended::Complete);
+    }
     if version_before(connection)?.is_none() {
         begin(connection, version)?;
     }
@@ -95,7 +104,7 @@ fn begin(connection: &Connection, version: i32) -> rusqlite::Result<()> {
     if version < 6 {
         transaction.execute_batch(&bring_to_version_5(version))?;
     }
-    transaction.execute_batch(&additions(version))?;
+    transaction.execute_batch(&additions_of_version_7(version))?;
     transaction.execute_batch(&file_tables(NEW))?;
     transaction.execute_batch(
         "CREATE TABLE migration (
@@ -187,12 +196,19 @@ fn finish(connection: &Connection) -> rusqlite::Result<()> {
          DROP TABLE classification;
          DROP TABLE migration;
          ALTER TABLE cutout{NEW} RENAME TO cutout;
-         ALTER TABLE other_answer{NEW} RENAME TO other_answer;
-         {}",
-        make_views(false)
+         ALTER TABLE other_answer{NEW} RENAME TO other_answer;"
     ))?;
+    bring_to_version_8(&transaction)?;
     transaction.commit()?;
     connection.pragma_update(None, "legacy_alter_table", false)
+}
+
+/// Brings a catalog with the tables of version 7 to the present version.
+fn bring_to_version_8(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&additions_of_version_8())?;
+    fill_in_priors(connection)?;
+    connection.execute_batch(&make_views(is_settling(connection)?))?;
+    connection.pragma_update(None, "user_version", VERSION)
 }
 
 /// A place in the old answers, in the order of their key.

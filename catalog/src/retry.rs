@@ -1,6 +1,6 @@
 //! Queues rejected files for another attempt.
 //!
-//! Besides reviews, this is all that another program than the daemon writes: marks on rows, in one transaction. A row stays
+//! Besides reviews and class mixes, this is all that another program than the daemon writes: marks on rows, in one transaction. A row stays
 //! rejected and keeps its reason until the daemon has a new verdict. So a kill loses nothing.
 //!
 //! Only a file that can be tried is marked, and of every other one it is said why not. A mark that can lead

@@ -1,3 +1,4 @@
+mod class_mix;
 mod identity;
 mod migration;
 mod operations;

@@ -70,7 +70,7 @@ pub use morphology::{Morphology, UnknownMorphology};
 pub use name_pattern::{NamePattern, PatternFault};
 pub use prediction_set::PredictionSet;
 pub use preprocessing::{Preprocessing, PreprocessingError, Resampling, Whitening};
-pub use probabilities::{Average, Probabilities};
+pub use probabilities::{Average, Probabilities, shortest};
 pub use reject_reason::{RejectReason, UnknownRejectReason};
 pub use resize::{Window, resize_window};
 pub use scaling::Scaling;

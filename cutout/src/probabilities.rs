@@ -84,6 +84,12 @@ impl Probabilities {
         &self.0
     }
 
+    /// The values as a catalog's row and `galmorph classify` write them; see [`shortest`]. What is computed from these
+    /// is what anyone computes who reads a row.
+    pub fn as_written(&self) -> [f64; Morphology::COUNT] {
+        self.0.map(shortest)
+    }
+
     /// The most probable class; of equally probable ones, that with the lowest id.
     pub fn label(&self) -> Morphology {
         let mut best = Morphology::Round;
@@ -109,6 +115,14 @@ impl Probabilities {
             .map(|p| -p * p.ln())
             .sum()
     }
+}
+
+/// The double that reads as the float does: 0.3, where a cast would give 0.30000001192092896.
+pub fn shortest(value: f32) -> f64 {
+    value
+        .to_string()
+        .parse()
+        .expect("what Rust prints for a float is a number")
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Dir {
         let model = ModelInUse {
             name: "m".into(),
             digest: blake3::hash(b"model"),
-            card: "{}".into(),
+            card: r#"{"prior":{"round":0.25,"in_between":0.25,"cigar":0.01,"edge_on":0.24,"spiral":0.25}}"#.into(),
             arithmetic: "f32".into(),
         };
         let mut writer = Writer::open(&dir.catalog(), &model).unwrap();
@@ -168,6 +168,17 @@ fn every_view_shows_the_galaxy_and_names_are_text() {
             "{path}"
         );
     }
+    // A spiral, which would be a cigar if those were not so rare where the model was trained.
+    let (_, galaxy) = page.get("/galaxy/1");
+    let equally = galaxy.split_once("If all classes were equally common");
+    let cigar = equally
+        .and_then(|(_, rest)| rest.split_once("</dd>"))
+        .unwrap()
+        .0;
+    assert!(
+        cigar.contains("cigar") && !cigar.contains("spiral"),
+        "{cigar}"
+    );
     assert!(page.get("/galaxies").1.contains("a &lt;b&gt;"));
     assert!(
         page.get("/galaxies?label=round")

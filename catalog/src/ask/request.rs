@@ -32,8 +32,9 @@ pub enum RequestError {
 
 impl Request {
     /// The names that [`set`](Self::set) knows: those of the flags of `galmorph query` that choose rows.
-    pub const NAMES: [&str; 16] = [
+    pub const NAMES: [&str; 17] = [
         "label",
+        "label-balanced",
         "min-confidence",
         "max-confidence",
         "purity",
@@ -61,6 +62,7 @@ impl Request {
         let filter = &mut self.filter;
         match name {
             "label" => filter.label = Some(label(value).map_err(at)?),
+            "label-balanced" => filter.label_balanced = Some(label(value).map_err(at)?),
             "min-confidence" => filter.min_confidence = Some(probability(value).map_err(at)?),
             "max-confidence" => filter.max_confidence = Some(probability(value).map_err(at)?),
             "purity" => self.purity = Some(purity(value).map_err(at)?),
@@ -138,7 +140,11 @@ impl Request {
                 return Err(RequestError::Fault(unknown("model", name, &known)));
             }
         }
-        if self.purity.is_none() && self.novelty.is_none() && filter.set.is_empty() {
+        let needs_card = self.purity.is_some()
+            || self.novelty.is_some()
+            || !filter.set.is_empty()
+            || filter.label_balanced.is_some();
+        if !needs_card {
             return Ok(filter);
         }
         let card = catalog.card(filter.model.as_deref())?;
@@ -163,6 +169,12 @@ impl Request {
         }
         if !filter.set.is_empty() && card.as_ref().is_none_or(|card| card.conformal.is_none()) {
             return Err(lacks("sets of classes (--set)"));
+        }
+        if filter.label_balanced.is_some() && card.as_ref().is_none_or(|card| card.prior.is_none())
+        {
+            return Err(lacks(
+                "the class mix on which it was trained (--label-balanced)",
+            ));
         }
         if let Some(text) = &self.novelty {
             let novelty = card.as_ref().and_then(|card| card.novelty.as_ref());
@@ -194,6 +206,7 @@ mod tests {
     fn every_name_is_understood_and_no_other() {
         for (name, value) in Request::NAMES.into_iter().zip([
             "Edge-on",
+            "cigar",
             "0.5",
             "0.9",
             "spiral=0.98",

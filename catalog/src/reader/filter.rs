@@ -23,6 +23,8 @@ const FEW: u64 = 50_000;
 pub struct Filter {
     /// Only this class.
     pub label: Option<Morphology>,
+    /// Only this class, where all are equally common.
+    pub label_balanced: Option<Morphology>,
     /// Only answers whose confidence is at least this, 0 to 1.
     pub min_confidence: Option<f64>,
     /// Only answers whose confidence is at most this, 0 to 1.
@@ -326,6 +328,10 @@ pub(super) fn conditions_of(filter: &Filter) -> Vec<Condition> {
             values.push(format!("|{}|", class.name()).into());
         }
         conditions.push(Condition::new(sql, values));
+    }
+    if let Some(class) = filter.label_balanced {
+        let value = class.name().to_owned().into();
+        conditions.push(Condition::new("label_balanced = ?", [value]));
     }
     if let Some(novelty) = filter.novelty {
         conditions.push(Condition::new("novelty >= ?", [novelty.into()]));

@@ -82,6 +82,23 @@ impl Reader {
         work().map_err(|error| fault(&self.path, "read", error))
     }
 
+    /// The card of the model whose answers have this name and this digest in the view `catalog`, as JSON. `None` if there is no such
+    /// model. Before version 7, the view had no digest.
+    pub fn card_of(
+        &self,
+        model: &str,
+        model_digest: Option<&str>,
+    ) -> Result<Option<String>, CatalogError> {
+        let work = || {
+            let statement = "SELECT card FROM model WHERE name = ?1 AND digest = ifnull(?2, digest)
+                 ORDER BY id DESC LIMIT 1";
+            (self.connection)
+                .query_row(statement, [Some(model), model_digest], |row| row.get(0))
+                .optional()
+        };
+        work().map_err(|error| fault(&self.path, "read", error))
+    }
+
     /// The names of the models that have a row, the newest first, each once.
     pub fn model_names(&self) -> Result<Vec<String>, CatalogError> {
         let work = || {

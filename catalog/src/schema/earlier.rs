@@ -1,6 +1,7 @@
 //! What earlier versions of the schema lack.
 
-use super::tables::REVIEW;
+use super::tables::{REVIEW, class_mix_table};
+use crate::columns::prior_columns;
 
 /// What leads from each version to the next, from version 1 on. Version 4 made views anew, as every migration does.
 /// Version 6 is not on the way: it wrote all answers anew, and version 7 does so, too.
@@ -36,7 +37,7 @@ pub(crate) fn bring_to_version_5(version: i32) -> String {
 }
 
 /// What version 7 adds beside the tables of files and answers. A catalog of version 6 has `framing` already.
-pub(crate) fn additions(version: i32) -> String {
+pub(crate) fn additions_of_version_7(version: i32) -> String {
     let framing = if version < 6 {
         "ALTER TABLE watch ADD COLUMN framing TEXT NOT NULL DEFAULT '{}';\n"
     } else {
@@ -48,4 +49,11 @@ ALTER TABLE model ADD COLUMN arithmetic TEXT;
 UPDATE model SET arithmetic = ifnull(json_extract(card, '$.arithmetic'), 'f32') WHERE json_valid(card);
 {REVIEW}"
     )
+}
+
+/// What version 8 adds: the class mixes that models were trained on, which are still to be filled in, and those of a survey.
+pub(crate) fn additions_of_version_8() -> String {
+    let priors =
+        prior_columns().map(|column| format!("ALTER TABLE model ADD COLUMN {column} REAL;\n"));
+    priors.concat() + &class_mix_table()
 }

@@ -21,21 +21,23 @@ mod views;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-pub(crate) use earlier::{additions, bring_to_version_5};
-pub(crate) use tables::{answer_columns, file_tables, indexes};
+pub(crate) use earlier::{additions_of_version_7, additions_of_version_8, bring_to_version_5};
+pub(crate) use tables::{answer_columns, file_tables, fraction_columns, indexes};
 pub(crate) use views::{make_views, rows_of, select, settling_rows};
 
 /// "glmr": says that an SQLite file is a galmorph catalog.
 pub(crate) const APPLICATION_ID: i32 = 0x676C_6D72;
 
 /// The version that this program writes; `user_version` in the file.
-pub(crate) const VERSION: i32 = 7;
+pub(crate) const VERSION: i32 = 8;
 
 /// Makes a catalog in an empty file, in one transaction.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(tables::OTHER_TABLES)?;
+    transaction.execute_batch(&tables::model_table())?;
+    transaction.execute_batch(tables::WATCH)?;
     transaction.execute_batch(tables::REVIEW)?;
+    transaction.execute_batch(&tables::class_mix_table())?;
     transaction.execute_batch(&file_tables(""))?;
     for (_, definition) in indexes("") {
         transaction.execute_batch(&definition)?;

@@ -2,8 +2,7 @@
 
 use galmorph_cutout::Morphology;
 
-use crate::columns::CLASSIFIED_AT;
-use crate::columns::probability_columns;
+use crate::columns::{CLASSIFIED_AT, prior_columns, probability_columns};
 
 /// The columns of `cutout` that say something of the file and of the object that it shows.
 pub(crate) const FILE: [&str; 20] = [
@@ -191,8 +190,11 @@ pub(crate) fn indexes(suffix: &str) -> Vec<(&'static str, String)> {
     .collect()
 }
 
-/// The models, what is watched, and what people say of images.
-pub(crate) const OTHER_TABLES: &str = "
+/// The models.
+pub(crate) fn model_table() -> String {
+    let priors = prior_columns().map(|column| format!("    {column} REAL,\n"));
+    format!(
+        "-- The columns prior_* are the fractions of the classes in the images that the model was trained on, from its card.
 CREATE TABLE model (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
@@ -200,8 +202,43 @@ CREATE TABLE model (
     card TEXT NOT NULL,
     first_used TEXT NOT NULL,
     arithmetic TEXT,
-    UNIQUE (digest, card)
+{}    UNIQUE (digest, card)
 );
+",
+        priors.concat()
+    )
+}
+
+/// The columns of `class_mix` that have the fraction of each class, and the ends of its interval.
+pub(crate) fn fraction_columns() -> [[String; 3]; Morphology::COUNT] {
+    Morphology::names().map(|name| {
+        ["fraction", "fraction_low", "fraction_high"].map(|column| format!("{column}_{name}"))
+    })
+}
+
+/// The class mixes that were estimated of a survey: one for a model's file and name, the last one. `estimated_at` is as the views
+/// write times, and `selection` is the command that chose the galaxies.
+pub(crate) fn class_mix_table() -> String {
+    let fractions = fraction_columns().concat();
+    let fractions = fractions
+        .iter()
+        .map(|column| format!("    {column} REAL NOT NULL,\n"));
+    let fractions: String = fractions.collect();
+    format!(
+        "CREATE TABLE class_mix (
+    model TEXT NOT NULL,
+    model_digest TEXT NOT NULL,
+    galaxies INTEGER NOT NULL,
+    estimated_at TEXT NOT NULL,
+    selection TEXT NOT NULL,
+{fractions}    PRIMARY KEY (model_digest, model)
+) WITHOUT ROWID;
+"
+    )
+}
+
+/// What is watched.
+pub(crate) const WATCH: &str = "
 -- One row: what the last galmorph watch on this catalog watches, and the last fault that it met.
 -- folders, extensions, moving and exclude are JSON arrays, limits is an object, and so is framing, by the folder.
 -- settling says that answers of the model in use are still being brought from other_answer to cutout.

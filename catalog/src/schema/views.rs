@@ -1,15 +1,15 @@
-//! The views: `catalog`, `rejected`, `probability` and `classification`.
+//! The views: `catalog`, `rejected`, `probability`, `classification` and `in_class_mix`.
 
 use std::fmt::Write as _;
 
 use galmorph_cutout::Morphology;
 
 use super::tables::{FILE, answer_columns};
-use crate::columns::{CLASSIFIED_AT, ViewColumn, catalog_view, rejected_view};
+use crate::columns::{CLASSIFIED_AT, ViewColumn, catalog_view, class_of_largest, rejected_view};
 
 /// The statements that make the views. `settling` is whether the model in use has answers that its files' rows
 /// don't show yet.
-pub(crate) fn views(settling: bool) -> [(&'static str, String); 4] {
+pub(crate) fn views(settling: bool) -> [(&'static str, String); 5] {
     let cutout = if settling {
         settling_rows()
     } else {
@@ -23,6 +23,7 @@ pub(crate) fn views(settling: bool) -> [(&'static str, String); 4] {
         ("rejected", rejected),
         ("probability", probability),
         ("classification", classification()),
+        ("in_class_mix", in_class_mix(&cutout)),
     ]
     .map(|(name, select)| (name, format!("CREATE VIEW {name} AS\n{select}")))
 }
@@ -145,6 +146,36 @@ WHERE cutout.label IS NOT NULL AND other.model <> cutout.model AND other.renderi
 ",
         shown = row("cutout"),
         other = row("other"),
+    )
+}
+
+/// The rows of the view `catalog` of models for which a class mix is kept, with the probabilities in that mix: each is
+/// multiplied by the class's fraction and divided by its prior, and they are brought to the sum 1 (Saerens et al. 2002,
+/// equation 2.4). As [`Probabilities::in_mix`](galmorph_cutout::Probabilities::in_mix) does, it leaves an answer as it is for which no class
+/// of the mix is possible. A CROSS JOIN keeps SQLite from going through all rows for each mix.
+fn in_class_mix(cutout: &str) -> String {
+    let names = Morphology::names();
+    let weights = names.map(|name| format!("w_{name}"));
+    let each = |column: &dyn Fn(&str) -> String| names.map(column).join(",\n    ");
+    let corrected = each(&|name| {
+        format!("CASE WHEN total > 0 THEN w_{name} / total ELSE p_{name} END AS p_{name}_in_mix")
+    });
+    let given =
+        each(&|name| format!("p_{name}, p_{name} * fraction_{name} / prior_{name} AS w_{name}"));
+    format!(
+        "SELECT path, object_id, model, label,
+    CASE WHEN total > 0 THEN {label} ELSE label END AS label_in_mix,
+    {corrected}
+FROM (SELECT *, {sum} AS total
+      FROM (SELECT cutout.path, cutout.object_id, model.name AS model, cutout.label,
+    {given}
+            FROM {cutout} CROSS JOIN model ON model.id = cutout.model
+            CROSS JOIN class_mix ON class_mix.model_digest = model.digest AND class_mix.model = model.name
+            WHERE cutout.label IS NOT NULL AND {has_prior}))
+",
+        label = class_of_largest(&weights),
+        sum = weights.join(" + "),
+        has_prior = names.map(|name| format!("prior_{name} > 0")).join(" AND "),
     )
 }
 

@@ -10,6 +10,7 @@ fn earlier(version: i32) -> Fixture {
     let text = match version {
         1 => include_str!("../../../tests/corpus/catalog/version-1.sql"),
         6 => include_str!("../../../tests/corpus/catalog/version-6.sql"),
+        7 => include_str!("../../../tests/corpus/catalog/version-7.sql"),
         _ => panic!("no catalog of this version is kept"),
     };
     let connection = Connection::open(fixture.path()).unwrap();
@@ -107,9 +108,113 @@ fn every_row_of_an_earlier_version_is_there_afterwards() {
     );
 }
 
+/// Of each row, the label where all classes are equally common, by the card of the model that answered.
+fn labels_balanced(fixture: &Fixture) -> Vec<String> {
+    let connection = Connection::open(fixture.path()).unwrap();
+    let mut statement = connection
+        .prepare(
+            "SELECT path, card, p_round, p_in_between, p_cigar, p_edge_on, p_spiral
+             FROM cutout JOIN model ON model.id = cutout.model WHERE label IS NOT NULL ORDER BY path",
+        )
+        .unwrap();
+    let rows = statement
+        .query_map([], |row| {
+            let card: String = row.get(1)?;
+            let mut card: serde_json::Value = serde_json::from_str(&card).unwrap();
+            let prior = card.get_mut("prior").map(serde_json::Value::take);
+            let mut values = [0.0; 5];
+            for (at, value) in values.iter_mut().enumerate() {
+                *value = row.get(2 + at)?;
+            }
+            let label = prior.map(|prior| {
+                let prior = serde_json::from_value(prior).unwrap();
+                Probabilities::from_values(values).label_balanced(&prior)
+            });
+            let label = label.map_or("Null", Morphology::name);
+            Ok(format!("{} | {label}", row.get::<_, String>(0)?))
+        })
+        .unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn a_catalog_of_version_7_keeps_its_rows_and_gets_the_class_mix_of_each_model() {
+    let fixture = earlier(7);
+    let columns = "SELECT * FROM (SELECT name FROM pragma_table_info('catalog')) WHERE name <> 'label_balanced'";
+    let columns = rows(&fixture, columns).join(", ");
+    let all = [
+        format!("SELECT {columns} FROM catalog ORDER BY path"),
+        "SELECT * FROM rejected ORDER BY path".to_owned(),
+        "SELECT * FROM probability ORDER BY 1, 2, 3, 4".to_owned(),
+        "SELECT * FROM classification ORDER BY digest, model, rendering".to_owned(),
+        "SELECT * FROM review".to_owned(),
+    ];
+    let before: Vec<Vec<String>> = all.iter().map(|sql| rows(&fixture, sql)).collect();
+    assert_eq!(before[0].len(), 12);
+    // One who only reads sees no label where there is no column for it.
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let query = Query::classified(&reader, &Filter::default()).unwrap();
+    let mut seen = 0;
+    reader
+        .run(&query, |values| -> Result<(), CatalogError> {
+            assert_eq!(values.last(), Some(&export::Value::Nothing));
+            seen += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, 12);
+    assert!(Reader::open_current(&fixture.path()).is_err());
+    drop(reader);
+
+    drop(fixture.writer("m"));
+    assert_eq!(fixture.ask::<i32>("PRAGMA user_version"), schema::VERSION);
+    let after: Vec<Vec<String>> = all.iter().map(|sql| rows(&fixture, sql)).collect();
+    assert_eq!(after, before);
+    let labels = rows(
+        &fixture,
+        "SELECT path, label_balanced FROM catalog ORDER BY path",
+    );
+    assert_eq!(labels, labels_balanced(&fixture));
+    // The paper's model doesn't say; of the other one's answers, the one differs that was made to.
+    let summary = "SELECT model, count(*), count(label_balanced), sum(label_balanced <> label) FROM catalog GROUP BY 1";
+    assert_eq!(
+        rows(&fixture, summary),
+        [
+            "galmorph-1 | Integer(6) | Integer(6) | Integer(1)",
+            "zhu2019-small | Integer(6) | Integer(0) | Null"
+        ]
+    );
+    let changed = "SELECT label, label_balanced FROM catalog WHERE label_balanced <> label";
+    assert_eq!(rows(&fixture, changed), ["in_between | cigar"]);
+}
+
+/// It is one transaction, so a kill leaves the one or the other. The views of a catalog that goes back to an earlier model stay
+/// those that look for its answers.
+#[test]
+fn a_catalog_of_version_7_that_is_settling_goes_on_with_it() {
+    let fixture = earlier(7);
+    let connection = Connection::open(fixture.path()).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO other_answer
+                 SELECT digest, 'cigar', 0.5, 0.2, 0.2, 0.5, 0.05, 0.05, 1.2, 1, rendering, 0, framing, frame_x, frame_y,
+                     frame_side, flags, stretch, program_version, NULL, NULL
+                 FROM cutout WHERE path = '/srv/new/spiral-4.jpg';
+             UPDATE watch SET model = 1, settling = 1;",
+        )
+        .unwrap();
+    drop(connection);
+    drop(fixture.writer("m"));
+    let sql =
+        "SELECT label, model, label_balanced FROM catalog WHERE path = '/srv/new/spiral-4.jpg'";
+    assert_eq!(rows(&fixture, sql), ["cigar | zhu2019-small | Null"]);
+    let reader = Reader::open_to_check(&fixture.path()).unwrap();
+    assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
+}
+
 #[test]
 fn a_migrated_catalog_is_what_a_new_one_is() {
-    for version in [1, 6] {
+    for version in [1, 6, 7] {
         let fixture = earlier(version);
         drop(fixture.writer("m"));
         let reader = Reader::open_to_check(&fixture.path()).unwrap();

@@ -8,7 +8,6 @@ mod settle;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use blake3::Hash;
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction};
@@ -17,31 +16,18 @@ use crate::connect::{BUSY_TIMEOUT, check_version};
 use crate::error::{fault, opening_fault};
 use crate::lock::CatalogLock;
 use crate::migration::{Ended, Supervisor};
+use crate::model::{ModelInUse, model_id};
 use crate::presence::{Loss, Presence};
 use crate::{CatalogError, migration, schema, shape};
 use galmorph_output::readable;
 pub use identity::{Described, Revision};
 pub use moves::{Move, Standing};
-pub use record::{Entry, Verdict, length, new_row, rendering_key, shortest};
-pub(crate) use record::{SEPARATOR, model_row, row_columns, sql_bytes, take_row, unsigned, write};
+pub use record::{Entry, Verdict, length, new_row, rendering_key};
+pub(crate) use record::{SEPARATOR, row_columns, sql_bytes, take_row, unsigned, write};
 pub(crate) use settle::{Place, begin as begin_settling};
 
 /// The time between two lines of the log on a migration.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// A model as the catalog knows it. Two that differ in anything that changes an answer differ here: the
-/// file, or the card with the settings in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelInUse {
-    /// Its name, for people.
-    pub name: String,
-    /// The digest of its file.
-    pub digest: Hash,
-    /// Its card with the settings in use, as JSON.
-    pub card: String,
-    /// The numbers that it multiplies: `f32`, `bf16`...
-    pub arithmetic: String,
-}
 
 /// The connection that writes.
 #[derive(Debug)]
@@ -95,7 +81,7 @@ impl Writer {
         for what in shape::mend(&connection).map_err(fault)? {
             log::warn!("catalog '{}': {what}; it was made again", readable(path));
         }
-        let model = record::model_id(&connection, model).map_err(fault)?;
+        let model = model_id(&connection, model).map_err(fault)?;
         let presence = Presence::new(path, lock, &connection)?;
         let writer = Self {
             connection,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use blake3::Hash;
 use galmorph_cutout::{
-    Identity, Plan, PredictionSet, Probabilities, RejectReason, Rendering, Shown,
+    Identity, Plan, PredictionSet, Probabilities, RejectReason, Rendering, Shown, shortest,
 };
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter
 
 use super::identity::{IDENTITY, identity_values};
 use crate::schema::answer_columns;
-use crate::{ModelInUse, Stamp, time};
+use crate::{Stamp, time};
 use galmorph_output::{path_text, readable};
 
 /// A file and what became of it: a row of `cutout`.
@@ -105,35 +105,6 @@ impl Verdict {
             _ => (None, None),
         }
     }
-}
-
-/// The row of the model in use, made when this catalog meets it for the first time. Later starts only
-/// read, so that they needn't wait while the catalog is locked.
-pub(super) fn model_id(connection: &Connection, model: &ModelInUse) -> rusqlite::Result<i64> {
-    model_row(connection, model, &time::now())
-}
-
-/// The same, if it is met at this time.
-pub(crate) fn model_row(
-    connection: &Connection,
-    model: &ModelInUse,
-    first_used: &str,
-) -> rusqlite::Result<i64> {
-    let digest = model.digest.to_hex();
-    let digest = digest.as_str();
-    let find = || {
-        let statement = "SELECT id FROM model WHERE digest = ?1 AND card = ?2";
-        connection.query_row(statement, params![digest, model.card], |row| row.get(0))
-    };
-    if let Some(id) = find().optional()? {
-        return Ok(id);
-    }
-    connection.execute(
-        "INSERT INTO model (name, digest, card, first_used, arithmetic) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (digest, card) DO NOTHING",
-        params![model.name, digest, model.card, first_used, model.arithmetic],
-    )?;
-    find()
 }
 
 /// The row of a file that was classified or rejected, for programs that keep it elsewhere: the values of
@@ -424,7 +395,7 @@ fn answer_values(entry: &Entry, answer: &Probabilities, key: &Key, now: Timestam
         answer.label().name().to_owned().into(),
         shortest(answer.confidence()).into(),
     ];
-    values.extend(answer.values().map(|value| shortest(value).into()));
+    values.extend(answer.as_written().map(Value::from));
     values.extend([
         shortest(answer.entropy()).into(),
         key.model.into(),
@@ -470,12 +441,4 @@ pub(crate) fn sql_bytes(bytes: u64) -> i64 {
 pub(crate) fn unsigned(row: &Row, column: usize) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
-}
-
-/// The double that reads as the float does: 0.3, where a cast would give 0.30000001192092896.
-pub fn shortest(value: f32) -> f64 {
-    value
-        .to_string()
-        .parse()
-        .expect("what Rust prints for a float is a number")
 }

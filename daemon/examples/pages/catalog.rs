@@ -87,6 +87,34 @@ const MODEL: &[Column] = &[
         "arithmetic",
         "Text. The numbers that it multiplied: `f32` or `bf16`.",
     ),
+    (
+        "prior_*",
+        "Real. The fraction of each class in the images on which it was trained, from its card; NULL where that says nothing.",
+    ),
+];
+
+const IN_CLASS_MIX: &[Column] = &[
+    ("path", "Text. As in `catalog`."),
+    ("object_id", "Text. As in `catalog`."),
+    ("model", "Text. As in `catalog`."),
+    ("label", "Text. As in `catalog`."),
+    ("label_in_mix", "Text. The most probable class in this mix."),
+    (
+        "p_*_in_mix",
+        "Real. The probability of each class in this mix.",
+    ),
+];
+
+const CLASS_MIX: &[Column] = &[
+    ("model", "Text. The model's name."),
+    ("model_digest", "Text. BLAKE3 digest of the model's file."),
+    ("galaxies", "Integer. Of how many galaxies it is."),
+    ("estimated_at", "Time. When it was estimated."),
+    ("selection", "Text. The command that chose the galaxies."),
+    (
+        "fraction_*, fraction_low_*, fraction_high_*",
+        "Real. The fraction of each class, and the ends of its 95 % interval.",
+    ),
 ];
 
 pub(crate) fn page(date: &str) -> Result<Page> {
@@ -139,10 +167,18 @@ pub(crate) fn page(date: &str) -> Result<Page> {
         "One row for each answer to a content, of any model. Files of the same content share it.",
     );
     catalog.describe(&mut page, "classification", CLASSIFICATION)?;
+    page.subsection("in_class_mix").paragraph(
+        "The probabilities in the class mix of a survey: one row for each row of `catalog` of a model for which \
+         `galmorph query --class-mix --keep` has kept one.",
+    );
+    catalog.describe(&mut page, "in_class_mix", IN_CLASS_MIX)?;
     page.section("TABLES").subsection("model").paragraph(
         "One row for each model that was used. The same file with other test scales is another model.",
     );
     catalog.describe(&mut page, "model", MODEL)?;
+    page.subsection("class_mix")
+        .paragraph("The class mix that was kept last for each model.");
+    catalog.describe(&mut page, "class_mix", CLASS_MIX)?;
     page.subsection("cutout, other_answer, watch, review, last_commit").paragraph(
         "Files with the answers that the views show; answers that a file of their content doesn't show; what the \
          last `galmorph watch` watched; what people said of images; the mark by which `galmorph watch` knows its \
@@ -153,6 +189,8 @@ pub(crate) fn page(date: &str) -> Result<Page> {
         "rejected",
         "probability",
         "classification",
+        "in_class_mix",
+        "class_mix",
         "cutout",
         "other_answer",
         "model",
@@ -244,15 +282,21 @@ impl NewCatalog {
             .pragma_query_value(None, pragma, |row| row.get(0))?)
     }
 
-    /// Adds a view's or table's columns to the page. `p_*` stands for those of all classes.
+    /// Adds a view's or table's columns to the page. A star stands for the class in a name: `p_*` are the columns of all of them.
     fn describe(&self, page: &mut Page, table: &str, columns: &[Column]) -> Result<()> {
-        let classes = Morphology::names().map(|class| format!("p_{class}"));
+        let of_classes = |names: &str| -> Vec<String> {
+            let classes: &[&str] = if names.contains('*') {
+                &Morphology::names()
+            } else {
+                &[""]
+            };
+            let of_class = |class: &&str| names.replace('*', class);
+            let all: Vec<String> = classes.iter().map(of_class).collect();
+            all.join(", ").split(", ").map(str::to_owned).collect()
+        };
         let described: Vec<String> = columns
             .iter()
-            .flat_map(|(name, _)| match *name {
-                "p_*" => classes.to_vec(),
-                name => vec![name.to_owned()],
-            })
+            .flat_map(|(names, _)| of_classes(names))
             .collect();
         let found = self.names(&format!("SELECT name FROM pragma_table_info('{table}')"))?;
         if found != described {
@@ -260,12 +304,8 @@ impl NewCatalog {
                 format!("{table} has the columns {found:?}, and the page describes {described:?}");
             return Err(fault.into());
         }
-        for (name, meaning) in columns {
-            let names = match *name {
-                "p_*" => classes.join(", "),
-                name => name.to_owned(),
-            };
-            page.item(vec![bold(names)], meaning);
+        for (names, meaning) in columns {
+            page.item(vec![bold(of_classes(names).join(", "))], meaning);
         }
         Ok(())
     }

@@ -1,36 +1,35 @@
 //! `galmorph query --class-mix`: how common the classes are among the galaxies that are asked for.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::Value;
-use galmorph_catalog::{Reader, probability_columns};
+use galmorph_catalog::{NewClassMix, Reader, keep_class_mix, probability_columns};
 use galmorph_cutout::{ByClass, ClassMix, ModelCard, Morphology, Probabilities};
 
 use super::Outcome;
-use super::filter::{Question, provenance};
+use super::filter::{Question, command, provenance};
 use super::rows::{Columns, RowArguments};
 use crate::failure::Failure;
 
 /// Prints a row for each class: how many galaxies have its label, and the fraction that is estimated from the
-/// probabilities (Saerens et al. 2002), with its interval. `model` is the one whose answers they are; `None` for the one in
-/// use.
+/// probabilities (Saerens et al. 2002), with its interval. `keep` is a catalog that keeps the estimate.
 ///
 /// # Errors
-/// When the model doesn't say on which mix it was trained, there is no galaxy, or the answers are of several models.
+/// When there is no galaxy, the answers are of several models, or their model doesn't say on which mix it was trained.
 pub(super) fn print(
     question: Question,
-    model: Option<&str>,
     rows: &RowArguments,
+    keep: Option<&Path>,
 ) -> Result<Outcome, Failure> {
-    let prior = prior(&question.catalog, model)?;
     let provenance = provenance(&question.catalog)?;
-    let find = |name: &str| {
-        question
-            .columns
-            .iter()
-            .position(|column| column.name == name)
-    };
+    let Question {
+        catalog,
+        columns,
+        rows: asked,
+    } = question;
+    let find = |name: &str| columns.iter().position(|column| column.name == name);
     let label = find("label").expect("the catalog has labels");
     let of_model = ["model", "model_digest"].map(|name| find(name).expect("and their model"));
     let places = probability_columns().map(|name| find(&name).expect("and probabilities"));
@@ -38,7 +37,7 @@ pub(super) fn print(
     let mut answers = Vec::new();
     let mut models = BTreeSet::new();
     let mut labels = ByClass([0_i64; Morphology::COUNT]);
-    question.answer(|values| {
+    asked.answer(&catalog, |values| {
         let probability = |place: usize| match values[place] {
             Value::Real(value) => Some(value as f32),
             _ => None,
@@ -61,9 +60,22 @@ pub(super) fn print(
             models.len()
         )));
     }
+    let Some([model, model_digest]) = models.first() else {
+        return Err(Failure::Usage("no galaxy is asked for".into()));
+    };
+    let prior = prior(&catalog, model, model_digest)?;
     let count = answers.len() as f64;
-    let mix = ClassMix::estimate(answers, &prior)
-        .ok_or_else(|| Failure::Usage("no galaxy is asked for".into()))?;
+    let mix = ClassMix::estimate(answers, &prior).expect("there are answers, of a model");
+    if let Some(path) = keep {
+        let selection = command();
+        let new = NewClassMix {
+            model,
+            model_digest,
+            mix: &mix,
+            selection: &selection,
+        };
+        keep_class_mix(path, &new)?;
+    }
 
     let columns = [
         Column::text("class"),
@@ -95,20 +107,19 @@ pub(super) fn print(
     })
 }
 
-/// The class mix of the images on which a model was trained.
-fn prior(catalog: &Reader, model: Option<&str>) -> Result<ByClass<f64>, Failure> {
-    let name = model.map_or_else(
-        || "the model in use".into(),
-        |name| format!("model '{name}'"),
-    );
-    let card = catalog.card(model)?;
-    let card = card.ok_or_else(|| Failure::Usage(format!("the catalog does not have {name}")))?;
+/// The class mix of the images on which a model was trained. The digest is empty in a catalog before version 7.
+fn prior(catalog: &Reader, model: &str, model_digest: &str) -> Result<ByClass<f64>, Failure> {
+    let digest = Some(model_digest).filter(|digest| !digest.is_empty());
+    let card = catalog.card_of(model, digest)?;
+    let card = card.ok_or_else(|| {
+        Failure::Unusable(format!("the catalog has answers of '{model}', and no card of it").into())
+    })?;
     let card: ModelCard = serde_json::from_str(&card).map_err(|error| {
-        Failure::Unusable(format!("the card of {name} can't be read: {error}").into())
+        Failure::Unusable(format!("the card of model '{model}' can't be read: {error}").into())
     })?;
     card.prior.ok_or_else(|| {
         Failure::Usage(format!(
-            "{name} does not say on which class mix it was trained; galmorph-train calibrate writes it into its card"
+            "model '{model}' does not say on which class mix it was trained; galmorph-train calibrate writes it into its card"
         ))
     })
 }

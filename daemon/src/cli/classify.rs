@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use galmorph_cutout::{FramingSettings, Morphology, Shown};
+use galmorph_cutout::{FramingSettings, Morphology, Shown, shortest};
 
 use super::args::FramingArguments;
 use super::filter::{command, program};
@@ -13,7 +13,7 @@ use super::{ModelArguments, Outcome};
 use crate::failure::Failure;
 use galmorph_catalog::columns::Column;
 use galmorph_catalog::export::{ModelOrigin, Provenance, Value};
-use galmorph_catalog::{length, probability_columns, shortest, time};
+use galmorph_catalog::{length, probability_columns, time};
 use galmorph_inference::{Answer, Classifier, Model, with_signal};
 use galmorph_output::{path_text, readable, visible};
 
@@ -55,7 +55,7 @@ impl Classify {
                 match answer(&image, &framing, &showing, &model, &mut classifier) {
                     // The header is written with the first row, so that no row means no header.
                     Ok((answer, shown)) => {
-                        rows.row(&row(&image, &answer, &shown, model.name()))?;
+                        rows.row(&row(&image, &answer, &shown, &model))?;
                     }
                     Err(fault) => {
                         report(&image.path, &fault);
@@ -85,6 +85,7 @@ fn columns() -> Columns<'static> {
         Column::text("flags"),
         Column::real("novelty"),
         Column::text("prediction_set"),
+        Column::text("label_balanced"),
     ]);
     let whole = all.len();
     all.extend(["object_id", RUNNER_UP].map(Column::text));
@@ -95,7 +96,7 @@ fn columns() -> Columns<'static> {
     }
 }
 
-fn row(image: &ImageFiles, answer: &Answer, shown: &Shown, model: &str) -> Vec<Value> {
+fn row(image: &ImageFiles, answer: &Answer, shown: &Shown, model: &Model) -> Vec<Value> {
     let Answer {
         probabilities: answer,
         novelty,
@@ -107,11 +108,11 @@ fn row(image: &ImageFiles, answer: &Answer, shown: &Shown, model: &str) -> Vec<V
         Value::Text(label.to_string()),
         Value::Real(shortest(answer.confidence())),
     ];
-    let probabilities = answer.values().map(shortest);
+    let probabilities = answer.as_written();
     row.extend(probabilities.map(Value::Real));
     let Shown { frame, flags } = shown;
     row.extend([
-        Value::Text(model.to_owned()),
+        Value::Text(model.name().to_owned()),
         Value::Text(frame.framing.to_string()),
         Value::Real(length(frame.x)),
         Value::Real(length(frame.y)),
@@ -119,6 +120,9 @@ fn row(image: &ImageFiles, answer: &Answer, shown: &Shown, model: &str) -> Vec<V
         Value::Text(flags.to_string()),
         novelty.map_or(Value::Nothing, |novelty| Value::Real(shortest(novelty))),
         set.map_or(Value::Nothing, |set| Value::Text(set.to_string())),
+        (model.card.prior.as_ref()).map_or(Value::Nothing, |prior| {
+            Value::Text(answer.label_balanced(prior).to_string())
+        }),
     ]);
     row.push(Value::Text(image.identity().object_id));
     let classes = Morphology::names().into_iter().zip(probabilities);

@@ -24,6 +24,11 @@ pub(super) struct FilterArguments {
     #[arg(long, value_name = "CLASS", value_parser = label())]
     label: Option<Morphology>,
 
+    // As an attribute: names of columns would need backticks in a comment.
+    #[arg(long, value_name = "CLASS", value_parser = label(),
+          help = "Only this class, by the label where all classes are equally common (column label_balanced)")]
+    label_balanced: Option<Morphology>,
+
     /// Only predictions whose confidence is at least PROBABILITY (0 to 1)
     #[arg(long, value_name = "PROBABILITY", value_parser = probability, value_hint = ValueHint::Other)]
     min_confidence: Option<f64>,
@@ -83,7 +88,6 @@ pub(super) struct FilterArguments {
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     model: Option<String>,
 
-    // As an attribute: names of columns would need backticks in a comment.
     #[arg(long, value_name = "COLUMN", value_hint = ValueHint::Other, allow_hyphen_values = true,
           help = "In the order of this column, with a minus before it the largest first: confidence (least sure \
                   first), -classified_at (newest first). Default: classified_at with --since or --until, else path. \
@@ -97,7 +101,7 @@ pub(super) struct FilterArguments {
 
     /// The rejected files and why, in place of the predictions. A file stays rejected, under another model or
     /// other limits too, until it changes or galmorph retry queues it
-    #[arg(long, conflicts_with_all = ["label", "min_confidence", "max_confidence", "since", "until", "id", "cone", "with_position",
+    #[arg(long, conflicts_with_all = ["label", "label_balanced", "min_confidence", "max_confidence", "since", "until", "id", "cone", "with_position",
                                       "flag", "no_flag", "reviewed", "model", "purity", "set",
                                       "novelty"])]
     pub(super) rejected: bool,
@@ -110,10 +114,11 @@ pub(super) struct FilterArguments {
 pub(super) struct Question {
     pub(super) catalog: Reader,
     pub(super) columns: Vec<Column>,
-    rows: Rows,
+    pub(super) rows: Rows,
 }
 
-enum Rows {
+/// Which rows of a catalog are wanted.
+pub(super) enum Rows {
     Of(Query),
     Matched(Box<Matching>, Box<Filter>),
 }
@@ -131,18 +136,29 @@ impl Question {
         matches!(self.rows, Rows::Matched(..))
     }
 
+    /// See [`Rows::answer`].
+    pub(super) fn answer(
+        self,
+        row: impl FnMut(Vec<Value>) -> Result<(), Failure>,
+    ) -> Result<Option<String>, Failure> {
+        self.rows.answer(&self.catalog, row)
+    }
+}
+
+impl Rows {
     /// Gives each row to `row` as it is read. A line that is returned says how many rows have a match.
     pub(super) fn answer(
         self,
+        catalog: &Reader,
         mut row: impl FnMut(Vec<Value>) -> Result<(), Failure>,
     ) -> Result<Option<String>, Failure> {
-        match self.rows {
-            Rows::Of(query) => {
-                self.catalog.run(&query, row)?;
+        match self {
+            Self::Of(query) => {
+                catalog.run(&query, row)?;
                 Ok(None)
             }
-            Rows::Matched(matching, filter) => {
-                let counts = matching.run(&self.catalog, &filter, &mut row)?;
+            Self::Matched(matching, filter) => {
+                let counts = matching.run(catalog, &filter, &mut row)?;
                 Ok(Some(counts.to_string()))
             }
         }
@@ -167,15 +183,11 @@ impl FilterArguments {
         self.matching.table.as_deref()
     }
 
-    /// The model whose predictions are asked for; `None` for the one in use.
-    pub(super) fn model(&self) -> Option<&str> {
-        self.model.as_deref()
-    }
-
     fn request(&self) -> Request {
         Request {
             filter: Filter {
                 label: self.label,
+                label_balanced: self.label_balanced,
                 min_confidence: self.min_confidence,
                 max_confidence: self.max_confidence,
                 since: self.since,

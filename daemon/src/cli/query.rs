@@ -33,18 +33,27 @@ pub(super) struct QueryArguments {
     #[command(flatten)]
     filter: FilterArguments,
 
-    /// Ask in SQL, in place of all flags that choose rows. It can only read. The views are catalog, rejected,
-    /// probability and classification: man galmorph-catalog. separation(ra, dec, ra, dec) is the angle between two
-    /// positions, in degrees
-    #[arg(long, value_name = "SELECT", value_hint = ValueHint::Other)]
+    // As an attribute: names of views would need backticks in a comment.
+    #[arg(long, value_name = "SELECT", value_hint = ValueHint::Other,
+          help = "Ask in SQL, in place of all flags that choose rows. It can only read. The views are catalog, rejected, \
+                  probability, classification and in_class_mix: man galmorph-catalog. separation(ra, dec, ra, dec) is \
+                  the angle between two positions, in degrees")]
     sql: Option<String>,
 
     /// How common the classes are among these galaxies, with 95 % intervals, in place of the galaxies: what the
     /// probabilities say, corrected for a survey whose mix is not that of the training images. Counting labels is biased
     /// towards the latter
-    #[arg(long, conflicts_with_all = ["label", "min_confidence", "max_confidence", "purity", "set", "sort", "rejected",
-                                      "table", "sql"])]
+    #[arg(long, conflicts_with_all = ["label", "label_balanced", "min_confidence", "max_confidence", "purity", "set",
+                                      "sort", "rejected", "table", "sql"])]
     class_mix: bool,
+
+    #[arg(
+        long,
+        requires = "class_mix",
+        help = "Keep this class mix in the catalog, in place of the one that was kept for the model. The view \
+                  in_class_mix has the probabilities in it"
+    )]
+    keep: bool,
 
     #[command(flatten)]
     rows: RowArguments,
@@ -54,7 +63,11 @@ impl QueryArguments {
     pub(super) fn run(self, quiet: bool) -> Result<Outcome, Failure> {
         let path = self.catalog.path()?;
         if self.class_mix {
-            return class_mix::print(self.filter.open(&path)?, self.filter.model(), &self.rows);
+            return class_mix::print(
+                self.filter.open(&path)?,
+                &self.rows,
+                self.keep.then_some(&*path),
+            );
         }
         let question = match &self.sql {
             Some(sql) if self.filter.is_default() => {

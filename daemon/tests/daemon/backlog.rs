@@ -63,11 +63,17 @@ fn the_views_have_exactly_the_columns_that_others_query() {
         columns("catalog"),
         "path object_id ra dec label confidence p_round p_in_between p_cigar p_edge_on p_spiral \
          model classified_at framing frame_x frame_y frame_side flags position_from radius stretch \
-         entropy margin first_seen model_digest arithmetic program_version healpix novelty prediction_set"
+         entropy margin first_seen model_digest arithmetic program_version healpix novelty prediction_set \
+         label_balanced"
     );
     assert_eq!(
         columns("probability"),
         "path object_id model class_name probability ranking"
+    );
+    assert_eq!(
+        columns("in_class_mix"),
+        "path object_id model label label_in_mix p_round_in_mix p_in_between_in_mix p_cigar_in_mix p_edge_on_in_mix \
+         p_spiral_in_mix"
     );
     let first: String = dir.ask("SELECT class_name FROM probability WHERE ranking = 1");
     assert_eq!(first, dir.ask::<String>("SELECT label FROM catalog"));

@@ -38,6 +38,50 @@ fn leave_version_6(dir: &Dir) {
         .unwrap();
 }
 
+#[test]
+fn a_catalog_of_version_7_is_brought_up_to_date_by_the_first_start() {
+    let dir = Dir::new();
+    configure(&dir, SOON);
+    dir.catalog()
+        .execute_batch(include_str!("../../../tests/corpus/catalog/version-7.sql"))
+        .unwrap();
+    // Until then it can be asked, but for what it lacks.
+    let columns = [
+        "query",
+        "--format",
+        "csv",
+        "--columns",
+        "label,label_balanced",
+    ];
+    let rows = dir.run(&columns).exits(0);
+    assert_eq!(rows.stdout.lines().count(), 13, "{}", rows.stdout);
+    assert!(rows.stdout.contains("\nin_between,\n"), "{}", rows.stdout);
+    for words in [
+        &["query", "--label-balanced", "cigar"][..],
+        &["query", "--class-mix", "--keep", "--model", "galmorph-1"],
+    ] {
+        let ran = dir.run(words).exits(3);
+        assert!(ran.stderr.contains("version 7"), "{}", ran.stderr);
+    }
+    let words = ["watch", "inbox", "--drain", "--config", "galmorph.toml"];
+    // Files of the old catalog are elsewhere, and are gone.
+    let ran = Ran::from(dir.galmorph(words).output().unwrap());
+    assert!(matches!(ran.code, 0 | 1), "{}", ran.stderr);
+    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 8);
+    let rows = dir.run(&columns).exits(0);
+    assert!(
+        rows.stdout.contains("\nin_between,cigar\n"),
+        "{}",
+        rows.stdout
+    );
+    let flags = ["--label-balanced", "cigar", "--model", "galmorph-1"];
+    let found = dir
+        .run(&[&["query", "--format", "csv"][..], &flags].concat())
+        .exits(0);
+    assert_eq!(found.stdout.lines().count(), 4, "{}", found.stdout);
+    dir.assert_sound();
+}
+
 /// What the view says of the many.
 const SUMMARY: &str = "SELECT count(*) || ' ' || min(label) || ' ' || max(confidence) FROM catalog WHERE path LIKE '/srv/many/%'";
 
@@ -72,7 +116,7 @@ fn a_disk_that_fills_in_the_midst_is_waited_for() {
     drop(file);
     daemon.wait_until_ready();
     daemon.end();
-    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 7);
+    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 8);
     assert_eq!(dir.ask::<String>(SUMMARY), expected());
     dir.assert_sound();
 }
@@ -92,7 +136,7 @@ fn one_who_reads_all_the_while_is_not_disturbed_and_does_not_hold_it_up() {
     // Files of the old catalog are elsewhere, and are gone.
     let ran = Ran::from(dir.galmorph(words).output().unwrap());
     assert!(matches!(ran.code, 0 | 1), "{}", ran.stderr);
-    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 7);
+    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 8);
     // The tables that the snapshot is of are gone by now.
     assert_eq!(summary(&reader), expected());
     let rejected: i64 = reader

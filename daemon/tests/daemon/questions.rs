@@ -206,7 +206,15 @@ fn a_model_s_own_measure_of_its_answers_is_recorded_and_chosen_by() {
         found.split_whitespace().count(),
         usize::try_from(novel).unwrap()
     );
+    // The classes are equally common in what this model was trained on.
+    assert_eq!(dir.count("catalog WHERE label_balanced IS NOT label"), 0);
     let class: String = dir.ask("SELECT label FROM catalog ORDER BY confidence DESC LIMIT 1");
+    let balanced = dir.count(&format!("catalog WHERE label = '{class}'"));
+    let found = objects(&dir, &["--label-balanced", &class]);
+    assert_eq!(
+        found.split_whitespace().count(),
+        usize::try_from(balanced).unwrap()
+    );
     let pure = dir.count(&format!("catalog WHERE p_{class} >= 0.4"));
     let found = objects(&dir, &["--purity", &format!("{class}=0.9")]);
     assert_eq!(
@@ -275,6 +283,34 @@ fn the_class_mix_is_estimated_from_the_probabilities_of_what_is_asked_for() {
         |mix: &[(String, i64, [f64; 4])]| mix.iter().map(|row| row.2[3] - row.2[2]).sum::<f64>();
     assert!(width(&some) > width(&whole));
 
+    // It is kept where that is asked for, and only then.
+    assert_eq!(dir.count("class_mix"), 0);
+    mix(&["--keep", "--limit", "10"]);
+    assert_eq!(mix(&["--keep"]), whole);
+    let kept: String =
+        dir.ask("SELECT model || ' ' || galaxies || ' ' || selection FROM class_mix");
+    assert!(
+        kept.starts_with("tiny 40 galmorph query") && kept.contains("--class-mix --keep"),
+        "{kept}"
+    );
+    for (name, _, [_, fraction, low, high]) in &whole {
+        let columns = format!("fraction_{name}, fraction_low_{name}, fraction_high_{name}");
+        let found =
+            dir.catalog()
+                .query_row(&format!("SELECT {columns} FROM class_mix"), [], |row| {
+                    Ok([row.get(0)?, row.get(1)?, row.get(2)?])
+                });
+        let found: [f64; 3] = found.unwrap();
+        for (found, printed) in found.iter().zip([fraction, low, high]) {
+            assert!((found - printed).abs() < 1e-9, "{name}: {found} {printed}");
+        }
+    }
+    // In the mix that the probabilities tell of, their mean is that mix.
+    assert_eq!(dir.count("in_class_mix"), 40);
+    let mean: f64 = dir.ask("SELECT avg(p_spiral_in_mix) FROM in_class_mix");
+    assert!((mean - spiral).abs() < 1e-5, "{mean} {spiral}");
+    query(&dir, &["--keep"]).exits(2);
+
     query(&dir, &["--class-mix", "--id", "nobody"])
         .exits(2)
         .says_in_one_line(&["no galaxy is asked for"]);
@@ -300,6 +336,28 @@ fn the_class_mix_is_estimated_from_the_probabilities_of_what_is_asked_for() {
     query(&dir, &["--class-mix", "--label", "spiral"]).exits(2);
 }
 
+/// Until a new model has answered, the rows show the answers of the model before it. Their class mix follows from what that one was
+/// trained on.
+#[test]
+fn a_class_mix_is_estimated_by_the_model_that_answered() {
+    let dir = Dir::new();
+    tiny::write_one_with_trust(&dir.path("trust.onnx"));
+    for seed in 0..10 {
+        dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
+    }
+    dir.run(&["watch", "inbox", "--drain", "--model", "trust.onnx"])
+        .exits(0);
+    let before = query(&dir, &["--class-mix"]).exits(0).stdout;
+    let config = dir.config("reclassify = false");
+    let config = config.to_str().unwrap();
+    // This one says no class mix.
+    let words = ["watch", "inbox", "--drain", "--config", config];
+    dir.run(&[&words[..], &["--model", PAPERS_MODEL]].concat())
+        .exits(0);
+    assert_eq!(dir.count("catalog WHERE model = 'tiny'"), 10);
+    assert_eq!(query(&dir, &["--class-mix"]).exits(0).stdout, before);
+}
+
 #[test]
 fn what_the_model_does_not_say_cannot_be_asked_for() {
     let dir = Dir::new();
@@ -310,11 +368,16 @@ fn what_the_model_does_not_say_cannot_be_asked_for() {
         (["--purity", "spiral=0.98"], "says nothing of the purity"),
         (["--set", "spiral"], "says nothing of sets"),
         (["--novelty", "0.3"], "says nothing of how novel"),
+        (
+            ["--label-balanced", "cigar"],
+            "says nothing of the class mix on which it was trained",
+        ),
     ] {
         query(&dir, &flags).exits(2).says_in_one_line(&[what]);
     }
     let ran = query(&dir, &["--class-mix"]).exits(2);
     ran.says_in_one_line(&["does not say on which class mix it was trained"]);
+    assert_eq!(dir.count("catalog WHERE label_balanced IS NULL"), 1);
     let ran = dir
         .run(&[&watch[..], &["--coverage", "0.9"]].concat())
         .exits(3);
@@ -337,12 +400,14 @@ fn questions_of_the_documentation_have_answers() {
     let ours = asked("galmorph query --sql \"");
     let others = asked("sqlite3 galmorph.sqlite \"");
     assert!(!ours.is_empty() && others.len() >= 3, "{others:?}");
+    // No class mix is kept here.
+    let may_be_empty = |sql: &str| sql.contains("margin") || sql.contains("in_class_mix");
     let connection = dir.catalog();
     for sql in ours.iter().chain(&others) {
         let mut statement = connection.prepare(sql).expect(sql);
         let mut rows = statement.query([]).expect(sql);
         assert!(
-            rows.next().expect(sql).is_some() || sql.contains("margin"),
+            rows.next().expect(sql).is_some() || may_be_empty(sql),
             "{sql}"
         );
     }

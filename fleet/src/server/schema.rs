@@ -8,7 +8,7 @@ use super::{failure, message};
 use crate::Failure;
 
 /// The files of `migrations/`, in their order: name and text.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     (
         "V1__catalog",
         include_str!("../../migrations/V1__catalog.sql"),
@@ -26,6 +26,10 @@ const MIGRATIONS: [(&str, &str); 5] = [
         include_str!("../../migrations/V4__first_model.sql"),
     ),
     ("V5__cone", include_str!("../../migrations/V5__cone.sql")),
+    (
+        "V6__label_balanced",
+        include_str!("../../migrations/V6__label_balanced.sql"),
+    ),
 ];
 
 /// A number that stands for the right to change the schema.

@@ -11,6 +11,7 @@ mod common;
 
 mod cone;
 mod faults;
+mod label_balanced;
 mod network;
 mod operation;
 mod rows;

@@ -178,6 +178,9 @@ pub(super) fn answer(galaxy: &Galaxy) -> Markup {
                         @for class in set.split('|').filter_map(|name| name.parse::<Morphology>().ok()) { (tag(class)) " " }
                     } }
                 }
+                @if let Some(class) = row.text("label_balanced").and_then(|name| name.parse::<Morphology>().ok()) {
+                    div { dt { "If all classes were equally common" } dd { (tag(class)) } }
+                }
                 @if let Some(novelty) = novelty {
                     div { dt { "Novelty" } dd {
                         span .num { (format!("{novelty:.3}")) }

@@ -205,6 +205,7 @@ fn form(frame: &Frame, selection: &Selection, shown: &Gallery) -> Markup {
                     (field("until", "until", "2026-11-27T06:00"))
                     (field("cone", "Circle on the sky", "150.5,2.5,15'"))
                     (field("set", "Prediction set", "spiral,edge_on"))
+                    (field("label-balanced", "Class if all were equally common", "cigar"))
                     (field("novelty", "Novelty from", "limit, or a number"))
                     (field("purity", "Sample of purity", "spiral=0.98"))
                     (choice("flag", "With flag", &flags))
