@@ -52,7 +52,8 @@ mod amx {
             DType::Bf16 => (Kernel::Avx512Bf16, 22),
             DType::Int8 => (Kernel::Avx512, 25),
         };
-        vectors.is_supported() && *LEAF_7_EDX & 1 << bit != 0
+        // Miri knows neither CPUID nor tiles.
+        !cfg!(miri) && vectors.is_supported() && *LEAF_7_EDX & 1 << bit != 0
     }
 
     /// CPUID leaf 7, EDX. Hypervisors answer CPUID themselves, which takes long. To be read where AVX-512 is, and so
