@@ -40,7 +40,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         "tract".to_owned(),
         model.clone().into_optimized()?.into_runnable()?,
     )];
-    for kernel in Kernel::ALL
+    // Of a model of eight bits, those of whole numbers are compared. tract rounds it, but multiplies f32.
+    let is_of_eight_bits = model
+        .nodes()
+        .iter()
+        .any(|node| node.op.name() == "Quantise");
+    let kernels = if is_of_eight_bits {
+        Kernel::INT8
+    } else {
+        Kernel::ALL
+    };
+    for kernel in kernels
         .into_iter()
         .filter(|kernel| kernel.is_supported())
         .filter(|kernel| only.as_ref().is_none_or(|name| *name == kernel.to_string()))

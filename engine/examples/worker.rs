@@ -1,7 +1,8 @@
 //! A runtime of the benchmark (`scripts/bench`): loads a model, runs it as often as each line of standard
 //! input says, and prints how long that took.
 //!
-//! usage: worker MODEL.onnx VIEWS THREADS tract|amxbf16|avx512bf16|avx512|avx2|portable
+//! usage: worker MODEL.onnx VIEWS THREADS
+//!        tract|amxbf16|avx512bf16|avx512|avx2|portable|amxint8|avx512int8|avxvnniint8|avx2int8
 //!
 //! Each line of output is one JSON object. The first has `load_seconds`, from opening the file to the first
 //! answers. Then comes one for each line of input, which is a number of runs, with `wall_seconds` and
@@ -97,6 +98,10 @@ fn plan(
         "avx512" => Kernel::Avx512,
         "avx2" => Kernel::Avx2,
         "portable" => Kernel::Portable,
+        "amxint8" => Kernel::AmxInt8,
+        "avx512int8" => Kernel::Avx512Int8,
+        "avxvnniint8" => Kernel::AvxVnniInt8,
+        "avx2int8" => Kernel::Avx2Int8,
         other => return Err(format!("no runtime '{other}'").into()),
     };
     if !kernel.is_supported() {

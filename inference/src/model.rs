@@ -399,7 +399,9 @@ fn images_a_run(kernel: Kernel, views: usize) -> usize {
         Kernel::Avx512Bf16
         | Kernel::Avx2
         | Kernel::Portable
+        | Kernel::AmxInt8
         | Kernel::Avx512Int8
+        | Kernel::AvxVnniInt8
         | Kernel::Avx2Int8
         | Kernel::PortableInt8 => 1,
     };

@@ -4,8 +4,10 @@ Every runtime is a process of its own that has loaded the model. They take turns
 runs the model for a while as the others wait. A figure is the median over the rounds, and ratios are
 taken within a round, so that a machine that is busy for a while harms all alike.
 
-usage: inference.py [--output DIR] [--document FILE] [--models FILE ...] [--batches 1,4,16]
+usage: inference.py [--output DIR] [--document FILE] [--models FILE ...] [--int8 FILE ...] [--batches 1,4,16]
                     [--threads 1,2] [--rounds 5] [--seconds 0.5] [--images SECONDS] [--runtimes NAMES]
+
+--int8 names the same models, quantised (galmorph-train export --arithmetic int8), in the order of --models.
 """
 
 import argparse
@@ -19,15 +21,21 @@ from importlib import metadata
 from pathlib import Path
 
 import performance_page
-from performance_page import IN_PYTHON, RUNTIMES, WITHOUT_AVX512
+from performance_page import HIDDEN, HIDDEN_INT8, INT8, OURS, OURS_INT8, RUNTIMES
 from whole_pipeline import REPOSITORY, drain
 
 WORKER = REPOSITORY / "target" / "release" / "examples" / "worker"
 OTHERS = Path(__file__).with_name("inference_worker.py")
-# Hides AVX-512 from a process: the source, and where it is built.
+# Hides instructions from a process: the source, and what is left by each way to build it.
 HIDING = Path(__file__).with_name("without_avx512.c")
-HIDES = REPOSITORY / "target" / "bench" / "without_avx512.so"
-CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
+HIDES = {
+    "avx512": ["-DKEEP_AVX512"],
+    "avxvnni": ["-DKEEP_AVX_VNNI"],
+    "avx2": [],
+}
+CPU_FLAGS = (
+    "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16",
+)  # fmt: skip
 VIEWS_OF_AN_IMAGE = 4
 # On Intel's processors, vectors of f32 are faster than those of bf16 (`Kernel::fastest`).
 IS_INTEL = "GenuineIntel" in Path("/proc/cpuinfo").read_text()
@@ -43,13 +51,14 @@ class Runtime:
 
     def __init__(self, name, model, batch, threads, seconds):
         self.name, self.views_a_run = name, batch * threads
-        program = [sys.executable, OTHERS] if name in IN_PYTHON | WITHOUT_AVX512 else [WORKER]
+        program = [WORKER] if name in OURS | OURS_INT8 | {"tract": ""} else [sys.executable, OTHERS]
         # Each thread is one of ours; no library is to add more of its own.
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
-        if name in WITHOUT_AVX512:
-            environment["LD_PRELOAD"] = str(HIDES)
+        if name in HIDDEN | HIDDEN_INT8:
+            name, left = name.rsplit("-", 1)
+            environment["LD_PRELOAD"] = str(hiding(left))
         self.process = subprocess.Popen(
-            [*program, model, str(batch), str(threads), name.removesuffix("-avx2")],
+            [*program, model, str(batch), str(threads), name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -88,9 +97,15 @@ class Runtime:
         self.process.wait()
 
 
+def hiding(left):
+    """The library that leaves a process these instructions."""
+    return REPOSITORY / "target" / "bench" / f"{left}_alone.so"
+
+
 def build_hiding():
-    HIDES.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", HIDES, HIDING], check=True)
+    for left, options in HIDES.items():
+        hiding(left).parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", *options, "-o", hiding(left), HIDING], check=True)
 
 
 def cores(threads):
@@ -98,11 +113,13 @@ def cores(threads):
     return set(sorted(os.sched_getaffinity(0))[:threads])
 
 
-def start(names, model, batch, threads, seconds):
+def start(names, model, int8, batch, threads, seconds):
     """The runtimes that this machine can run, and why not the others."""
     runtimes, missing = [], {}
     for name in names:
-        runtime = Runtime(name, model, batch, threads, seconds)
+        if name in INT8 and not int8:
+            continue
+        runtime = Runtime(name, int8 if name in INT8 else model, batch, threads, seconds)
         if runtime.loaded:
             runtimes.append(runtime)
         else:
@@ -111,8 +128,8 @@ def start(names, model, batch, threads, seconds):
     return runtimes, missing
 
 
-def measure_networks(names, model, batch, threads, settings):
-    runtimes, missing = start(names, model, batch, threads, settings.seconds)
+def measure_networks(names, model, int8, batch, threads, settings):
+    runtimes, missing = start(names, model, int8, batch, threads, settings.seconds)
     for _ in range(settings.rounds):
         for runtime in runtimes:
             runtime.round()
@@ -149,6 +166,14 @@ def measure_pipeline(model, counts, settings):
     return {"model": model.stem, "results": results}
 
 
+def packages():
+    for name in ("onnxruntime", "openvino", "torch"):
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield name, "not installed"
+
+
 def machine():
     text = Path("/proc/cpuinfo").read_text()
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
@@ -159,7 +184,7 @@ def machine():
         "offers": {flag: flag in flags for flag in CPU_FLAGS},
         "cores": len(os.sched_getaffinity(0)),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": {name: metadata.version(name) for name in ("onnxruntime", "openvino", "torch")},
+        "packages": dict(packages()),
     }
 
 
@@ -168,6 +193,7 @@ def main():
     parser.add_argument("--output", type=Path, default=REPOSITORY / "target" / "bench")
     parser.add_argument("--document", type=Path, default=REPOSITORY / "docs" / "performance.md")
     parser.add_argument("--models", nargs="+", type=Path)
+    parser.add_argument("--int8", nargs="+", type=Path, default=[])
     parser.add_argument("--batches", default="1,4,16")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=5)
@@ -180,14 +206,17 @@ def main():
     threads = [count for count in threads if len(cores(count)) == count]
     settings.output.mkdir(parents=True, exist_ok=True)
     names = settings.runtimes.split(",")
-    if not WITHOUT_AVX512.keys().isdisjoint(names):
+    if settings.int8 and len(settings.int8) != len(models):
+        parser.error("--int8 has to name one file for each model")
+    if not (HIDDEN | HIDDEN_INT8).keys().isdisjoint(names):
         build_hiding()
 
     measured = {"machine": machine(), "rounds": settings.rounds, "networks": [], "pipelines": []}
-    for model, count, batch in itertools.product(models, threads, batches):
+    pairs = list(itertools.zip_longest(models, settings.int8))
+    for (model, int8), count, batch in itertools.product(pairs, threads, batches):
         views, workers = performance_page.plural(batch, "view"), performance_page.plural(count, "thread")
         print(f"{model.stem}, {views} a run, {workers}", flush=True)
-        run = measure_networks(names, model, batch, count, settings)
+        run = measure_networks(names, model, int8, batch, count, settings)
         measured["networks"].append(run)
         print(performance_page.network_table(run), flush=True)
     for model in models if settings.images else []:

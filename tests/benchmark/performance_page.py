@@ -15,18 +15,38 @@ OURS = {
     "avx2": "galmorph, f32, AVX2",
     "portable": "galmorph, f32, portable",
 }
+# Of the quantised model.
+OURS_INT8 = {
+    "amxint8": "galmorph, int8, AMX",
+    "avx512int8": "galmorph, int8, AVX-512 VNNI",
+    "avxvnniint8": "galmorph, int8, AVX-VNNI",
+    "avx2int8": "galmorph, int8, AVX2",
+}
 IN_PYTHON = {
     "onnxruntime": "ONNX Runtime, f32",
     "openvino-f32": "OpenVINO, f32",
     "openvino-bf16": "OpenVINO, bf16",
     "torch": "PyTorch, f32",
 }
+IN_PYTHON_INT8 = {
+    "onnxruntime-int8": "ONNX Runtime, int8",
+    "openvino-int8": "OpenVINO, int8",
+}
 # The same runtimes with AVX-512 and AMX hidden from them.
-WITHOUT_AVX512 = {
+HIDDEN = {
     "onnxruntime-avx2": "ONNX Runtime, f32, AVX2 only",
     "openvino-f32-avx2": "OpenVINO, f32, AVX2 only",
 }
-RUNTIMES = OURS | {"tract": "tract alone, f32"} | IN_PYTHON | WITHOUT_AVX512
+# With AMX hidden, with AVX-512 too, and with AVX-VNNI too.
+HIDDEN_INT8 = {
+    "onnxruntime-int8-avx512": "ONNX Runtime, int8, no AMX",
+    "openvino-int8-avx512": "OpenVINO, int8, no AMX",
+    "openvino-int8-avxvnni": "OpenVINO, int8, AVX-VNNI only",
+    "onnxruntime-int8-avx2": "ONNX Runtime, int8, AVX2 only",
+    "openvino-int8-avx2": "OpenVINO, int8, AVX2 only",
+}
+INT8 = OURS_INT8 | IN_PYTHON_INT8 | HIDDEN_INT8
+RUNTIMES = OURS | {"tract": "tract alone, f32"} | IN_PYTHON | HIDDEN | INT8
 # The runtime that the others' speed is relative to, if it ran.
 REFERENCE = "onnxruntime"
 BEGIN, END = "<!-- scripts/bench writes from here -->", "<!-- to here -->"
@@ -169,7 +189,7 @@ def draw(measured, path):
         for place, (name, result) in enumerate(results.items()):
             times = [1e3 * seconds for seconds in of(result, "cpu_seconds")]
             middle = statistics.median(times)
-            colour = "#0072b2" if name in OURS else "#b0b0b0"
+            colour = "#0072b2" if name in OURS | OURS_INT8 else "#b0b0b0"
             error = [[middle - min(times)], [max(times) - middle]]
             panel.barh(place, middle, color=colour, xerr=error, ecolor="black", capsize=3)
             panel.annotate(

@@ -1,5 +1,6 @@
-/* Makes a process believe that its processor has neither AVX-512 nor AMX, so that a runtime which offers no
- * switch for it can be measured as on a processor that has AVX2 alone. To be loaded before it (LD_PRELOAD).
+/* Makes a process believe that its processor has neither AVX-512 nor AMX nor AVX-VNNI, so that a runtime which
+ * offers no switch for it can be measured as on a processor that has AVX2 alone. To be loaded before it
+ * (LD_PRELOAD). Built with KEEP_AVX_VNNI, it leaves AVX-VNNI; with KEEP_AVX512, it hides AMX alone.
  *
  * Linux can make CPUID fault (arch_prctl(2), ARCH_SET_CPUID), where the processor and a hypervisor let it. The
  * handler answers in its place, with those features left out. The setting is inherited by threads, and ends
@@ -16,13 +17,32 @@
 
 #define ARCH_SET_CPUID 0x1012
 
-/* Leaf 7 of CPUID: AVX-512 in its parts, and AMX (bits 22, 24 and 25 of edx). */
+/* Leaf 7 of CPUID: AMX, and its second page: f16 and complex numbers in AMX. */
+#define AMX_EDX (1u << 22 | 1u << 24 | 1u << 25)
+#define AMX_1_EAX (1u << 21)
+#define AMX_1_EDX (1u << 8)
+#ifdef KEEP_AVX512
+#define LEAF_7_EBX 0u
+#define LEAF_7_ECX 0u
+#define LEAF_7_EDX AMX_EDX
+#define LEAF_7_1_EAX AMX_1_EAX
+#define LEAF_7_1_EDX AMX_1_EDX
+#else
+/* AVX-512 in its parts; bf16 in AVX-512, and AVX10. */
 #define LEAF_7_EBX (1u << 16 | 1u << 17 | 1u << 21 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 30 | 1u << 31)
 #define LEAF_7_ECX (1u << 1 | 1u << 6 | 1u << 11 | 1u << 12 | 1u << 14)
-#define LEAF_7_EDX (1u << 2 | 1u << 3 | 1u << 8 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 25)
-/* Its second page: bf16 in AVX-512, f16 and complex numbers in AMX; AVX10. */
-#define LEAF_7_1_EAX (1u << 5 | 1u << 21)
-#define LEAF_7_1_EDX (1u << 8 | 1u << 19)
+#define LEAF_7_EDX (1u << 2 | 1u << 3 | 1u << 8 | 1u << 23 | AMX_EDX)
+#ifdef KEEP_AVX_VNNI
+#define VNNI_1_EAX 0u
+#define VNNI_1_EDX 0u
+#else
+/* AVX-VNNI, and its kin for other signs and for 16 bits. */
+#define VNNI_1_EAX (1u << 4)
+#define VNNI_1_EDX (1u << 4 | 1u << 10)
+#endif
+#define LEAF_7_1_EAX (1u << 5 | AMX_1_EAX | VNNI_1_EAX)
+#define LEAF_7_1_EDX (1u << 19 | AMX_1_EDX | VNNI_1_EDX)
+#endif
 
 static long let_cpuid(unsigned long answers) { return syscall(SYS_arch_prctl, ARCH_SET_CPUID, answers); }
 

@@ -17,14 +17,13 @@
 //! sums stay near. Tiles multiply so fast that copying the windows would cost as much, so each copy is used for
 //! all channels before the next one is made.
 
-use super::im2col::{COPIED, copy_window, panel_stride};
 use super::pack::padded_k;
 use super::{Convolution, Scratch};
+use crate::microkernel::Unit;
 use crate::microkernel::dtype::TypedSlice;
 use crate::microkernel::epilogue::Epilogue;
 use crate::microkernel::gemm::{Segment, TileGemm, VectorGemm};
 use crate::microkernel::tile_registers::{K_STEP, MR, NR, SIDE, TileRegisters};
-use crate::microkernel::{DType, Kernel, Unit};
 
 /// `mc` by vectors, for convolutions with many weights and with few.
 pub(super) const VECTOR_MC: [usize; 2] = [240, 48];
@@ -68,7 +67,7 @@ impl Convolution {
     ) {
         // The microkernels rely on all of these.
         let mr = self.kernel.mr();
-        assert!(self.kernel != Kernel::AmxBf16 && self.kernel.is_supported());
+        assert!(!self.kernel.is_of_tiles() && self.kernel.is_supported());
         for (term, input) in self.terms.iter().zip(inputs) {
             assert!(term.end <= input.bytes() && term.order.windows.len().is_multiple_of(mr));
         }
@@ -120,7 +119,7 @@ impl Convolution {
     ///                  k block 1     k block 2
     ///                 .-------------.-------------.
     ///  mc pixels,     | window's    |             |   the panel of a k block stays in the second-level
-    ///  a panel for    | bf16   0 0  |             |   cache while all channels pass; it is copied once,
+    ///  a panel for    | numbers 0 0 |             |   cache while all channels pass; it is copied once,
     ///  each k block   '-------------'-------------'   and filled up with zeros
     /// ```
     ///
@@ -133,18 +132,14 @@ impl Convolution {
         scratch: &mut Scratch,
         epilogue: &mut Epilogue<'_>,
     ) {
-        debug_assert_eq!(self.kernel.dtype(), DType::Bf16);
         let registers = TileRegisters::configure();
-        let Scratch { panel, tiles, .. } = scratch;
-        let (mut panel, mut tiles) = (std::mem::take(panel), std::mem::take(tiles));
+        let Scratch { panels, tiles, .. } = scratch;
+        let (mut panels, mut tiles) = (std::mem::take(panels), std::mem::take(tiles));
         for (group, pixels) in self.pixel_groups(images) {
             for (first, blocks) in self.block_groups() {
                 let mut accumulate = false;
                 for (term, k_block, segments) in self.k_blocks() {
-                    let TypedSlice::Bf16(input) = inputs[term] else {
-                        unreachable!("what this kernel multiplies is bf16")
-                    };
-                    let term = &self.terms[term];
+                    let (input, term) = (inputs[term], &self.terms[term]);
                     let windows = &term.order.windows[pixels.clone()];
                     let k_units = padded_k(segments, self.kernel);
                     let copied = [Segment { offset: 0, k_units }];
@@ -153,16 +148,10 @@ impl Convolution {
                         tiles.extend(windows.iter().step_by(SIDE));
                         (input, stride, segments)
                     } else {
-                        let stride = panel_stride(k_units);
-                        panel.grow(windows.len() * stride + COPIED);
-                        for (row, window) in windows.iter().enumerate() {
-                            let row = &mut panel[row * stride..][..2 * k_units + COPIED];
-                            copy_window(row, input, *window, segments);
-                        }
-                        let stride = size_of::<u16>() * stride;
+                        let (panel, stride) = panels.copy(input, windows, segments, k_units);
                         tiles.clear();
                         tiles.extend((0..windows.len()).step_by(SIDE).map(|row| row * stride));
-                        (&*panel, stride, copied.as_slice())
+                        (panel, stride, copied.as_slice())
                     };
                     for (number, block) in blocks.iter().enumerate() {
                         let sums = &mut scratch.sums[(block.first - blocks[0].first) * self.mc..];
@@ -184,6 +173,6 @@ impl Convolution {
                 self.apply_epilogue(images, group, pixels.len(), blocks, scratch, epilogue);
             }
         }
-        (scratch.panel, scratch.tiles) = (panel, tiles);
+        (scratch.panels, scratch.tiles) = (panels, tiles);
     }
 }

@@ -40,6 +40,7 @@ use crate::microkernel::dtype::TypedSlice;
 use crate::microkernel::epilogue::{Accumulators, ChannelBlock, Epilogue, Rescaling};
 use crate::microkernel::gemm::Segment;
 use crate::microkernel::{DType, Kernel, UNIT_BYTES, Unit};
+use im2col::Panels;
 use layout::{Border, Layout};
 use order::PixelOrder;
 use pack::Packing;
@@ -147,7 +148,7 @@ struct PreparedTerm {
 pub(crate) struct Scratch {
     sums: AlignedVec<f32>,
     row: AlignedVec<f32>,
-    panel: AlignedVec<u16>,
+    panels: Panels,
     tiles: Vec<usize>,
 }
 
@@ -172,9 +173,10 @@ impl Convolution {
             .map(|(spec, input)| spec.weight_count(input.channels));
         let is_heavy = kernel.dtype().bytes() * weights.sum::<usize>() > LIGHT_WEIGHTS;
 
-        let (mc, sums) = match kernel {
-            Kernel::AmxBf16 => (loops::TILE_MC, loops::TILE_SUMS),
-            _ => (loops::VECTOR_MC, loops::VECTOR_SUMS),
+        let (mc, sums) = if kernel.is_of_tiles() {
+            (loops::TILE_MC, loops::TILE_SUMS)
+        } else {
+            (loops::VECTOR_MC, loops::VECTOR_SUMS)
         };
         // Light weights stay in the cache by themselves. A smaller group keeps its sums nearer then.
         let mc = if is_heavy { mc[0] } else { mc[1] };
@@ -191,9 +193,10 @@ impl Convolution {
         let count = terms[0].order.windows.len();
         assert!(terms.iter().all(|term| term.order.windows.len() == count));
         // Tiles read a k block of all blocks of channels, vectors all k blocks of one.
-        let together = match kernel {
-            Kernel::AmxBf16 => blocks_per_nc,
-            _ => 1,
+        let together = if kernel.is_of_tiles() {
+            blocks_per_nc
+        } else {
+            1
         };
         let packed_len = pack::place(kernel, &blocks, &mut terms, together);
         let columns = blocks.last().map_or(0, |last| last.first + last.columns);
@@ -290,9 +293,10 @@ impl Convolution {
         let blocks = self.blocks_per_nc.min(self.blocks.len());
         scratch.sums.grow(blocks * self.kernel.nr() * self.mc);
         scratch.row.grow(blocks * self.kernel.nr());
-        match self.kernel {
-            Kernel::AmxBf16 => self.run_tiles(images, weights, inputs, scratch, epilogue),
-            _ => self.run_vectors(images, weights, inputs, scratch, epilogue),
+        if self.kernel.is_of_tiles() {
+            self.run_tiles(images, weights, inputs, scratch, epilogue);
+        } else {
+            self.run_vectors(images, weights, inputs, scratch, epilogue);
         }
     }
 
@@ -385,9 +389,10 @@ impl PreparedTerm {
             .max()
             .zip(reach)
             .map_or(0, |(window, reach)| window + reach);
-        let kc = match kernel {
-            Kernel::AmxBf16 => loops::TILE_KC,
-            _ => loops::VECTOR_KC,
+        let kc = if kernel.is_of_tiles() {
+            loops::TILE_KC
+        } else {
+            loops::VECTOR_KC
         };
         let k_blocks = pack::k_blocks(&segments, kc);
         let packing = Packing::new(kernel, blocks, &k_blocks);

@@ -20,7 +20,7 @@ impl PixelOrder {
     /// For tiles an order whose windows are equally far apart, where there is one; in all other cases one
     /// pooling window after the other.
     pub(super) fn new(kernel: Kernel, spec: &ConvSpec, input: &Layout, output: &Layout) -> Self {
-        if kernel == Kernel::AmxBf16
+        if kernel.is_of_tiles()
             && let Some(order) = Self::for_tiles(kernel, spec, input, output)
         {
             return order;

@@ -6,6 +6,11 @@ mod case;
 use super::*;
 use case::Case;
 
+/// How many cases are tried: under Miri, which takes a thousand times as long, as many as it has time for.
+fn count_of(cases: u64) -> u64 {
+    if cfg!(miri) { cases / 40 } else { cases }
+}
+
 #[track_caller]
 fn assert_near(kernel: Kernel, what: &str, values: &[f32], expected: &[f64]) {
     assert_eq!(values.len(), expected.len(), "{kernel}: {what}");
@@ -25,7 +30,7 @@ fn every_kernel_gives_the_sums_of_the_definition() {
         .filter(|kernel| kernel.is_supported())
         .collect();
     println!("kernels of this processor: {kernels:?}");
-    for seed in 0..80 {
+    for seed in 0..count_of(80) {
         let case = Case::some(seed);
         let (plain, activated) = case.expected();
         for kernel in &kernels {
@@ -44,7 +49,7 @@ fn every_kernel_gives_the_sums_of_the_definition() {
 #[test]
 fn a_sum_of_convolutions_is_that_over_the_inputs_of_all() {
     let mut some = 0;
-    for seed in 0..100 {
+    for seed in 0..count_of(100) {
         let case = Case::some(seed);
         let channels = case.input.channels;
         if case.spec.pooling != [1, 1] || channels < 3 {
@@ -68,13 +73,13 @@ fn a_sum_of_convolutions_is_that_over_the_inputs_of_all() {
             );
         }
     }
-    assert!(some > 5, "{some} cases");
+    assert!(cfg!(miri) || some > 5, "{some} cases");
 }
 
 #[test]
 fn pooling_on_the_way_gives_the_same_bits_as_pooling_afterwards() {
     let mut pooled = 0;
-    for seed in 0..40 {
+    for seed in 0..count_of(40) {
         let mut case = Case::some(seed);
         let Layout { height, width, .. } = case.input;
         let [of_rows, of_columns] = case.unpooled().output(height, width);
@@ -106,7 +111,7 @@ fn pooling_on_the_way_gives_the_same_bits_as_pooling_afterwards() {
             }
         }
     }
-    assert!(pooled > 10, "{pooled} cases pool");
+    assert!(cfg!(miri) || pooled > 10, "{pooled} cases pool");
 }
 
 #[test]

@@ -8,7 +8,8 @@
 use std::arch::asm;
 
 use super::Unit;
-use super::cpu::has_amx;
+use super::cpu::{has_amx, has_tiles};
+use super::dtype::DType;
 use super::gemm::{Segment, TileGemm};
 use super::prefetch::prefetch;
 use super::tile_registers::{K_STEP, MR, NR, SIDE};
@@ -57,7 +58,7 @@ static WHOLE_TILES: TileConfig = TileConfig {
 ///
 /// Panics if the process can't use tiles.
 pub(super) fn configure() {
-    assert!(has_amx());
+    assert!(has_tiles());
     // SAFETY: the process has the permission to use tiles. LDTILECFG reads the 64 bytes of `WHOLE_TILES`. The
     // compiler itself keeps nothing in tile registers: no function is compiled for AMX.
     unsafe {
@@ -74,7 +75,7 @@ pub(super) fn configure() {
 ///
 /// Panics if the process can't use tiles.
 pub(super) fn release() {
-    assert!(has_amx());
+    assert!(has_tiles());
     // SAFETY: the process has the permission to use tiles.
     unsafe {
         on_tiles!("tilerelease",);
@@ -89,8 +90,25 @@ pub(super) fn release() {
 ///
 /// # Panics
 ///
-/// Panics if the lengths of the arguments don't fit each other.
+/// Panics if the lengths of the arguments don't fit each other, or if the processor doesn't multiply this type.
 pub(super) unsafe fn multiply(gemm: &mut TileGemm<'_>) {
+    let dtype = gemm.dtype();
+    assert!(has_amx(dtype));
+    // SAFETY: the processor multiplies this type. The rest is the caller's guarantee.
+    unsafe {
+        match dtype {
+            DType::Int8 => multiply_blocks::<true>(gemm),
+            _ => multiply_blocks::<false>(gemm),
+        }
+    }
+}
+
+/// Computes a product of bytes, or of bf16.
+///
+/// # Safety
+///
+/// As for [`multiply`]; and the processor multiplies what the inputs are, bytes if and only if `BYTES`.
+unsafe fn multiply_blocks<const BYTES: bool>(gemm: &mut TileGemm<'_>) {
     gemm.check();
     let pixels = SIDE * gemm.tiles.len();
     // Each block of `MR` pixels prefetches its share of the next weights, step by step. What is more than its
@@ -99,7 +117,7 @@ pub(super) unsafe fn multiply(gemm: &mut TileGemm<'_>) {
     let next = &gemm.next[..gemm.next.len().min(gemm.weights.len())];
     let share = (next.len() * MR).div_ceil(pixels.max(1));
     let mut next = next.chunks(share.max(1));
-    let inputs = gemm.inputs.as_ptr().cast::<u8>();
+    let inputs = gemm.inputs.as_ptr();
     let blocks = gemm.sums.chunks_exact_mut(MR * NR);
     for (tiles, sums) in gemm.tiles.chunks_exact(2).zip(blocks) {
         let next = next.next().unwrap_or_default();
@@ -110,6 +128,7 @@ pub(super) unsafe fn multiply(gemm: &mut TileGemm<'_>) {
         // and that there are `NR` weights for each of their units. `sums` is a block of `MR` x `NR` sums,
         // borrowed exclusively.
         unsafe {
+            let block = if BYTES { block_of_bytes } else { block_of_bf16 };
             block(
                 [inputs.add(tiles[0]), inputs.add(tiles[1])],
                 gemm.stride,
@@ -123,97 +142,112 @@ pub(super) unsafe fn multiply(gemm: &mut TileGemm<'_>) {
     }
 }
 
-/// Computes a block of sums, `MR` pixels by `NR` channels: sums in tiles 0 to 3, pixels in 4 and 5, weights
-/// in 6 and 7.
-///
-/// # Safety
-///
-/// All eight tile registers are configured as whole tiles. `segments` is not empty, and each is a positive
-/// multiple of `K_STEP` units long. These can be read: from `upper` and from `lower` on, the segments of 16
-/// pixels, one at every `stride` bytes; `NR` weights for each unit of the segments. `MR * NR` sums can be
-/// read and written. `next` may be any address: it is only prefetched.
-#[inline]
-unsafe fn block(
-    [upper, lower]: [*const u8; 2],
-    stride: usize,
-    segments: &[Segment],
-    weights: *const Unit,
-    next: *const Unit,
-    sums: *mut f32,
-    accumulate: bool,
-) {
-    // SAFETY: every load and store is of what the caller guarantees: tile loads of pixels at `upper/lower +
-    // offset + 64 * step` (16 rows, `stride` apart) and of weights at `weights + 2048 * step` (16 rows, 128
-    // bytes apart), and the sums' two by two tiles. After the last step the pointers are behind what they
-    // point to, and nothing is read there. Declared as changed are all registers and flags that are changed.
-    unsafe {
-        on_tiles!(
-            // The sums begin with zero, or with what is there.
-            "test {steps}, {steps}",
-            "jnz 2f",
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "jmp 3f",
-            "2:",
-            "tileloadd tmm0, [{sums} + {line}*1]",
-            "tileloadd tmm1, [{sums} + {line}*1 + 64]",
-            "tileloadd tmm2, [{sums} + {line}*1 + {lower_sums}]",
-            "tileloadd tmm3, [{sums} + {line}*1 + {lower_right}]",
-            // A segment: where it begins in both tiles of pixels, and how many steps of 16 units it has.
-            "3:",
-            "mov {of_upper}, {upper}",
-            "add {of_upper}, [{segments}]",
-            "mov {of_lower}, {lower}",
-            "add {of_lower}, [{segments}]",
-            "mov {steps}, [{segments} + 8]",
-            "shr {steps}, 4",
-            // A step: four tile loads and four products, with four cache lines of the next weights prefetched
-            // between them. Each product waits for the previous one into the same sums; four sums in turn hide
-            // that latency.
-            "4:",
-            "prefetcht1 [{next}]",
-            "prefetcht1 [{next} + 64]",
-            "tileloadd tmm4, [{of_upper} + {stride}*1]",
-            "tileloadd tmm6, [{weights} + {line}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{weights} + {line}*1 + 64]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "prefetcht1 [{next} + 128]",
-            "prefetcht1 [{next} + 192]",
-            "add {next}, 256",
-            "tileloadd tmm5, [{of_lower} + {stride}*1]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {of_upper}, 64",
-            "add {of_lower}, 64",
-            "add {weights}, {step}",
-            "dec {steps}",
-            "jnz 4b",
-            "add {segments}, {segment}",
-            "cmp {segments}, {segments_end}",
-            "jne 3b",
-            "tilestored [{sums} + {line}*1], tmm0",
-            "tilestored [{sums} + {line}*1 + 64], tmm1",
-            "tilestored [{sums} + {line}*1 + {lower_sums}], tmm2",
-            "tilestored [{sums} + {line}*1 + {lower_right}], tmm3",
-            upper = in(reg) upper,
-            lower = in(reg) lower,
-            of_upper = out(reg) _,
-            of_lower = out(reg) _,
-            stride = in(reg) stride,
-            segments = inout(reg) segments.as_ptr() => _,
-            segments_end = in(reg) segments.as_ptr_range().end,
-            segment = const size_of::<Segment>(),
-            weights = inout(reg) weights => _,
-            next = inout(reg) next => _,
-            line = in(reg) LINE,
-            step = const K_STEP * LINE,
-            steps = inout(reg) u64::from(accumulate) => _,
-            sums = in(reg) sums,
-            lower_sums = const SIDE * LINE,
-            lower_right = const SIDE * LINE + 64,
-        );
-    }
+/// Defines a function that computes a block of sums, `MR` pixels by `NR` channels: sums in tiles 0 to 3, pixels in
+/// 4 and 5, weights in 6 and 7. `$product` multiplies two tiles and adds to a third.
+macro_rules! block {
+    ($(#[$about:meta])* $name:ident, $product:literal) => {
+        $(#[$about])*
+        ///
+        /// # Safety
+        ///
+        /// The processor has the instruction. All eight tile registers are configured as whole tiles. `segments` is not empty, and each is a positive
+        /// multiple of `K_STEP` units long. These can be read: from `upper` and from `lower` on, the segments of 16
+        /// pixels, one at every `stride` bytes; `NR` weights for each unit of the segments. `MR * NR` sums can be
+        /// read and written. `next` may be any address: it is only prefetched.
+        #[inline]
+        unsafe fn $name(
+            [upper, lower]: [*const u8; 2],
+            stride: usize,
+            segments: &[Segment],
+            weights: *const Unit,
+            next: *const Unit,
+            sums: *mut f32,
+            accumulate: bool,
+        ) {
+            // SAFETY: every load and store is of what the caller guarantees: tile loads of pixels at `upper/lower +
+            // offset + 64 * step` (16 rows, `stride` apart) and of weights at `weights + 2048 * step` (16 rows, 128
+            // bytes apart), and the sums' two by two tiles. After the last step the pointers are behind what they
+            // point to, and nothing is read there. Declared as changed are all registers and flags that are changed.
+            unsafe {
+                on_tiles!(
+                    // The sums begin with zero, or with what is there.
+                    "test {steps}, {steps}",
+                    "jnz 2f",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    "jmp 3f",
+                    "2:",
+                    "tileloadd tmm0, [{sums} + {line}*1]",
+                    "tileloadd tmm1, [{sums} + {line}*1 + 64]",
+                    "tileloadd tmm2, [{sums} + {line}*1 + {lower_sums}]",
+                    "tileloadd tmm3, [{sums} + {line}*1 + {lower_right}]",
+                    // A segment: where it begins in both tiles of pixels, and how many steps of 16 units it has.
+                    "3:",
+                    "mov {of_upper}, {upper}",
+                    "add {of_upper}, [{segments}]",
+                    "mov {of_lower}, {lower}",
+                    "add {of_lower}, [{segments}]",
+                    "mov {steps}, [{segments} + 8]",
+                    "shr {steps}, 4",
+                    // A step: four tile loads and four products, with four cache lines of the next weights prefetched
+                    // between them. Each product waits for the previous one into the same sums; four sums in turn hide
+                    // that latency.
+                    "4:",
+                    "prefetcht1 [{next}]",
+                    "prefetcht1 [{next} + 64]",
+                    "tileloadd tmm4, [{of_upper} + {stride}*1]",
+                    "tileloadd tmm6, [{weights} + {line}*1]",
+                    concat!($product, " tmm0, tmm4, tmm6"),
+                    "tileloadd tmm7, [{weights} + {line}*1 + 64]",
+                    concat!($product, " tmm1, tmm4, tmm7"),
+                    "prefetcht1 [{next} + 128]",
+                    "prefetcht1 [{next} + 192]",
+                    "add {next}, 256",
+                    "tileloadd tmm5, [{of_lower} + {stride}*1]",
+                    concat!($product, " tmm2, tmm5, tmm6"),
+                    concat!($product, " tmm3, tmm5, tmm7"),
+                    "add {of_upper}, 64",
+                    "add {of_lower}, 64",
+                    "add {weights}, {step}",
+                    "dec {steps}",
+                    "jnz 4b",
+                    "add {segments}, {segment}",
+                    "cmp {segments}, {segments_end}",
+                    "jne 3b",
+                    "tilestored [{sums} + {line}*1], tmm0",
+                    "tilestored [{sums} + {line}*1 + 64], tmm1",
+                    "tilestored [{sums} + {line}*1 + {lower_sums}], tmm2",
+                    "tilestored [{sums} + {line}*1 + {lower_right}], tmm3",
+                    upper = in(reg) upper,
+                    lower = in(reg) lower,
+                    of_upper = out(reg) _,
+                    of_lower = out(reg) _,
+                    stride = in(reg) stride,
+                    segments = inout(reg) segments.as_ptr() => _,
+                    segments_end = in(reg) segments.as_ptr_range().end,
+                    segment = const size_of::<Segment>(),
+                    weights = inout(reg) weights => _,
+                    next = inout(reg) next => _,
+                    line = in(reg) LINE,
+                    step = const K_STEP * LINE,
+                    steps = inout(reg) u64::from(accumulate) => _,
+                    sums = in(reg) sums,
+                    lower_sums = const SIDE * LINE,
+                    lower_right = const SIDE * LINE + 64,
+                );
+            }
+        }
+    };
+}
+
+block! {
+    /// Computes a block of sums of bf16, in f32.
+    block_of_bf16, "tdpbf16ps"
+}
+
+block! {
+    /// Computes a block of sums of unsigned and signed bytes, in i32, which are f32 in name only.
+    block_of_bytes, "tdpbusd"
 }

@@ -12,8 +12,8 @@ use std::arch::x86_64::{
     _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm256_add_epi32, _mm256_add_ps,
     _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
     _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps,
-    _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskload_ps,
+    _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_dpbusd_avx_epi32, _mm256_extracti128_si256,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskload_ps,
     _mm256_maskstore_ps, _mm256_max_epi32, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
     _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
     _mm256_setzero_ps, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srai_epi16,
@@ -83,6 +83,65 @@ pub(super) unsafe fn f32<const VECTORS: usize>(gemm: &VectorGemm<'_>) {
                 for vector in 0..VECTORS {
                     let to = target.add(row * columns + vector * LANES);
                     _mm256_storeu_ps(to, sums[row][vector]);
+                }
+            }
+        }
+    }
+}
+
+/// Sums of products of unsigned and signed bytes, added in i32, for `VECTORS` vectors of channels, by the instruction
+/// for it (AVX-VNNI).
+///
+/// # Safety
+///
+/// See [`Kernel::multiply`](super::Kernel::multiply).
+#[target_feature(enable = "avx2,avxvnni")]
+pub(super) unsafe fn int8_vnni<const VECTORS: usize>(gemm: &VectorGemm<'_>) {
+    // SAFETY: as for `f32`: a unit has 4 bytes, and a sum too.
+    unsafe {
+        let columns = VECTORS * LANES;
+        let (pixels, _) = gemm.pixels.as_chunks::<MR>();
+        for (number, pixels) in pixels.iter().enumerate() {
+            let target = gemm.sums.add(number * MR * columns);
+            let mut sums = [[_mm256_setzero_si256(); VECTORS]; MR];
+            if gemm.accumulate {
+                for row in 0..MR {
+                    for vector in 0..VECTORS {
+                        let from = target.add(row * columns + vector * LANES);
+                        sums[row][vector] = _mm256_loadu_si256(from.cast());
+                    }
+                }
+            }
+            let mut weights = gemm.weights;
+            Prefetcher::new(gemm.next, number, gemm.pixels.len() / MR).fetch_all();
+            for segment in gemm.segments {
+                let mut inputs = [gemm.input.cast::<i32>(); MR];
+                for row in 0..MR {
+                    inputs[row] = gemm.input.add(pixels[row] + segment.offset).cast();
+                }
+                for unit in 0..segment.k_units {
+                    let mut of_channels = [_mm256_setzero_si256(); VECTORS];
+                    for vector in 0..VECTORS {
+                        of_channels[vector] =
+                            _mm256_loadu_si256(weights.add(vector * LANES).cast());
+                    }
+                    weights = weights.add(columns);
+                    for row in 0..MR {
+                        let bytes = _mm256_set1_epi32(inputs[row].add(unit).read_unaligned());
+                        for vector in 0..VECTORS {
+                            sums[row][vector] = _mm256_dpbusd_avx_epi32(
+                                sums[row][vector],
+                                bytes,
+                                of_channels[vector],
+                            );
+                        }
+                    }
+                }
+            }
+            for row in 0..MR {
+                for vector in 0..VECTORS {
+                    let to = target.add(row * columns + vector * LANES);
+                    _mm256_storeu_si256(to.cast(), sums[row][vector]);
                 }
             }
         }

@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code, reason = "XGETBV, and a system call")]
 
+use super::DType;
+
 /// Whether Intel made the processor.
 pub(super) fn is_intel() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -17,12 +19,21 @@ pub(super) fn is_intel() -> bool {
     return false;
 }
 
-/// Whether this process can use AMX tiles of bf16. The first call asks the system for the permission.
-pub(crate) fn has_amx() -> bool {
+/// Whether this process can use AMX tiles and multiply numbers of this type in them. The first call asks the system
+/// for the permission.
+pub(crate) fn has_amx(dtype: DType) -> bool {
     #[cfg(target_arch = "x86_64")]
-    return super::Kernel::Avx512Bf16.is_supported() && amx::is_granted();
+    return amx::multiplies(dtype) && amx::is_granted();
     #[cfg(not(target_arch = "x86_64"))]
-    return false;
+    {
+        let _ = dtype;
+        false
+    }
+}
+
+/// Whether this process can use AMX tiles at all.
+pub(crate) fn has_tiles() -> bool {
+    has_amx(DType::Bf16) || has_amx(DType::Int8)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -30,8 +41,27 @@ mod amx {
     use std::arch::x86_64::{__cpuid_count, _xgetbv};
     use std::sync::LazyLock;
 
-    /// Whether the processor has tiles of bf16, and Linux lets this process use them. Linux does so on request
-    /// only, since tiles make the state that it saves for a thread 8 KiB larger.
+    use super::super::{DType, Kernel};
+
+    /// Whether the processor multiplies numbers of this type in tiles, and has the vector instructions that the
+    /// epilogue needs.
+    pub(super) fn multiplies(dtype: DType) -> bool {
+        // CPUID leaf 7, EDX: bit 22 is AMX-BF16, bit 25 is AMX-INT8.
+        let (vectors, bit) = match dtype {
+            DType::F32 => return false,
+            DType::Bf16 => (Kernel::Avx512Bf16, 22),
+            DType::Int8 => (Kernel::Avx512, 25),
+        };
+        // Miri knows neither CPUID nor tiles.
+        !cfg!(miri) && vectors.is_supported() && *LEAF_7_EDX & 1 << bit != 0
+    }
+
+    /// CPUID leaf 7, EDX. Hypervisors answer CPUID themselves, which takes long. To be read where AVX-512 is, and so
+    /// this leaf.
+    static LEAF_7_EDX: LazyLock<u32> = LazyLock::new(|| __cpuid_count(7, 0).edx);
+
+    /// Whether the processor has tiles, and Linux lets this process use them. Linux does so on request only, since
+    /// tiles make the state that it saves for a thread 8 KiB larger.
     pub(super) fn is_granted() -> bool {
         static IS_GRANTED: LazyLock<bool> = LazyLock::new(|| is_built_in() && request_permission());
         *IS_GRANTED
@@ -39,8 +69,7 @@ mod amx {
 
     /// Whether the processor has the instructions, and the system saves their registers.
     fn is_built_in() -> bool {
-        // CPUID leaf 7, EDX: bit 22 is AMX-BF16, bit 24 is AMX-TILE.
-        const AMX_BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
+        const AMX_TILE: u32 = 1 << 24;
         // XCR0: bit 17 is TILECFG, bit 18 is TILEDATA.
         const TILE_STATE: u64 = 1 << 17 | 1 << 18;
 
@@ -58,7 +87,7 @@ mod amx {
         if !is_x86_feature_detected!("avx512f") || !is_x86_feature_detected!("xsave") {
             return false;
         }
-        if __cpuid_count(7, 0).edx & AMX_BF16_AND_TILES != AMX_BF16_AND_TILES {
+        if *LEAF_7_EDX & AMX_TILE == 0 {
             return false;
         }
         // SAFETY: the standard library detects AVX-512 only where it could read XCR0 itself, that is, where the

@@ -6,6 +6,7 @@
     allow(dead_code, reason = "other processors have plain loops alone")
 )]
 
+use super::dtype::{DType, TypedSlice};
 use super::tile_registers::{K_STEP, NR, SIDE};
 use super::{UNIT_BYTES, Unit};
 
@@ -56,8 +57,8 @@ pub(crate) struct VectorGemm<'a> {
 /// memory, and [`NR`] channels.
 #[derive(Debug)]
 pub(crate) struct TileGemm<'a> {
-    /// The input's buffer, or a copy of the pixels' windows.
-    pub(crate) inputs: &'a [u16],
+    /// The input's buffer, or a copy of the pixels' windows: bf16 or bytes.
+    pub(crate) inputs: TypedSlice<'a>,
     /// Where the window of each tile's first pixel begins, in bytes. The number of tiles is even.
     pub(crate) tiles: &'a [usize],
     /// The distance from one pixel of a tile to the next, in bytes.
@@ -68,13 +69,22 @@ pub(crate) struct TileGemm<'a> {
     pub(crate) weights: &'a [Unit],
     /// Weights to prefetch meanwhile; what is longer than `weights` is ignored.
     pub(crate) next: &'a [Unit],
-    /// C, `[pixel][channel]`.
+    /// C, `[pixel][channel]`; of bytes, the bits of an i32 each.
     pub(crate) sums: &'a mut [f32],
     /// Whether to add to the sums that are there, or to begin with zero.
     pub(crate) accumulate: bool,
 }
 
 impl TileGemm<'_> {
+    /// What is multiplied.
+    pub(super) fn dtype(&self) -> DType {
+        match self.inputs {
+            TypedSlice::F32(_) => DType::F32,
+            TypedSlice::Bf16(_) => DType::Bf16,
+            TypedSlice::U8(_) => DType::Int8,
+        }
+    }
+
     /// Checks that the lengths fit each other and that every address lies inside its slice. The kernel's
     /// safety rests on this.
     ///
@@ -93,6 +103,6 @@ impl TileGemm<'_> {
         let reach = self.segments.iter().map(Segment::end).max();
         let last = self.tiles.iter().max();
         let end = |(reach, last)| last + (SIDE - 1) * self.stride + reach;
-        assert!(reach.zip(last).map_or(0, end) <= size_of_val(self.inputs));
+        assert!(reach.zip(last).map_or(0, end) <= self.inputs.bytes());
     }
 }

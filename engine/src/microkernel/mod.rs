@@ -67,8 +67,12 @@ pub enum Kernel {
     Avx2,
     /// None of these. [`accelerate`](crate::accelerate) leaves convolutions to tract then.
     Portable,
+    /// AMX: tiles of bytes, multiplied as matrices.
+    AmxInt8,
     /// 512-bit vectors and their dot products of four bytes.
     Avx512Int8,
+    /// 256-bit vectors and their dot products of four bytes (AVX-VNNI).
+    AvxVnniInt8,
     /// 256-bit vectors, in which bytes are widened before they are multiplied.
     Avx2Int8,
     /// Plain loops over bytes.
@@ -87,13 +91,19 @@ impl Kernel {
 
     /// All kernels of whole numbers, the fastest first: for convolutions of which a network says that they are of
     /// eight bits.
-    pub const INT8: [Self; 3] = [Self::Avx512Int8, Self::Avx2Int8, Self::PortableInt8];
+    pub const INT8: [Self; 5] = [
+        Self::AmxInt8,
+        Self::Avx512Int8,
+        Self::AvxVnniInt8,
+        Self::Avx2Int8,
+        Self::PortableInt8,
+    ];
 
     /// Whether the processor has the kernel's instructions, and the system lets this process use them.
     pub fn is_supported(self) -> bool {
         match self {
-            // This crate's own tests emulate it.
-            Self::AmxBf16 => cfg!(test) || cpu::has_amx(),
+            // This crate's own tests emulate them.
+            Self::AmxBf16 | Self::AmxInt8 => cfg!(test) || cpu::has_amx(self.dtype()),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => {
                 Self::Avx512.is_supported() && is_x86_feature_detected!("avx512bf16")
@@ -112,6 +122,8 @@ impl Kernel {
             Self::Avx512Int8 => {
                 Self::Avx512.is_supported() && is_x86_feature_detected!("avx512vnni")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnniInt8 => Self::Avx2.is_supported() && is_x86_feature_detected!("avxvnni"),
             Self::Portable | Self::PortableInt8 => true,
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
@@ -146,16 +158,25 @@ impl Kernel {
         match self {
             Self::AmxBf16 | Self::Avx512Bf16 => DType::Bf16,
             Self::Avx512 | Self::Avx2 | Self::Portable => DType::F32,
-            Self::Avx512Int8 | Self::Avx2Int8 | Self::PortableInt8 => DType::Int8,
+            Self::AmxInt8
+            | Self::Avx512Int8
+            | Self::AvxVnniInt8
+            | Self::Avx2Int8
+            | Self::PortableInt8 => DType::Int8,
         }
+    }
+
+    /// Whether it multiplies tiles, not vectors.
+    pub(crate) const fn is_of_tiles(self) -> bool {
+        matches!(self, Self::AmxBf16 | Self::AmxInt8)
     }
 
     /// Pixels of a tile of sums in registers.
     pub(crate) const fn mr(self) -> usize {
         match self {
-            Self::AmxBf16 => tile_registers::MR,
+            Self::AmxBf16 | Self::AmxInt8 => tile_registers::MR,
             Self::Avx512Bf16 | Self::Avx512 | Self::Avx512Int8 => 8,
-            Self::Avx2 => 6,
+            Self::Avx2 | Self::AvxVnniInt8 => 6,
             Self::Avx2Int8 | Self::Portable | Self::PortableInt8 => 4,
         }
     }
@@ -164,9 +185,9 @@ impl Kernel {
     /// to this can be computed.
     pub(crate) const fn nr(self) -> usize {
         match self {
-            Self::AmxBf16 => tile_registers::NR,
+            Self::AmxBf16 | Self::AmxInt8 => tile_registers::NR,
             Self::Avx512Bf16 | Self::Avx512 | Self::Avx512Int8 => 48,
-            Self::Avx2 | Self::Avx2Int8 => 16,
+            Self::Avx2 | Self::AvxVnniInt8 | Self::Avx2Int8 => 16,
             Self::Portable | Self::PortableInt8 => 8,
         }
     }
@@ -174,16 +195,20 @@ impl Kernel {
     /// The width of a vector in sums; for tiles, which have one width only, [`nr`](Self::nr).
     pub(crate) const fn nr_step(self) -> usize {
         match self {
-            Self::AmxBf16 => tile_registers::NR,
+            Self::AmxBf16 | Self::AmxInt8 => tile_registers::NR,
             Self::Avx512Bf16 | Self::Avx512 | Self::Avx512Int8 => 16,
-            Self::Avx2 | Self::Avx2Int8 | Self::Portable | Self::PortableInt8 => 8,
+            Self::Avx2
+            | Self::AvxVnniInt8
+            | Self::Avx2Int8
+            | Self::Portable
+            | Self::PortableInt8 => 8,
         }
     }
 
     /// Units along k that it multiplies at once: k is padded with zero weights to a multiple of this.
     pub(crate) const fn k_step(self) -> usize {
         match self {
-            Self::AmxBf16 => tile_registers::K_STEP,
+            Self::AmxBf16 | Self::AmxInt8 => tile_registers::K_STEP,
             _ => 1,
         }
     }
@@ -209,17 +234,18 @@ impl Kernel {
                 // SAFETY: `is_supported` has detected AVX2 and FMA.
                 unsafe { avx2::epilogue(sums, epilogue) }
             }
+            // And here.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Int8 => {
+            Self::AmxInt8 | Self::Avx512Int8 if Self::Avx512.is_supported() => {
                 // SAFETY: `is_supported` has detected AVX-512 F, BW and VL.
                 unsafe { avx512::epilogue_int8(sums, epilogue) }
             }
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2Int8 => {
+            Self::AvxVnniInt8 | Self::Avx2Int8 => {
                 // SAFETY: `is_supported` has detected AVX2 and FMA.
                 unsafe { avx2::epilogue_int8(sums, epilogue) }
             }
-            Self::PortableInt8 => epilogue::requantise::apply(sums, epilogue),
+            _ if self.dtype() == DType::Int8 => epilogue::requantise::apply(sums, epilogue),
             _ => epilogue::scalar::apply(sums, epilogue),
         }
     }
@@ -228,7 +254,7 @@ impl Kernel {
     ///
     /// # Safety
     ///
-    /// - The processor supports this kernel, which is not [`AmxBf16`](Self::AmxBf16).
+    /// - The processor supports this kernel, which is not one [of tiles](Self::is_of_tiles).
     /// - For each pixel and each segment, the bytes from `input + pixel + segment.offset` on can be read, 4
     ///   for each unit of the segment.
     /// - `columns` is a positive multiple of [`nr_step`](Self::nr_step) and at most [`nr`](Self::nr).
@@ -242,7 +268,9 @@ impl Kernel {
         // `columns` in vectors, so each kernel is called with the `VECTORS` that it relies on.
         unsafe {
             match (self, gemm.columns / self.nr_step()) {
-                (Self::AmxBf16, _) => unreachable!("tiles are multiplied by `TileRegisters`"),
+                (Self::AmxBf16 | Self::AmxInt8, _) => {
+                    unreachable!("tiles are multiplied by `TileRegisters`")
+                }
                 #[cfg(target_arch = "x86_64")]
                 (Self::Avx512Bf16, 1) => avx512::bf16::<1>(gemm),
                 #[cfg(target_arch = "x86_64")]
@@ -266,6 +294,10 @@ impl Kernel {
                 #[cfg(target_arch = "x86_64")]
                 (Self::Avx512Int8, _) => avx512::int8::<3>(gemm),
                 #[cfg(target_arch = "x86_64")]
+                (Self::AvxVnniInt8, 1) => avx2::int8_vnni::<1>(gemm),
+                #[cfg(target_arch = "x86_64")]
+                (Self::AvxVnniInt8, _) => avx2::int8_vnni::<2>(gemm),
+                #[cfg(target_arch = "x86_64")]
                 (Self::Avx2Int8, 1) => avx2::int8::<1>(gemm),
                 #[cfg(target_arch = "x86_64")]
                 (Self::Avx2Int8, _) => avx2::int8::<2>(gemm),
@@ -284,7 +316,9 @@ impl fmt::Display for Kernel {
             Self::Avx512 => "AVX-512",
             Self::Avx2 => "AVX2",
             Self::Portable => "portable",
+            Self::AmxInt8 => "AMX with int8",
             Self::Avx512Int8 => "AVX-512 with int8",
+            Self::AvxVnniInt8 => "AVX-VNNI with int8",
             Self::Avx2Int8 => "AVX2 with int8",
             Self::PortableInt8 => "portable with int8",
         })

@@ -8,13 +8,13 @@
 //!  .-----------.    .---------------------.---------------------.
 //!  | 16 pixels |    |        sums         |        sums         |     one step: 4 tiles are loaded,
 //!  |   tmm4    |    |        tmm0         |        tmm1         |     and each sum gets 32 products
-//!  :-----------:    :---------------------:---------------------:     of bf16
+//!  :-----------:    :---------------------:---------------------:     of bf16, or 64 of bytes
 //!  | 16 pixels |    |        sums         |        sums         |
 //!  |   tmm5    |    |        tmm2         |        tmm3         |
 //!  '-----------'    '---------------------'---------------------'
 //! ```
 //!
-//! A tile is 16 rows of 64 bytes: 16 units of 16 pixels, 16 channels of 16 units, or 16 x 16 sums in f32. Its
+//! A tile is 16 rows of 64 bytes: 16 units of 16 pixels, 16 channels of 16 units, or 16 x 16 sums in f32 or i32. Its
 //! rows are equally far apart in memory. Where the windows of 16 pixels are not, they are copied into a panel
 //! first (im2col).
 
@@ -22,7 +22,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 #[cfg(target_arch = "x86_64")]
-use super::cpu::has_amx;
+use super::cpu::{has_amx, has_tiles};
 use super::gemm::TileGemm;
 
 /// The rows of a tile, and its columns of 4 bytes.
@@ -68,7 +68,7 @@ impl TileRegisters {
             not_send: PhantomData,
         };
         #[cfg(target_arch = "x86_64")]
-        if has_amx() {
+        if has_tiles() {
             super::amx::configure();
             return registers;
         }
@@ -91,23 +91,24 @@ impl TileRegisters {
     )]
     pub(crate) fn multiply(&self, gemm: &mut TileGemm<'_>) {
         #[cfg(target_arch = "x86_64")]
-        if has_amx() {
+        if has_amx(gemm.dtype()) {
             // SAFETY: `configure` made `self`, on this thread since it is not `Send`. The registers are
-            // released only when a `TileRegisters` is dropped, and no second one is on this thread.
+            // released only when a `TileRegisters` is dropped, and no second one is on this thread. The processor
+            // multiplies this type.
             #[allow(unsafe_code, reason = "tile instructions")]
             return unsafe { super::amx::multiply(gemm) };
         }
         #[cfg(test)]
         super::emulated::multiply(gemm);
         #[cfg(not(test))]
-        unreachable!("`configure` panics where there are no tiles");
+        unreachable!("no kernel is made where its tiles are not supported");
     }
 }
 
 impl Drop for TileRegisters {
     fn drop(&mut self) {
         #[cfg(target_arch = "x86_64")]
-        if has_amx() {
+        if has_tiles() {
             super::amx::release();
         }
         IS_CONFIGURED.set(false);

@@ -62,6 +62,9 @@ pub fn for_batches(
 /// be known ([`for_batches`]). Also returns the number of convolutions that were replaced; tract computes the
 /// others.
 ///
+/// A kernel of whole numbers is for what a model says is of eight bits, and the rest is f32. With any other kernel, the
+/// fastest of whole numbers is.
+///
 /// With [`Kernel::Portable`] all convolutions stay tract's. This crate has vector kernels for x86-64 only,
 /// and tract has kernels of its own for other processors (NEON on aarch64), which are faster than plain
 /// loops. Then it is up to tract whether an answer depends, in its last bits, on the other images of a batch.
@@ -79,12 +82,21 @@ pub fn accelerate(model: &TypedModel, kernel: Kernel) -> TractResult<(TypedModel
 
 /// The kernels of a program; `None` if tract computes all. What a model of eight bits doesn't round is f32.
 fn kernels(model: &TypedModel, kernel: Kernel) -> Option<Kernels> {
-    let float = if is_of_eight_bits(model) && kernel.dtype() != DType::F32 {
-        Kernel::fastest(true)
-    } else {
-        kernel
+    let is_float = match kernel.dtype() {
+        DType::F32 => true,
+        DType::Bf16 => !is_of_eight_bits(model),
+        DType::Int8 => false,
     };
-    let int8 = Kernel::fastest_int8();
+    let float = if is_float {
+        kernel
+    } else {
+        Kernel::fastest(true)
+    };
+    let int8 = if kernel.dtype() == DType::Int8 {
+        kernel
+    } else {
+        Kernel::fastest_int8()
+    };
     (float != Kernel::Portable).then_some(Kernels { float, int8 })
 }
 

@@ -7,6 +7,7 @@ use smallvec::smallvec;
 use super::super::layout::{Border, Layout, SLACK};
 use super::super::{ConvSpec, Convolution, Scratch};
 use super::case::Case;
+use super::count_of;
 use crate::microkernel::Kernel;
 use crate::microkernel::aligned::AlignedVec;
 use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
@@ -270,7 +271,7 @@ fn every_kernel_of_whole_numbers_is_exact() {
     let kernels: Vec<Kernel> = kernels.filter(|kernel| kernel.is_supported()).collect();
     println!("kernels of this processor: {kernels:?}");
     let mut ends = [0, 0];
-    for seed in 0..120 {
+    for seed in 0..count_of(120) {
         let case = Bytes::some(seed);
         let (plain, activated) = case.expected();
         ends[0] += usize::from(activated.contains(&0));
@@ -282,7 +283,7 @@ fn every_kernel_of_whole_numbers_is_exact() {
         }
     }
     assert!(
-        ends.iter().all(|count| *count > 5),
+        cfg!(miri) || ends.iter().all(|count| *count > 5),
         "{ends:?} cases reach the ends"
     );
 }

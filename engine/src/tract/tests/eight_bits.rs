@@ -268,6 +268,83 @@ fn a_quantised_network_gives_what_tract_rounds_and_the_same_bits_with_every_kern
     }
 }
 
+/// Layers in any order, of any size.
+fn random_network(seed: u64) -> ModelProto {
+    let random = &mut ChaCha8Rng::seed_from_u64(seed);
+    let mut writer = Writer::new(seed);
+    let mut quantum = 0.008;
+    let mut x = writer.round("views", quantum, 120);
+    let [mut channels, mut height, mut width] = VIEW;
+    for _ in 0..random.random_range(1..6) {
+        let next = random.random_range(0.004..0.03);
+        let zero_point = [0, random.random()][random.random_range(0..2)];
+        let outputs = random.random_range(1..70);
+        let side = random.random_range(1..6);
+        match random.random_range(0..5) {
+            0 if height.min(width) >= 2 => {
+                let window: &[(&str, &[i64])] = &[("kernel_shape", &[2, 2]), ("strides", &[2, 2])];
+                let pooled = writer.node("MaxPool", &[&x], window);
+                x = writer.round(&pooled, next, zero_point);
+                [height, width] = [height / 2, width / 2];
+            }
+            1 => {
+                let normalised = writer.normalise(&x, channels);
+                x = writer.round(&normalised, next, 0);
+            }
+            2 => {
+                let y = writer.convolution(&x, quantum, [channels, outputs], side, 1);
+                let y = writer.node("Relu", &[&y], &[]);
+                let y = writer.round(&y, next, 0);
+                let y = writer.convolution(&y, next, [outputs, channels], 3, 1);
+                let y = writer.round(&y, 0.016, 120);
+                let sum = writer.node("Add", &[&x, &y], &[]);
+                x = writer.round(&sum, next, zero_point);
+            }
+            _ => {
+                let stride = random.random_range(1..4);
+                let y = writer.convolution(&x, quantum, [channels, outputs], side, stride as i64);
+                let y = if random.random() {
+                    writer.node("Relu", &[&y], &[])
+                } else {
+                    y
+                };
+                x = writer.round(&y, next, zero_point);
+                channels = outputs;
+                [height, width] = [height, width].map(|side| (side - 1) / stride + 1);
+            }
+        }
+        quantum = next;
+    }
+    let mean = writer.node("GlobalAveragePool", &[&x], &[]);
+    writer.finish(&[&x, &mean])
+}
+
+/// `GALMORPH_CASES` of them, for whoever has changed a kernel and wants to be sure.
+#[test]
+fn random_quantised_networks_give_the_same_bits_with_every_kernel() {
+    let cases = std::env::var("GALMORPH_CASES").map_or(12, |count| count.parse().unwrap());
+    let mut convolutions = 0;
+    for seed in 0..cases {
+        let model = model(&random_network(seed));
+        let input = tensor(&views(seed));
+        let of_kernel = |int8| {
+            let kernels = Kernels {
+                float: Kernel::Portable,
+                int8,
+            };
+            let (accelerated, count) = rewrite(&model, Some(kernels)).unwrap();
+            (run(accelerated, &input), count)
+        };
+        let (expected, count) = of_kernel(Kernel::PortableInt8);
+        convolutions += count;
+        for kernels in kernels() {
+            let (found, _) = of_kernel(kernels.int8);
+            assert!(found == expected, "{}, seed {seed}", kernels.int8);
+        }
+    }
+    assert!(convolutions > 10, "{convolutions} convolutions");
+}
+
 #[test]
 fn a_view_that_is_no_number_has_no_answer_and_leaves_the_others_alone() {
     let model = model(&residual_network(2));
