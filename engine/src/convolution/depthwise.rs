@@ -66,9 +66,8 @@ impl Depthwise {
             }
         }
         let corner = input.offset(0, 0, 0);
-        let taps = (0..size[0]).flat_map(|row| {
-            (0..size[1]).map(move |column| input.offset(0, row, column) - corner)
-        });
+        let taps = (0..size[0])
+            .flat_map(|row| (0..size[1]).map(move |column| input.offset(0, row, column) - corner));
         let columns = input.channels.next_multiple_of(kernel.nr_step());
         let mut padded = bias.to_vec();
         padded.resize(columns, 0.0);

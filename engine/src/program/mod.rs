@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::convolution::layout::{Dims, Layout};
 use crate::convolution::depthwise::Depthwise;
+use crate::convolution::layout::{Dims, Layout};
 use crate::convolution::{Convolution, Scratch};
 use crate::microkernel::Unit;
 use crate::microkernel::aligned::AlignedVec;
@@ -243,11 +243,18 @@ impl Program {
             let len = dims.image_len();
             let area = dims.height * dims.width;
             let offsets = &self.pixel_offsets[*buffer][..images * area];
-            for (pixel, offset) in offsets.iter().enumerate() {
-                let (image, at) = (pixel / area, pixel % area);
-                let channels = &values[*offset..][..dims.channels];
-                for (channel, value) in channels.iter().enumerate() {
-                    output[(image * dims.channels + channel) * area + at] = *value;
+            let step = store::together(dims.channels);
+            let of_images = offsets
+                .chunks(area.max(1))
+                .zip(output.chunks_mut(len.max(1)));
+            for (offsets, output) in of_images {
+                for (block, offsets) in offsets.chunks(step).enumerate() {
+                    for channel in 0..dims.channels {
+                        let target = &mut output[channel * area + block * step..];
+                        for (target, offset) in target.iter_mut().zip(offsets) {
+                            *target = values[offset + channel];
+                        }
+                    }
                 }
             }
             // Eight bits can't say that a value is not a number.
@@ -491,7 +498,9 @@ impl Step {
             | Action::Function(input, _)
             | Action::Slice(input, _)
             | Action::Pool { input, .. } => vec![input.buffer],
-            Action::Add(left, right) | Action::Multiply(left, right) => vec![left.buffer, right.buffer],
+            Action::Add(left, right) | Action::Multiply(left, right) => {
+                vec![left.buffer, right.buffer]
+            }
         }
     }
 

@@ -451,7 +451,10 @@ fn product<'a>(
 
 /// A function of each value.
 fn function(op: &ElementWiseOp) -> Option<Function> {
-    if op.1.is_some_and(|datum_type| datum_type != f32::datum_type()) {
+    if op
+        .1
+        .is_some_and(|datum_type| datum_type != f32::datum_type())
+    {
         None
     } else if op.0.is::<Silu>() {
         Some(Function::Silu)

@@ -18,7 +18,9 @@ use super::pattern::{self, Match, Pattern, Weights};
 use super::softmax::RowSoftmax;
 use super::squeezed;
 use crate::convolution::layout::Dims;
-use crate::graph::{self, FusedConvolution, FusedDepthwise, Graph, Kernels, Term, WeightId, WeightSource};
+use crate::graph::{
+    self, FusedConvolution, FusedDepthwise, Graph, Kernels, Term, WeightId, WeightSource,
+};
 use crate::program::Program;
 
 /// The engine's nodes of a model, and the level of each node.

@@ -35,7 +35,11 @@ pub(super) fn retain_enclosed(model: &TypedModel, found: &mut HashMap<usize, Mat
                 |image: &OutletId| !is_pixel(model, *image) || found.contains_key(&image.node);
             (!is_pixel(model, outlet) || is_read_by_us) && images.iter().all(is_written_by_us)
         };
-        let others: Vec<usize> = found.keys().copied().filter(|id| !is_enclosed(*id)).collect();
+        let others: Vec<usize> = found
+            .keys()
+            .copied()
+            .filter(|id| !is_enclosed(*id))
+            .collect();
         if others.is_empty() {
             return;
         }

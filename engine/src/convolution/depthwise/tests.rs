@@ -41,9 +41,8 @@ fn compare(kernel: Kernel, seed: u64) {
             *value = random.random_range(-1.0..1.0);
         }
     }
-    let mut numbers = |count: usize| -> Vec<f32> {
-        (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
-    };
+    let mut numbers =
+        |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.0..1.0)).collect() };
     let weights = numbers(input.channels * size[0] * size[1]);
     let (scale, bias) = (numbers(input.channels), numbers(input.channels));
     let mut depthwise = Depthwise::new(kernel, size, strides, padding, &input, &bias);

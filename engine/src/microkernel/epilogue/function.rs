@@ -144,7 +144,10 @@ mod tests {
             (Function::HardSwish, 4.0, 4.0),
         ] {
             let found = of(function, x);
-            assert!((found - expected).abs() < 1e-6, "{function:?} of {x}: {found}");
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{function:?} of {x}: {found}"
+            );
         }
     }
 
