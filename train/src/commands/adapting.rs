@@ -183,7 +183,7 @@ fn log_prior(card: &ModelCard, examples: &Examples) -> Logits {
     counts.map(|count| ((count + 1) as f64 / sum).ln())
 }
 
-fn framing(text: &str) -> std::result::Result<Framing, String> {
+pub(super) fn framing(text: &str) -> std::result::Result<Framing, String> {
     match text.parse() {
         Ok(Framing::Radius) => Err(
             "the radius of each galaxy is not known here (one of auto, paper, frame, measured)"
