@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use galmorph_cutout::{ModelCard, Preprocessing, Scaling};
+use galmorph_cutout::{Framing, ModelCard, Preprocessing, Scaling};
 use tch::Device;
 
 use crate::data::Fold;
@@ -30,6 +30,10 @@ pub(crate) struct TrainedModel {
     pub(crate) weights: Weights,
     /// How an image becomes the network's input.
     pub(crate) preprocessing: Preprocessing,
+    /// How the galaxy's frame was found in the training images.
+    pub(crate) framing: Framing,
+    /// The [digest](crate::data::Dataset::digest) of the training images, if it is known.
+    pub(crate) learned_from: Option<String>,
     /// How the outputs are calibrated.
     pub(crate) scaling: Scaling,
     /// The [digest](crate::data::Dataset::digest) of the images that the temperature was fitted on, if
@@ -100,6 +104,8 @@ impl TrainedModel {
             network,
             weights: run.average,
             preprocessing: state.settings.preprocessing,
+            framing: Framing::Paper,
+            learned_from: Some(state.settings.data_digest),
             scaling,
             fitted_on: (state.temperature).map(|_| state.settings.validation_digest),
             held_out: state.settings.fold,
@@ -113,6 +119,7 @@ impl TrainedModel {
         let ModelCard {
             name,
             preprocessing,
+            framing,
             training,
             ..
         } = model.card;
@@ -123,6 +130,9 @@ impl TrainedModel {
             network: model.network,
             weights: model.weights,
             preprocessing,
+            // A card that doesn't say it is of a time when there was one.
+            framing: framing.unwrap_or(Framing::Paper),
+            learned_from: training.as_ref().map(|t| t.data_digest.clone()),
             scaling,
             held_out: training.as_ref().and_then(|t| Fold::try_from(t.fold?).ok()),
             fitted_on: training.and_then(|training| training.validation_digest),

@@ -86,7 +86,7 @@ impl AdaptingArgs {
         let model = onnx::decode(&bytes, device).map_err(Error::unusable("model", &self.from))?;
         let part = Part::Split(Split::Train);
         let images = self.data.source(Targets::Labels)?.open(&[part])?;
-        let classes = images.classes(part)?;
+        let (_, classes) = images.galaxies(part)?;
         self.check(&classes)?;
         enough(classes.len())?;
         let classifier = Classifier {
@@ -207,7 +207,7 @@ fn log_prior(card: &ModelCard, examples: &Examples) -> Logits {
     counts.map(|count| ((count + 1) as f64 / sum).ln())
 }
 
-fn framing(text: &str) -> std::result::Result<Framing, String> {
+pub(super) fn framing(text: &str) -> std::result::Result<Framing, String> {
     match text.parse() {
         Ok(Framing::Radius) => Err(
             "the radius of each galaxy is not known here (one of auto, paper, frame, measured)"

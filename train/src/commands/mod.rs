@@ -13,6 +13,7 @@ mod report;
 mod select;
 mod train;
 mod visualise;
+mod why;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

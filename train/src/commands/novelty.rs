@@ -54,10 +54,9 @@ pub(super) fn run(args: &NoveltyArgs) -> Result<()> {
     let model = onnx::decode(&bytes, device).map_err(&unusable)?;
     let mut card = model.card;
     let training = card.training.as_ref();
-    let [seen, held_out] = match training.and_then(|t| Fold::try_from(t.fold?).ok()) {
-        Some(fold) => [Part::AllBut(fold), Part::Fold(fold)],
-        None => [Part::Split(Split::Train), Part::Split(Split::Validation)],
-    };
+    let fold = training.and_then(|t| Fold::try_from(t.fold?).ok());
+    let held_out = fold.map_or(Part::Split(Split::Validation), Part::Fold);
+    let seen = Part::learned(fold);
     let images = args.data.source(Targets::Labels)?.open(&[seen, held_out])?;
     let classifier = Classifier {
         network: &model.network,

@@ -7,6 +7,7 @@ use galmorph_cutout::Image;
 use galmorph_output::readable;
 use tch::Device;
 
+use super::why::WhyArgs;
 use super::{DataArgs, ForceArgs, ShowingArgs};
 use crate::data::{ImageIndex, Labels, Targets};
 use crate::error::{Error, Result};
@@ -143,6 +144,13 @@ enum Drawing {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// What the answers to some images depend on, and the training galaxies that are most like them
+    Why {
+        #[command(flatten)]
+        why: Box<WhyArgs>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// The galaxies that the network classifies wrongly with the greatest confidence
     Wrong {
         #[command(flatten)]
@@ -197,6 +205,7 @@ impl Drawing {
             | Self::TrainingCurves { measured, .. }
             | Self::Reliability { measured, .. }
             | Self::Purity { measured, .. } => measured.files().to_vec(),
+            Self::Why { why, .. } => why.inputs(),
             Self::Wrong {
                 measured, images, ..
             } => [images.as_slice(), &measured.files()].concat(),
@@ -297,6 +306,7 @@ fn draw(drawing: &Drawing, save: impl Fn(&Figure, &OutputArgs, &str) -> Result<(
             save(&figure, output, "reliability")
         }
         Drawing::Purity { measured, output } => save(&samples(measured)?, output, "purity"),
+        Drawing::Why { why, output } => why.draw(&output.output, &output.force),
         Drawing::Wrong {
             measured,
             images,

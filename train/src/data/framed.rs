@@ -1,6 +1,6 @@
 //! Labelled images as the daemon shows them to a network: framed, and not the centre of the file alone.
 
-use galmorph_cutout::{FramingSettings, Image, Morphology, Preprocessing};
+use galmorph_cutout::{Frame, FramingSettings, Image, Morphology, Preprocessing, RgbImage};
 
 use super::{LabelledImages, Part, digest, in_parallel};
 use crate::error::{Error, Result};
@@ -30,10 +30,20 @@ pub(crate) struct Described {
 }
 
 impl Framed<'_> {
-    fn views(&self, image: &Image) -> Vec<f32> {
+    /// The views of an image.
+    pub(crate) fn views(&self, image: &Image) -> Vec<f32> {
+        self.preprocessing.framed_views(image, &self.frame(image))
+    }
+
+    /// The widest of them, to be looked at.
+    pub(crate) fn widest(&self, image: &Image) -> RgbImage {
+        let widest = self.preprocessing.widest();
+        widest.framed_picture(image, &self.frame(image), 1)
+    }
+
+    fn frame(&self, image: &Image) -> Frame {
         let plan = self.framing.plan(image.dimensions());
-        let shown = plan.show(image, self.preprocessing);
-        self.preprocessing.framed_views(image, &shown.frame)
+        plan.show(image, self.preprocessing).frame
     }
 }
 

@@ -321,6 +321,15 @@ impl ImageIndex {
     }
 }
 
+/// Decodes a file, and says what its name is without its extension.
+pub(crate) fn decode_file(path: &Path, rendering: &Rendering) -> Result<(String, Image)> {
+    let fault = Error::input_file::<DecodeError>("image", path);
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let image = Content::File(bytes, rendering).decode(u32::MAX);
+    let name = name_and_extension(path).0.unwrap_or(path.as_os_str());
+    Ok((readable(Path::new(name)), image.map_err(fault)?))
+}
+
 /// Whether a file is an image, by its name, and not hidden.
 fn is_image(path: &Path) -> bool {
     let (name, extension) = name_and_extension(path);

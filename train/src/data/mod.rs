@@ -22,7 +22,7 @@ use crate::progress::Progress;
 
 pub(crate) use column::ColumnValues;
 pub(crate) use framed::Framed;
-pub(crate) use images::{ImageIndex, Images};
+pub(crate) use images::{ImageIndex, Images, decode_file};
 pub use labels::Split;
 pub(crate) use labels::{Label, Labels, vote_column};
 pub(crate) use part::{Fold, Part, group};
@@ -143,13 +143,25 @@ impl LabelledImages {
         Ok(labels)
     }
 
-    /// The classes of the galaxies of a part that have an image.
+    /// The ids and the classes of the galaxies of a part, in the order of the file.
+    pub(crate) fn galaxies(&self, part: Part) -> Result<(Vec<String>, Vec<Morphology>)> {
+        let labels = self.labels_of(part)?;
+        Ok((labels.iter())
+            .map(|label| (label.id.clone(), label.class))
+            .unzip())
+    }
+
+    /// The label of a galaxy, if it has one.
+    pub(crate) fn label(&self, id: &str) -> Option<&Label> {
+        self.labels.all().iter().find(|label| label.id == id)
+    }
+
+    /// Decodes a galaxy's image.
     ///
     /// # Errors
-    /// When there is none.
-    pub(crate) fn classes(&self, part: Part) -> Result<Vec<Morphology>> {
-        let labels = self.labels_of(part)?;
-        Ok(labels.into_iter().map(|label| label.class).collect())
+    /// As those of [`ImageIndex::decode`].
+    pub(crate) fn decode(&self, id: &str) -> Result<Image> {
+        self.index.decode(id)
     }
 
     /// Where a label's image is, for an error.

@@ -86,6 +86,12 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    /// The galaxies that a network learned from: the training split, or all folds but the one that it held
+    /// out.
+    pub(crate) fn learned(held_out: Option<Fold>) -> Self {
+        held_out.map_or(Self::Split(Split::Train), Self::AllBut)
+    }
+
     /// Whether a galaxy belongs to it.
     pub(super) fn contains(self, label: &Label) -> bool {
         match self {

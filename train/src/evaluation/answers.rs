@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::torch::{Precision, Weights, forward_with_node, values};
 
 /// The number of views in a batch; at least those of one image.
-const VIEWS_AT_ONCE: usize = 128;
+pub(super) const VIEWS_AT_ONCE: usize = 128;
 
 /// One softmax output.
 pub type Row = [f32; Morphology::COUNT];
@@ -76,6 +76,21 @@ impl Classifier<'_> {
             .chunks(some)
             .map(|views| self.outputs(&tensor_of(views, shape)).1);
         features.flatten().collect()
+    }
+
+    /// The features of images, each averaged over its views, one after the other. `each` is the number of
+    /// views of an image.
+    pub(crate) fn features_of_images(
+        &self,
+        views: &[f32],
+        shape: [usize; 3],
+        each: usize,
+    ) -> Vec<f32> {
+        let images = views.len() / (each * shape.iter().product::<usize>());
+        let features = self.features_of_views(views, shape);
+        let of_one = features.len() / images;
+        let means = features.chunks(of_one).map(|own| mean_of(own, each));
+        means.flatten().collect()
     }
 
     /// The softmax outputs `[N, 5]` and the features `[N, features]` of views, on whatever device they are.

@@ -14,6 +14,8 @@
 //! output     the files of an evaluation
 //! predictions  the answers, read back
 //! npy        features as a NumPy array
+//! neighbours the training galaxies most like an image
+//! occlusion  what an answer depends on
 //! agreement  two models on the same images
 //! epoch      what an epoch of training came to
 //! ```
@@ -28,7 +30,9 @@ mod clusters;
 mod epoch;
 mod layout;
 mod measure;
+mod neighbours;
 mod npy;
+mod occlusion;
 mod output;
 mod paper;
 mod predictions;
@@ -46,6 +50,7 @@ pub(crate) use by::{ByColumn, by_column};
 pub(crate) use clusters::centres;
 pub use epoch::EpochRecord;
 pub(crate) use measure::table;
+pub(crate) use neighbours::{FeaturesOrigin, Neighbour, TrainingFeatures};
 pub use output::EVALUATION;
 pub(crate) use output::PREDICTIONS;
 pub(crate) use output::{EvaluationFolder, Extent};

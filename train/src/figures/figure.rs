@@ -65,16 +65,12 @@ impl Figure {
             .map_err(Error::internal("write a PNG file"))
     }
 
-    /// Writes the drawing to a file that ends in `.svg` or `.png`, or into a folder as both `<name>.svg`
-    /// and `<name>.png`. Returns the files. With `force`, they may replace others, but none of `inputs`, what the command
-    /// reads.
-    pub(crate) fn save(
-        &self,
-        output: &Path,
-        name: &str,
-        force: bool,
-        inputs: &[PathBuf],
-    ) -> Result<Vec<PathBuf>> {
+    /// The files of a figure: one that ends in `.svg` or `.png`, or in a folder both `<name>.svg` and
+    /// `<name>.png`.
+    ///
+    /// # Errors
+    /// When the name has another ending.
+    pub(crate) fn files(output: &Path, name: &str) -> Result<Vec<PathBuf>> {
         if output.as_os_str() == "-" {
             return Err(Error::Input(
                 "a figure has a name that ends in .svg or .png (or give a folder for both)".into(),
@@ -89,13 +85,26 @@ impl Figure {
                     readable(output)
                 )));
             }
-            _ => {
-                std::fs::create_dir_all(output).map_err(Error::io("create", output))?;
-                ["svg", "png"]
-                    .map(|ending| output.join(format!("{name}.{ending}")))
-                    .to_vec()
-            }
+            _ => ["svg", "png"]
+                .map(|ending| output.join(format!("{name}.{ending}")))
+                .to_vec(),
         };
+        Ok(files)
+    }
+
+    /// Writes the drawing to its [`files`](Self::files), and returns them. A folder is created. With `force`, they may
+    /// replace others, but none of `inputs`, what the command reads.
+    pub(crate) fn save(
+        &self,
+        output: &Path,
+        name: &str,
+        force: bool,
+        inputs: &[PathBuf],
+    ) -> Result<Vec<PathBuf>> {
+        let files = Self::files(output, name)?;
+        if files.len() > 1 {
+            std::fs::create_dir_all(output).map_err(Error::io("create", output))?;
+        }
         // All are looked at before the first is written.
         let outputs = (files.iter())
             .map(|file| Output::at(file, force, inputs))

@@ -25,6 +25,7 @@ mod sample_grid;
 mod tests;
 mod training_curves;
 mod training_views;
+mod why;
 mod wrong;
 
 pub(crate) use collect::{count_classes, draw_samples, feature_maps_of, filters_of};
@@ -37,6 +38,7 @@ pub(crate) use roc::roc;
 pub(crate) use sample_grid::choose_samples;
 pub(crate) use training_curves::training_curves;
 pub(crate) use training_views::training_views;
+pub(crate) use why::{Explained, why};
 
 use class_counts::{SplitCounts, class_counts};
 use feature_maps::{FeatureMaps, feature_maps};

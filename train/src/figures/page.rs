@@ -92,6 +92,19 @@ impl Page {
         });
     }
 
+    /// The edge of a rectangle, on both sides of which the picture below is seen.
+    pub(super) fn outline(&mut self, place: Place, colour: RGBColor) {
+        let Place {
+            x,
+            y,
+            width,
+            height,
+        } = place;
+        self.elements.push(html! {
+            rect x=(x) y=(y) width=(width) height=(height) fill="none" stroke=(css(colour)) stroke-width="1.5" {}
+        });
+    }
+
     /// A picture, losslessly embedded. `description` is for readers who can't see it.
     pub(super) fn picture(&mut self, place: Place, picture: &RgbImage, description: &str) {
         self.embed(place, &png_uri(picture), picture.width(), description);

@@ -1,12 +1,14 @@
 //! Every figure is a valid drawing that shows its data, even if there are few or none.
 
-use galmorph_cutout::{Measurement, Morphology, Preprocessing, Resampling, RgbImage};
+use galmorph_cutout::{
+    Measurement, Morphology, OcclusionMap, Preprocessing, Probabilities, Resampling, RgbImage,
+};
 use galmorph_mock::Mock;
 use roxmltree::Document;
 use tch::{Device, Kind, Tensor};
 
 use super::*;
-use crate::evaluation::EpochRecord;
+use crate::evaluation::{EpochRecord, Neighbour};
 use crate::metrics::PurityCurve;
 use crate::network::{Architecture, Network};
 use crate::torch::{Weights, activations};
@@ -361,6 +363,64 @@ fn mistakes_are_sorted_by_confidence() {
     assert!(text.find("\nsure") < text.find("\nunsure"), "{text}");
     assert_eq!(pictures(&figure), 2);
     assert_says(&wrong(&[]), &["no answer is wrong"]);
+}
+
+#[test]
+fn why_shows_view_map_probabilities_and_the_nearest_galaxies() {
+    let view = |class, number| {
+        let side = Preprocessing::PAPER_CROP;
+        Mock::new(5).with_side(side).galaxy(class, number)
+    };
+    let neighbour = |id: &str, class, similarity| {
+        let id = id.to_owned();
+        let neighbour = Neighbour {
+            id,
+            class,
+            similarity,
+        };
+        (neighbour, view(class, 3))
+    };
+    let explained = |fall: f32, nearest| Explained {
+        id: "100428 <&".into(),
+        label: Some(Morphology::Cigar),
+        view: view(Morphology::Cigar, 1),
+        map: OcclusionMap {
+            answer: Probabilities::from_values([0.0, 0.125, 0.0, 0.75, 0.125]),
+            side: 64,
+            patch: 32,
+            corners: vec![0, 32],
+            falls: vec![0.0, fall, -0.25, 0.0],
+        },
+        nearest,
+    };
+    let draw = |images: &[Explained]| why("Why this class: m", &Preprocessing::default(), images);
+    let nearest = vec![
+        neighbour("7", Morphology::EdgeOn, 0.98765),
+        neighbour("8", Morphology::Cigar, 0.5),
+    ];
+    let figure = draw(&[explained(0.5, nearest), explained(0.0001, Vec::new())]);
+    assert_says(
+        &figure,
+        &[
+            "Why this class: m",
+            "100428 <&: label cigar, answer edge_on with 75.0 %",
+            "as the network sees it: 192 px wide",
+            "falls by 50.0 points at most (square)",
+            "full colour: 50 points",
+            "12.5",
+            "0.9877",
+            "covered anywhere, it stays edge_on",
+            "full colour: 25 points",
+            "and not why",
+        ],
+    );
+    assert_eq!(pictures(&figure), 2 * 2 + 2);
+    let without = draw(&[explained(0.0, Vec::new())]);
+    assert!(
+        !without.svg().contains("stroke="),
+        "no square where nothing falls"
+    );
+    assert_says(&draw(&[]), &["Why this class: m"]);
 }
 
 #[test]

@@ -16,3 +16,4 @@ mod resume;
 mod select;
 mod support;
 mod teacher;
+mod why;
