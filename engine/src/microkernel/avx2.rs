@@ -333,11 +333,11 @@ unsafe impl Int8Vector for F32s {
     }
 
     #[inline(always)]
-    unsafe fn store_u8(self, zero_point: i32, to: *mut u8, count: usize) {
+    unsafe fn store_u8(self, zero_point: Self, to: *mut u8, count: usize) {
         // SAFETY: the caller has AVX2, and `count` bytes can be written, which are all 8 or copied from 8.
         unsafe {
             let whole = _mm256_cvtps_epi32(self.0);
-            let whole = _mm256_add_epi32(whole, _mm256_set1_epi32(zero_point));
+            let whole = _mm256_add_epi32(whole, _mm256_castps_si256(zero_point.0));
             let [first, second] = [
                 _mm256_castsi256_si128(whole),
                 _mm256_extracti128_si256::<1>(whole),

@@ -259,11 +259,11 @@ unsafe impl Int8Vector for F32s {
     }
 
     #[inline(always)]
-    unsafe fn store_u8(self, zero_point: i32, to: *mut u8, count: usize) {
+    unsafe fn store_u8(self, zero_point: Self, to: *mut u8, count: usize) {
         // SAFETY: the caller has the features, and `count` bytes can be written; the mask leaves out all others.
         unsafe {
             let whole = _mm512_cvtps_epi32(self.0);
-            let whole = _mm512_add_epi32(whole, _mm512_set1_epi32(zero_point));
+            let whole = _mm512_add_epi32(whole, _mm512_castps_si512(zero_point.0));
             _mm512_mask_cvtepi32_storeu_epi8(to.cast(), mask(count), whole);
         }
     }

@@ -87,13 +87,13 @@ pub(in crate::microkernel) unsafe trait Int8Vector: Vector {
     /// The processor has the vector's instructions. `count` is 1 to `LANES`, and `count` bytes can be read.
     unsafe fn load_u8(from: *const u8, count: usize) -> Self;
 
-    /// Stores the first `count` values, each as the nearest whole number, ties to even, plus `zero_point`. All are
-    /// such that this has eight bits.
+    /// Stores the first `count` values, each as the nearest whole number, ties to even, plus `zero_point`, whose bits
+    /// are those of i32. All are such that this has eight bits.
     ///
     /// # Safety
     ///
     /// The processor has the vector's instructions. `count` is 1 to `LANES`, and `count` bytes can be written.
-    unsafe fn store_u8(self, zero_point: i32, to: *mut u8, count: usize);
+    unsafe fn store_u8(self, zero_point: Self, to: *mut u8, count: usize);
 
     /// The greater of two values whose bits are those of i32.
     ///
