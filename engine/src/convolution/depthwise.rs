@@ -8,6 +8,7 @@ use super::layout::{Border, Layout};
 use crate::microkernel::Kernel;
 use crate::microkernel::aligned::AlignedVec;
 use crate::microkernel::depthwise::DepthwiseSums;
+use crate::microkernel::dtype::TypedSlice;
 use crate::microkernel::epilogue::{Accumulators, ChannelBlock, Epilogue, PoolGroups};
 
 /// The most sums that are kept before the epilogue: 32 KiB.
@@ -107,10 +108,13 @@ impl Depthwise {
     pub(crate) fn run(
         &self,
         images: usize,
-        input: &[f32],
+        input: TypedSlice<'_>,
         scratch: &mut Scratch,
         epilogue: &mut Epilogue<'_>,
     ) {
+        let TypedSlice::F32(input) = input else {
+            unreachable!("what is read by channels is stored as f32")
+        };
         let columns = self.block.columns;
         scratch.sums.grow(self.mc * columns);
         scratch.row.grow(columns);

@@ -353,11 +353,41 @@ impl Program {
                     outputs: to.outputs,
                     ..Epilogue::default()
                 };
-                let TypedSlice::F32(input) = read(*input) else {
-                    unreachable!("what is read by channels is stored as f32")
-                };
-                depthwise.run(images, input, scratch, &mut epilogue);
+                depthwise.run(images, read(*input), scratch, &mut epilogue);
             }
+            Action::Pool {
+                input,
+                pooling,
+                window,
+            } => {
+                let layout = self.buffers.layout(input.buffer);
+                let source = source(input);
+                run_pooling(
+                    (*pooling, window),
+                    layout,
+                    &source,
+                    step.dims,
+                    pixels,
+                    rows,
+                    &mut to,
+                );
+            }
+            _ => self.run_by_pixels(step, pixels, source, rows, &mut to),
+        }
+    }
+
+    /// Runs a step that computes each pixel of the same pixel of its inputs.
+    fn run_by_pixels<'a>(
+        &self,
+        step: &Step,
+        pixels: Range<usize>,
+        source: impl Fn(&Operand) -> Source<'a>,
+        rows: &mut Rows,
+        to: &mut Store<'_>,
+    ) {
+        let channels = step.dims.channels;
+        let area = step.dims.height * step.dims.width;
+        match &step.action {
             Action::Copy(input) => {
                 let source = source(input);
                 for pixel in pixels {
@@ -403,23 +433,10 @@ impl Program {
                     to.values(pixel, sums);
                 }
             }
-            Action::Pool {
-                input,
-                pooling,
-                window,
-            } => {
-                let layout = self.buffers.layout(input.buffer);
-                let source = source(input);
-                run_pooling(
-                    (*pooling, window),
-                    layout,
-                    &source,
-                    step.dims,
-                    pixels,
-                    rows,
-                    &mut to,
-                );
-            }
+            Action::Load(_)
+            | Action::Convolution { .. }
+            | Action::Depthwise { .. }
+            | Action::Pool { .. } => unreachable!("these read other pixels"),
         }
     }
 }

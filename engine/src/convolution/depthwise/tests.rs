@@ -67,7 +67,12 @@ fn compare(kernel: Kernel, seed: u64) {
         }],
         ..Epilogue::default()
     };
-    depthwise.run(input.batch, &values, &mut Scratch::default(), &mut epilogue);
+    depthwise.run(
+        input.batch,
+        TypedSlice::F32(&values),
+        &mut Scratch::default(),
+        &mut epilogue,
+    );
     drop(epilogue);
 
     for (pixel, offset) in offsets.iter().enumerate() {

@@ -72,19 +72,19 @@ fn exp(x: f32) -> f32 {
     // Its last bits are those of the whole number that it is added to: 1.5 * 2^23.
     const WHOLE: f32 = 12_582_912.0;
     // ln 2 in two parts. The first has so few bits that a product with a whole number is exact.
-    const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     const BIAS: u32 = 127 << 23;
     let x = limit(x, -87.3, 88.3);
     let shifted = x * std::f32::consts::LOG2_E + WHOLE;
     let whole = shifted - WHOLE;
     let rest = x - whole * LN_2[0] - whole * LN_2[1];
-    let mut sum = 1.987_569_15e-4;
+    let mut sum = 1.987_569_1e-4;
     for factor in [
-        1.398_199_95e-3,
-        8.333_451_9e-3,
+        1.398_199_9e-3,
+        8.333_452e-3,
         4.166_579_6e-2,
-        0.166_666_655,
-        0.500_000_012,
+        0.166_666_66,
+        0.5,
     ] {
         sum = sum * rest + factor;
     }

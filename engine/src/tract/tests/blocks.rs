@@ -1,4 +1,4 @@
-//! The blocks of MobileNet, EfficientNet and YOLO: depthwise convolutions, functions that aren't ReLU, slices, and
+//! The blocks of `MobileNet`, `EfficientNet` and YOLO: depthwise convolutions, functions that aren't ReLU, slices, and
 //! squeeze-and-excitation.
 
 use tract_onnx::tract_core::ops::array::Slice;
