@@ -54,6 +54,10 @@ impl Graph {
         };
         let steps = term.steps.as_deref()?;
         let input = self.quantisation_of(term.input)?;
+        // The epilogue of whole numbers knows ReLU only.
+        if convolution.function.is_some() {
+            return None;
+        }
         let found = EightBits { term, steps, input };
         let inputs = self.nodes[term.input].dims.channels;
         let is_exact = term.spec.weight_count(inputs) / term.spec.channels.max(1) <= MOST_WEIGHTS;

@@ -6,6 +6,7 @@
 //! | activation of a convolution | other weights and bias, and perhaps ReLU in the epilogue |
 //! | sum of two convolutions | one convolution with two terms |
 //! | sum of a convolution and anything else | a residual in the epilogue |
+//! | function of a convolution, depthwise or not | the function in the epilogue |
 //! | max pooling, side by side, of a convolution | pooling in the epilogue; most values are never written |
 //! | every so many pixels of every so many pixels | one such step |
 //! | convolution with a window of one pixel, of every so many pixels | a convolution with strides |
@@ -29,6 +30,9 @@ impl Graph {
             self.skip_by_strides(id);
             self.merge_activations(id);
             self.fold_activation(id);
+            self.fold_into_depthwise(id);
+            self.fuse_limit(id);
+            self.fuse_function(id);
             self.fuse_sum(id);
             self.fuse_pooling(id);
             self.fuse_quantisation(id);
@@ -127,7 +131,8 @@ impl Graph {
             return;
         };
         let is_rounded = self.nodes[before].quantisation.is_some();
-        if convolution.relu || is_rounded || !self.has_single_use(before) {
+        let is_linear = !convolution.relu && convolution.function.is_none();
+        if !is_linear || is_rounded || !self.has_single_use(before) {
             return;
         }
         // A residual is not multiplied with the weights, so it can't be scaled by them.
@@ -174,6 +179,7 @@ impl Graph {
         for (one, other) in [(later, other), (other, later)] {
             if let Op::Convolution(convolution) = &self.nodes[one].op
                 && !convolution.relu
+                && convolution.function.is_none()
                 && convolution.residual.is_none()
                 && one != other
                 && self.has_single_use(one)
@@ -212,7 +218,8 @@ impl Graph {
             return None;
         };
         // All that happens between the products and the sum must be linear.
-        let is_plain = !convolution.relu && !convolution.is_pooled() && !to.is_pooled();
+        let is_plain = !convolution.relu && convolution.function.is_none();
+        let is_plain = is_plain && !convolution.is_pooled() && !to.is_pooled();
         let is_plain = is_plain
             && self.nodes[id].quantisation.is_none()
             && self.eight_bits(convolution).is_none();
@@ -233,7 +240,9 @@ impl Graph {
             return;
         };
         let side_by_side = window.size == window.strides && window.padding == Border::default();
-        let is_plain = convolution.residual.is_none() && !convolution.is_pooled();
+        let is_plain = convolution.residual.is_none()
+            && convolution.function.is_none()
+            && !convolution.is_pooled();
         let is_single = convolution.terms.len() == 1;
         // Bytes are pooled as sums, before they are scaled.
         let keeps_order = self.eight_bits(convolution).is_none()
@@ -270,8 +279,13 @@ impl Graph {
         let is_rounded_so = self.quantisation_of(before) == Some(*quantisation);
         let can_round = match &self.nodes[before].op {
             Op::Convolution(convolution) => self.eight_bits(convolution).is_some(),
-            Op::Input(_) | Op::Activate { .. } | Op::Add { .. } | Op::Pool { .. } => true,
-            Op::Concat(_) | Op::Fused => false,
+            Op::Input(_)
+            | Op::Activate { .. }
+            | Op::Function { .. }
+            | Op::Add { .. }
+            | Op::Multiply { .. }
+            | Op::Pool { .. } => true,
+            Op::Depthwise(_) | Op::Concat(_) | Op::Slice { .. } | Op::Fused => false,
         };
         if is_rounded_so || can_round && self.nodes[before].quantisation.is_none() {
             self.nodes[id].op = std::mem::replace(&mut self.nodes[before].op, Op::Fused);

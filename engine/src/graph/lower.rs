@@ -9,11 +9,13 @@ mod slices;
 use super::eight_bits::grid;
 use super::{Graph, NodeId, Op, Term, WeightId};
 use crate::convolution::Convolution;
+use crate::convolution::depthwise::Depthwise;
 use crate::convolution::layout::{Border, Dims, Layout};
 use crate::microkernel::aligned::AlignedVec;
 use crate::microkernel::dtype::Stored;
 use crate::microkernel::epilogue::Grid;
 use crate::microkernel::{DType, Kernel, Unit};
+use crate::program::pool::Window;
 use crate::program::{Action, BufferId, Operand, Program, Step};
 
 /// Reads weights, one tensor at a time, so that the expanded weights of a whole network are never in memory
@@ -161,7 +163,9 @@ impl Lowering<'_> {
         match &self.graph.nodes[*input].op {
             // The first is no step, and the second may apply an activation of its own already.
             Op::Concat(_) | Op::Activate { .. } => false,
-            // The epilogue of f32 doesn't round.
+            // It stores its values with an epilogue of f32, which doesn't round.
+            Op::Depthwise(_) => self.graph.nodes[id].quantisation.is_none(),
+            // As that.
             Op::Convolution(convolution) => {
                 self.graph.nodes[id].quantisation.is_none()
                     || self.graph.eight_bits(convolution).is_some()
@@ -180,6 +184,7 @@ impl Lowering<'_> {
         let (mut is_plain, mut is_operand) = (self.graph.outputs.contains(&id), false);
         let mut is_quanta = false;
         let (mut border, mut overread) = (Border::default(), 0);
+        let mut plain_border = Border::default();
         let Dims {
             height,
             width,
@@ -205,6 +210,10 @@ impl Lowering<'_> {
                         is_read |= is_eight_bits;
                         is_plain |= !is_eight_bits;
                     }
+                }
+                Op::Depthwise(depthwise) => {
+                    is_plain = true;
+                    plain_border = plain_border.union(depthwise.window.padding);
                 }
                 // The values are stored in the concatenation's own buffers.
                 Op::Concat(_) => {}
@@ -236,6 +245,10 @@ impl Lowering<'_> {
             Some(self.buffers.len() - 1)
         };
         let dtype = self.kernels.float.dtype();
+        if is_operand && dtype == DType::F32 {
+            // One buffer for both.
+            border = border.union(plain_border);
+        }
         if is_operand {
             let layout = Layout {
                 border,
@@ -247,7 +260,10 @@ impl Lowering<'_> {
         }
         if is_plain {
             let shared = storage.operand.filter(|_| dtype == DType::F32);
-            storage.plain = shared.or_else(|| buffer(plain, Stored::F32));
+            storage.plain = shared.or_else(|| {
+                let border = plain_border;
+                buffer(Layout { border, ..plain }, Stored::F32)
+            });
         }
         self.storage[id] = storage;
     }
@@ -277,6 +293,13 @@ impl Lowering<'_> {
         let mut packed = AlignedVec::default();
         packed.grow(len);
         for (step, id) in steps.iter_mut().zip(ids) {
+            if let (Action::Depthwise { depthwise, .. }, Op::Depthwise(fused)) =
+                (&mut step.action, &self.graph.nodes[*id].op)
+            {
+                weights.read(fused.weights, &mut |weights| {
+                    depthwise.pack(weights, &fused.scale);
+                })?;
+            }
             if let (
                 Action::Convolution {
                     convolution,
@@ -310,6 +333,8 @@ impl Lowering<'_> {
         let action = match &node.op {
             Op::Input(number) => Action::Load(*number),
             Op::Convolution(_) => self.convolution(id)?,
+            Op::Depthwise(_) => self.depthwise(id)?,
+            Op::Function { input, function } => Action::Function(self.source(*input), *function),
             Op::Activate { .. } if self.is_applied_on_store(id) => return None,
             Op::Activate { input, .. } => {
                 // After the activation, so it is part of the slices.
@@ -317,6 +342,10 @@ impl Lowering<'_> {
                 Action::Copy(self.source(*input))
             }
             Op::Add { left, right } => Action::Add(self.source(*left), self.source(*right)),
+            Op::Multiply { left, right } => {
+                Action::Multiply(self.source(*left), self.source(*right))
+            }
+            Op::Slice { input, first } => Action::Slice(self.source(*input), *first),
             Op::Pool {
                 input,
                 pooling,
@@ -377,7 +406,33 @@ impl Lowering<'_> {
             inputs,
             residual,
             relu,
+            function: fused.function,
             grid,
+        })
+    }
+
+    fn depthwise(&self, id: NodeId) -> Option<Action> {
+        let node = &self.graph.nodes[id];
+        let Op::Depthwise(fused) = &node.op else {
+            return None;
+        };
+        let input = self.plain(fused.input);
+        let layout = Layout {
+            batch: if id < self.split { 1 } else { node.dims.batch },
+            ..self.buffers[input].layout
+        };
+        let Window {
+            size,
+            strides,
+            padding,
+        } = fused.window;
+        let kernel = self.kernels.float;
+        let depthwise = Depthwise::new(kernel, size, strides, padding, &layout, &fused.bias);
+        Some(Action::Depthwise {
+            depthwise: Box::new(depthwise),
+            input,
+            relu: fused.relu,
+            function: fused.function,
         })
     }
 }

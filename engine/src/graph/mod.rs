@@ -4,12 +4,14 @@
 //! Nodes stand in topological order: each comes after those that it needs.
 
 mod eight_bits;
+mod functions;
 mod fuse;
 mod lower;
 
 use crate::convolution::ConvSpec;
 use crate::convolution::layout::Dims;
 use crate::microkernel::epilogue::Activation;
+use crate::microkernel::epilogue::function::Function;
 use crate::program::Quantisation;
 use crate::program::pool::{Pooling, Window};
 pub(crate) use lower::{Kernels, WeightSource, lower};
@@ -23,12 +25,23 @@ pub(crate) enum Op {
     /// An input of the graph, by its number.
     Input(usize),
     Convolution(Box<FusedConvolution>),
+    Depthwise(Box<FusedDepthwise>),
     /// Batch normalisation, ReLU, or both.
     Activate {
         input: NodeId,
         activation: Activation,
     },
+    /// A function of each value.
+    Function {
+        input: NodeId,
+        function: Function,
+    },
     Add {
+        left: NodeId,
+        right: NodeId,
+    },
+    /// The product of two values, of which the right one may have a single pixel.
+    Multiply {
         left: NodeId,
         right: NodeId,
     },
@@ -39,6 +52,11 @@ pub(crate) enum Op {
     },
     /// The channels of several nodes, one after the other.
     Concat(Vec<NodeId>),
+    /// Some channels of a node, from the first that is named on.
+    Slice {
+        input: NodeId,
+        first: usize,
+    },
     /// Nothing any more: it has become part of another node.
     Fused,
 }
@@ -55,6 +73,23 @@ pub(crate) struct FusedConvolution {
     pub(crate) residual: Option<NodeId>,
     /// Whether a ReLU follows.
     pub(crate) relu: bool,
+    /// What follows after that.
+    pub(crate) function: Option<Function>,
+}
+
+/// A convolution of which each channel has a window of its own, and what follows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FusedDepthwise {
+    pub(crate) input: NodeId,
+    pub(crate) window: Window,
+    pub(crate) weights: WeightId,
+    /// A factor for the weights of each channel.
+    pub(crate) scale: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    /// Whether a ReLU follows.
+    pub(crate) relu: bool,
+    /// What follows after that.
+    pub(crate) function: Option<Function>,
 }
 
 /// One convolution of a sum.
@@ -104,8 +139,12 @@ impl Op {
                 let inputs = convolution.terms.iter().map(|term| term.input);
                 inputs.chain(convolution.residual).collect()
             }
-            Self::Activate { input, .. } | Self::Pool { input, .. } => vec![*input],
-            Self::Add { left, right } => vec![*left, *right],
+            Self::Depthwise(depthwise) => vec![depthwise.input],
+            Self::Activate { input, .. }
+            | Self::Function { input, .. }
+            | Self::Pool { input, .. }
+            | Self::Slice { input, .. } => vec![*input],
+            Self::Add { left, right } | Self::Multiply { left, right } => vec![*left, *right],
             Self::Concat(inputs) => inputs.clone(),
         }
     }

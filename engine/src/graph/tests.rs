@@ -33,6 +33,7 @@ fn convolution(input: NodeId) -> Op {
         rounding: None,
         residual: None,
         relu: false,
+        function: None,
     }))
 }
 

@@ -20,6 +20,7 @@ use std::arch::x86_64::{
     _mm256_srli_epi16, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
+use super::depthwise::DepthwiseSums;
 use super::epilogue::vector::{Int8Vector, Vector};
 use super::epilogue::{Accumulators, Epilogue};
 use super::epilogue::{requantise_simd, simd};
@@ -158,6 +159,13 @@ pub(super) unsafe fn int8<const VECTORS: usize>(gemm: &VectorGemm<'_>) {
             }
         }
     }
+}
+
+/// Sums of products for a depthwise convolution.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn depthwise(sums: &mut DepthwiseSums<'_>) {
+    // SAFETY: this function is compiled for AVX2 and FMA, all that `F32s` uses.
+    unsafe { sums.by_vectors::<F32s>() }
 }
 
 /// Applies an epilogue to sums of whole numbers.

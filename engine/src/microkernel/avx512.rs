@@ -22,6 +22,7 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
+use super::depthwise::DepthwiseSums;
 use super::epilogue::vector::{Int8Vector, Vector};
 use super::epilogue::{Accumulators, Epilogue};
 use super::epilogue::{requantise_simd, simd};
@@ -139,6 +140,13 @@ kernel! {
             _mm512_castps_si512(weight),
         ))
     }
+}
+
+/// Sums of products for a depthwise convolution.
+#[target_feature(enable = "avx512f")]
+pub(super) fn depthwise(sums: &mut DepthwiseSums<'_>) {
+    // SAFETY: this function is compiled for AVX-512F, all that `F32s` uses.
+    unsafe { sums.by_vectors::<F32s>() }
 }
 
 /// Applies an epilogue to sums of whole numbers.

@@ -34,6 +34,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod cpu;
+pub(crate) mod depthwise;
 pub(crate) mod dtype;
 #[cfg(test)]
 mod emulated;
@@ -46,6 +47,7 @@ pub(crate) mod tile_registers;
 
 use std::fmt;
 
+use depthwise::DepthwiseSums;
 pub use dtype::DType;
 pub(crate) use dtype::Unit;
 use epilogue::{Accumulators, Epilogue};
@@ -221,6 +223,26 @@ impl Kernel {
             }
             Self::PortableInt8 => epilogue::requantise::apply(sums, epilogue),
             _ => epilogue::scalar::apply(sums, epilogue),
+        }
+    }
+
+    /// Computes sums of products for a depthwise convolution, of f32 whatever else the kernel multiplies.
+    #[allow(unsafe_code, reason = "functions for the processor's vectors")]
+    pub(crate) fn depthwise(self, sums: &mut DepthwiseSums<'_>) {
+        assert!(self.is_supported());
+        match self {
+            // The guard matters in this crate's tests, where AMX counts as supported on any processor.
+            #[cfg(target_arch = "x86_64")]
+            Self::AmxBf16 | Self::Avx512Bf16 | Self::Avx512 if Self::Avx512.is_supported() => {
+                // SAFETY: `is_supported` has detected AVX-512F.
+                unsafe { avx512::depthwise(sums) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                // SAFETY: `is_supported` has detected AVX2 and FMA.
+                unsafe { avx2::depthwise(sums) }
+            }
+            _ => sums.by_loops(),
         }
     }
 

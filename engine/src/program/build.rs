@@ -103,8 +103,12 @@ impl Step {
                 }
                 *residual = residual.map(|residual| names[residual]);
             }
-            Action::Copy(input) | Action::Pool { input, .. } => input.buffer = names[input.buffer],
-            Action::Add(left, right) => {
+            Action::Depthwise { input, .. } => *input = names[*input],
+            Action::Copy(input)
+            | Action::Function(input, _)
+            | Action::Slice(input, _)
+            | Action::Pool { input, .. } => input.buffer = names[input.buffer],
+            Action::Add(left, right) | Action::Multiply(left, right) => {
                 left.buffer = names[left.buffer];
                 right.buffer = names[right.buffer];
             }

@@ -21,11 +21,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::convolution::depthwise::Depthwise;
 use crate::convolution::layout::{Dims, Layout};
 use crate::convolution::{Convolution, Scratch};
 use crate::microkernel::Unit;
 use crate::microkernel::aligned::AlignedVec;
 use crate::microkernel::dtype::{Stored, TypedSlice};
+use crate::microkernel::epilogue::function::Function;
 use crate::microkernel::epilogue::{Bounds, ChannelSlice, Epilogue, Grid, Output, Residual};
 use buffers::{Arena, Buffers};
 use pool::{Pooling, Window, greatest_bytes, pool, sum_bytes};
@@ -107,10 +109,22 @@ pub(crate) enum Action {
         inputs: Vec<BufferId>,
         residual: Option<BufferId>,
         relu: bool,
+        function: Option<Function>,
         grid: Grid,
     },
+    Depthwise {
+        depthwise: Box<Depthwise>,
+        input: BufferId,
+        relu: bool,
+        function: Option<Function>,
+    },
     Copy(Operand),
+    Function(Operand, Function),
     Add(Operand, Operand),
+    /// The second may have a single pixel.
+    Multiply(Operand, Operand),
+    /// The channels from this one on.
+    Slice(Operand, usize),
     Pool {
         input: Operand,
         pooling: Pooling,
@@ -141,6 +155,7 @@ impl Program {
     pub(crate) fn convolution_count(&self) -> usize {
         let of_step = |step: &Step| match &step.action {
             Action::Convolution { inputs, .. } => inputs.len(),
+            Action::Depthwise { .. } => 1,
             _ => 0,
         };
         self.steps.iter().map(of_step).sum()
@@ -228,11 +243,18 @@ impl Program {
             let len = dims.image_len();
             let area = dims.height * dims.width;
             let offsets = &self.pixel_offsets[*buffer][..images * area];
-            for (pixel, offset) in offsets.iter().enumerate() {
-                let (image, at) = (pixel / area, pixel % area);
-                let channels = &values[*offset..][..dims.channels];
-                for (channel, value) in channels.iter().enumerate() {
-                    output[(image * dims.channels + channel) * area + at] = *value;
+            let step = store::together(dims.channels);
+            let of_images = offsets
+                .chunks(area.max(1))
+                .zip(output.chunks_mut(len.max(1)));
+            for (offsets, output) in of_images {
+                for (block, offsets) in offsets.chunks(step).enumerate() {
+                    for channel in 0..dims.channels {
+                        let target = &mut output[channel * area + block * step..];
+                        for (target, offset) in target.iter_mut().zip(offsets) {
+                            *target = values[offset + channel];
+                        }
+                    }
                 }
             }
             // Eight bits can't say that a value is not a number.
@@ -299,6 +321,7 @@ impl Program {
                 inputs,
                 residual,
                 relu,
+                function,
                 grid,
             } => {
                 let residual = residual.map(|buffer| Residual {
@@ -308,6 +331,7 @@ impl Program {
                 let mut epilogue = Epilogue {
                     residual,
                     relu: *relu,
+                    function: *function,
                     grid: *grid,
                     outputs: to.outputs,
                 };
@@ -317,20 +341,19 @@ impl Program {
                     inputs.iter().map(|input| read(*input)).collect();
                 convolution.run(images, weights, &inputs, scratch, &mut epilogue);
             }
-            Action::Copy(input) => {
-                let source = source(input);
-                for pixel in pixels {
-                    to.pixel(pixel, source.read(pixel, &mut rows.first));
-                }
-            }
-            Action::Add(left, right) => {
-                let (left, right) = (source(left), source(right));
-                for pixel in pixels {
-                    let left = left.read(pixel, &mut rows.first);
-                    let right = right.read(pixel, &mut rows.second);
-                    let sums = left.iter().zip(right).map(|(left, right)| left + right);
-                    to.values(pixel, sums);
-                }
+            Action::Depthwise {
+                depthwise,
+                input,
+                relu,
+                function,
+            } => {
+                let mut epilogue = Epilogue {
+                    relu: *relu,
+                    function: *function,
+                    outputs: to.outputs,
+                    ..Epilogue::default()
+                };
+                depthwise.run(images, read(*input), scratch, &mut epilogue);
             }
             Action::Pool {
                 input,
@@ -349,6 +372,71 @@ impl Program {
                     &mut to,
                 );
             }
+            _ => self.run_by_pixels(step, pixels, source, rows, &mut to),
+        }
+    }
+
+    /// Runs a step that computes each pixel of the same pixel of its inputs.
+    fn run_by_pixels<'a>(
+        &self,
+        step: &Step,
+        pixels: Range<usize>,
+        source: impl Fn(&Operand) -> Source<'a>,
+        rows: &mut Rows,
+        to: &mut Store<'_>,
+    ) {
+        let channels = step.dims.channels;
+        let area = step.dims.height * step.dims.width;
+        match &step.action {
+            Action::Copy(input) => {
+                let source = source(input);
+                for pixel in pixels {
+                    to.pixel(pixel, source.read(pixel, &mut rows.first));
+                }
+            }
+            Action::Function(input, function) => {
+                let source = source(input);
+                for pixel in pixels {
+                    let values = source.read(pixel, &mut rows.first);
+                    rows.second.copy_from_slice(values);
+                    function.apply(&mut rows.second);
+                    to.pixel(pixel, &rows.second);
+                }
+            }
+            Action::Slice(input, first) => {
+                let layout = self.buffers.layout(input.buffer);
+                rows.first.resize(layout.channels, 0.0);
+                let source = source(input);
+                for pixel in pixels {
+                    let values = source.read(pixel, &mut rows.first);
+                    to.pixel(pixel, &values[*first..][..channels]);
+                }
+            }
+            Action::Multiply(left, right) => {
+                let layout = self.buffers.layout(right.buffer);
+                let is_single = layout.height * layout.width == 1;
+                let (left, right) = (source(left), source(right));
+                for pixel in pixels {
+                    let of_right = if is_single { pixel / area } else { pixel };
+                    let left = left.read(pixel, &mut rows.first);
+                    let right = right.read(of_right, &mut rows.second);
+                    let products = left.iter().zip(right).map(|(left, right)| left * right);
+                    to.values(pixel, products);
+                }
+            }
+            Action::Add(left, right) => {
+                let (left, right) = (source(left), source(right));
+                for pixel in pixels {
+                    let left = left.read(pixel, &mut rows.first);
+                    let right = right.read(pixel, &mut rows.second);
+                    let sums = left.iter().zip(right).map(|(left, right)| left + right);
+                    to.values(pixel, sums);
+                }
+            }
+            Action::Load(_)
+            | Action::Convolution { .. }
+            | Action::Depthwise { .. }
+            | Action::Pool { .. } => unreachable!("these read other pixels"),
         }
     }
 }
@@ -422,8 +510,14 @@ impl Step {
             Action::Convolution {
                 inputs, residual, ..
             } => inputs.iter().copied().chain(*residual).collect(),
-            Action::Copy(input) | Action::Pool { input, .. } => vec![input.buffer],
-            Action::Add(left, right) => vec![left.buffer, right.buffer],
+            Action::Depthwise { input, .. } => vec![*input],
+            Action::Copy(input)
+            | Action::Function(input, _)
+            | Action::Slice(input, _)
+            | Action::Pool { input, .. } => vec![input.buffer],
+            Action::Add(left, right) | Action::Multiply(left, right) => {
+                vec![left.buffer, right.buffer]
+            }
         }
     }
 

@@ -6,6 +6,13 @@ use super::Quantisation;
 use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
 use crate::microkernel::epilogue::{ChannelSlice, Output};
 
+/// How many pixels of all channels fit the first-level cache, where an image's channels and pixels are exchanged. One
+/// channel of the whole image at a time, each value would be a cache line of its own, and gone before the next channel.
+pub(super) fn together(channels: usize) -> usize {
+    const VALUES: usize = 1 << 12;
+    (VALUES / channels.max(1)).clamp(16, 1024)
+}
+
 /// A buffer that a step reads.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
@@ -98,16 +105,21 @@ impl<'a> Store<'a> {
 
     /// Stores all pixels of an image, `[channel][pixel]`.
     pub(super) fn image(&mut self, image: usize, values: &[f32]) {
-        for (channel, values) in values.chunks(self.area).enumerate() {
-            let values = if self.quantisation.is_some() {
-                self.round(image, values.iter().copied());
-                &self.scratch.values
-            } else {
-                self.check(image, values);
-                values
-            };
-            for output in &mut self.outputs {
-                output.store_channel(image * self.area, channel, values);
+        let channels = values.len() / self.area.max(1);
+        let step = together(channels);
+        for first in (0..self.area).step_by(step) {
+            for (channel, values) in values.chunks(self.area).enumerate() {
+                let values = &values[first..(first + step).min(self.area)];
+                let values = if self.quantisation.is_some() {
+                    self.round(image, values.iter().copied());
+                    &self.scratch.values
+                } else {
+                    self.check(image, values);
+                    values
+                };
+                for output in &mut self.outputs {
+                    output.store_channel(image * self.area + first, channel, values);
+                }
             }
         }
     }

@@ -5,12 +5,15 @@
 //!   that are rounded to 8 bits ([`quantise`]), and for what tract gets wrong ([`reversed`]).
 //! - [`constants`]: which values depend on no input, and their values.
 //! - [`pattern`]: which of tract's nodes the engine can compute.
+//! - [`cost`]: which regions of them are worth it.
 //! - [`rewrite`]: replaces these nodes by one operator ([`op`]) for each connected region.
+//! - [`squeezed`]: images of one pixel that tract writes without their rows and columns.
 //! - [`network`]: a model in two parts, of which the first takes any number of views.
 //! - [`softmax`]: tract's softmax, but the same for a row wherever it is in a batch; [`limit`]: its maximum and
 //!   minimum, but NaN stays NaN.
 
 pub(crate) mod constants;
+pub(crate) mod cost;
 pub(crate) mod dequantize;
 pub(crate) mod limit;
 pub(crate) mod network;
@@ -21,6 +24,7 @@ pub(crate) mod reader;
 pub(crate) mod reversed;
 pub(crate) mod rewrite;
 pub(crate) mod softmax;
+pub(crate) mod squeezed;
 
 use std::collections::HashMap;
 

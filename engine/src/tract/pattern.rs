@@ -4,20 +4,24 @@ use tract_onnx::prelude::tract_itertools::izip;
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::Downsample;
-use tract_onnx::tract_core::ops::array::TypedConcat;
+use tract_onnx::tract_core::ops::array::{Slice, TypedConcat};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{
     Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool,
 };
 use tract_onnx::tract_core::ops::einsum::EinSum;
-use tract_onnx::tract_core::ops::math::{Add, Max, Mul};
-use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::math::{Add, Max, Min, Mul};
+use tract_onnx::tract_core::ops::nn::{
+    DataFormat, HardSwish, LeakyRelu, Reduce, Reducer, Sigmoid, Silu,
+};
 
 use super::constants::Constants;
 use super::quantise::Quantise;
 use crate::convolution::ConvSpec;
 use crate::convolution::layout::{Border, Dims};
 use crate::microkernel::epilogue::Activation;
+use crate::microkernel::epilogue::function::Function;
 use crate::program::Quantisation;
 use crate::program::pool::{Pooling, Window};
 
@@ -31,9 +35,20 @@ pub(crate) enum Pattern {
         /// The step of each output channel, where the weights are whole numbers of eight bits of them.
         steps: Option<Vec<f32>>,
     },
+    /// A convolution of which each channel has a window of its own.
+    Depthwise {
+        window: Window,
+        weights: Weights,
+        bias: Vec<f32>,
+    },
     Activate(Activation),
+    Function(Function),
     Quantise(Quantisation),
     Add,
+    /// A product of which the second factor may have one pixel.
+    Multiply,
+    /// The channels from this one on.
+    Slice(usize),
     Pool {
         pooling: Pooling,
         window: Window,
@@ -53,13 +68,26 @@ pub(crate) struct Weights {
 pub(crate) type Match = (Pattern, Vec<OutletId>);
 
 /// Classifies a node: the pattern that it matches and its image inputs, or `None` if tract should compute it.
-pub(crate) fn classify(constants: &Constants, node: &TypedNode) -> Option<Match> {
+///
+/// `is_squeezed` says of a value `[batch][channels]` whether it was an image of one pixel before ([`super::squeezed`]).
+pub(crate) fn classify(
+    constants: &Constants,
+    node: &TypedNode,
+    is_squeezed: &dyn Fn(OutletId) -> bool,
+) -> Option<Match> {
     let model = constants.model;
     let [output] = node.outputs.as_slice() else {
         return None;
     };
-    let dims = image_dims(&output.fact)?;
+    let dims = value_dims(&output.fact)?;
     let inputs = node.inputs.as_slice();
+    let comes_from_image = inputs.iter().any(|input| {
+        let fact = model.outlet_fact(*input).ok();
+        is_squeezed(*input) || fact.and_then(image_dims).is_some()
+    });
+    if output.fact.rank() == 2 && !comes_from_image {
+        return None;
+    }
     let op = node.op();
     let found = if let Some(conv) = op.downcast_ref::<Conv>() {
         convolution(constants, conv, inputs, &dims)?
@@ -90,6 +118,11 @@ pub(crate) fn classify(constants: &Constants, node: &TypedNode) -> Option<Match>
         different.dedup();
         let is_ours = concat.axis == 1 && different.len() == inputs.len();
         is_ours.then(|| (Pattern::Concat, inputs.to_vec()))?
+    } else if let Some(slice) = op.downcast_ref::<Slice>() {
+        let first = slice.start.to_usize().ok()?;
+        (slice.axis == 1).then(|| (Pattern::Slice(first), inputs.to_vec()))?
+    } else if let Some(element_wise) = op.downcast_ref::<ElementWiseOp>() {
+        (Pattern::Function(function(element_wise)?), inputs.to_vec())
     } else if let Some(quantise) = op.downcast_ref::<Quantise>() {
         (Pattern::Quantise(quantise.quantisation), inputs.to_vec())
     } else if let Some(binary) = op.downcast_ref::<TypedBinOp>() {
@@ -100,7 +133,8 @@ pub(crate) fn classify(constants: &Constants, node: &TypedNode) -> Option<Match>
     let all_images = found.1.iter().all(|input| {
         model
             .outlet_fact(*input)
-            .is_ok_and(|fact| image_dims(fact).is_some() && !constants.contains(*input))
+            .is_ok_and(|fact| image_dims(fact).is_some() || is_squeezed(*input))
+            && !constants.contains(*input)
     });
     all_images.then_some(found)
 }
@@ -122,26 +156,50 @@ pub(crate) fn image_dims(fact: &TypedFact) -> Option<Dims> {
     }
 }
 
+/// The dimensions of a value that is a batch of images, or of images of one pixel without their rows and columns.
+pub(crate) fn value_dims(fact: &TypedFact) -> Option<Dims> {
+    if fact.rank() != 2 || fact.datum_type != f32::datum_type() || fact.is_exotic() {
+        return image_dims(fact);
+    }
+    match *fact.shape.as_concrete()? {
+        [batch, channels] => Some(Dims {
+            batch,
+            height: 1,
+            width: 1,
+            channels,
+        }),
+        _ => None,
+    }
+}
+
 fn convolution(
     constants: &Constants,
     conv: &Conv,
     inputs: &[OutletId],
     dims: &Dims,
 ) -> Option<Match> {
-    let &[image, weights, bias] = inputs else {
+    let &[image, weights_of, bias] = inputs else {
         return None;
     };
     let pool_spec = &conv.pool_spec;
-    let is_ours =
-        conv.group == 1 && conv.q_params.is_none() && conv.kernel_fmt == KernelFormat::OIHW;
-    if !is_ours {
+    if conv.q_params.is_some() || conv.kernel_fmt != KernelFormat::OIHW {
         return None;
+    }
+    let window = self::window(constants.model, pool_spec, &[image], dims)?;
+    if conv.group > 1 {
+        let is_ours = [pool_spec.input_channels, pool_spec.output_channels] == [conv.group; 2];
+        let pattern = Pattern::Depthwise {
+            window,
+            weights: weights(constants, weights_of, false)?,
+            bias: broadcast(constant(constants, bias)?, dims.channels)?,
+        };
+        return is_ours.then(|| (pattern, vec![image]));
     }
     let Window {
         size: window,
         strides,
         padding,
-    } = self::window(constants.model, pool_spec, &[image], dims)?;
+    } = window;
     let spec = ConvSpec {
         window,
         strides,
@@ -149,7 +207,7 @@ fn convolution(
         channels: pool_spec.output_channels,
         pooling: [1, 1],
     };
-    let weights = self::weights(constants, weights, false)?;
+    let weights = weights(constants, weights_of, false)?;
     let pattern = Pattern::Convolution {
         steps: constants.steps(weights, spec.channels),
         weights,
@@ -192,7 +250,18 @@ fn pointwise(
     let fact = constants.model.outlet_fact(matrix).ok()?;
     let is_single = |dimension: usize| fact.shape.get(dimension).is_some_and(TDim::is_one);
     axes.retain(|axis| !matches!(axis, [None, Some(dimension), None] if is_single(*dimension)));
+    // Nor need an image of one pixel have them.
+    let is_pixel = constants.model.outlet_fact(image).ok().and_then(value_dims);
+    let is_pixel = is_pixel.is_some_and(|image| [image.height, image.width] == [1, 1]);
+    if is_pixel && [dims.height, dims.width] == [1, 1] {
+        axes.retain(|axis| !matches!(axis, [Some(2 | 3), None, _] | [_, None, Some(2 | 3)]));
+    }
     let (of_inputs, of_outputs) = match axes.as_slice() {
+        [
+            [None, Some(outputs), Some(1)], // output channels
+            [Some(0), None, Some(0)],       // batch
+            [Some(1), Some(inputs), None],  // input channels, summed over
+        ] if is_pixel => (*inputs, *outputs),
         [
             [None, Some(outputs), Some(1)], // output channels
             [Some(0), None, Some(0)],       // batch
@@ -310,6 +379,9 @@ fn element_wise(
     let fact = |outlet| constants.model.outlet_fact(outlet).ok();
     let (image, other) = match (constants.contains(left), constants.contains(right)) {
         (false, false) => {
+            if op.0.is::<Mul>() {
+                return product(left, right, fact, dims);
+            }
             let same = fact(left)?.shape == fact(right)?.shape && op.0.is::<Add>();
             return same.then(|| (Pattern::Add, vec![left, right]));
         }
@@ -319,8 +391,10 @@ fn element_wise(
     };
     let other_fact = fact(other)?;
     let shape = other_fact.shape.as_concrete()?;
-    let per_channel = matches!(*shape, [1, channels, 1, 1] if channels == dims.channels);
-    if !(per_channel || *shape == [1, 1, 1, 1]) || image_dims(fact(image)?)? != *dims {
+    let per_channel =
+        matches!(*shape, [1, channels, 1, 1] | [1, channels] if channels == dims.channels);
+    let is_single = matches!(*shape, [1, 1, 1, 1] | [1, 1]);
+    if !(per_channel || is_single) || value_dims(fact(image)?)? != *dims {
         return None;
     }
     let values = broadcast(constant(constants, other)?, dims.channels)?;
@@ -331,6 +405,16 @@ fn element_wise(
         (ones, values, false)
     } else if op.0.is::<Max>() && values.iter().all(|value| *value == 0.0) {
         (ones, zeros, true)
+    } else if op.0.is::<Max>() || op.0.is::<Min>() {
+        let bound = *values.first()?;
+        let is_single = bound.is_finite() && values.iter().all(|value| *value == bound);
+        let (least, most) = if op.0.is::<Max>() {
+            (bound, f32::INFINITY)
+        } else {
+            (f32::NEG_INFINITY, bound)
+        };
+        let limit = Pattern::Function(Function::Limit { least, most });
+        return is_single.then(|| (limit, vec![image]));
     } else {
         return None;
     };
@@ -340,6 +424,48 @@ fn element_wise(
     }
     let activation = Activation { scale, shift, relu };
     Some((Pattern::Activate(activation), vec![image]))
+}
+
+/// A product of two images of the same size, or of an image and one of a single pixel.
+fn product<'a>(
+    left: OutletId,
+    right: OutletId,
+    fact: impl Fn(OutletId) -> Option<&'a TypedFact>,
+    dims: &Dims,
+) -> Option<Match> {
+    let (of_left, of_right) = (image_dims(fact(left)?)?, image_dims(fact(right)?)?);
+    let pixel = Dims {
+        height: 1,
+        width: 1,
+        ..*dims
+    };
+    let inputs = if of_left == *dims && (of_right == *dims || of_right == pixel) {
+        vec![left, right]
+    } else if of_left == pixel && of_right == *dims {
+        vec![right, left]
+    } else {
+        return None;
+    };
+    Some((Pattern::Multiply, inputs))
+}
+
+/// A function of each value.
+fn function(op: &ElementWiseOp) -> Option<Function> {
+    if op
+        .1
+        .is_some_and(|datum_type| datum_type != f32::datum_type())
+    {
+        None
+    } else if op.0.is::<Silu>() {
+        Some(Function::Silu)
+    } else if op.0.is::<Sigmoid>() {
+        Some(Function::Sigmoid)
+    } else if op.0.is::<HardSwish>() {
+        Some(Function::HardSwish)
+    } else {
+        let leaky = op.0.downcast_ref::<LeakyRelu>()?;
+        Some(Function::LeakyRelu { slope: leaky.alpha })
+    }
 }
 
 /// Weights, if they are constants of f32.

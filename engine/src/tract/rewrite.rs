@@ -11,12 +11,16 @@ use std::collections::{BTreeMap, HashMap};
 use tract_onnx::tract_core::internal::*;
 
 use super::constants::Constants;
+use super::cost::Cost;
 use super::limit::Limit;
 use super::op::FusedRegion;
 use super::pattern::{self, Match, Pattern, Weights};
 use super::softmax::RowSoftmax;
+use super::squeezed;
 use crate::convolution::layout::Dims;
-use crate::graph::{self, FusedConvolution, Graph, Kernels, Term, WeightId, WeightSource};
+use crate::graph::{
+    self, FusedConvolution, FusedDepthwise, Graph, Kernels, Term, WeightId, WeightSource,
+};
 use crate::program::Program;
 
 /// The engine's nodes of a model, and the level of each node.
@@ -69,10 +73,7 @@ fn rewrite_with(
             regions.entry(matches.levels[node]).or_default().push(node);
         }
     }
-    // Without a convolution there is nothing to gain.
-    let is_convolution =
-        |node: &usize| matches!(matches.found[node].0, Pattern::Convolution { .. });
-    regions.retain(|_, nodes| nodes.iter().any(is_convolution));
+    regions.retain(|_, nodes| Cost::of(model, &matches.found, nodes).pays());
 
     let mut rewriter = Rewriter {
         model,
@@ -111,10 +112,15 @@ impl Matches {
         let mut found = HashMap::new();
         let mut levels = vec![0; model.nodes().len()];
         for id in model.eval_order()? {
-            let node = model.node(id);
-            if let Some(matched) = pattern::classify(constants, node) {
+            let is_found = |outlet: OutletId| found.contains_key(&outlet.node);
+            let is_squeezed = |outlet| squeezed::is_pixel(model, outlet) && is_found(outlet);
+            if let Some(matched) = pattern::classify(constants, model.node(id), &is_squeezed) {
                 found.insert(id, matched);
             }
+        }
+        squeezed::retain_enclosed(model, &mut found);
+        for id in model.eval_order()? {
+            let node = model.node(id);
             let is_ours = found.contains_key(&id);
             let level = |input: &OutletId| {
                 let leaves = found.contains_key(&input.node) && !is_ours;
@@ -279,7 +285,7 @@ impl Rewriter<'_> {
     }
 
     fn dims(&self, outlet: OutletId) -> TractResult<Dims> {
-        pattern::image_dims(self.model.outlet_fact(outlet)?).context("images of a known size")
+        pattern::value_dims(self.model.outlet_fact(outlet)?).context("images of a known size")
     }
 }
 
@@ -306,7 +312,33 @@ fn graph_op(
             rounding: None,
             residual: None,
             relu: false,
+            function: None,
         })),
+        Pattern::Depthwise {
+            window,
+            weights: of_pattern,
+            bias,
+        } => graph::Op::Depthwise(Box::new(FusedDepthwise {
+            input: images[0],
+            window: *window,
+            weights: weights.push(*of_pattern),
+            scale: vec![1.0; bias.len()],
+            bias: bias.clone(),
+            relu: false,
+            function: None,
+        })),
+        Pattern::Function(function) => graph::Op::Function {
+            input: images[0],
+            function: *function,
+        },
+        Pattern::Multiply => graph::Op::Multiply {
+            left: images[0],
+            right: images[1],
+        },
+        Pattern::Slice(first) => graph::Op::Slice {
+            input: images[0],
+            first: *first,
+        },
         Pattern::Quantise(_) => unreachable!("it is a node that computes nothing"),
         Pattern::Activate(activation) => graph::Op::Activate {
             input: images[0],

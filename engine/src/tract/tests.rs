@@ -1,6 +1,7 @@
 //! Whole models, by this engine and by tract alone. They are unit tests because only those can emulate AMX.
 
 mod batches;
+mod blocks;
 mod eight_bits;
 mod foreign;
 mod model_builder;

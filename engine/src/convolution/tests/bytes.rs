@@ -232,6 +232,7 @@ impl Bytes {
         let mut epilogue = Epilogue {
             residual,
             relu: self.relu,
+            function: None,
             grid: self.grid,
             outputs: smallvec![
                 Output {

@@ -313,6 +313,7 @@ impl Case {
                     pixel_offsets: &at,
                 }),
                 relu: self.relu,
+                function: None,
                 grid: Grid::default(),
                 outputs,
             },

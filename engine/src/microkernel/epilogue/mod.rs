@@ -1,4 +1,4 @@
-//! The epilogue of a convolution: max pooling, bias, residual and ReLU on complete sums, and the stores, to one
+//! The epilogue of a convolution: max pooling, bias, residual, ReLU and [`function`] on complete sums, and the stores, to one
 //! buffer or several, each perhaps with a batch normalisation and ReLU of its own.
 //!
 //! It works pixel by pixel on many channels at once: what it reads and writes lies side by side then, and the
@@ -8,6 +8,7 @@
 //! [`scalar`] is the definition, and [`simd`] the same by vectors of any length. Sums of whole numbers have their own,
 //! [`requantise`], and [`requantise_simd`].
 
+pub(crate) mod function;
 pub(crate) mod requantise;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod requantise_simd;
@@ -22,6 +23,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::dtype::{TypedSlice, TypedSliceMut, to_whole};
+use function::Function;
 
 /// A scale and shift for each channel, then perhaps ReLU: batch normalisation and the activation after it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +36,13 @@ pub(crate) struct Activation {
 impl Activation {
     /// Whether it changes nothing.
     pub(crate) fn is_identity(&self) -> bool {
+        !self.relu && self.is_linear_identity()
+    }
+
+    /// Whether its scale and shift change nothing.
+    pub(crate) fn is_linear_identity(&self) -> bool {
         let is = |values: &[f32], value: f32| values.iter().all(|other| *other == value);
-        !self.relu && is(&self.scale, 1.0) && is(&self.shift, 0.0)
+        is(&self.scale, 1.0) && is(&self.shift, 0.0)
     }
 }
 
@@ -46,6 +53,8 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) residual: Option<Residual<'a>>,
     /// Whether negative values become zero, after the residual was added.
     pub(crate) relu: bool,
+    /// What is applied after that.
+    pub(crate) function: Option<Function>,
     /// What is rounded, of a convolution on eight bits.
     pub(crate) grid: Grid,
     pub(crate) outputs: SmallVec<[Output<'a>; 4]>,

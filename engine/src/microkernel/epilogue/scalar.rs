@@ -35,6 +35,9 @@ pub(crate) fn apply(sums: &mut Accumulators<'_>, epilogue: &mut Epilogue<'_>) {
         if epilogue.relu {
             relu(row);
         }
+        if let Some(function) = epilogue.function {
+            function.apply(row);
+        }
         for output in &mut epilogue.outputs {
             output.store_pixel(pixel, first, row);
         }

@@ -337,7 +337,8 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
         });
     }
     let destinations = Destination::all(&mut epilogue.outputs, first, channels);
-    let is_direct = pooling.others.is_empty() && is_direct(&destinations);
+    let is_direct =
+        pooling.others.is_empty() && epilogue.function.is_none() && is_direct(&destinations);
     let (bias, row) = (bias.as_ptr(), row.as_mut_ptr());
     for (number, pixel) in sums.pixels.clone().enumerate() {
         let of_pixel = pooling.first(number);
@@ -398,6 +399,11 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
                     let values = V::load(row.add(at), V::LANES).relu();
                     values.store(row.add(at), V::LANES);
                 });
+            }
+            if let Some(function) = epilogue.function {
+                // In whole vectors. What is behind the channels is never stored.
+                let values = channels.next_multiple_of(V::LANES);
+                function.apply(std::slice::from_raw_parts_mut(row, values));
             }
             for destination in &destinations {
                 destination.store::<V, _>(ScratchRow(row, channels), pixel, channels);

@@ -85,13 +85,30 @@ impl ModelBuilder {
             spec.output_channels,
             spec.kernel_shape[0],
         );
+        self.grouped(x, spec, 1, (outputs, inputs, side))
+    }
+
+    /// A convolution of which each channel has a window of its own.
+    pub(super) fn depthwise(&mut self, x: OutletId, side: usize, stride: usize) -> OutletId {
+        let channels = self.channels(x);
+        let spec = self.spec(x, side, stride, channels);
+        self.grouped(x, spec, channels, (channels, 1, side))
+    }
+
+    fn grouped(
+        &mut self,
+        x: OutletId,
+        pool_spec: PoolSpec,
+        group: usize,
+        (outputs, inputs, side): (usize, usize, usize),
+    ) -> OutletId {
         let scale = 1.0 / ((inputs * side * side) as f32).sqrt();
         let weights = self.constant(&[outputs, inputs, side, side], scale);
         let bias = self.constant(&[outputs], 1.0);
         let conv = Conv {
-            pool_spec: spec,
+            pool_spec,
             kernel_fmt: KernelFormat::OIHW,
-            group: 1,
+            group,
             q_params: None,
         };
         self.wire("conv", conv, &[x, weights, bias])

@@ -1,0 +1,144 @@
+//! Fusion of functions of single values, and of what follows a depthwise convolution.
+
+use super::{Graph, NodeId, Op};
+use crate::microkernel::epilogue::function::Function;
+
+impl Graph {
+    /// Has the convolution before a function apply it.
+    pub(super) fn fuse_function(&mut self, id: NodeId) {
+        let Op::Function { input, function } = self.nodes[id].op else {
+            return;
+        };
+        if self.nodes[id].quantisation.is_some() || !self.can_take(input) {
+            return;
+        }
+        let mut op = self.nodes[input].op.clone();
+        let place = match &mut op {
+            // Sums of whole numbers have an epilogue of their own.
+            Op::Convolution(convolution) if self.eight_bits(convolution).is_none() => {
+                &mut convolution.function
+            }
+            Op::Depthwise(depthwise) => &mut depthwise.function,
+            _ => return,
+        };
+        let Some(both) = after(*place, function) else {
+            return;
+        };
+        *place = Some(both);
+        self.nodes[id].op = op;
+        self.nodes[input].op = Op::Fused;
+    }
+
+    /// Has the convolution before a ReLU apply it, where that has a limit already.
+    pub(super) fn fuse_limit(&mut self, id: NodeId) {
+        let Op::Activate { input, activation } = &self.nodes[id].op else {
+            return;
+        };
+        let (input, is_relu) = (*input, activation.relu && activation.is_linear_identity());
+        if !is_relu || self.nodes[id].quantisation.is_some() || !self.can_take(input) {
+            return;
+        }
+        let mut op = self.nodes[input].op.clone();
+        let place = match &mut op {
+            Op::Convolution(convolution) => &mut convolution.function,
+            Op::Depthwise(depthwise) => &mut depthwise.function,
+            _ => return,
+        };
+        let relu = Function::Limit {
+            least: 0.0,
+            most: f32::INFINITY,
+        };
+        let Some(both) = place.and_then(|_| after(*place, relu)) else {
+            return;
+        };
+        *place = Some(both);
+        self.nodes[id].op = op;
+        self.nodes[input].op = Op::Fused;
+    }
+
+    /// Folds a scale and shift into the weights and bias of the depthwise convolution before it.
+    pub(super) fn fold_into_depthwise(&mut self, id: NodeId) {
+        let Op::Activate { input, activation } = &self.nodes[id].op else {
+            return;
+        };
+        let before = *input;
+        let Op::Depthwise(depthwise) = &self.nodes[before].op else {
+            return;
+        };
+        let is_linear = !depthwise.relu && depthwise.function.is_none();
+        if !is_linear || self.nodes[id].quantisation.is_some() || !self.can_take(before) {
+            return;
+        }
+        let mut depthwise = depthwise.clone();
+        for (channel, scale) in activation.scale.iter().enumerate() {
+            depthwise.scale[channel] *= scale;
+            depthwise.bias[channel] = depthwise.bias[channel] * scale + activation.shift[channel];
+        }
+        depthwise.relu = activation.relu;
+        self.nodes[id].op = Op::Depthwise(depthwise);
+        self.nodes[before].op = Op::Fused;
+    }
+
+    /// Whether a node can become part of the only one that needs it: its values are not rounded.
+    fn can_take(&self, id: NodeId) -> bool {
+        self.nodes[id].quantisation.is_none() && self.has_single_use(id)
+    }
+}
+
+/// What two functions are together; `None` if that is none of ours.
+fn after(first: Option<Function>, second: Function) -> Option<Function> {
+    match (first, second) {
+        (None, _) => Some(second),
+        (
+            Some(Function::Limit { least, most }),
+            Function::Limit {
+                least: second_least,
+                most: second_most,
+            },
+        ) => {
+            // The second has the last word, even where the first is apart from it.
+            let limit = |value: f32| value.max(second_least).min(second_most);
+            Some(Function::Limit {
+                least: limit(least),
+                most: limit(most),
+            })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_limits_are_one() {
+        let limit = |least, most| Function::Limit { least, most };
+        let infinity = f32::INFINITY;
+        for (first, second) in [
+            (limit(-infinity, 6.0), limit(0.0, infinity)),
+            (limit(0.0, infinity), limit(-infinity, 6.0)),
+            (limit(-1.0, 1.0), limit(2.0, 3.0)),
+            (limit(2.0, 3.0), limit(-1.0, 1.0)),
+            (limit(-1.0, 2.0), limit(0.0, 3.0)),
+        ] {
+            let mut expected = [-9.0, -0.5, 0.5, 1.5, 2.5, 4.0, 7.0];
+            let mut found = expected;
+            first.apply(&mut expected);
+            second.apply(&mut expected);
+            after(Some(first), second).unwrap().apply(&mut found);
+            assert_eq!(found, expected, "{first:?}, then {second:?}");
+        }
+    }
+
+    #[test]
+    fn a_smooth_function_stays_alone() {
+        let limit = Function::Limit {
+            least: 0.0,
+            most: 1.0,
+        };
+        assert_eq!(after(Some(Function::Silu), limit), None);
+        assert_eq!(after(Some(limit), Function::Silu), None);
+        assert_eq!(after(None, Function::Silu), Some(Function::Silu));
+    }
+}

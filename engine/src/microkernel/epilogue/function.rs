@@ -1,0 +1,169 @@
+//! Functions of single values, as networks have them behind convolutions.
+//!
+//! All is plain arithmetic without branches, of which the compiler makes vectors where the loop becomes part of a
+//! function for them. Nothing is fused (no multiply-add), so all kernels give the same bits.
+
+#![allow(
+    clippy::inline_always,
+    reason = "it becomes part of functions with vector instructions"
+)]
+
+/// A function of each value. NaN stays NaN in all of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Function {
+    /// No less than one bound and no more than the other: ONNX's `Clip`.
+    Limit { least: f32, most: f32 },
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// `x / (1 + exp(-x))`, also called swish.
+    Silu,
+    /// `x` times `x / 6 + 1 / 2`, the latter between 0 and 1.
+    HardSwish,
+    /// Negative values times a factor.
+    LeakyRelu { slope: f32 },
+}
+
+impl Function {
+    /// Applies it to values.
+    #[inline(always)]
+    pub(crate) fn apply(self, values: &mut [f32]) {
+        match self {
+            Self::Limit { least, most } => {
+                for value in values {
+                    *value = limit(*value, least, most);
+                }
+            }
+            Self::Sigmoid => {
+                for value in values {
+                    *value = 1.0 / (1.0 + exp(-*value));
+                }
+            }
+            Self::Silu => {
+                for value in values {
+                    *value /= 1.0 + exp(-*value);
+                }
+            }
+            Self::HardSwish => {
+                for value in values {
+                    *value *= limit(*value * (1.0 / 6.0) + 0.5, 0.0, 1.0);
+                }
+            }
+            Self::LeakyRelu { slope } => {
+                for value in values {
+                    let scaled = *value * slope;
+                    *value = if *value < 0.0 { scaled } else { *value };
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn limit(value: f32, least: f32, most: f32) -> f32 {
+    let value = if value < least { least } else { value };
+    if value > most { most } else { value }
+}
+
+/// `exp(x)`, at most 2 units in the last place off. It ends at about 1e-38 and 2e38, in place of 0 and infinity.
+///
+/// `x` is a whole number of `ln 2`, and a rest of which the exponential is a polynomial (Cephes, `expf`).
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // Its last bits are those of the whole number that it is added to: 1.5 * 2^23.
+    const WHOLE: f32 = 12_582_912.0;
+    // ln 2 in two parts. The first has so few bits that a product with a whole number is exact.
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    const BIAS: u32 = 127 << 23;
+    let x = limit(x, -87.3, 88.3);
+    let shifted = x * std::f32::consts::LOG2_E + WHOLE;
+    let whole = shifted - WHOLE;
+    let rest = x - whole * LN_2[0] - whole * LN_2[1];
+    let mut sum = 1.987_569_1e-4;
+    for factor in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        0.166_666_66,
+        0.5,
+    ] {
+        sum = sum * rest + factor;
+    }
+    let of_rest = sum * (rest * rest) + rest + 1.0;
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(BIAS));
+    of_rest * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(function: Function, value: f32) -> f32 {
+        let mut values = [value];
+        function.apply(&mut values);
+        values[0]
+    }
+
+    fn assert_near(found: f32, expected: f64, what: &str) {
+        let error = (f64::from(found) - expected).abs();
+        let tolerance = 5e-7 * expected.abs() + 1e-37;
+        assert!(error <= tolerance, "{what}: {found}, not {expected}");
+    }
+
+    #[test]
+    fn smooth_functions_are_right_to_the_last_digits() {
+        for n in -8_700..8_700 {
+            let x = n as f32 / 100.0 + 0.003;
+            let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
+            assert_near(of(Function::Sigmoid, x), exact, "sigmoid");
+            assert_near(of(Function::Silu, x), f64::from(x) * exact, "silu");
+        }
+        for far in [-1e30, -200.0] {
+            assert!(of(Function::Sigmoid, far).abs() < 1e-37);
+        }
+        assert_eq!(of(Function::Sigmoid, 200.0), 1.0);
+        assert_eq!(of(Function::Silu, 200.0), 200.0);
+        assert_eq!(of(Function::Silu, 0.0), 0.0);
+    }
+
+    #[test]
+    fn functions_of_pieces_are_right_at_their_ends() {
+        let limit = Function::Limit {
+            least: -1.0,
+            most: 6.0,
+        };
+        let leaky = Function::LeakyRelu { slope: 0.25 };
+        for (function, x, expected) in [
+            (limit, -7.0, -1.0),
+            (limit, 2.5, 2.5),
+            (limit, f32::INFINITY, 6.0),
+            (leaky, -2.0, -0.5),
+            (leaky, 3.0, 3.0),
+            (Function::HardSwish, -3.5, 0.0),
+            (Function::HardSwish, 0.0, 0.0),
+            (Function::HardSwish, 1.5, 1.125),
+            (Function::HardSwish, 4.0, 4.0),
+        ] {
+            let found = of(function, x);
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{function:?} of {x}: {found}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_so() {
+        for function in [
+            Function::Limit {
+                least: 0.0,
+                most: 6.0,
+            },
+            Function::Sigmoid,
+            Function::Silu,
+            Function::HardSwish,
+            Function::LeakyRelu { slope: 0.1 },
+        ] {
+            assert!(of(function, f32::NAN).is_nan(), "{function:?}");
+        }
+    }
+}

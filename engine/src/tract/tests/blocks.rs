@@ -1,0 +1,165 @@
+//! The blocks of `MobileNet`, `EfficientNet` and YOLO: depthwise convolutions, functions that aren't ReLU, slices, and
+//! squeeze-and-excitation.
+
+use tract_onnx::tract_core::ops::array::Slice;
+use tract_onnx::tract_core::ops::math::{max, min};
+use tract_onnx::tract_core::ops::nn::{hard_swish, leaky_relu, sigmoid, silu::silu};
+
+use super::*;
+
+/// A value no less than one bound and no more than the other, as tract reads ONNX's `Clip`.
+fn clip(builder: &mut ModelBuilder, x: OutletId, least: f32, most: f32) -> OutletId {
+    let mut bound = |value: f32| {
+        let name = builder.name("bound");
+        let tensor = Tensor::from_shape(&[1, 1, 1, 1], &[value]).unwrap();
+        builder.model.add_const(name, tensor).unwrap()
+    };
+    let (least, most) = (bound(least), bound(most));
+    let x = builder.wire("least", max(), &[x, least]);
+    builder.wire("most", min(), &[x, most])
+}
+
+/// One of the functions.
+fn function(builder: &mut ModelBuilder, x: OutletId, number: u32) -> OutletId {
+    match number {
+        0 => builder.wire("silu", silu(), &[x]),
+        1 => builder.wire("sigmoid", sigmoid(), &[x]),
+        2 => builder.wire("hard swish", hard_swish(), &[x]),
+        3 => builder.wire("leaky", leaky_relu(0.2), &[x]),
+        4 => clip(builder, x, 0.0, 0.7),
+        _ => clip(builder, x, -0.3, 0.4),
+    }
+}
+
+const FUNCTIONS: u32 = 6;
+
+/// The mean of each channel.
+fn mean(builder: &mut ModelBuilder, x: OutletId) -> OutletId {
+    let shape = builder.model.outlet_fact(x).unwrap().shape.as_concrete();
+    let area = shape.unwrap()[2..].iter().product::<usize>();
+    let sum = Reduce {
+        axes: tvec!(2, 3),
+        reducer: Reducer::Sum,
+    };
+    let sum = builder.wire("sum", sum, &[x]);
+    let name = builder.name("area");
+    let part = Tensor::from_shape(&[1, 1, 1, 1], &[1.0 / area as f32]).unwrap();
+    let part = builder.model.add_const(name, part).unwrap();
+    builder.wire("mean", mul(), &[sum, part])
+}
+
+/// The mean of each channel, two products and a factor for each channel.
+fn excite(builder: &mut ModelBuilder, x: OutletId) -> OutletId {
+    let mean = mean(builder, x);
+    let fewer = builder.same(mean, 1, 3);
+    let fewer = builder.wire("silu", silu(), &[fewer]);
+    let channels = builder.channels(x);
+    let factors = builder.same(fewer, 1, channels);
+    let factors = builder.wire("sigmoid", sigmoid(), &[factors]);
+    builder.wire("excited", mul(), &[factors, x])
+}
+
+#[test]
+fn inverted_residual_units_are_one_region() {
+    for number in 0..FUNCTIONS {
+        let mut builder = ModelBuilder::new(u64::from(number));
+        let x = views(&mut builder);
+        let x = builder.same(x, 3, 9);
+        let y = builder.same(x, 1, 37);
+        let y = function(&mut builder, y, number);
+        let y = builder.depthwise(y, 3, 1);
+        let y = builder.normalise(y);
+        let y = function(&mut builder, y, number);
+        let y = excite(&mut builder, y);
+        let y = builder.same(y, 1, 9);
+        assert_eq!(compare(builder, &[y]), 6, "function {number}");
+    }
+}
+
+#[test]
+fn channels_are_taken_apart_and_put_together() {
+    let mut builder = ModelBuilder::new(3);
+    let x = views(&mut builder);
+    let x = builder.same(x, 3, 24);
+    let x = builder.wire("silu", silu(), &[x]);
+    let left = builder.wire("left", Slice::new(1, 0, 11), &[x]);
+    let right = builder.wire("right", Slice::new(1, 11, 24), &[x]);
+    let y = builder.same(right, 3, 11);
+    let y = builder.wire("silu", silu(), &[y]);
+    let y = builder.wire("sum", add(), &[left, y]);
+    let all = builder.wire("all", TypedConcat { axis: 1 }, &[left, right, y]);
+    let z = builder.same(all, 1, 5);
+    // tract makes a sum of three convolutions of the last one.
+    assert_eq!(compare(builder, &[z]), 5);
+}
+
+#[test]
+fn what_tract_reads_between_the_products_of_an_excitation_stays_its_own() {
+    let mut builder = ModelBuilder::new(4);
+    let x = views(&mut builder);
+    let x = builder.same(x, 3, 8);
+    let mean = mean(&mut builder, x);
+    let fewer = builder.same(mean, 1, 3);
+    let bent = builder.wire("tanh", tanh(), &[fewer]);
+    let factors = builder.same(bent, 1, 8);
+    let y = builder.wire("excited", mul(), &[factors, x]);
+    compare(builder, &[y, fewer]);
+}
+
+#[test]
+fn random_chains_of_blocks() {
+    for seed in 100..140 {
+        let mut builder = ModelBuilder::new(seed);
+        let mut x = views(&mut builder);
+        x = builder.same(x, 3, 16);
+        let mut earlier = vec![x];
+        for _ in 0..builder.random.random_range(4..10) {
+            let number = builder.random.random_range(0..FUNCTIONS);
+            let channels = builder.channels(x);
+            let other = earlier[builder.random.random_range(0..earlier.len())];
+            let shape = |x| builder.model.outlet_fact(x).unwrap().shape.clone();
+            let is_alike = shape(other) == shape(x);
+            let is_large = shape(x).as_concrete().unwrap()[3] > 6;
+            x = match builder.random.random_range(0..9) {
+                0 => {
+                    let outputs = builder.random.random_range(2..50);
+                    builder.same(x, 1, outputs)
+                }
+                1 => builder.depthwise(x, 3, 1),
+                2 if is_large => builder.depthwise(x, 5, 2),
+                3 => excite(&mut builder, x),
+                4 if channels > 3 => {
+                    let first = builder.random.random_range(0..channels / 2);
+                    builder.wire("some", Slice::new(1, first, channels - 1), &[x])
+                }
+                5 if is_alike => {
+                    let factor = builder.wire("sigmoid", sigmoid(), &[other]);
+                    builder.wire("product", mul(), &[x, factor])
+                }
+                6 if is_alike => builder.wire("sum", add(), &[x, other]),
+                7 => builder.normalise(x),
+                _ => function(&mut builder, x, number),
+            };
+            earlier.push(x);
+        }
+        // Sums of sums are large, and bf16 is so many digits of them.
+        let [x, middle] =
+            [x, earlier[earlier.len() / 2]].map(|x| builder.wire("small", sigmoid(), &[x]));
+        compare(builder, &[x, middle]);
+    }
+}
+
+/// A convolution of one pixel with few channels is as fast by tract, and its image would have to be converted twice.
+#[test]
+fn a_region_that_would_not_pay_stays_tracts() {
+    for (side, channels, replaced) in [(1, 32, 0), (1, 256, 1), (3, 32, 1), (3, 2, 0)] {
+        let mut builder = ModelBuilder::new(5);
+        let fact = f32::fact([1, channels, 96, 96]);
+        let x = builder.model.add_source("views", fact).unwrap();
+        let y = builder.same(x, side, channels);
+        builder.model.select_output_outlets(&[y]).unwrap();
+        let model = builder.model.into_decluttered().unwrap();
+        let (_, count) = accelerate(&model, Kernel::Portable).unwrap();
+        assert_eq!(count, replaced, "{side} x {side}, {channels} channels");
+    }
+}
