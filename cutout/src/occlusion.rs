@@ -241,10 +241,8 @@ impl Preprocessing {
 }
 
 fn one(answers: &[Probabilities]) -> Probabilities {
-    match answers {
-        [answer] => *answer,
-        _ => panic!("{} answers to one image", answers.len()),
-    }
+    assert_eq!(answers.len(), 1, "answers to one image");
+    answers[0]
 }
 
 fn fall(whole: &Probabilities, covered: &Probabilities, class: Morphology) -> f32 {

@@ -135,20 +135,7 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
     let (gain, comparison) = (after.gain_over(&before))
         .ok_or_else(|| Error::Input("there are no galaxies to learn from".into()))?;
     let mut text = told(&choice, &gain, &comparison);
-    let record = Record {
-        from: prepared.card.name.clone(),
-        from_digest: blake3::hash(&prepared.bytes).to_hex().to_string(),
-        labels: examples.counts(&all),
-        data_digest: prepared.digest.clone(),
-        framing: adapting.framing,
-        seed: adapting.seed,
-        hold: choice.hold,
-        last_layer: gain,
-        rounds: None,
-        all_layers: None,
-        commit: env!("GALMORPH_COMMIT").to_owned(),
-        command: command_line(),
-    };
+    let record = record(adapting, &prepared, choice.hold, gain);
     let finish = |bytes: &[u8], card: &ModelCard, text: &mut String| {
         output.write(".galmorph-fine-tune-", bytes)?;
         log::info!("wrote '{}'", readable(&args.output));
@@ -164,14 +151,14 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
         if over_last.gained.low > 0.0 {
             let layer = chosen(examples, &all, old, log_prior, &choice);
             let how = (adapting.seed, args.precision);
-            let weights = all_layers::learned(&prepared, &layer, found.rounds, how)?;
+            let weights = all_layers::learned(&prepared, &layer, found.best, how)?;
             let card = ModelCard {
                 // The references of the novelty are features of the network as it was.
                 novelty: None,
                 ..card(&name, &prepared, &answered)?
             };
             let record = Record {
-                rounds: Some(found.rounds),
+                rounds: Some(found.best),
                 all_layers: Some(over_last),
                 ..record
             };
@@ -192,6 +179,25 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
     let card = card(&name, &prepared, &after)?;
     let bytes = written(&prepared, &layer, &card, &json(&record)?, &adapting.from)?;
     finish(&bytes, &card, &mut text)
+}
+
+/// What is known when the last layer has learned.
+fn record(adapting: &AdaptingArgs, prepared: &Prepared, hold: Option<f64>, gain: Gain) -> Record {
+    let all: Vec<usize> = (0..prepared.examples.len()).collect();
+    Record {
+        from: prepared.card.name.clone(),
+        from_digest: blake3::hash(&prepared.bytes).to_hex().to_string(),
+        labels: prepared.examples.counts(&all),
+        data_digest: prepared.digest.clone(),
+        framing: adapting.framing,
+        seed: adapting.seed,
+        hold,
+        last_layer: gain,
+        rounds: None,
+        all_layers: None,
+        commit: env!("GALMORPH_COMMIT").to_owned(),
+        command: command_line(),
+    }
 }
 
 fn json(record: &Record) -> Result<String> {

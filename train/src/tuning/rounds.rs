@@ -16,7 +16,7 @@ pub(crate) struct Rounds {
     /// no galaxy's label has a say in its own answer.
     pub(crate) answers: Vec<Vec<Logits>>,
     /// The best number of rounds for all galaxies, from 1.
-    pub(crate) rounds: usize,
+    pub(crate) best: usize,
     /// The mean negative log-likelihood after each round, each class counting alike.
     pub(crate) tried: Vec<f64>,
 }
@@ -78,7 +78,7 @@ pub(crate) fn rounds(
     }
     Ok(Rounds {
         answers,
-        rounds: best(&|_| true) + 1,
+        best: best(&|_| true) + 1,
         tried: losses
             .iter()
             .map(|losses| mean(losses, &|_| true))
@@ -119,7 +119,7 @@ mod tests {
             Ok(answers(&labelled, of))
         });
         let found = found.unwrap();
-        assert_eq!((found.rounds, found.tried.len()), (2, 3));
+        assert_eq!((found.best, found.tried.len()), (2, 3));
         assert!(found.tried[1] < found.tried[2] && found.tried[2] < found.tried[0]);
         answered.sort_unstable();
         assert_eq!(answered, (0..labelled.len()).collect::<Vec<_>>());

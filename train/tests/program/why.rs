@@ -110,7 +110,7 @@ fn a_copy_is_most_like_its_original_and_no_galaxy_is_its_own_neighbour() {
     let refused = String::from_utf8(run(&mut other, 3).stderr).unwrap();
     assert!(refused.contains("of other galaxies or images"), "{refused}");
     fs::write(dir.labels(), labels).unwrap();
-    run(&mut dir.train("second", 1).args(["--seed", "2"]), 0);
+    run(dir.train("second", 1).args(["--seed", "2"]), 0);
     let mut other = command(&dir, "second", &dir.path("other.svg"));
     other.args(["--galaxy", "303", "--features"]).arg(&features);
     let refused = String::from_utf8(run(&mut other, 3).stderr).unwrap();

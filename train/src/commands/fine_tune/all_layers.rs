@@ -117,7 +117,7 @@ pub(super) fn told(found: &Rounds, over_last: &Gain, comparison: &Comparison) ->
         "\nThen all layers learned. Negative log-likelihood out of fold, each class counting alike, by rounds:\n",
     );
     for (round, loss) in (1..).zip(&found.tried) {
-        let mark = if round == found.rounds {
+        let mark = if round == found.best {
             "  <- chosen"
         } else {
             ""
