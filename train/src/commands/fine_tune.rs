@@ -34,6 +34,9 @@ pub(super) struct FineTuneArgs {
     /// Which layers learn
     #[arg(long, value_enum, default_value_t)]
     layers: Layers,
+    /// With --layers all: the most rounds that are tried. A round takes each galaxy once, and 320 views at least
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
     /// With --layers all: arithmetic precision of learning
     #[arg(long, value_enum, default_value_t = Precision::Bf16)]
     precision: Precision,
@@ -143,14 +146,14 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
         say(text)
     };
     if args.layers == Layers::All {
-        let found = all_layers::measure(&prepared, adapting.seed, args.precision)?;
+        let how = (adapting.seed, args.precision);
+        let found = all_layers::measure(&prepared, usize::from(args.rounds), how)?;
         let answered = Answered::new(examples, &found.answers, log_prior);
         let (over_last, comparison) = (answered.gain_over(&after))
             .ok_or_else(|| Error::Input("there are no galaxies to learn from".into()))?;
         text.push_str(&all_layers::told(&found, &over_last, &comparison));
         if over_last.gained.low > 0.0 {
             let layer = chosen(examples, &all, old, log_prior, &choice);
-            let how = (adapting.seed, args.precision);
             let weights = all_layers::learned(&prepared, &layer, found.best, how)?;
             let card = ModelCard {
                 // The references of the novelty are features of the network as it was.

@@ -62,6 +62,8 @@ impl AllLayers<'_> {
         mut see: impl FnMut(&Weights) -> Result<()>,
     ) -> Result<()> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        // Dropout draws from torch's generator.
+        tch::manual_seed(self.seed as i64);
         let batch = BATCH.min(of.len());
         let steps = (of.len() / batch).max(STEPS);
         // The mean weight is 1.

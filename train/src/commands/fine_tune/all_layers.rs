@@ -13,16 +13,17 @@ use crate::training::AllLayers;
 use crate::tuning::{Gain, LastLayer, Rounds, rounds};
 use crate::{evaluation::tables, progress::Progress};
 
-/// The most rounds that are tried.
-const ROUNDS: usize = 12;
+/// The number of folds.
+const FOLDS: u64 = 5;
 
-/// The number of folds, and the training on all galaxies.
-const RUNS: u64 = 6;
-
-/// Answers each galaxy by a network that learned in all layers without it.
-pub(super) fn measure(prepared: &Prepared, seed: u64, precision: Precision) -> Result<Rounds> {
+/// Answers each galaxy by a network that learned in all layers without it, for so many rounds at most.
+pub(super) fn measure(
+    prepared: &Prepared,
+    most: usize,
+    (seed, precision): (u64, Precision),
+) -> Result<Rounds> {
     let learner = learner(prepared, seed, precision)?;
-    let progress = Progress::new("all layers", (RUNS - 1) * ROUNDS as u64, "rounds");
+    let progress = Progress::new("all layers", FOLDS * most as u64, "rounds");
     let found = rounds(
         &prepared.examples,
         &prepared.layer,
@@ -30,7 +31,7 @@ pub(super) fn measure(prepared: &Prepared, seed: u64, precision: Precision) -> R
         seed,
         |layer, from, of| {
             let mut answers = Vec::new();
-            learner.learn(&beginning(prepared, layer)?, from, ROUNDS, |weights| {
+            learner.learn(&beginning(prepared, layer)?, from, most, |weights| {
                 answers.push(learner.answers(weights, of));
                 progress.advance(1);
                 Ok(())
