@@ -135,12 +135,16 @@ fn a_model_gets_another_last_layer_and_keeps_the_rest() {
 fn all_layers_learn_where_that_is_clearly_better() {
     let dir = Dir::with_galaxies();
     exported(&dir);
-    let all = || {
+    let all = |rounds: &str| {
         let mut command = fine_tune(&dir);
-        command.args(["--layers", "all", "--precision", "f32", "--rounds", "3"]);
+        command.args(["--layers", "all", "--precision", "f32"]);
+        command.args(["--rounds", rounds, "--force"]);
         command
     };
-    let text = said(&mut all());
+    // The same again is the same, dropout and all.
+    assert_eq!(said(&mut all("1")), said(&mut all("1")));
+
+    let text = said(&mut all("10"));
     assert!(text.contains("Then all layers learned."), "{text}");
     assert!(text.contains("Novelty is left out"), "{text}");
     let (_, old) = model(&dir.path("old.onnx"));
@@ -152,13 +156,11 @@ fn all_layers_learn_where_that_is_clearly_better() {
     let record = record.clone().find(|p| p.key == "galmorph.adaptation");
     let record: serde_json::Value = serde_json::from_str(&record.unwrap().value).unwrap();
     let rounds = record["rounds"].as_u64().unwrap();
-    assert!((1..=3).contains(&rounds), "{record}");
+    assert!((1..=10).contains(&rounds), "{record}");
     let gained = &record["all_layers"]["gained"];
     assert!(gained["low"].as_f64().unwrap() > 0.0, "{record}");
 
-    // The same again is the same, and another program reads it.
-    assert_eq!(said(all().arg("--force")), text);
-    assert!(model(&dir.path("new.onnx")).0.graph == after.graph);
+    // Another program reads it.
     let mut evaluate = galaxies(&dir, "evaluate");
     run(evaluate.arg("--model").arg(dir.path("new.onnx")), 0);
 }
