@@ -11,8 +11,9 @@ mod files;
 use std::io::Cursor;
 
 use blake3::Hash;
-use fast_image_resize::images::{Image as ImageMut, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use galmorph_catalog::{FileRow, Reader};
 use galmorph_cutout::{Frame, Limits, ModelCard, Preprocessing, Rendering, Stretch};
 use galmorph_output::text_path;
@@ -262,17 +263,18 @@ fn shrunk(image: RgbImage, most: u32) -> RgbImage {
     };
     let mut smaller = RgbImage::new(side(width), side(height));
     let (new_width, new_height) = smaller.dimensions();
-    let whole = ImageRef::new(width, height, &image, PixelType::U8x3);
-    let part = ImageMut::from_slice_u8(new_width, new_height, &mut smaller, PixelType::U8x3);
+    let whole = TypedImageRef::<U8x3>::from_buffer(width, height, &image);
+    let part = TypedImage::<U8x3>::from_buffer(new_width, new_height, &mut smaller);
     let (whole, mut part) = whole
         .ok()
         .zip(part.ok())
         .expect("a picture has three bytes for each of its pixels");
     // Each pixel is the mean of those that it covers.
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+    // `resize` would compile every kind of pixel into this crate: three minutes, and 4 MB of code.
     Resizer::new()
-        .resize(&whole, &mut part, &options)
-        .expect("both are of one kind");
+        .resize_typed(&whole, &mut part, &options)
+        .expect("a picture lies within itself");
     drop(part);
     smaller
 }

@@ -29,6 +29,11 @@ pub struct Training {
 /// A measurement on one set of labelled images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
+    /// Which images, where `calibrate` took the measurement from an evaluation: `validation`, `test`, `fold 2`, or
+    /// `out of fold`, by networks of the same kind that were each trained without the images that it answered. Absent: the
+    /// validation set of the training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// The number of images.
     pub images: usize,
     /// The fraction classified correctly when the views are averaged.

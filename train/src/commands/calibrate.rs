@@ -79,10 +79,8 @@ pub(super) fn run(args: &CalibrateArgs) -> Result<()> {
     if let Some(path) = &args.labels {
         card.prior = Some(prior(path, &card)?);
     }
-    // A model in 8-bit arithmetic was not measured when it was made.
-    if card.validation.is_none() && evaluation.split == "validation" {
-        card.validation = Some(evaluation.measurement());
-    }
+    // What the card said was measured at another temperature, or is not known (a model in 8-bit arithmetic).
+    card.validation = Some(evaluation.measurement());
     card.conformal = Some(metrics::fit_conformal(&predictions));
     card.purity = Some(Purity {
         clean: samples(&ids, &predictions),

@@ -107,6 +107,7 @@ impl Answers {
             })
             .collect();
         Measurement {
+            of: None,
             images: self.ids().len(),
             accuracy: value(averaged.accuracy()),
             per_scale,

@@ -225,6 +225,7 @@ impl Evaluation {
         });
         let calibration = &self.calibration;
         Measurement {
+            of: Some(self.split.clone()),
             images: self.images,
             accuracy: value(self.averaged.accuracy),
             per_scale: per_scale.collect(),

@@ -202,6 +202,7 @@ fn history(epochs: u32) -> Vec<EpochRecord> {
         loss: 1.6 / f64::from(epoch),
         training_accuracy: 1.0 - 0.5 / f64::from(epoch),
         validation: Measurement {
+            of: None,
             images: 10,
             accuracy: 1.0 - 0.4 / f64::from(epoch),
             per_scale: vec![],

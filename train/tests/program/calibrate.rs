@@ -73,9 +73,14 @@ fn a_model_gets_thresholds_and_stays_what_it_is_otherwise() {
     assert_eq!(least.0, [0.0; Morphology::COUNT]);
     let purity = card.purity.clone().unwrap();
     assert_eq!(purity.representative, None);
+    // What is said of validation is what the evaluation says.
+    let validation = card.validation.clone().unwrap();
+    assert_eq!(validation.of.as_deref(), Some("validation"));
+    assert_eq!(validation.images, 2 * Morphology::COUNT);
     let rest = ModelCard {
         conformal: None,
         purity: None,
+        validation: plain.validation.clone(),
         ..card
     };
     assert_eq!(rest, plain);
