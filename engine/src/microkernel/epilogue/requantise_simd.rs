@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::super::dtype::{TypedSlice, TypedSliceMut};
 use super::vector::{Int8Vector, for_each_vector};
-use super::{Accumulators, Bounds, Epilogue, Output, requantise_bytes};
+use super::{Accumulators, Bounds, ChannelBlock, Epilogue, Output, requantise_bytes};
 
 /// Bounds in vectors.
 #[derive(Clone, Copy)]
@@ -187,6 +187,29 @@ pub(super) struct BlockSums {
     pub(super) channels: usize,
 }
 
+impl BlockSums {
+    /// All blocks. Each has sums for all pixels, and for those that are pooled with them.
+    fn all<V: Int8Vector>(sums: &Accumulators<'_>) -> SmallVec<[Self; 4]> {
+        let (first, width) = (sums.first_channel(), sums.row.len());
+        // How many pixels are read of each block: the furthest is the last pixel of the last pooling window.
+        let furthest = sums.pooling.others.last().copied().unwrap_or_default();
+        let last = sums.pixels.len().checked_sub(1);
+        let end = last.map_or(0, |last| sums.pooling.first(last) + furthest + 1);
+        let of_block = |block: &ChannelBlock| {
+            let (from, columns) = (block.first - first, block.columns);
+            assert!(columns.is_multiple_of(V::LANES) && from + columns <= width);
+            let of_block = &sums.sums[from * sums.mc..][..end * columns];
+            Self {
+                sums: of_block.as_ptr(),
+                columns,
+                first: from,
+                channels: columns.min(sums.channels - from),
+            }
+        };
+        sums.blocks.iter().map(of_block).collect()
+    }
+}
+
 /// Where the first channel of a pixel is among the values that are added.
 #[derive(Clone, Copy)]
 enum Added {
@@ -221,27 +244,12 @@ pub(in crate::microkernel) unsafe fn apply<V: Int8Vector>(
     let has_shift = shift.iter().any(|shift| *shift != 0.0);
     assert!(channels <= bias.len() && bias.len().is_multiple_of(V::LANES));
     let pooling = sums.pooling;
-    // How many pixels are read of each block: the furthest is the last pixel of the last pooling window.
-    let furthest = pooling.others.last().copied().unwrap_or_default();
-    let last = sums.pixels.len().checked_sub(1);
-    let end = last.map_or(0, |last| pooling.first(last) + furthest + 1);
-    let mut blocks: SmallVec<[BlockSums; 4]> = SmallVec::new();
-    for block in sums.blocks {
-        let (from, columns) = (block.first - first, block.columns);
-        assert!(columns.is_multiple_of(V::LANES) && from + columns <= bias.len());
-        let sums = &sums.sums[from * sums.mc..][..end * columns];
-        blocks.push(BlockSums {
-            sums: sums.as_ptr(),
-            columns,
-            first: from,
-            channels: columns.min(channels - from),
-        });
-    }
+    let blocks = BlockSums::all::<V>(sums);
     let (grid, relu) = (epilogue.grid, epilogue.relu);
     // SAFETY: as the caller guarantees.
     let destinations = unsafe { Destination::<V>::all(&mut epilogue.outputs, first, channels) };
-    // SAFETY: as the caller guarantees. Checked above: each block has sums for `end` pixels, among them all of these and
-    // those that are pooled with them, and as many biases and scales as columns, all in whole vectors.
+    // SAFETY: as the caller guarantees. Checked above: `BlockSums::all` checks that each block has sums for all of these
+    // pixels and those that are pooled with them, and as many biases and scales as columns, all in whole vectors.
     // `Destination::all` has as many scales and shifts as channels.
     let is_done = !has_shift
         && unsafe {
@@ -293,7 +301,7 @@ pub(in crate::microkernel) unsafe fn apply<V: Int8Vector>(
             }
         };
         for block in &blocks {
-            // SAFETY: checked above: each block has sums for `end` pixels, among them this one and those that are
+            // SAFETY: checked above: each block has sums for this pixel and those that are
             // pooled with it, and as many biases, scales and shifts as columns, all in whole vectors; the residual
             // has `channels` values, and each destination room for as many from its place on, with as many scales
             // and shifts (`Destination::all`). An i32 has the size of an f32.
