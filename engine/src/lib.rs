@@ -104,6 +104,9 @@
 //! say that a value is no number: an image of which one was rounded has NaN for all outputs of its region.
 
 mod convolution;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod graph;
 mod microkernel;
 mod program;

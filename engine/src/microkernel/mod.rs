@@ -33,6 +33,7 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod bytes;
 mod cpu;
 pub(crate) mod depthwise;
 pub(crate) mod dtype;

@@ -1,6 +1,7 @@
 //! Poolings that are steps of their own, because no convolution before them can do them in its epilogue.
 
 use crate::convolution::layout::{Border, Layout};
+use crate::microkernel::bytes::sum_pixels;
 use crate::microkernel::epilogue::max_assign;
 
 /// What a pooling makes of the values of its window.
@@ -36,7 +37,7 @@ fn inside(
     window: &Window,
     layout: &Layout,
     [row, column]: [usize; 2],
-) -> (impl Iterator<Item = usize> + use<>, usize) {
+) -> (impl Iterator<Item = usize> + Clone + use<>, usize) {
     // The part of the window that lies in the image, along one axis.
     let range = |at: usize, axis: usize, before: usize, size: usize| {
         let begin = at * window.strides[axis];
@@ -143,12 +144,7 @@ pub(super) fn sum_bytes(
     (sums, pooled): (&mut [i32], &mut [f32]),
 ) {
     let (pixels, inside) = inside(window, layout, at);
-    sums.fill(0);
-    for pixel in pixels {
-        for (sum, value) in sums.iter_mut().zip(&values[pixel_offsets[pixel]..]) {
-            *sum += i32::from(*value);
-        }
-    }
+    sum_pixels(values, pixels.map(|pixel| pixel_offsets[pixel]), sums);
     let part = part(pooling, window, inside);
     let zero = i32::from(zero_point) * inside as i32;
     for (value, sum) in pooled.iter_mut().zip(sums) {

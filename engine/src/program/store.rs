@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::Quantisation;
+use crate::microkernel::bytes::{interleave, quantise};
 use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
 use crate::microkernel::epilogue::{ChannelSlice, Output};
 
@@ -50,6 +51,9 @@ impl<'a> Source<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scratch {
     values: Vec<f32>,
+    // The same as bytes, once channel by channel, once pixel by pixel.
+    planes: Vec<u8>,
+    pixels: Vec<u8>,
     // For each image, whether a value was no number where it was rounded to eight bits, which can't say so.
     is_lost: Vec<bool>,
 }
@@ -107,7 +111,14 @@ impl<'a> Store<'a> {
     pub(super) fn image(&mut self, image: usize, values: &[f32]) {
         let channels = values.len() / self.area.max(1);
         let step = together(channels);
+        let of_bytes = self
+            .quantisation
+            .filter(|of| self.keeps(of.quantum, of.zero_point));
         for first in (0..self.area).step_by(step) {
+            if let Some(quantisation) = of_bytes {
+                self.image_bytes(image, first, step, values, quantisation);
+                continue;
+            }
             for (channel, values) in values.chunks(self.area).enumerate() {
                 let values = &values[first..(first + step).min(self.area)];
                 let values = if self.quantisation.is_some() {
@@ -119,6 +130,50 @@ impl<'a> Store<'a> {
                 };
                 for output in &mut self.outputs {
                     output.store_channel(image * self.area + first, channel, values);
+                }
+            }
+        }
+    }
+
+    /// Stores up to `count` pixels of an image from pixel `first` on as bytes, and nothing is done to them before.
+    fn image_bytes(
+        &mut self,
+        image: usize,
+        first: usize,
+        count: usize,
+        values: &[f32],
+        Quantisation {
+            quantum,
+            zero_point,
+        }: Quantisation,
+    ) {
+        let count = count.min(self.area - first);
+        let channels = values.len() / self.area;
+        let Scratch {
+            planes,
+            pixels,
+            is_lost,
+            ..
+        } = &mut *self.scratch;
+        planes.resize(channels * count, 0);
+        pixels.resize(channels * count, 0);
+        for (values, plane) in values.chunks(self.area).zip(planes.chunks_mut(count)) {
+            let values = &values[first..][..count];
+            is_lost[self.place + image] |= quantise(values, quantum, zero_point, plane);
+        }
+        interleave(channels, planes, pixels);
+        for output in &mut self.outputs {
+            let offsets = &output.pixel_offsets[image * self.area + first..][..count];
+            if let TypedSliceMut::U8(target, _) = &mut output.values {
+                for slice in output.slices {
+                    // Pixels side by side are copied together.
+                    let rows = offsets.chunk_by(|left, right| left + channels == *right);
+                    let mut from = pixels.as_slice();
+                    for row in rows {
+                        let (bytes, others) = from.split_at(row.len() * channels);
+                        target[row[0] + slice.offset..][..bytes.len()].copy_from_slice(bytes);
+                        from = others;
+                    }
                 }
             }
         }

@@ -2,12 +2,12 @@
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use super::super::layout::{Border, Layout, SLACK};
 use super::super::{ConvSpec, Convolution, Scratch};
 use super::case::Case;
-use super::count_of;
+use super::{count_of, tried};
 use crate::microkernel::Kernel;
 use crate::microkernel::aligned::AlignedVec;
 use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
@@ -68,7 +68,11 @@ impl Bytes {
                 .map(|_| [0.0, random.random_range(-3.0..3.0)][usize::from(seed.is_multiple_of(3))])
                 .collect(),
         };
-        let bounds = |random: &mut ChaCha8Rng| Bounds::of(random.random());
+        // Where zero is the least, it makes a ReLU superfluous.
+        let bounds = |random: &mut ChaCha8Rng| {
+            let zero_point = random.random();
+            Bounds::of([0, zero_point][random.random_range(0..2)])
+        };
         let grid = Grid {
             before: random.random::<bool>().then(|| bounds(random)),
             factors: [random.random_range(0.3..2.0), random.random_range(0.3..2.0)],
@@ -98,7 +102,7 @@ impl Bytes {
                 shift: channels.map(|_| random.random_range(-9.0..9.0)).collect(),
                 relu: random.random(),
             },
-            target_zero: random.random(),
+            target_zero: [0, random.random()][random.random_range(0..2)],
         }
     }
 
@@ -176,7 +180,8 @@ impl Bytes {
         (plain, activated)
     }
 
-    fn run(&self, kernel: Kernel) -> (Vec<f32>, Vec<u8>) {
+    /// Runs the convolution with a kernel, and stores what comes out.
+    fn convolve<'a>(&'a self, kernel: Kernel, at: &'a [usize], outputs: SmallVec<[Output<'a>; 4]>) {
         let zeros = vec![0.0; self.spec.channels];
         let convolution = Convolution::new(kernel, &[(self.spec, self.input)], &zeros);
         let mut convolution = convolution.rescaled(self.rescaling.clone());
@@ -198,7 +203,26 @@ impl Bytes {
         {
             image[offset..][..values.len()].copy_from_slice(values);
         }
-        let layout = convolution.output;
+        let residual = self.residual.as_ref().map(|values| Residual {
+            values: TypedSlice::U8(values),
+            pixel_offsets: at,
+        });
+        let mut epilogue = Epilogue {
+            residual,
+            relu: self.relu,
+            function: None,
+            grid: self.grid,
+            outputs,
+        };
+        let inputs = [TypedSlice::U8(&image)];
+        let scratch = &mut Scratch::default();
+        convolution.run(self.input.batch, &packed, &inputs, scratch, &mut epilogue);
+    }
+
+    /// Where the values of the output are, and where in a buffer with a border and more channels.
+    fn layouts(&self) -> [Layout; 2] {
+        let [height, width] = self.spec.output(self.input.height, self.input.width);
+        let layout = Layout::plain(self.input.batch, height, width, self.spec.channels);
         let padded = Layout {
             border: Border {
                 top: 1,
@@ -209,6 +233,11 @@ impl Bytes {
             channels: layout.channels + 5,
             ..layout
         };
+        [layout, padded]
+    }
+
+    fn run(&self, kernel: Kernel) -> (Vec<f32>, Vec<u8>) {
+        let [layout, padded] = self.layouts();
         let offsets = |layout: Layout| layout.pixel_offsets().collect::<Vec<usize>>();
         let (at, at_padded) = (offsets(layout), offsets(padded));
         let mut plain = vec![f32::NAN; layout.len()];
@@ -226,32 +255,19 @@ impl Bytes {
                 factor: 0.7,
             }),
         }];
-        let residual = self.residual.as_ref().map(|values| Residual {
-            values: TypedSlice::U8(values),
-            pixel_offsets: &at,
-        });
-        let mut epilogue = Epilogue {
-            residual,
-            relu: self.relu,
-            function: None,
-            grid: self.grid,
-            outputs: smallvec![
-                Output {
-                    values: TypedSliceMut::F32(&mut plain),
-                    pixel_offsets: &at,
-                    slices: &as_they_are,
-                },
-                Output {
-                    values: TypedSliceMut::U8(&mut bytes, self.target_zero),
-                    pixel_offsets: &at_padded,
-                    slices: &activated,
-                },
-            ],
-        };
-        let inputs = [TypedSlice::U8(&image)];
-        let scratch = &mut Scratch::default();
-        convolution.run(self.input.batch, &packed, &inputs, scratch, &mut epilogue);
-        drop(epilogue);
+        let outputs = smallvec![
+            Output {
+                values: TypedSliceMut::F32(&mut plain),
+                pixel_offsets: &at,
+                slices: &as_they_are,
+            },
+            Output {
+                values: TypedSliceMut::U8(&mut bytes, self.target_zero),
+                pixel_offsets: &at_padded,
+                slices: &activated,
+            },
+        ];
+        self.convolve(kernel, &at, outputs);
         let mut stored = Vec::new();
         for at in &at_padded {
             let pixel = &mut bytes[*at..][..padded.channels];
@@ -264,13 +280,61 @@ impl Bytes {
         );
         (plain, stored)
     }
+
+    /// The bytes of the values as they are, and activated without a rounding between; both are stored, or either.
+    fn run_to_bytes(&self, kernel: Kernel, [is_plain, is_scaled]: [bool; 2]) -> [Vec<u8>; 2] {
+        let [layout, _] = self.layouts();
+        let at: Vec<usize> = layout.pixel_offsets().collect();
+        let mut stored = [vec![77; layout.len()], vec![77; layout.len()]];
+        let slices = [None, Some(self.activation.clone())].map(|activation| {
+            [ChannelSlice {
+                offset: 0,
+                activation,
+                rounding: None,
+            }]
+        });
+        let zeros = [self.plain_zero(), self.target_zero];
+        let is_stored = [is_plain, is_scaled];
+        let outputs = stored.iter_mut().zip(&slices).zip(zeros).zip(is_stored);
+        let outputs = outputs
+            .filter(|(_, is_stored)| *is_stored)
+            .map(|(((values, slices), zero), _)| Output {
+                values: TypedSliceMut::U8(values, zero),
+                pixel_offsets: &at,
+                slices,
+            })
+            .collect();
+        self.convolve(kernel, &at, outputs);
+        stored
+    }
+
+    /// What stands for zero among bytes that are stored as they are: the same as where they are rounded.
+    fn plain_zero(&self) -> u8 {
+        self.grid
+            .after
+            .map_or(31, |Bounds { least, .. }| -least as u8)
+    }
+
+    /// What [`run_to_bytes`](Self::run_to_bytes) stores, by the definition, of the values as they are.
+    fn expected_bytes(&self, plain: &[f32]) -> [Vec<u8>; 2] {
+        let byte = |value: f32, zero: u8| {
+            let Bounds { least, most } = Bounds::of(zero);
+            (value.clamp(least, most).round_ties_even() + f32::from(zero)) as u8
+        };
+        let Activation { scale, shift, relu } = &self.activation;
+        let activated = plain.iter().enumerate().map(|(at, value)| {
+            let channel = at % self.spec.channels;
+            let value = value * scale[channel] + shift[channel];
+            byte(if *relu { value.max(0.0) } else { value }, self.target_zero)
+        });
+        let plain = plain.iter().map(|value| byte(*value, self.plain_zero()));
+        [plain.collect(), activated.collect()]
+    }
 }
 
 #[test]
 fn every_kernel_of_whole_numbers_is_exact() {
-    let kernels = Kernel::INT8.into_iter();
-    let kernels: Vec<Kernel> = kernels.filter(|kernel| kernel.is_supported()).collect();
-    println!("kernels of this processor: {kernels:?}");
+    let kernels = tried(Kernel::INT8);
     let mut ends = [0, 0];
     for seed in 0..count_of(120) {
         let case = Bytes::some(seed);
@@ -281,6 +345,17 @@ fn every_kernel_of_whole_numbers_is_exact() {
             let found = case.run(*kernel);
             assert!(found.0 == plain, "{kernel}, seed {seed}: f32");
             assert!(found.1 == activated, "{kernel}, seed {seed}: bytes");
+            let bytes = case.expected_bytes(&plain);
+            for stored in [[true, false], [false, true], [true, true]] {
+                let found = case.run_to_bytes(*kernel, stored);
+                for (number, is_stored) in stored.into_iter().enumerate() {
+                    let is_right = found[number] == bytes[number];
+                    assert!(
+                        is_right || !is_stored,
+                        "{kernel}, seed {seed}: {number} of {stored:?}"
+                    );
+                }
+            }
         }
     }
     assert!(

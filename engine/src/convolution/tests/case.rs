@@ -25,6 +25,58 @@ pub(super) struct Case {
     relu: bool,
 }
 
+/// The largest dimensions that are drawn.
+struct Most {
+    window: usize,
+    padding: usize,
+    stride: usize,
+    channels: usize,
+    /// More than the window.
+    side: usize,
+    inputs: usize,
+    images: usize,
+    /// Of those that fill whole tiles.
+    tile_channels: usize,
+    tile_padding: usize,
+    tiles: usize,
+    tile_rows: usize,
+    tile_inputs: usize,
+}
+
+/// Miri takes a thousand times as long, so it gets the smallest shapes that still have everything: blocks and units
+/// that are not full, windows at each border, a second image and a second tile.
+const MOST: Most = if cfg!(miri) {
+    Most {
+        window: 3,
+        padding: 1,
+        stride: 2,
+        channels: 18,
+        side: 1,
+        inputs: 5,
+        images: 2,
+        tile_channels: 5,
+        tile_padding: 1,
+        tiles: 1,
+        tile_rows: 2,
+        tile_inputs: 3,
+    }
+} else {
+    Most {
+        window: 6,
+        padding: 3,
+        stride: 3,
+        channels: 130,
+        side: 12,
+        inputs: 90,
+        images: 3,
+        tile_channels: 70,
+        tile_padding: 2,
+        tiles: 2,
+        tile_rows: 8,
+        tile_inputs: 40,
+    }
+};
+
 impl Case {
     /// Each fourth one fills whole tiles.
     pub(super) fn some(seed: u64) -> Self {
@@ -37,8 +89,8 @@ impl Case {
     }
 
     fn random(random: &mut ChaCha8Rng) -> Self {
-        let window = [random.random_range(1..=6), random.random_range(1..=6)];
-        let mut side = || random.random_range(0..=3);
+        let window = [(); 2].map(|()| random.random_range(1..=MOST.window));
+        let mut side = || random.random_range(0..=MOST.padding);
         let padding = Border {
             top: side(),
             left: side(),
@@ -47,9 +99,9 @@ impl Case {
         };
         let spec = ConvSpec {
             window,
-            strides: [random.random_range(1..=3), random.random_range(1..=3)],
+            strides: [(); 2].map(|()| random.random_range(1..=MOST.stride)),
             padding,
-            channels: random.random_range(1..=130),
+            channels: random.random_range(1..=MOST.channels),
             pooling: [1, 1],
         };
         // More border than padding, as where another convolution pads more.
@@ -62,10 +114,10 @@ impl Case {
         let input = Layout {
             border,
             ..Layout::plain(
-                random.random_range(1..=3),
-                random.random_range(window[0]..=window[0] + 12),
-                random.random_range(window[1]..=window[1] + 12),
-                random.random_range(1..=90),
+                random.random_range(1..=MOST.images),
+                random.random_range(window[0]..=window[0] + MOST.side),
+                random.random_range(window[1]..=window[1] + MOST.side),
+                random.random_range(1..=MOST.inputs),
             )
         };
         Self::of(random, spec, input)
@@ -73,7 +125,7 @@ impl Case {
 
     /// One whose pixels fill whole tiles.
     fn wide(random: &mut ChaCha8Rng) -> Self {
-        let around = random.random_range(0..=2);
+        let around = random.random_range(0..=MOST.tile_padding);
         let padding = Border {
             top: around,
             left: around,
@@ -84,17 +136,17 @@ impl Case {
             window: [2 * around + 1; 2],
             strides: [1, 1],
             padding,
-            channels: random.random_range(1..=70),
+            channels: random.random_range(1..=MOST.tile_channels),
             pooling: [1, 1],
         };
-        let width = [16, 32][random.random_range(0..2)];
+        let width = 16 * random.random_range(1..=MOST.tiles);
         let input = Layout {
             border: padding,
             ..Layout::plain(
-                random.random_range(1..=2),
-                2 * random.random_range(1..=4),
+                random.random_range(1..=MOST.images.min(2)),
+                2 * random.random_range(1..=MOST.tile_rows / 2),
                 width,
-                random.random_range(1..=40),
+                random.random_range(1..=MOST.tile_inputs),
             )
         };
         Self::of(random, spec, input)

@@ -6,10 +6,12 @@
 //! be waited for.
 //!
 //! [`scalar`] is the definition, and [`simd`] the same by vectors of any length. Sums of whole numbers have their own,
-//! [`requantise`], and [`requantise_simd`].
+//! [`requantise`], and [`requantise_simd`]; what nearly all of them need is done by `requantise_bytes`.
 
 pub(crate) mod function;
 pub(crate) mod requantise;
+#[cfg(target_arch = "x86_64")]
+mod requantise_bytes;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod requantise_simd;
 pub(crate) mod scalar;

@@ -11,13 +11,13 @@ use smallvec::SmallVec;
 
 use super::super::dtype::{TypedSlice, TypedSliceMut};
 use super::vector::{Int8Vector, for_each_vector};
-use super::{Accumulators, Bounds, Epilogue, Output};
+use super::{Accumulators, Bounds, ChannelBlock, Epilogue, Output, requantise_bytes};
 
 /// Bounds in vectors.
 #[derive(Clone, Copy)]
-struct Limits<V> {
-    least: V,
-    most: V,
+pub(super) struct Limits<V> {
+    pub(super) least: V,
+    pub(super) most: V,
 }
 
 impl<V: Int8Vector> Limits<V> {
@@ -25,7 +25,7 @@ impl<V: Int8Vector> Limits<V> {
     ///
     /// The processor has the vector's instructions.
     #[inline(always)]
-    unsafe fn of(bounds: Bounds) -> Self {
+    pub(super) unsafe fn of(bounds: Bounds) -> Self {
         // SAFETY: as the caller guarantees.
         unsafe {
             Self {
@@ -39,7 +39,7 @@ impl<V: Int8Vector> Limits<V> {
     ///
     /// The processor has the vector's instructions.
     #[inline(always)]
-    unsafe fn round(self, values: V) -> V {
+    pub(super) unsafe fn round(self, values: V) -> V {
         // SAFETY: as the caller guarantees.
         unsafe { values.clamp(self.least, self.most).to_whole() }
     }
@@ -47,28 +47,28 @@ impl<V: Int8Vector> Limits<V> {
 
 /// Where a buffer's numbers begin.
 #[derive(Clone, Copy)]
-enum Target {
+pub(super) enum Target {
     F32(*mut f32),
     U8(*mut u8, u8),
 }
 
 /// Channels of a buffer that values are stored as, and what is applied before. What all vectors need is held in
 /// vectors: to make them anew for each one took half as long as all else.
-struct Destination<'a, V> {
-    pixel_offsets: &'a [usize],
+pub(super) struct Destination<'a, V> {
+    pub(super) pixel_offsets: &'a [usize],
     // How far the first stored channel is behind the pixel's first.
-    offset: usize,
-    target: Target,
+    pub(super) offset: usize,
+    pub(super) target: Target,
     // How many numbers the buffer holds.
-    len: usize,
+    pub(super) len: usize,
     // As many of both as channels are stored.
-    scale_and_shift: Option<(*const f32, *const f32)>,
-    relu: bool,
+    pub(super) scale_and_shift: Option<(*const f32, *const f32)>,
+    pub(super) relu: bool,
     // And then a factor.
-    rounding: Option<(Limits<V>, V)>,
+    pub(super) rounding: Option<(Limits<V>, V)>,
     // Of bytes: their bounds, and what stands for zero, in i32.
-    ends: Limits<V>,
-    zero_point: V,
+    pub(super) ends: Limits<V>,
+    pub(super) zero_point: V,
 }
 
 impl<'a, V: Int8Vector> Destination<'a, V> {
@@ -130,10 +130,18 @@ impl<'a, V: Int8Vector> Destination<'a, V> {
         all
     }
 
+    /// The bounds of what is stored, of bytes.
+    pub(super) fn bounds(&self) -> Option<Bounds> {
+        match self.target {
+            Target::F32(_) => None,
+            Target::U8(_, zero_point) => Some(Bounds::of(zero_point)),
+        }
+    }
+
     /// Whether storing rounds within these bounds, and nothing comes before.
     fn rounds_alone(&self, bounds: Bounds) -> bool {
         let is_plain = self.scale_and_shift.is_none() && self.rounding.is_none();
-        is_plain && matches!(self.target, Target::U8(_, zero) if Bounds::of(zero) == bounds)
+        is_plain && self.bounds() == Some(bounds)
     }
 
     /// Stores `lanes` channels from `at` on, where the pixel's first stored channel is at `of_pixel`.
@@ -169,14 +177,37 @@ impl<'a, V: Int8Vector> Destination<'a, V> {
 }
 
 /// The sums of a block of channels, in whole vectors.
-struct BlockSums {
+pub(super) struct BlockSums {
     /// Those of the first pixel; each other one's are `columns` further.
-    sums: *const f32,
-    columns: usize,
+    pub(super) sums: *const f32,
+    pub(super) columns: usize,
     /// The block's first channel among those of the row.
-    first: usize,
+    pub(super) first: usize,
     /// How many channels the block has; its other columns are padding.
-    channels: usize,
+    pub(super) channels: usize,
+}
+
+impl BlockSums {
+    /// All blocks. Each has sums for all pixels, and for those that are pooled with them.
+    fn all<V: Int8Vector>(sums: &Accumulators<'_>) -> SmallVec<[Self; 4]> {
+        let (first, width) = (sums.first_channel(), sums.row.len());
+        // How many pixels are read of each block: the furthest is the last pixel of the last pooling window.
+        let furthest = sums.pooling.others.last().copied().unwrap_or_default();
+        let last = sums.pixels.len().checked_sub(1);
+        let end = last.map_or(0, |last| sums.pooling.first(last) + furthest + 1);
+        let of_block = |block: &ChannelBlock| {
+            let (from, columns) = (block.first - first, block.columns);
+            assert!(columns.is_multiple_of(V::LANES) && from + columns <= width);
+            let of_block = &sums.sums[from * sums.mc..][..end * columns];
+            Self {
+                sums: of_block.as_ptr(),
+                columns,
+                first: from,
+                channels: columns.min(sums.channels - from),
+            }
+        };
+        sums.blocks.iter().map(of_block).collect()
+    }
 }
 
 /// Where the first channel of a pixel is among the values that are added.
@@ -213,25 +244,29 @@ pub(in crate::microkernel) unsafe fn apply<V: Int8Vector>(
     let has_shift = shift.iter().any(|shift| *shift != 0.0);
     assert!(channels <= bias.len() && bias.len().is_multiple_of(V::LANES));
     let pooling = sums.pooling;
-    // How many pixels are read of each block: the furthest is the last pixel of the last pooling window.
-    let furthest = pooling.others.last().copied().unwrap_or_default();
-    let last = sums.pixels.len().checked_sub(1);
-    let end = last.map_or(0, |last| pooling.first(last) + furthest + 1);
-    let mut blocks: SmallVec<[BlockSums; 4]> = SmallVec::new();
-    for block in sums.blocks {
-        let (from, columns) = (block.first - first, block.columns);
-        assert!(columns.is_multiple_of(V::LANES) && from + columns <= bias.len());
-        let sums = &sums.sums[from * sums.mc..][..end * columns];
-        blocks.push(BlockSums {
-            sums: sums.as_ptr(),
-            columns,
-            first: from,
-            channels: columns.min(channels - from),
-        });
-    }
+    let blocks = BlockSums::all::<V>(sums);
     let (grid, relu) = (epilogue.grid, epilogue.relu);
     // SAFETY: as the caller guarantees.
     let destinations = unsafe { Destination::<V>::all(&mut epilogue.outputs, first, channels) };
+    // SAFETY: as the caller guarantees. Checked above: `BlockSums::all` checks that each block has sums for all of these
+    // pixels and those that are pooled with them, and as many biases and scales as columns, all in whole vectors.
+    // `Destination::all` has as many scales and shifts as channels.
+    let is_done = !has_shift
+        && unsafe {
+            let sums = requantise_bytes::Sums {
+                pixels: &sums.pixels,
+                pooling,
+                blocks: &blocks,
+                bias,
+                scale,
+                first,
+                channels,
+            };
+            requantise_bytes::apply(sums, &grid, relu, epilogue.residual, &destinations)
+        };
+    if is_done {
+        return;
+    }
     let is_rounded_by_stores = |bounds: &Bounds| {
         let mut all = destinations.iter();
         all.all(|destination| destination.rounds_alone(*bounds))
@@ -266,7 +301,7 @@ pub(in crate::microkernel) unsafe fn apply<V: Int8Vector>(
             }
         };
         for block in &blocks {
-            // SAFETY: checked above: each block has sums for `end` pixels, among them this one and those that are
+            // SAFETY: checked above: each block has sums for this pixel and those that are
             // pooled with it, and as many biases, scales and shifts as columns, all in whole vectors; the residual
             // has `channels` values, and each destination room for as many from its place on, with as many scales
             // and shifts (`Destination::all`). An i32 has the size of an f32.
