@@ -1,6 +1,8 @@
 //! The program from outside: a catalog of one galaxy, asked for over its port and its socket.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod why;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -20,22 +22,43 @@ use tempfile::TempDir;
 /// A folder with a galaxy and its catalog.
 struct Dir(TempDir);
 
+/// What a catalog says of its only galaxy.
+struct Row {
+    model: ModelInUse,
+    picture: RgbImage,
+    rendering: &'static str,
+    answer: Probabilities,
+}
+
+impl Row {
+    fn new() -> Self {
+        Self {
+            model: ModelInUse {
+                name: "m".into(),
+                digest: blake3::hash(b"model"),
+                card: r#"{"prior":{"round":0.25,"in_between":0.25,"cigar":0.01,"edge_on":0.24,"spiral":0.25}}"#.into(),
+                arithmetic: "f32".into(),
+            },
+            picture: RgbImage::from_fn(424, 424, |x, y| Rgb([x as u8, y as u8, 90])),
+            rendering: "paper",
+            answer: Probabilities::from_values([0.1, 0.1, 0.1, 0.1, 0.6]),
+        }
+    }
+}
+
 impl Dir {
     fn new() -> Self {
+        Self::with(Row::new())
+    }
+
+    fn with(row: Row) -> Self {
         let dir = Self(TempDir::new().unwrap());
         let folder = dir.0.path().canonicalize().unwrap().join("in");
         fs::create_dir(&folder).unwrap();
         let path = folder.join("a <b>.png");
-        let picture = RgbImage::from_fn(424, 424, |x, y| Rgb([x as u8, y as u8, 90]));
-        picture.save(&path).unwrap();
+        row.picture.save(&path).unwrap();
         let bytes = fs::read(&path).unwrap();
-        let model = ModelInUse {
-            name: "m".into(),
-            digest: blake3::hash(b"model"),
-            card: r#"{"prior":{"round":0.25,"in_between":0.25,"cigar":0.01,"edge_on":0.24,"spiral":0.25}}"#.into(),
-            arithmetic: "f32".into(),
-        };
-        let mut writer = Writer::open(&dir.catalog(), &model).unwrap();
+        let mut writer = Writer::open(&dir.catalog(), &row.model).unwrap();
         let watched = Watched {
             folders: vec![WatchedFolder {
                 path: folder,
@@ -51,13 +74,12 @@ impl Dir {
             y: 212.0,
             side: 424.0,
         };
-        let answer = Probabilities::from_values([0.1, 0.1, 0.1, 0.1, 0.6]);
         let entry = Entry {
             stamp: Stamp::of(&path.metadata().unwrap()),
             path,
             digest: Some(blake3::hash(&bytes)),
             dimensions: Some((424, 424)),
-            rendering: Some("paper".into()),
+            rendering: Some(row.rendering.into()),
             shown: Some(Shown {
                 frame,
                 flags: Flags::default(),
@@ -69,7 +91,7 @@ impl Dir {
             parts: Vec::new(),
             attempts: 1,
             first_seen: Timestamp::now(),
-            verdict: Verdict::Classified(answer),
+            verdict: Verdict::Classified(row.answer),
         };
         writer.record(&[entry]).unwrap();
         dir
@@ -88,7 +110,11 @@ impl Dir {
     }
 
     fn serve(&self, listen: &str) -> Page {
-        let mut child = command(&self.catalog(), &["--listen", listen])
+        self.serve_with(&["--listen", listen])
+    }
+
+    fn serve_with(&self, arguments: &[&str]) -> Page {
+        let mut child = command(&self.catalog(), arguments)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
