@@ -34,12 +34,18 @@ struct Found {
     job: Result<Job, NoMap>,
 }
 
-/// Ends the work of one who is gone.
-struct Gone(Deadline);
+/// One who waits for an answer. The work ends with them.
+struct Visitor {
+    deadline: Deadline,
+    is_answered: bool,
+}
 
-impl Drop for Gone {
+impl Drop for Visitor {
     fn drop(&mut self) {
-        self.0.expire();
+        if !self.is_answered {
+            log::debug!("nobody waits for a map any more");
+            self.deadline.expire();
+        }
     }
 }
 
@@ -59,14 +65,28 @@ impl Part {
 }
 
 impl App {
-    /// Answers with a part of a map, or says why there is none.
+    /// Answers with a part of a map, or says why there is none. If this future is dropped, the work ends.
     pub(super) async fn explain(
+        self: &Arc<Self>,
+        asked: Asked,
+        part: (i64, Part),
+        deadline: &Deadline,
+    ) -> Result<Response<Body>, JoinError> {
+        let mut visitor = Visitor {
+            deadline: deadline.clone(),
+            is_answered: false,
+        };
+        let response = self.explanation(asked, part, deadline).await;
+        visitor.is_answered = true;
+        response
+    }
+
+    async fn explanation(
         self: &Arc<Self>,
         asked: Asked,
         (id, part): (i64, Part),
         deadline: &Deadline,
     ) -> Result<Response<Body>, JoinError> {
-        let _gone = Gone(deadline.clone());
         let (app, question) = (Arc::clone(self), deadline.clone());
         let found = spawn_blocking(move || app.look_up(id, &question)).await?;
         let found = match found {

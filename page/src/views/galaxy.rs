@@ -58,10 +58,10 @@ pub(crate) fn galaxy(frame: &Frame, galaxy: &Galaxy, why: &Explanation) -> Marku
                 h1 { (object) }
                 (image(frame, galaxy))
                 (views(frame, galaxy))
-                (explanation(frame, galaxy, why))
             }
             div .right {
                 (answer(galaxy))
+                (explanation(frame, galaxy, why))
                 (said(frame, galaxy))
                 (elsewhere(galaxy))
                 (provenance(galaxy))

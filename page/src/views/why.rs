@@ -96,26 +96,33 @@ fn said(map: &OcclusionMap) -> String {
         return format!("{answer} It stays as sure wherever a single square is covered.");
     }
     format!(
-        "{answer} The square that matters most lies {}: without it, the probability is {}.",
+        "{answer} The square that matters most lies {}: with it covered, the probability is {}.",
         place(map, most),
         probability(f64::from((now - most.fall).max(0.0)))
     )
 }
 
-/// Where a patch lies, in words.
+/// Where a patch lies, in words: seen from the centre of the view, where the galaxy is.
 fn place(map: &OcclusionMap, patch: Covered) -> &'static str {
-    // Nine fields; the patch lies where its middle does.
-    let third = |first: u32| ((2 * first + map.patch) * 3 / (2 * map.side)).min(2);
-    match (third(patch.top), third(patch.left)) {
-        (0, 0) => "in the upper left",
-        (0, 1) => "at the top",
-        (0, _) => "in the upper right",
-        (1, 0) => "on the left",
-        (1, 1) => "in the middle",
-        (1, _) => "on the right",
-        (_, 0) => "in the lower left",
-        (_, 1) => "at the bottom",
-        _ => "in the lower right",
+    // Twice the way from the centre of the view to that of the patch.
+    let way = |first: u32| i64::from(2 * first + map.patch) - i64::from(map.side);
+    let (right, down) = (way(patch.left), way(patch.top));
+    let [along, across] = [right, down].map(i64::abs);
+    if along.max(across) <= i64::from(map.patch) {
+        return "at the centre";
+    }
+    // One of eight directions: straight ones within 22.5 degrees, of which the tangent is about 2 / 5.
+    let is_level = 5 * across < 2 * along;
+    let is_upright = 5 * along < 2 * across;
+    match (down < 0, right < 0) {
+        (_, true) if is_level => "to the left of the centre",
+        (_, false) if is_level => "to the right of the centre",
+        (true, _) if is_upright => "above the centre",
+        (false, _) if is_upright => "below the centre",
+        (true, true) => "to the upper left of the centre",
+        (true, false) => "to the upper right of the centre",
+        (false, true) => "to the lower left of the centre",
+        (false, false) => "to the lower right of the centre",
     }
 }
 
@@ -140,18 +147,20 @@ mod tests {
     #[test]
     fn the_text_says_where_the_square_lies_that_matters_most() {
         for (most, place) in [
-            (0, "in the upper left"),
-            (1, "at the top"),
-            (3, "on the left"),
-            (4, "in the middle"),
-            (5, "on the right"),
-            (8, "in the lower right"),
+            (0, "to the upper left of the centre"),
+            (1, "above the centre"),
+            (2, "to the upper right of the centre"),
+            (3, "to the left of the centre"),
+            (4, "at the centre"),
+            (5, "to the right of the centre"),
+            (7, "below the centre"),
+            (8, "to the lower right of the centre"),
         ] {
             assert_eq!(
                 said(&map(most, 0.3)),
                 format!(
-                    "The answer is spiral, with probability 0.80. The square that matters most lies {place}: without it, \
-                     the probability is 0.50."
+                    "The answer is spiral, with probability 0.80. The square that matters most lies {place}: with it \
+                     covered, the probability is 0.50."
                 )
             );
         }

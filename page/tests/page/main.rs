@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 use blake3::Hash;
 use galmorph_catalog::{
@@ -123,20 +124,28 @@ impl Dir {
             lines.find_map(|line| Some(line.unwrap()).filter(|line| line.contains(" is at ")));
         let at = line.unwrap().rsplit_once(" is at ").unwrap().1.to_owned();
         // Read to the end, so that the program never waits to write.
-        std::thread::spawn(move || lines.for_each(drop));
-        Page { child, at }
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in lines {
+                let _ = sender.send(line.unwrap_or_default());
+            }
+        });
+        Page { child, at, log }
     }
 }
 
 fn command(catalog: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_galmorph-page"));
     command.arg("--catalog").arg(catalog).args(arguments);
+    command.env("GALMORPH_LOG", "debug");
     command
 }
 
 struct Page {
     child: Child,
     at: String,
+    /// What it logs, line by line.
+    log: Receiver<String>,
 }
 
 impl Page {

@@ -7,10 +7,16 @@ use galmorph_mock::Mock;
 use super::*;
 
 const AT: [&str; 2] = ["--listen", "127.0.0.1:0"];
+/// A model that isn't the embedded one.
+const OTHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
 
 /// A mock galaxy with the answer of the embedded model, as the daemon gets and writes it.
 fn answered() -> Row {
-    let model = Model::load(None, Options::default()).unwrap();
+    answered_by(None)
+}
+
+fn answered_by(model: Option<&Path>) -> Row {
+    let model = Model::load(model, Options::default()).unwrap();
     let picture = Mock::new(7).galaxy(Morphology::Spiral, 1);
     let views = model
         .card
@@ -62,7 +68,10 @@ fn a_map_is_drawn_of_the_answer_that_the_catalog_has() {
     let said = format!("The answer is {class}, with probability 0.");
     assert!(alt.starts_with(&said), "{alt}");
     // A mock galaxy lies in the middle of a dark sky.
-    assert!(alt.contains("The square that matters most lies "), "{alt}");
+    assert!(
+        alt.contains("The square that matters most lies ") && alt.contains("the centre: "),
+        "{alt}"
+    );
     let mut pictures = Vec::new();
     for part in ["view", "map"] {
         let path = format!("/galaxy/1/why/{part}");
@@ -89,6 +98,26 @@ fn a_map_is_drawn_of_the_answer_that_the_catalog_has() {
 }
 
 #[test]
+fn who_goes_away_ends_the_work_and_leaves_the_way_free() {
+    let dir = Dir::with(answered_by(Some(Path::new(OTHER))));
+    let page = dir.serve_with(&[AT[0], AT[1], "--model", OTHER]);
+    let host = page.at.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let request = "GET /galaxy/1/why HTTP/1.1";
+    write!(stream, "{request}\r\nHost: {host}\r\n\r\n").unwrap();
+    // What came before was begun before this is answered. This model needs 900 runs for a map.
+    assert_eq!(page.get("/galaxy/1").0, 200);
+    drop(stream);
+    let gone = "nobody waits for a map any more";
+    assert!(page.log.iter().any(|line| line.contains(gone)));
+    let (status, answer) = page.get("/galaxy/1/why");
+    assert!(
+        status == 200 && answer.contains("Occlusion map of"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn another_models_answer_is_not_explained() {
     let dir = Dir::new();
     let page = dir.serve_with(&AT);
@@ -101,8 +130,7 @@ fn another_models_answer_is_not_explained() {
 
     // The page's model is named, and isn't the one that answered.
     let dir = Dir::with(answered());
-    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zhu2019-small.onnx");
-    let page = dir.serve_with(&["--listen", "127.0.0.1:0", "--model", other]);
+    let page = dir.serve_with(&["--listen", "127.0.0.1:0", "--model", OTHER]);
     let (_, galaxy) = page.get("/galaxy/1/why");
     assert!(galaxy.contains("this answer is by galmorph-1"), "{galaxy}");
     assert!(galaxy.contains("this page has zhu2019-small"));
