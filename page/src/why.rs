@@ -44,7 +44,7 @@ pub(crate) struct Why {
 
 /// A map, and what is drawn of it.
 pub(crate) struct Map {
-    pub(crate) map: OcclusionMap,
+    pub(crate) occlusion: OcclusionMap,
     /// The widest view, as it is.
     pub(crate) view: Picture,
     /// The map over it.
@@ -154,18 +154,19 @@ impl Why {
         let seen = catch(|| job.shown.seen(&job.card.preprocessing)).map_err(failed)??;
         let mut classifier = self.classifier(job)?;
         let mut answers = 0;
-        let map = Occlusion::of(&job.card.preprocessing).map(&seen.views, AT_ONCE, |views| {
-            let found = answer(&mut classifier, views, seen.views.len(), deadline)?;
-            if answers == 0 {
-                job.recognise(&found[0])?;
-            }
-            answers += found.len();
-            Ok::<_, NoMap>(found)
-        })?;
+        let occlusion =
+            Occlusion::of(&job.card.preprocessing).map(&seen.views, AT_ONCE, |views| {
+                let found = answer(&mut classifier, views, seen.views.len(), deadline)?;
+                if answers == 0 {
+                    job.recognise(&found[0])?;
+                }
+                answers += found.len();
+                Ok::<_, NoMap>(found)
+            })?;
         let map = Arc::new(Map {
             view: png(&seen.widest),
-            over: png(&map.over(&seen.widest)),
-            map,
+            over: png(&occlusion.over(&seen.widest)),
+            occlusion,
         });
         self.maps.put(&job.key, &map);
         Ok(map)

@@ -95,9 +95,10 @@ impl App {
         };
         let map = match found.job {
             Err(why) => Err(why),
-            Ok(job) => match self.why.known(&job.key) {
-                Some(map) => Ok(map),
-                None => {
+            Ok(job) => {
+                if let Some(map) = self.why.known(&job.key) {
+                    Ok(map)
+                } else {
                     let Some(place) = self.why.desk.enter() else {
                         return Ok(self.busy(&asked));
                     };
@@ -111,7 +112,7 @@ impl App {
                     };
                     spawn_blocking(draw).await?
                 }
-            },
+            }
         };
         Ok(match part {
             Part::Page => {

@@ -33,7 +33,7 @@ pub(super) fn explanation(frame: &Frame, galaxy: &Galaxy, why: &Explanation) -> 
                     }
                 },
                 Explanation::No(why) => p { "No map: " (why) },
-                Explanation::Map(map) => (drawn(frame, galaxy, &map.map)),
+                Explanation::Map(map) => (drawn(frame, galaxy, &map.occlusion)),
             }
         }
     }

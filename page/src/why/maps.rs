@@ -39,7 +39,7 @@ mod tests {
 
     fn map() -> Arc<Map> {
         Arc::new(Map {
-            map: OcclusionMap {
+            occlusion: OcclusionMap {
                 answer: Probabilities::from_values([0.2; 5]),
                 side: 1,
                 patch: 1,

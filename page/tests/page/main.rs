@@ -53,13 +53,19 @@ impl Dir {
     }
 
     fn with(row: Row) -> Self {
+        let Row {
+            model,
+            picture,
+            rendering,
+            answer,
+        } = row;
         let dir = Self(TempDir::new().unwrap());
         let folder = dir.0.path().canonicalize().unwrap().join("in");
         fs::create_dir(&folder).unwrap();
         let path = folder.join("a <b>.png");
-        row.picture.save(&path).unwrap();
+        picture.save(&path).unwrap();
         let bytes = fs::read(&path).unwrap();
-        let mut writer = Writer::open(&dir.catalog(), &row.model).unwrap();
+        let mut writer = Writer::open(&dir.catalog(), &model).unwrap();
         let watched = Watched {
             folders: vec![WatchedFolder {
                 path: folder,
@@ -80,7 +86,7 @@ impl Dir {
             path,
             digest: Some(blake3::hash(&bytes)),
             dimensions: Some((424, 424)),
-            rendering: Some(row.rendering.into()),
+            rendering: Some(rendering.into()),
             shown: Some(Shown {
                 frame,
                 flags: Flags::default(),
@@ -92,7 +98,7 @@ impl Dir {
             parts: Vec::new(),
             attempts: 1,
             first_seen: Timestamp::now(),
-            verdict: Verdict::Classified(row.answer),
+            verdict: Verdict::Classified(answer),
         };
         writer.record(&[entry]).unwrap();
         dir
