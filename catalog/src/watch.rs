@@ -80,12 +80,17 @@ impl WatchedFolder {
 }
 
 impl Watched {
+    /// The folder of a file, the innermost of several.
+    pub fn folder_of(&self, path: &Path) -> Option<&WatchedFolder> {
+        let folders = self.folders.iter();
+        folders
+            .filter(|folder| path.starts_with(&folder.path))
+            .max_by_key(|folder| folder.path.as_os_str().len())
+    }
+
     /// The files that belong together with this one, if its folder, the innermost of several, has a file for each band.
     pub fn set_of(&self, path: &Path) -> Option<BandSet> {
-        let folders = self.folders.iter();
-        let folder = folders
-            .filter(|folder| path.starts_with(&folder.path))
-            .max_by_key(|folder| folder.path.as_os_str().len())?;
+        let folder = self.folder_of(path)?;
         let files = BandFiles::new(folder.band_files.as_ref()?, &folder.rendering.bands).ok()?;
         BandSet::of(&files, path, folder.is_relocated(path))
     }

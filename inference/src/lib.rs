@@ -16,5 +16,5 @@ mod panics;
 pub use classifier::{Answer, Classifier, Group, Outcome, Refusal};
 pub use galmorph_engine::Kernel;
 pub use image::{decode, guarded, header, with_signal};
-pub use model::{Arithmetic, Fault, Model, ModelError, Options, Precision};
+pub use model::{About, Arithmetic, Fault, Model, ModelError, Options, Precision};
 pub use panics::catch;

@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -140,6 +141,15 @@ pub struct Model {
     network: Arc<Network>,
 }
 
+/// What a model says of itself before it is made ready to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The name of its card.
+    pub name: String,
+    /// The BLAKE3 digest of the file.
+    pub digest: Hash,
+}
+
 /// Why a model can't be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {verb} {file}: {fault}")]
@@ -175,33 +185,25 @@ pub enum Fault {
 impl Model {
     /// Reads a model, or the embedded one.
     pub fn load(path: Option<&Path>, options: Options<'_>) -> Result<Self, ModelError> {
-        let file = path.map_or_else(
-            || "the embedded model".to_owned(),
-            |path| format!("model '{}'", readable(path)),
-        );
-        let fail = |verb, fault| ModelError {
-            verb,
-            file: file.clone(),
-            fault,
-        };
-        match path {
-            Some(path) => {
-                let bytes = fs::read(path).map_err(|error| fail("read", error.into()))?;
-                Self::from_bytes(bytes, options)
-            }
-            None => Self::from_bytes(EMBEDDED, options),
-        }
-        .map_err(|fault| fail("use", fault))
+        read(path, |bytes| Self::from_bytes(bytes, options))
+    }
+
+    /// Reads what a model, or the embedded one, says of itself. Its network is not looked at, so this takes
+    /// milliseconds and says nothing of whether it can run.
+    pub fn about(path: Option<&Path>) -> Result<About, ModelError> {
+        read(path, |bytes| {
+            let card = card_in_use(&parse(&bytes)?, Options::default())?;
+            Ok(About {
+                name: card.name,
+                digest: blake3::hash(&bytes),
+            })
+        })
     }
 
     /// Nothing that was made of a file stays longer than it is needed: a large network's weights would be
     /// there as often as there are steps.
     pub fn from_bytes(bytes: impl AsRef<[u8]>, options: Options<'_>) -> Result<Self, Fault> {
-        let proto = catch(|| onnx().proto_model_for_read(&mut bytes.as_ref()))
-            .map_err(Fault::Contract)?
-            .ok()
-            .filter(|proto| proto.graph.is_some())
-            .ok_or(Fault::NotOnnx)?;
+        let proto = parse(bytes.as_ref())?;
         let card = card_in_use(&proto, options)?;
         let name = name_in_use(&card, &card_in_use(&proto, Options::default())?);
         let least = thresholds(&card, name == card.name, options.coverage)?;
@@ -278,6 +280,36 @@ impl Model {
             .map(|_| ())
             .map_err(|refusal| Fault::Contract(refusal.to_string()))
     }
+}
+
+/// Does something with the bytes of a file, or with those of the embedded model. A fault names the file.
+fn read<T>(
+    path: Option<&Path>,
+    work: impl FnOnce(Cow<'static, [u8]>) -> Result<T, Fault>,
+) -> Result<T, ModelError> {
+    let fail = |verb| {
+        move |fault| ModelError {
+            verb,
+            file: path.map_or_else(
+                || "the embedded model".to_owned(),
+                |path| format!("model '{}'", readable(path)),
+            ),
+            fault,
+        }
+    };
+    let bytes = match path {
+        Some(path) => fs::read(path).map_err(Fault::from).map_err(fail("read"))?,
+        None => return work(EMBEDDED.into()).map_err(fail("use")),
+    };
+    work(bytes.into()).map_err(fail("use"))
+}
+
+fn parse(mut bytes: &[u8]) -> Result<ModelProto, Fault> {
+    catch(|| onnx().proto_model_for_read(&mut bytes))
+        .map_err(Fault::Contract)?
+        .ok()
+        .filter(|proto| proto.graph.is_some())
+        .ok_or(Fault::NotOnnx)
 }
 
 /// A model's own words may have line ends in them.

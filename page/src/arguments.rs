@@ -29,6 +29,11 @@ pub struct Arguments {
     #[arg(long = "host", value_name = "NAME", value_parser = host)]
     pub hosts: Vec<String>,
 
+    /// The model file that answers when somebody asks why a galaxy has its class. Answers of other models are not
+    /// explained. Default: the model that is built in
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "export")]
+    pub model: Option<PathBuf>,
+
     /// Where to keep thumbnails. Default: systemd's cache directory, else nowhere
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache: Option<PathBuf>,

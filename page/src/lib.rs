@@ -14,6 +14,7 @@
 //! | `selection` | an address to the rows that it selects, and back |
 //! | `catalog` | readers of the catalog, each question with a deadline |
 //! | `picture` | a row to a picture: the file, its limits, the cache of thumbnails |
+//! | `why` | a row to the map of what its answer depends on: the model, the queue, the last maps |
 //! | `statistics` | purity, completeness and agreement, with their intervals |
 //! | `sample` | random rows that are the same for everybody |
 //! | `views` | the pages as HTML |
@@ -37,6 +38,7 @@ mod server;
 mod standalone;
 mod statistics;
 mod views;
+mod why;
 
 use galmorph_output::log_levels;
 

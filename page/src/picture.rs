@@ -7,6 +7,7 @@
 
 mod cache;
 mod files;
+mod seen;
 
 use std::io::Cursor;
 
@@ -14,7 +15,7 @@ use blake3::Hash;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use galmorph_catalog::{FileRow, Reader};
+use galmorph_catalog::{FileRow, Reader, WatchedFolder};
 use galmorph_cutout::{Frame, Limits, ModelCard, Preprocessing, Rendering, Stretch};
 use galmorph_output::text_path;
 use image::codecs::jpeg::JpegEncoder;
@@ -24,6 +25,7 @@ use image::{ImageFormat, RgbImage};
 use crate::catalog::AskError;
 pub(crate) use cache::Cache;
 use files::{Content, Files};
+pub(crate) use seen::NotSeen;
 
 /// The side of a thumbnail, in pixels.
 const THUMBNAIL: u32 = 224;
@@ -95,10 +97,12 @@ pub(crate) struct Shown {
     digest: Hash,
     files: Files,
     limits: Limits,
+    folder: WatchedFolder,
     preprocessing: Preprocessing,
 }
 
 /// A picture as bytes of its own.
+#[derive(Debug, Clone)]
 pub(crate) struct Picture {
     pub(crate) bytes: Vec<u8>,
     pub(crate) media_type: &'static str,
@@ -116,6 +120,7 @@ impl Shown {
         let watch = catalog.watch().map_err(ask)?.ok_or(NotShown::NotWatched)?;
         let limits = catalog.limits().map_err(ask)?.unwrap_or_default();
         let path = text_path(row.text("path").unwrap_or_default());
+        let folder = (watch.watched.folder_of(&path)).ok_or(NotShown::NotWatched)?;
         let files = Files::open(&path, &watch.watched)?;
         files.check_stamp(row.stamp)?;
         let card = catalog.card(row.text("model")).map_err(ask)?;
@@ -126,7 +131,18 @@ impl Shown {
             digest,
             files,
             limits,
+            folder: folder.clone(),
         })
+    }
+
+    /// The row whose image it is.
+    pub(crate) const fn row(&self) -> &FileRow {
+        &self.row
+    }
+
+    /// What identifies its content.
+    pub(crate) const fn digest(&self) -> &Hash {
+        &self.digest
     }
 
     /// A word that is another one for every other picture.
@@ -161,7 +177,7 @@ impl Shown {
     pub(crate) fn draw(&mut self, kind: Kind) -> Result<Picture, PictureError> {
         let content = self.read()?;
         let image = content
-            .decode(&self.limits, &rendering_of(&self.row))
+            .decode(&self.limits, u32::MAX, &rendering_of(&self.row))
             .ok_or(NotShown::Undecodable)?;
         drop(content);
         let frame = self.frame();
@@ -290,7 +306,7 @@ fn jpeg(image: &RgbImage, quality: u8) -> Picture {
     }
 }
 
-fn png(image: &RgbImage) -> Picture {
+pub(crate) fn png(image: &RgbImage) -> Picture {
     let mut bytes = Cursor::new(Vec::new());
     image
         .write_to(&mut bytes, ImageFormat::Png)
@@ -301,8 +317,8 @@ fn png(image: &RgbImage) -> Picture {
     }
 }
 
-/// Says in the place of a picture why there is none.
-pub(crate) fn placeholder(why: NotShown) -> String {
+/// Says in the place of a picture why there is none, in a few words.
+pub(crate) fn placeholder(why: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 224 224\" width=\"224\" height=\"224\">\
          <rect width=\"224\" height=\"224\" fill=\"#23272f\"/>\
@@ -310,7 +326,7 @@ pub(crate) fn placeholder(why: NotShown) -> String {
          <path d=\"M91 113 133 71\" stroke=\"#8b95a5\" stroke-width=\"2\"/>\
          <text x=\"112\" y=\"154\" fill=\"#c3cad6\" font-family=\"sans-serif\" font-size=\"15\" \
          text-anchor=\"middle\">{}</text></svg>",
-        why.why().replace('\'', "&#39;")
+        why.replace('\'', "&#39;")
     )
 }
 

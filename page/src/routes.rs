@@ -1,6 +1,7 @@
 //! Which address is which view.
 
 mod review;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use crate::guard::Guard;
 use crate::picture::{Cache, Kind, NotShown, Picture, PictureError, Shown, placeholder};
 use crate::problem::{Problem, resolve};
 use crate::selection::{Query, Selection};
-use crate::views::{self, Assets, Frame, OverviewCache};
+use crate::views::{self, Assets, Explanation, Frame, OverviewCache};
+use crate::why::Why;
 use crate::{Arguments, Failure, download};
 use galmorph_output::Endpoint;
 
@@ -47,6 +49,7 @@ pub(crate) struct App {
     overview: OverviewCache,
     drawing: Semaphore,
     downloads: Semaphore,
+    why: Why,
 }
 
 /// A request, read.
@@ -92,6 +95,7 @@ impl App {
             overview: OverviewCache::default(),
             drawing: Semaphore::new(DRAWN),
             downloads: Semaphore::new(DRAWN),
+            why: Why::new(arguments.model.as_deref())?,
         })
     }
 
@@ -165,7 +169,11 @@ impl App {
             || asked.path.starts_with("views/");
         let deadline = Deadline::default();
         let frame = self.frame(&asked, "");
+        let explains = why::Part::of(&asked);
         let work = async {
+            if let Some(part) = explains {
+                return self.explain(asked, part, &deadline).await;
+            }
             let places = if draws {
                 Some(&self.drawing)
             } else if asked.path == "download" {
@@ -189,7 +197,10 @@ impl App {
             ),
             Err(_) => {
                 deadline.expire();
-                let problem = Problem::from(AskError::TooLong);
+                let problem = match explains {
+                    Some(_) => why::too_slow(),
+                    None => Problem::from(AskError::TooLong),
+                };
                 html(problem.status, views::problem(&frame, &problem))
             }
         }
@@ -280,7 +291,9 @@ impl App {
         let frame = self.frame(asked, "galaxies");
         self.catalog.ask(deadline, |catalog| {
             let found = views::Galaxy::find(catalog, id)?.ok_or_else(Problem::missing)?;
-            Ok(page(views::galaxy(&frame, &found)))
+            let why = self.why.objection(&found.row);
+            let why = why.map_or(Explanation::Offered, Explanation::No);
+            Ok(page(views::galaxy(&frame, &found, &why)))
         })
     }
 
@@ -327,7 +340,7 @@ impl App {
                         StatusCode::UNPROCESSABLE_ENTITY
                     }
                 };
-                Ok(answer::drawing(status, placeholder(why)))
+                Ok(answer::drawing(status, placeholder(why.why())))
             }
             Err(PictureError::Ask(error)) => Err(error.into()),
         }

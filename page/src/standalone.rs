@@ -30,13 +30,14 @@ pub(crate) fn write(arguments: &Arguments, file: &Path) -> Result<(), Failure> {
 
     let mut cards = Vec::new();
     for row in &page.rows {
-        let picture = match Shown::of(&catalog, row.id)
-            .and_then(|mut shown| shown.draw(Kind::Thumbnail))
-        {
-            Ok(picture) => data(picture.media_type, &picture.bytes),
-            Err(PictureError::NotShown(why)) => data("image/svg+xml", placeholder(why).as_bytes()),
-            Err(PictureError::Ask(error)) => return Err(Failure::Usage(error.to_string())),
-        };
+        let picture =
+            match Shown::of(&catalog, row.id).and_then(|mut shown| shown.draw(Kind::Thumbnail)) {
+                Ok(picture) => data(picture.media_type, &picture.bytes),
+                Err(PictureError::NotShown(why)) => {
+                    data("image/svg+xml", placeholder(why.why()).as_bytes())
+                }
+                Err(PictureError::Ask(error)) => return Err(Failure::Usage(error.to_string())),
+            };
         let words = match &row.digest {
             Some(digest) => catalog.reviews(digest)?,
             None => Vec::new(),

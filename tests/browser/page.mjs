@@ -165,6 +165,35 @@ test('a galaxy has its image, its framing, its views and its links', async () =>
   await close();
 });
 
+for (const [scheme, width, height] of [['light', 1280, 1000], ['dark', 1280, 1000], ['light', 360, 740]]) {
+  test(`a galaxy says why it has its class in ${scheme} at ${width} pixels`, async () => {
+    const { page, to, close } = await open(main, { scheme, width, height });
+    const [[id]] = query("SELECT id FROM cutout WHERE path LIKE '%/in/spiral-3.jpg' OR path LIKE '%/in/edge_on-1.jpg' ORDER BY label = 'spiral' DESC LIMIT 1");
+    await to(`/galaxy/${id}`);
+    await Promise.all([page.waitForURL(/why#why$/), page.click('#why .button')]);
+    await page.waitForFunction(() => [...document.querySelectorAll('#why img')].every((image) => image.naturalWidth > 0));
+    const alt = await page.getAttribute('#why img[src$="/map"]', 'alt');
+    assert.match(alt, /^Occlusion map of .+ The answer is .+ probability .+ square/);
+    const [[label]] = query(`SELECT label FROM cutout WHERE id = ${id}`);
+    assert.ok(alt.includes(`The answer is ${label.replace('_', '-')}, `), alt);
+    assert.match(await page.textContent('#why'), /Covered by a grey square/);
+    await page.evaluate(() => document.querySelector('#why').scrollIntoView());
+    await check(page, `why-${scheme}-${width}`);
+    await close();
+  });
+}
+
+test('without the model that answered there is no map', async () => {
+  const other = await serve('galaxies.sqlite', ['--model', 'models/zhu2019-small.onnx']);
+  const { page, to, close } = await open(other, { allowed: ['404'] });
+  await to('/galaxy/1');
+  assert.match(await page.textContent('#why'), /No map: this answer is by galmorph-1 /);
+  assert.equal(await page.$('#why a'), null);
+  await check(page, 'why-not');
+  await close();
+  await other.stop();
+});
+
 test('a catalog that grows shows what arrived, and moves nothing that was there', async () => {
   const { page, to, close } = await open(main);
   await to('/galaxies?sort=-classified_at');

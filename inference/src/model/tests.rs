@@ -49,6 +49,18 @@ fn the_embedded_model_answers_with_probabilities_a_set_and_a_novelty() {
     assert!((total - 1.0).abs() < 1e-5, "{total}");
 }
 
+#[test]
+fn what_a_model_says_of_itself_is_what_it_is_loaded_as() {
+    let about = Model::about(None).unwrap();
+    let model = Model::load(None, Options::default()).unwrap();
+    assert_eq!((&*about.name, about.digest), (model.name(), model.digest));
+    let none = Model::about(Some(Path::new("none.onnx"))).unwrap_err();
+    assert!(
+        none.to_string()
+            .starts_with("cannot read model 'none.onnx': ")
+    );
+}
+
 /// A model whose card speaks of novelty. With a second output it is the largest probability of
 /// each view.
 fn with_novelty(has_output: bool) -> Vec<u8> {

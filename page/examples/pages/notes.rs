@@ -27,6 +27,8 @@ pub(crate) const PAGE: Notes = Notes {
         "It reads the catalog while `galmorph watch` writes it. What people say of galaxies is all that it writes, and the marks \
          of a retry. Whoever reaches the page can look and review: it has no passwords, and listens for this machine alone. \
          To show it to others, put a reverse proxy in front.",
+        "On request, it maps on which parts of an image an answer depends, if the answer is by its model: the built-in one, or that \
+         of `--model`.",
         "SIGTERM finishes the answers that have begun.",
     ],
     some_rejected: None,

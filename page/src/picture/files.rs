@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hash;
 use galmorph_catalog::{Stamp, Watched, digest_of_bands};
-use galmorph_cutout::{BandBytes, Image, Limits, Rendering, decode_bands, decode_rendered};
+use galmorph_cutout::{
+    BandBytes, Format, Image, ImageHeader, Limits, Rendering, decode_bands, decode_rendered,
+    header, header_of_bands,
+};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -102,10 +105,33 @@ impl Content {
         }
     }
 
-    pub(super) fn decode(&self, limits: &Limits, rendering: &Rendering) -> Option<Image> {
+    /// Whether it is a FITS image.
+    pub(super) fn is_fits(&self) -> bool {
+        match self {
+            Self::File(bytes) => Format::of(bytes) == Some(Format::Fits),
+            Self::Bands(_) => true,
+        }
+    }
+
+    /// What its header says.
+    pub(super) fn header(&self, limits: &Limits, rendering: &Rendering) -> Option<ImageHeader> {
+        let header = match self {
+            Self::File(bytes) => header(bytes, limits, rendering),
+            Self::Bands(files) => header_of_bands(&bands(files), limits),
+        };
+        header.ok()
+    }
+
+    /// Decodes its middle, up to `side` pixels on a side.
+    pub(super) fn decode(
+        &self,
+        limits: &Limits,
+        side: u32,
+        rendering: &Rendering,
+    ) -> Option<Image> {
         let image = match self {
-            Self::File(bytes) => decode_rendered(bytes, limits, u32::MAX, rendering),
-            Self::Bands(files) => decode_bands(&bands(files), limits, u32::MAX, rendering),
+            Self::File(bytes) => decode_rendered(bytes, limits, side, rendering),
+            Self::Bands(files) => decode_bands(&bands(files), limits, side, rendering),
         };
         image.ok()
     }
@@ -239,7 +265,9 @@ mod tests {
             .collect();
         assert_eq!(content.digest(), digest_of_bands(&bands));
         let rendering = &watched.folders[0].rendering;
-        let image = content.decode(&Limits::default(), rendering).unwrap();
+        let image = content
+            .decode(&Limits::default(), u32::MAX, rendering)
+            .unwrap();
         // Of one file alone it would be grey.
         let picture = image.to_rgb8();
         assert!(picture.pixels().any(|pixel| pixel.0[0] != pixel.0[2]));

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::Frame;
 use super::parts::{class_name, colour, probabilities, probability, tag, time, word_name};
+use super::why::{Explanation, explanation};
 use crate::selection::address;
 
 pub(crate) struct Galaxy {
@@ -49,7 +50,7 @@ impl Galaxy {
     }
 }
 
-pub(crate) fn galaxy(frame: &Frame, galaxy: &Galaxy) -> Markup {
+pub(crate) fn galaxy(frame: &Frame, galaxy: &Galaxy, why: &Explanation) -> Markup {
     let object = galaxy.object();
     let content = html! {
         div .galaxy {
@@ -60,6 +61,7 @@ pub(crate) fn galaxy(frame: &Frame, galaxy: &Galaxy) -> Markup {
             }
             div .right {
                 (answer(galaxy))
+                (explanation(frame, galaxy, why))
                 (said(frame, galaxy))
                 (elsewhere(galaxy))
                 (provenance(galaxy))

@@ -11,6 +11,7 @@ mod overview;
 mod parts;
 mod rejected;
 mod review;
+mod why;
 
 use galmorph_output::visible;
 use maud::{DOCTYPE, Markup, html};
@@ -24,6 +25,7 @@ pub(crate) use overview::{OverviewCache, overview};
 pub(crate) use parts::{card, number};
 pub(crate) use rejected::{Rejected, rejected};
 pub(crate) use review::{Queue, Review, Undo, UndoOf, queues, review, who};
+pub(crate) use why::Explanation;
 
 /// What every page has around it.
 pub(crate) struct Frame<'a> {

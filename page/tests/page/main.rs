@@ -1,12 +1,15 @@
 //! The program from outside: a catalog of one galaxy, asked for over its port and its socket.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod why;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 use blake3::Hash;
 use galmorph_catalog::{
@@ -20,21 +23,48 @@ use tempfile::TempDir;
 /// A folder with a galaxy and its catalog.
 struct Dir(TempDir);
 
+/// What a catalog says of its only galaxy.
+struct Row {
+    model: ModelInUse,
+    picture: RgbImage,
+    rendering: &'static str,
+    answer: Probabilities,
+}
+
+impl Row {
+    fn new() -> Self {
+        Self {
+            model: ModelInUse {
+                name: "m".into(),
+                digest: blake3::hash(b"model"),
+                card: r#"{"prior":{"round":0.25,"in_between":0.25,"cigar":0.01,"edge_on":0.24,"spiral":0.25}}"#.into(),
+                arithmetic: "f32".into(),
+            },
+            picture: RgbImage::from_fn(424, 424, |x, y| Rgb([x as u8, y as u8, 90])),
+            rendering: "paper",
+            answer: Probabilities::from_values([0.1, 0.1, 0.1, 0.1, 0.6]),
+        }
+    }
+}
+
 impl Dir {
     fn new() -> Self {
+        Self::with(Row::new())
+    }
+
+    fn with(row: Row) -> Self {
+        let Row {
+            model,
+            picture,
+            rendering,
+            answer,
+        } = row;
         let dir = Self(TempDir::new().unwrap());
         let folder = dir.0.path().canonicalize().unwrap().join("in");
         fs::create_dir(&folder).unwrap();
         let path = folder.join("a <b>.png");
-        let picture = RgbImage::from_fn(424, 424, |x, y| Rgb([x as u8, y as u8, 90]));
         picture.save(&path).unwrap();
         let bytes = fs::read(&path).unwrap();
-        let model = ModelInUse {
-            name: "m".into(),
-            digest: blake3::hash(b"model"),
-            card: r#"{"prior":{"round":0.25,"in_between":0.25,"cigar":0.01,"edge_on":0.24,"spiral":0.25}}"#.into(),
-            arithmetic: "f32".into(),
-        };
         let mut writer = Writer::open(&dir.catalog(), &model).unwrap();
         let watched = Watched {
             folders: vec![WatchedFolder {
@@ -51,13 +81,12 @@ impl Dir {
             y: 212.0,
             side: 424.0,
         };
-        let answer = Probabilities::from_values([0.1, 0.1, 0.1, 0.1, 0.6]);
         let entry = Entry {
             stamp: Stamp::of(&path.metadata().unwrap()),
             path,
             digest: Some(blake3::hash(&bytes)),
             dimensions: Some((424, 424)),
-            rendering: Some("paper".into()),
+            rendering: Some(rendering.into()),
             shown: Some(Shown {
                 frame,
                 flags: Flags::default(),
@@ -88,7 +117,11 @@ impl Dir {
     }
 
     fn serve(&self, listen: &str) -> Page {
-        let mut child = command(&self.catalog(), &["--listen", listen])
+        self.serve_with(&["--listen", listen])
+    }
+
+    fn serve_with(&self, arguments: &[&str]) -> Page {
+        let mut child = command(&self.catalog(), arguments)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -97,20 +130,28 @@ impl Dir {
             lines.find_map(|line| Some(line.unwrap()).filter(|line| line.contains(" is at ")));
         let at = line.unwrap().rsplit_once(" is at ").unwrap().1.to_owned();
         // Read to the end, so that the program never waits to write.
-        std::thread::spawn(move || lines.for_each(drop));
-        Page { child, at }
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in lines {
+                let _ = sender.send(line.unwrap_or_default());
+            }
+        });
+        Page { child, at, log }
     }
 }
 
 fn command(catalog: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_galmorph-page"));
     command.arg("--catalog").arg(catalog).args(arguments);
+    command.env("GALMORPH_LOG", "debug");
     command
 }
 
 struct Page {
     child: Child,
     at: String,
+    /// What it logs, line by line.
+    log: Receiver<String>,
 }
 
 impl Page {
