@@ -1,25 +1,26 @@
 //! Which address is which view.
 
+mod picture;
+mod rejected;
 mod review;
 mod why;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use galmorph_catalog::{Chance, Exclusion, Place, Reader, Turn, Watched, retry};
-use galmorph_cutout::RejectReason;
+use galmorph_catalog::{Place, Reader, Turn};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, IF_NONE_MATCH};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 use maud::Markup;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::answer::{self, Body, full, harden, html, plain, see_other};
+use crate::answer::{Body, full, harden, html, plain};
 use crate::catalog::{AskError, Catalog, Deadline};
 use crate::guard::Guard;
-use crate::picture::{Cache, Kind, NotShown, Picture, PictureError, Shown, placeholder};
+use crate::picture::{Cache, Kind};
 use crate::problem::{Problem, resolve};
 use crate::selection::{Query, Selection};
 use crate::views::{self, Assets, Explanation, Frame, OverviewCache};
@@ -29,8 +30,6 @@ use galmorph_output::Endpoint;
 
 /// The galaxies of a page of the gallery.
 pub(crate) const PAGE: usize = 60;
-/// The rejected files of a page.
-const REJECTED_PAGE: usize = 100;
 /// How long an answer may take until it begins.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 /// How long a form may take to arrive, and how long it may be.
@@ -297,155 +296,12 @@ impl App {
         })
     }
 
-    fn picture(
-        &self,
-        asked: &Asked,
-        id: i64,
-        kind: Kind,
-        deadline: &Deadline,
-    ) -> Result<Response<Body>, Problem> {
-        let look = |catalog: &Reader| Shown::of(catalog, id);
-        let drawn = self.catalog.ask(deadline, look).and_then(|mut shown| {
-            let tag = shown.tag(kind);
-            let quoted = format!("\"{tag}\"");
-            let known = asked.headers.get(IF_NONE_MATCH);
-            if known.is_some_and(|known| known.as_bytes() == quoted.as_bytes()) {
-                return Ok(answer::unchanged(&quoted));
-            }
-            let kept = (kind == Kind::Thumbnail)
-                .then(|| self.cache.get(&tag))
-                .flatten();
-            let picture = if let Some(bytes) = kept {
-                Picture {
-                    bytes,
-                    media_type: "image/jpeg",
-                }
-            } else {
-                let picture = shown.draw(kind)?;
-                if kind == Kind::Thumbnail {
-                    self.cache.put(&tag, &picture.bytes);
-                }
-                picture
-            };
-            Ok(answer::picture(picture, &quoted))
-        });
-        match drawn {
-            Ok(response) => Ok(response),
-            Err(PictureError::NotShown(why)) => {
-                let status = match why {
-                    NotShown::NoRow | NotShown::Gone => StatusCode::NOT_FOUND,
-                    NotShown::Changed => StatusCode::CONFLICT,
-                    NotShown::NotWatched => StatusCode::FORBIDDEN,
-                    NotShown::Unreadable | NotShown::Undecodable => {
-                        StatusCode::UNPROCESSABLE_ENTITY
-                    }
-                };
-                Ok(answer::drawing(status, placeholder(why.why())))
-            }
-            Err(PictureError::Ask(error)) => Err(error.into()),
-        }
-    }
-
-    fn rejected(&self, mut asked: Asked, deadline: &Deadline) -> Result<Response<Body>, Problem> {
-        let frame = self.frame(&asked, "rejected");
-        let turn = turn(&mut asked.query)?;
-        let reason = asked.query.take("reason");
-        let reason = reason
-            .map(|reason| reason.parse::<RejectReason>())
-            .transpose();
-        let reason = reason.map_err(|error| Problem::bad(error.to_string()))?;
-        let queued = asked.query.take("queued");
-        self.catalog.ask(deadline, |catalog| {
-            let shown = views::Rejected {
-                counts: catalog.rows()?.by_reason,
-                reason,
-                page: catalog.rejected_page(
-                    reason.map(RejectReason::as_str),
-                    &turn,
-                    REJECTED_PAGE,
-                )?,
-                is_first: turn == Turn::First,
-                queued,
-            };
-            Ok(page(views::rejected(&frame, &shown)))
-        })
-    }
-
-    /// Queues rejected files for another try, as `galmorph retry` does.
-    fn retry(&self, mut asked: Asked) -> Result<Response<Body>, Problem> {
-        let reason = asked.form.take("reason");
-        let reasons: Vec<RejectReason> = match &reason {
-            Some(reason) => vec![
-                reason
-                    .parse()
-                    .map_err(|_| Problem::bad("There is no such reason."))?,
-            ],
-            None => Vec::new(),
-        };
-        let watch = self.catalog.ask(&Deadline::default(), |catalog| {
-            Ok::<_, AskError>(catalog.watch()?)
-        })?;
-        let watched = watch.map_or_else(Watched::default, |watch| watch.watched);
-        let retried = retry(self.catalog.path(), &reasons, &[], |path| {
-            chance(&watched, path)
-        });
-        let retried = retried.map_err(|error| {
-            log::warn!("{error}");
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The catalog takes no marks just now.",
-            )
-        })?;
-        let queued: u64 = retried.queued.values().sum();
-        let said = format!(
-            "{queued}.{}.{}.{}",
-            retried.queued_before, retried.gone.count, retried.not_taken.count
-        );
-        let mut pairs = vec![("queued", &*said)];
-        pairs.extend(reason.as_deref().map(|reason| ("reason", reason)));
-        Ok(see_other(&format!(
-            "{}/rejected?{}",
-            self.base,
-            crate::selection::address(&pairs)
-        )))
-    }
-
     fn download(&self, mut asked: Asked, deadline: &Deadline) -> Result<Response<Body>, Problem> {
         let format = asked.query.take("format").unwrap_or_default();
         let selection = Selection::of(asked.query).map_err(Problem::bad)?;
         self.catalog.ask(deadline, |catalog| {
             download::response(catalog, &selection, &format)
         })
-    }
-}
-
-/// Whether the daemon would take a file again: it is there, below a watched folder, and nothing in the settings leaves
-/// it alone.
-fn chance(watched: &Watched, path: &Path) -> Chance {
-    if !path
-        .symlink_metadata()
-        .is_ok_and(|file| file.is_file() || file.is_symlink())
-    {
-        return Chance::Gone;
-    }
-    let excluded = Exclusion::new(&watched.exclude);
-    let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-    let mut folders = watched.folders.iter();
-    let is_covered = folders.any(|folder| {
-        path.strip_prefix(&folder.path).is_ok_and(|below| {
-            !below
-                .iter()
-                .any(|name| is_hidden(name) || excluded.includes(name))
-        })
-    });
-    let extension = galmorph_cutout::name_and_extension(path)
-        .1
-        .unwrap_or_default();
-    let mut extensions = watched.extensions.iter();
-    if is_covered && extensions.any(|wanted| extension.eq_ignore_ascii_case(wanted)) {
-        Chance::Good
-    } else {
-        Chance::NotTaken
     }
 }
 
