@@ -49,8 +49,8 @@ pub use band_files::{BandFiles, BandFilesFault, BandSet};
 pub use by_class::ByClass;
 pub use card::{
     CalibrationError, CardError, Conformal, Coverage, Guarantee, Measurement, ModelCard, Novelty,
-    NoveltyQuantile, Purity, PurityLevel, Quantisation, QuantisedArithmetic, Recall, ScaleAccuracy,
-    Training, UnknownCoverage,
+    NoveltyQuantile, Purity, PurityLevel, Quantisation, QuantisedArithmetic, Recall, Residual,
+    ScaleAccuracy, Training, UnknownCoverage,
 };
 pub use class_mix::ClassMix;
 pub use early_stop::{EarlyStop, EarlyStopError};

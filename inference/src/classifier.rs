@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use galmorph_cutout::{
     Average, ByClass, EarlyStop, ModelCard, Morphology, PredictionSet, Probabilities, RejectReason,
-    Scaling,
+    Residual, Scaling,
 };
 use galmorph_engine::{Network, NetworkState};
 use tract_onnx::prelude::{TValue, TractResult};
@@ -30,6 +30,8 @@ pub struct Classifier {
     early_stop: EarlyStop,
     // The least probability of each class in a prediction set.
     least: Option<ByClass<f64>>,
+    // What a residual means.
+    residual: Option<Residual>,
     // The order in which an image's views are looked at.
     order: Vec<usize>,
 }
@@ -55,6 +57,9 @@ pub struct Answer {
     pub novelty: Option<f32>,
     /// The classes that are not ruled out at the coverage in use. `None` if the model has no thresholds for it.
     pub set: Option<PredictionSet>,
+    /// Its rank among held-out galaxies of the same label by its [`Residual`], 0 to 1: about evenly spread for confident
+    /// answers to the training's camera, near 1 for other seeing, scale or stretch. `None` if the model doesn't say.
+    pub camera: Option<f32>,
 }
 
 /// An image's answer, or why there is none.
@@ -63,11 +68,13 @@ pub type Outcome = Result<Answer, Refusal>;
 /// A view's probabilities.
 type Row = [f32; Morphology::COUNT];
 
-/// What a run says: a row for each view, and its novelty if the model has one. There may be more rows than views.
+/// What a run says: a row for each view, and its novelty and residual if the model has them. There may be more rows
+/// than views.
 #[derive(Debug, Default)]
 struct Outputs {
     rows: Vec<Row>,
     novelty: Option<Vec<f32>>,
+    residual: Option<Vec<f32>>,
 }
 
 impl Refusal {
@@ -81,11 +88,13 @@ impl Refusal {
 }
 
 impl Classifier {
-    /// `least` is the least probability of each class in a prediction set; `None` for no sets.
+    /// `least` is the least probability of each class in a prediction set; `None` for no sets. `residual` is what
+    /// residuals mean; `None` for no ranks.
     pub(crate) fn new(
         network: Arc<Network>,
         card: &ModelCard,
         least: Option<ByClass<f64>>,
+        residual: Option<Residual>,
     ) -> Self {
         let views = card.preprocessing.view_count();
         Self {
@@ -95,6 +104,7 @@ impl Classifier {
             scaling: card.scaling(),
             early_stop: card.early_stop,
             least,
+            residual,
             order: card.early_stop.order(views),
         }
     }
@@ -117,6 +127,7 @@ impl Classifier {
             views,
             average: Average::new(self.scaling),
             novelty: 0.0,
+            residual: 0.0,
             is_alone: false,
             outcome: None,
         };
@@ -142,9 +153,12 @@ impl Classifier {
         for of_group in &groups {
             let values = values(&of_group[0])?;
             outputs.rows.extend_from_slice(values.as_chunks().0);
-            if let Some(novelty) = of_group.get(1) {
-                let novelty = self::values(novelty)?;
-                outputs.novelty.get_or_insert_default().extend(novelty);
+            let more = of_group.get(1..).unwrap_or_default();
+            for (output, all) in more
+                .iter()
+                .zip([&mut outputs.novelty, &mut outputs.residual])
+            {
+                all.get_or_insert_default().extend(self::values(output)?);
             }
         }
         self.state = Some(state);
@@ -171,25 +185,33 @@ pub struct Group<'a> {
 struct Image<'a> {
     views: &'a [f32],
     average: Average,
-    // The sum over the views that the average has seen.
+    // The sums over the views that the average has seen.
     novelty: f64,
+    residual: f64,
     // Whether it must share no run.
     is_alone: bool,
     outcome: Option<Outcome>,
 }
 
 impl Image<'_> {
-    /// The answer from the views so far, with or without their novelty and a set.
-    fn answer(&self, has_novelty: bool, least: Option<&ByClass<f64>>) -> Outcome {
+    /// The answer from the views so far, with or without their novelty, a set and a rank.
+    fn answer(
+        &self,
+        has_novelty: bool,
+        least: Option<&ByClass<f64>>,
+        ranks: Option<&Residual>,
+    ) -> Outcome {
         let probabilities = self.average.answer().ok_or(Refusal::NoAnswer)?;
-        let novelty = (self.novelty / self.average.seen() as f64) as f32;
-        if !novelty.is_finite() {
+        let mean = |sum: f64| (sum / self.average.seen() as f64) as f32;
+        let (novelty, residual) = (mean(self.novelty), mean(self.residual));
+        if !novelty.is_finite() || !residual.is_finite() {
             return Err(Refusal::NoAnswer);
         }
         Ok(Answer {
             probabilities,
             novelty: has_novelty.then_some(novelty),
             set: least.map(|least| PredictionSet::new(&probabilities, least)),
+            camera: ranks.map(|ranks| ranks.rank(probabilities.label(), residual) as f32),
         })
     }
 }
@@ -279,17 +301,22 @@ impl<'a> Group<'a> {
         let Classifier {
             early_stop,
             least,
+            residual: ranks,
             order,
             ..
         } = &*self.classifier;
+        let of_view =
+            |all: &Option<Vec<f32>>, number: usize| all.as_ref().map(|all| f64::from(all[number]));
         for (number, ((image, _), row)) in choices.iter().zip(&outputs.rows).enumerate() {
             let image = &mut self.images[*image];
             if image.outcome.is_none() {
                 image.average.add(row);
-                let novelty = outputs.novelty.as_ref().map(|novelty| novelty[number]);
-                image.novelty += f64::from(novelty.unwrap_or_default());
+                let novelty = of_view(&outputs.novelty, number);
+                image.novelty += novelty.unwrap_or_default();
+                image.residual += of_view(&outputs.residual, number).unwrap_or_default();
                 if early_stop.is_enough(&image.average, order.len()) {
-                    image.outcome = Some(image.answer(novelty.is_some(), least.as_ref()));
+                    let answer = image.answer(novelty.is_some(), least.as_ref(), ranks.as_ref());
+                    image.outcome = Some(answer);
                 }
             }
         }

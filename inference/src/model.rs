@@ -36,6 +36,7 @@ const EMBEDDED: &[u8] = include_bytes!("../../models/galmorph-1.onnx");
 const INPUT: &str = "views";
 const OUTPUT: &str = "probabilities";
 const NOVELTY: &str = "novelty";
+const RESIDUAL: &str = "residual";
 
 /// Which numbers convolutions may multiply. A model of eight bits says so itself: what it rounds is bytes, and all else f32, in any
 /// case.
@@ -267,7 +268,10 @@ impl Model {
 
     /// One who runs the network: a thread's own, since a run needs scratch space.
     pub fn classifier(&self) -> Classifier {
-        Classifier::new(Arc::clone(&self.network), &self.card, self.least)
+        // Ranks, as sets, hold for the settings that they were found with.
+        let residual = self.card.residual.clone();
+        let residual = residual.filter(|_| self.name == self.card.name);
+        Classifier::new(Arc::clone(&self.network), &self.card, self.least, residual)
     }
 
     /// A network that can't answer for a black image can't answer at all. It also makes the first real
@@ -376,7 +380,7 @@ fn name_in_use(card: &ModelCard, of_the_file: &ModelCard) -> String {
     name
 }
 
-/// The contract names one input and one output, and another one if the card speaks of novelty. The network's
+/// The contract names one input and one output, and others if the card speaks of novelty and residual. The network's
 /// weights may be listed as inputs too.
 fn check_interface(proto: &ModelProto, card: &ModelCard) -> Result<(), Fault> {
     let Some(graph) = &proto.graph else {
@@ -395,10 +399,10 @@ fn check_interface(proto: &ModelProto, card: &ModelCard) -> Result<(), Fault> {
 
 /// The outputs that are asked of a network, in the order in which they are read.
 fn outputs(card: &ModelCard) -> &'static [&'static str] {
-    if card.novelty.is_some() {
-        &[OUTPUT, NOVELTY]
-    } else {
-        &[OUTPUT]
+    match (&card.novelty, &card.residual) {
+        (None, _) => &[OUTPUT],
+        (Some(_), None) => &[OUTPUT, NOVELTY],
+        (Some(_), Some(_)) => &[OUTPUT, NOVELTY, RESIDUAL],
     }
 }
 

@@ -12,6 +12,7 @@ mod measured;
 mod novelty;
 mod purity;
 mod quantisation;
+mod residual;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ pub use measured::{CalibrationError, Measurement, Recall, ScaleAccuracy, Trainin
 pub use novelty::{Novelty, NoveltyQuantile};
 pub use purity::{Purity, PurityLevel};
 pub use quantisation::{Quantisation, QuantisedArithmetic};
+pub use residual::Residual;
 
 use crate::{ByClass, EarlyStop, Framing, Morphology, Preprocessing, Scaling, Stretch};
 
@@ -68,6 +70,9 @@ pub struct ModelCard {
     /// What the graph's output `novelty` means, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub novelty: Option<Novelty>,
+    /// What the graph's output `residual` means, if it has one. A graph with it has the output `novelty` too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residual: Option<Residual>,
     /// How the network was rounded to 8-bit arithmetic, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantisation: Option<Quantisation>,
@@ -122,6 +127,7 @@ impl ModelCard {
             conformal: None,
             purity: None,
             novelty: None,
+            residual: None,
             quantisation: None,
         }
     }
@@ -200,6 +206,7 @@ impl ModelCard {
             ("conformal", self.conformal.is_some()),
             ("purity", self.purity.is_some()),
             ("novelty", self.novelty.is_some()),
+            ("residual", self.residual.is_some()),
             ("quantisation", self.quantisation.is_some()),
         ];
         let part = parts.iter().find(|(_, is_there)| *is_there);
@@ -221,6 +228,11 @@ impl ModelCard {
         self.conformal.as_ref().map_or(Ok(()), Conformal::check)?;
         self.purity.as_ref().map_or(Ok(()), Purity::check)?;
         self.novelty.as_ref().map_or(Ok(()), Novelty::check)?;
+        self.residual.as_ref().map_or(Ok(()), Residual::check)?;
+        if self.residual.is_some() && self.novelty.is_none() {
+            let fault = "it has a residual and no novelty";
+            return Err(CardError::Nonsense(fault.into()));
+        }
         (self.quantisation.as_ref()).map_or(Ok(()), Quantisation::check)
     }
 }

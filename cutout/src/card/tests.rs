@@ -61,6 +61,11 @@ fn full() -> ModelCard {
                 quantile(1.0, 0.5),
             ],
         }),
+        residual: Some(Residual {
+            confidence: 0.9,
+            threshold: 0.65,
+            quantiles: ByClass([(); 5].map(|()| vec![1.0, 2.0, 2.0, 4.0, 8.0])),
+        }),
         quantisation: Some(Quantisation {
             arithmetic: QuantisedArithmetic::Int8,
             images: 512,
@@ -121,6 +126,17 @@ fn parts_that_make_no_sense_are_refused_with_the_reason() {
     assert!(novelty(&|n| n["quantiles"] = serde_json::json!([])).contains("no quantiles"));
     let falling = |n: &mut serde_json::Value| n["quantiles"][0]["fraction"] = 0.8.into();
     assert!(novelty(&falling).contains("the quantile 0.8 comes before 0.75"));
+
+    let residual =
+        |change: &dyn Fn(&mut serde_json::Value)| refusal(&|c| change(&mut c["residual"]));
+    assert!(residual(&|r| r["confidence"] = 1.5.into()).contains("a confidence of 1.5"));
+    assert!(residual(&|r| r["threshold"] = 0.25.into()).contains("a threshold of 0.25"));
+    let quantiles =
+        |quantiles: serde_json::Value| residual(&|r| r["quantiles"]["edge_on"] = quantiles.clone());
+    assert!(quantiles(serde_json::json!([1.0])).contains("edge_on has 1 quantiles"));
+    assert!(quantiles(serde_json::json!([2.0, 1.0])).contains("edge_on are not lengths that rise"));
+    assert!(quantiles(serde_json::json!([-1.0, 1.0])).contains("edge_on are not lengths"));
+    assert!(refusal(&|c| c["novelty"] = serde_json::Value::Null).contains("no novelty"));
 }
 
 #[test]
@@ -151,6 +167,16 @@ fn a_novelty_has_its_rank_among_held_out_galaxies() {
     assert_eq!(ranks, [0.5, 0.5, 0.625, 0.75, 0.875, 1.0, 1.0]);
     assert_eq!(novelty.rank(f32::NAN), None);
     assert!(novelty.is_novel(f32::NAN) && novelty.is_novel(0.3) && !novelty.is_novel(0.25));
+}
+
+#[test]
+fn a_residual_has_its_rank_among_held_out_galaxies_of_the_label() {
+    let mut residual = full().residual.unwrap();
+    residual.quantiles[Morphology::Cigar] = vec![1.0, 100.0];
+    let ranks = [0.5, 1.0, 1.5, 2.0, 3.0, 6.0, 8.0, 9.0, f32::NAN];
+    let found = ranks.map(|value| residual.rank(Morphology::Spiral, value));
+    assert_eq!(found, [0.0, 0.0, 0.125, 0.25, 0.625, 0.875, 1.0, 1.0, 1.0]);
+    assert_eq!(residual.rank(Morphology::Cigar, 50.5), 0.5);
 }
 
 fn refusal(change: impl FnOnce(&mut serde_json::Value)) -> String {

@@ -101,6 +101,8 @@ fn row(image: &ImageFiles, answer: &Answer, shown: &Shown, model: &Model) -> Vec
         probabilities: answer,
         novelty,
         set,
+        // It says little of one image.
+        camera: _,
     } = answer;
     let label = answer.label();
     let mut row = vec![

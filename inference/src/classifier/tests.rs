@@ -83,6 +83,7 @@ fn an_answer_that_comes_early_is_that_of_the_middle_scales_and_depends_on_nothin
             probabilities: average.answer().unwrap(),
             set: None,
             novelty: None,
+            camera: None,
         })
         .collect();
 

@@ -61,9 +61,9 @@ fn what_a_model_says_of_itself_is_what_it_is_loaded_as() {
     );
 }
 
-/// A model whose card speaks of novelty. With a second output it is the largest probability of
-/// each view.
-fn with_novelty(has_output: bool) -> Vec<u8> {
+/// A model whose card speaks of novelty and residual. Their outputs are the largest probability of each view, if they
+/// are there.
+fn with_parts(outputs: &[&str]) -> Vec<u8> {
     changed(|model| {
         let properties = &mut model.metadata_props;
         let card = properties
@@ -76,10 +76,10 @@ fn with_novelty(has_output: bool) -> Vec<u8> {
             "threshold": 0.5,
             "quantiles": [{"fraction": 0.5, "novelty": 0.25}],
         });
+        let quantiles = ByClass::from_fn(|_| [0.0, 1.0]);
+        json["residual"] =
+            serde_json::json!({"confidence": 0.9, "threshold": 0.65, "quantiles": quantiles});
         *card = json.to_string();
-        if !has_output {
-            return;
-        }
         let integer = |name: &str, ints: Vec<i64>, i: i64, kind: i32| pb::AttributeProto {
             name: name.into(),
             r#type: kind,
@@ -88,27 +88,30 @@ fn with_novelty(has_output: bool) -> Vec<u8> {
             ..pb::AttributeProto::default()
         };
         let graph = model.graph.as_mut().unwrap();
-        graph.node.push(pb::NodeProto {
-            name: NOVELTY.into(),
-            op_type: "ReduceMax".into(),
-            input: vec![OUTPUT.into()],
-            output: vec![NOVELTY.into()],
-            attribute: vec![
-                integer("axes", vec![1], 0, 7),
-                integer("keepdims", vec![], 0, 2),
-            ],
-            ..pb::NodeProto::default()
-        });
-        graph.output.push(pb::ValueInfoProto {
-            name: NOVELTY.into(),
-            ..pb::ValueInfoProto::default()
-        });
+        for name in outputs {
+            graph.node.push(pb::NodeProto {
+                name: (*name).into(),
+                op_type: "ReduceMax".into(),
+                input: vec![OUTPUT.into()],
+                output: vec![(*name).into()],
+                attribute: vec![
+                    integer("axes", vec![1], 0, 7),
+                    integer("keepdims", vec![], 0, 2),
+                ],
+                ..pb::NodeProto::default()
+            });
+            graph.output.push(pb::ValueInfoProto {
+                name: (*name).into(),
+                ..pb::ValueInfoProto::default()
+            });
+        }
     })
 }
 
 #[test]
-fn the_novelty_of_an_image_is_the_mean_over_its_views() {
-    let model = Model::from_bytes(with_novelty(true), Options::default()).unwrap();
+fn novelty_and_camera_of_an_image_are_of_the_mean_over_its_views() {
+    let file = with_parts(&[NOVELTY, RESIDUAL]);
+    let model = Model::from_bytes(&file, Options::default()).unwrap();
     let preprocessing = &model.card.preprocessing;
     let (count, len) = (preprocessing.view_count(), preprocessing.view_len());
     let value = |n: usize| ((n * 7919) % 4801) as f32 / 4801.0 * (n / len) as f32;
@@ -128,15 +131,29 @@ fn the_novelty_of_an_image_is_the_mean_over_its_views() {
     let sum: f32 = views.chunks(len).map(alone).sum();
     let novelty = found.novelty.unwrap();
     assert!((novelty - sum / count as f32).abs() < 1e-5, "{novelty}");
+    // Of these quantiles the rank is the residual, which is the same number here.
+    assert_eq!(found.camera, found.novelty);
 
     let plain = Model::from_bytes(PLAIN, Options::default()).unwrap();
     let plain = plain.classifier().classify(&views).unwrap();
     assert_eq!(plain.probabilities, found.probabilities);
+    assert_eq!((plain.novelty, plain.camera), (None, None));
+
+    // Ranks are those of the settings that they were found with.
+    let other = Options {
+        scales: &[180, 200],
+        ..Options::default()
+    };
+    let other = Model::from_bytes(&file, other).unwrap();
+    let views = &views[..2 * len];
+    let answer = other.classifier().classify(views).unwrap();
+    assert!(answer.novelty.is_some() && answer.camera.is_none());
 }
 
 #[test]
-fn a_card_that_speaks_of_novelty_needs_the_output() {
-    assert!(fault(&with_novelty(false)).contains("no output 'novelty'"));
+fn a_card_that_speaks_of_novelty_and_residual_needs_the_outputs() {
+    assert!(fault(&with_parts(&[])).contains("no output 'novelty'"));
+    assert!(fault(&with_parts(&[NOVELTY])).contains("no output 'residual'"));
 }
 
 #[test]

@@ -72,6 +72,12 @@ pub(super) fn run(args: &CalibrateArgs) -> Result<()> {
         log::info!("the temperature of the model was {before}, and is now {scaling}");
         card.temperature = scaling.temperature;
         card.bias = scaling.bias;
+        if card.residual.take().is_some() {
+            log::info!(
+                "left out, because it was found among answers of the former temperature: the score for another camera. \
+                 novelty finds it anew"
+            );
+        }
     }
     card.format = ModelCard::FORMAT;
     // The training images are Galaxy Zoo's cutouts, and training frames no image otherwise.

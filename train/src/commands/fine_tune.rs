@@ -12,13 +12,13 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use super::adapting::{AdaptingArgs, Prepared, Views};
-use super::novelty::described;
+use super::novelty::{camera, described};
 use super::{ForceArgs, print};
 use crate::data::group;
 use crate::error::{Error, Result};
 use crate::evaluation::{Answers, tables};
 use crate::metrics::{self, Comparison};
-use crate::onnx::{self, Adapted, References};
+use crate::onnx::{self, Adapted, References, Span};
 use crate::torch::Precision;
 use crate::training::command_line;
 use crate::tuning::{Answered, Choice, Gain, LastLayer, choose, chosen, nested};
@@ -156,8 +156,9 @@ pub(super) fn run(args: &FineTuneArgs) -> Result<()> {
             let layer = chosen(examples, &all, old, log_prior, &choice);
             let weights = all_layers::learned(&prepared, &layer, found.best, how)?;
             let card = ModelCard {
-                // The references of the novelty are features of the network as it was.
+                // The references of novelty and residual are features of the network as it was.
                 novelty: None,
+                residual: None,
                 ..card(&name, &prepared, &answered)?
             };
             let record = Record {
@@ -298,18 +299,21 @@ fn card(name: &str, prepared: &Prepared, answered: &Answered) -> Result<ModelCar
         training.fold = None;
         training.validation_digest = Some(prepared.digest.clone());
     }
+    // The old ranks are those of another camera, and of the labels of another layer.
+    card.residual = None;
     if is_enough && card.novelty.is_some() {
         let unusable = |fault| Error::internal("read the references of novelty")(fault);
+        let features: Vec<f32> = examples.features.iter().map(|x| *x as f32).collect();
+        let views = examples.views as i64;
+        let features = Tensor::from_slice(&features).view([examples.len() as i64 * views, -1]);
+        let of_images = |of_views: Tensor| {
+            (of_views.view([-1, views])).mean_dim([1].as_slice(), false, Kind::Float)
+        };
         if let Some(references) = References::read(&prepared.bytes).map_err(unusable)? {
-            let features: Vec<f32> = examples.features.iter().map(|x| *x as f32).collect();
-            let views = examples.views as i64;
-            let features = Tensor::from_slice(&features).view([examples.len() as i64 * views, -1]);
-            let novelty = references.novelty(&features).view([-1, views]);
-            card.novelty = Some(described(&novelty.mean_dim(
-                [1].as_slice(),
-                false,
-                Kind::Float,
-            )));
+            card.novelty = Some(described(&of_images(references.novelty(&features))));
+        }
+        if let Some(span) = Span::read(&prepared.bytes).map_err(unusable)? {
+            card.residual = camera(&of_images(span.residual(&features)), &predictions);
         }
     }
     Ok(card)
@@ -374,6 +378,14 @@ fn of_the_rest(card: &ModelCard, before: &ModelCard, labels: usize) -> String {
             "Novelty is measured from the same references as before; the threshold is that of the labelled galaxies.\n"
         } else {
             "Novelty and its threshold are as before.\n"
+        });
+    }
+    if before.residual.is_some() {
+        text.push_str(if card.residual.is_some() {
+            "The score for another camera is that of the labelled galaxies: their camera is the usual one now.\n"
+        } else {
+            "The score for another camera is left out: it needs more confident answers to labelled galaxies, and the \
+             features that it was made of.\n"
         });
     }
     text

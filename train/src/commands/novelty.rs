@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use galmorph_cutout::{ModelCard, Novelty, NoveltyQuantile};
+use galmorph_cutout::{ByClass, ModelCard, Morphology, Novelty, NoveltyQuantile, Residual};
 use galmorph_output::{Output, readable};
 use tch::{Kind, Tensor};
 
 use super::{DataArgs, ForceArgs, MachineArgs};
-use crate::data::{Fold, Part, Split, Targets};
+use crate::data::{Dataset, Fold, Part, Split, Targets};
 use crate::error::{Error, Result};
-use crate::evaluation::{Classifier, centres};
-use crate::onnx::{self, References};
+use crate::evaluation::{Classifier, Symmetries, centres};
+use crate::metrics::Prediction;
+use crate::onnx::{self, References, Span};
 use crate::torch::Precision;
 
 /// The arguments of `novelty`.
@@ -45,6 +46,19 @@ const FRACTIONS: [f64; 11] = [
 /// The fraction of held-out galaxies below the threshold.
 const BELOW: f64 = 0.98;
 
+/// How confident an answer must be to have a rank for its camera.
+const CONFIDENCE: f64 = 0.9;
+
+/// The mean rank above which a night looks like another camera's. Galaxies of the training's own camera that are in no
+/// clear class reach 0.59, and seeing of two pixels 0.63.
+const ANOTHER_CAMERA: f64 = 0.65;
+
+/// The number of residuals that the card gives for each label.
+const RESIDUALS: usize = 21;
+
+/// With fewer held-out galaxies of a label than this, its residuals are those of all galaxies.
+const FEWEST: usize = 20;
+
 pub(super) fn run(args: &NoveltyArgs) -> Result<()> {
     let inputs: Vec<&Path> = args.data.inputs().chain([&*args.model]).collect();
     let output = Output::at(&args.output, args.force.force, &inputs)?;
@@ -64,14 +78,15 @@ pub(super) fn run(args: &NoveltyArgs) -> Result<()> {
         precision: Precision::F32,
         device,
     };
-    let features = |part: Part| -> Result<(String, Tensor)> {
+    let load = |part| {
         let threads = args.machine.threads();
-        let dataset = images.load(part, card.preprocessing.largest_scale(), threads)?;
-        let digest = dataset.digest.clone();
-        Ok((digest, classifier.features(&dataset, &card.preprocessing)))
+        images.load(part, card.preprocessing.largest_scale(), threads)
     };
+    let features = |dataset: &Dataset| classifier.features(dataset, &card.preprocessing);
 
-    let (digest, seen) = features(seen)?;
+    let seen = load(seen)?;
+    let digest = seen.digest.clone();
+    let seen = features(&seen);
     if let Some(training) = training
         && training.data_digest != digest
     {
@@ -87,15 +102,32 @@ pub(super) fn run(args: &NoveltyArgs) -> Result<()> {
         ))
     })?;
     let references = References::new(&references);
-    let (_, held_out) = features(held_out)?;
-    let views = card.preprocessing.view_count() as i64;
-    let novelty = references.novelty(&held_out).view([-1, views]);
-    let novelty = novelty.mean_dim([1].as_slice(), false, Kind::Float);
+    let span = Span::of(&seen);
+    let held_out = load(held_out)?;
+    let answers = classifier.evaluate(&held_out, &card.preprocessing, Symmetries::Identity);
+    let predictions = answers.averaged(card.scaling());
+    let held_out = features(&held_out);
+    let of_images = |of_views: Tensor| {
+        let of_views = of_views.view([-1, card.preprocessing.view_count() as i64]);
+        of_views.mean_dim([1].as_slice(), false, Kind::Float)
+    };
+    let novelty = described(&of_images(references.novelty(&held_out)));
+    let residual = camera(&of_images(span.residual(&held_out)), &predictions);
     card.format = ModelCard::FORMAT;
-    card.novelty = Some(described(&novelty));
+    card.novelty = Some(novelty);
+    card.residual = residual;
 
     let node = &model.network.nodes[model.network.features()];
     let bytes = onnx::with_novelty(&bytes, &node.name, &references, &card).map_err(&unusable)?;
+    let bytes = if card.residual.is_some() {
+        onnx::with_residual(&bytes, &node.name, &span, &card).map_err(&unusable)?
+    } else {
+        log::warn!(
+            "fewer than {FEWEST} held-out galaxies have answers of {CONFIDENCE} and more: the model gets no score for \
+             another camera"
+        );
+        onnx::without_residual(&bytes).map_err(&unusable)?
+    };
     output.write(".galmorph-novelty-", &bytes)?;
     log::info!("wrote '{}'", readable(&args.output));
     Ok(())
@@ -118,4 +150,41 @@ pub(super) fn described(novelty: &Tensor) -> Novelty {
             })
             .to_vec(),
     }
+}
+
+/// What the residuals `[N]` of held-out galaxies mean. `None` if too few of them have confident answers.
+pub(super) fn camera(residuals: &Tensor, predictions: &[Prediction]) -> Option<Residual> {
+    let mut of_all = Vec::new();
+    let mut by_label = ByClass::<Vec<f64>>::from_fn(|_| Vec::new());
+    for (number, prediction) in predictions.iter().enumerate() {
+        if let Some(answer) = prediction.answer
+            && f64::from(answer.confidence()) >= CONFIDENCE
+        {
+            let residual = residuals.double_value(&[number as i64]);
+            of_all.push(residual);
+            by_label[answer.label()].push(residual);
+        }
+    }
+    (of_all.len() >= FEWEST).then(|| Residual {
+        confidence: CONFIDENCE,
+        threshold: ANOTHER_CAMERA,
+        quantiles: ByClass::from_fn(|label: Morphology| {
+            let own = &by_label[label];
+            quantiles(if own.len() < FEWEST { &of_all } else { own })
+        }),
+    })
+}
+
+/// [`RESIDUALS`] quantiles at even distances, from the least value to the largest.
+fn quantiles(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let quantile = |number: usize| {
+        let place = number as f64 / (RESIDUALS - 1) as f64 * (sorted.len() - 1) as f64;
+        let (below, part) = (place.floor() as usize, place.fract());
+        let above = sorted[(below + 1).min(sorted.len() - 1)];
+        let found = sorted[below] + part * (above - sorted[below]);
+        (found * 1e6).round() / 1e6
+    };
+    (0..RESIDUALS).map(quantile).collect()
 }

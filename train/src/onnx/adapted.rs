@@ -1,7 +1,7 @@
 //! A model file whose last layer is another one.
 //!
-//! Everything else stays, byte for byte: the other weights as they are stored, and the output `novelty`, whose
-//! references are of the same features.
+//! Everything else stays, byte for byte: the other weights as they are stored, and the outputs `novelty` and `residual`,
+//! which are made of the same features.
 
 use galmorph_cutout::ModelCard;
 use prost::Message;

@@ -4,7 +4,8 @@
 //! normalisation is not folded into convolutions: the file holds the trained weights and nothing derived
 //! from them, in 32 or in 8 bits ([`Storage`]). A network that was rounded to 8-bit arithmetic is another one,
 //! in which it is (`network/eight_bits.rs`); `eight_bits.rs` writes it. The graph's input is `views`, its output
-//! `probabilities`, after a softmax. It may have a second one, `novelty`.
+//! `probabilities`, after a softmax. It may have a second one, `novelty`, and a third,
+//! `residual`.
 
 mod adapted;
 mod decode;
@@ -12,6 +13,7 @@ mod eight_bits;
 mod novelty;
 mod proto;
 mod quantised;
+mod residual;
 mod writer;
 
 use galmorph_cutout::{CardError, ModelCard, Morphology};
@@ -21,6 +23,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEnt
 pub(crate) use adapted::{Adapted, adaptation, with_adaptation, with_last_layer};
 pub use decode::{DecodeError, Decoded, decode};
 pub(crate) use novelty::{References, with_novelty};
+pub(crate) use residual::{Span, with_residual, without_residual};
 
 use crate::network::{Convolution, Layer, Network};
 use crate::torch::Weights;

@@ -8,10 +8,10 @@ use galmorph_cutout::ModelCard;
 use prost::Message;
 use tch::{Kind, Tensor};
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{ModelProto, TensorProto};
 
 use super::decode::of_kind;
-use super::proto::{floats, int8_bytes, integer, integers, value};
+use super::proto::{axes, floats, int8_bytes, integer, integers, operator, remove_output, value};
 use super::{DecodeError, quantised, with_card};
 
 /// The graph's second output, `[N]`.
@@ -78,21 +78,7 @@ pub(crate) fn with_novelty(
 ) -> Result<Vec<u8>, DecodeError> {
     let mut model = ModelProto::decode(bytes)?;
     let graph = model.graph.as_mut().ok_or(DecodeError::NoGraph)?;
-    remove(graph);
-    let operator = |graph: &mut GraphProto,
-                    kind: &str,
-                    name: &str,
-                    inputs: &[&str],
-                    attribute: Vec<AttributeProto>| {
-        graph.node.push(NodeProto {
-            name: name.to_owned(),
-            op_type: kind.to_owned(),
-            input: inputs.iter().map(|input| (*input).to_owned()).collect(),
-            output: vec![name.to_owned()],
-            attribute,
-            ..NodeProto::default()
-        });
-    };
+    remove_output(graph, NOVELTY);
     graph.initializer.extend([
         TensorProto {
             name: VALUES.into(),
@@ -105,13 +91,7 @@ pub(crate) fn with_novelty(
         floats("novelty:bias", &references.steps.zeros_like()),
         floats("novelty:tiny", &Tensor::from_slice(&[TINY as f32])),
         floats("novelty:one", &Tensor::from_slice(&[1.0_f32])),
-        TensorProto {
-            name: "novelty:axes".into(),
-            dims: vec![1],
-            data_type: DataType::Int64 as i32,
-            raw_data: 1_i64.to_le_bytes().to_vec(),
-            ..TensorProto::default()
-        },
+        axes("novelty:axes", &[1]),
     ]);
     let axis = |axis| vec![integer("axis", axis)];
     operator(
@@ -170,12 +150,4 @@ pub(crate) fn with_novelty(
     );
     graph.output.push(value(NOVELTY, &[None]));
     with_card(&model.encode_to_vec(), card)
-}
-
-/// Takes away an earlier second output.
-fn remove(graph: &mut GraphProto) {
-    let is_of_it = |name: &str| name == NOVELTY || name.starts_with("novelty:");
-    graph.node.retain(|node| !is_of_it(&node.name));
-    graph.initializer.retain(|tensor| !is_of_it(&tensor.name));
-    graph.output.retain(|output| !is_of_it(&output.name));
 }

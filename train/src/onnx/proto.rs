@@ -5,7 +5,8 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
-    AttributeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+    AttributeProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto, type_proto,
 };
 
 use crate::torch::little_endian;
@@ -34,6 +35,46 @@ pub(super) fn float(name: &str, value: f64) -> AttributeProto {
         r#type: AttributeType::Float as i32,
         f: value as f32,
         ..AttributeProto::default()
+    }
+}
+
+/// Adds a node with one output, which has the node's name.
+pub(super) fn operator(
+    graph: &mut GraphProto,
+    kind: &str,
+    name: &str,
+    inputs: &[&str],
+    attribute: Vec<AttributeProto>,
+) {
+    graph.node.push(NodeProto {
+        name: name.to_owned(),
+        op_type: kind.to_owned(),
+        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        output: vec![name.to_owned()],
+        attribute,
+        ..NodeProto::default()
+    });
+}
+
+/// Takes away an output with its nodes and constants, whose names begin with its own and a colon.
+pub(super) fn remove_output(graph: &mut GraphProto, output: &str) {
+    let is_of_it = |name: &str| {
+        let rest = name.strip_prefix(output);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    graph.node.retain(|node| !is_of_it(&node.name));
+    graph.initializer.retain(|tensor| !is_of_it(&tensor.name));
+    graph.output.retain(|output| !is_of_it(&output.name));
+}
+
+/// The numbers of axes, for an operator that takes them as an input.
+pub(super) fn axes(name: &str, axes: &[i64]) -> TensorProto {
+    TensorProto {
+        name: name.to_owned(),
+        dims: vec![axes.len() as i64],
+        data_type: DataType::Int64 as i32,
+        raw_data: axes.iter().flat_map(|axis| axis.to_le_bytes()).collect(),
+        ..TensorProto::default()
     }
 }
 

@@ -199,6 +199,83 @@ fn a_model_gets_a_second_output_that_all_runtimes_agree_on() {
     assert_eq!(model(&dir.path("calibrated.onnx")).1.novelty, Some(found));
 }
 
+/// Changes a model file and its card.
+fn change(path: &Path, change: impl FnOnce(&mut ModelProto, &mut ModelCard)) {
+    let (mut proto, mut card) = model(path);
+    change(&mut proto, &mut card);
+    for property in &mut proto.metadata_props {
+        if property.key == ModelCard::METADATA_KEY {
+            property.value = card.to_json().unwrap();
+        }
+    }
+    std::fs::write(path, proto.encode_to_vec()).unwrap();
+}
+
+/// Makes a network sure of all its answers: its last layer's weights are a thousand times as large.
+fn make_confident(path: &Path) {
+    change(path, |proto, _| {
+        let graph = proto.graph.as_mut().unwrap();
+        let last = graph.node.iter().rfind(|node| node.op_type == "Gemm");
+        let weight = last.unwrap().input[1].clone();
+        let weight = graph.initializer.iter_mut().find(|t| t.name == weight);
+        for value in weight.unwrap().raw_data.as_chunks_mut::<4>().0 {
+            *value = (1e3 * f32::from_le_bytes(*value)).to_le_bytes();
+        }
+    });
+}
+
+#[test]
+fn a_model_of_confident_answers_gets_a_third_output_that_all_runtimes_agree_on() {
+    let dir = Dir::with_validation_galaxies(4);
+    exported(&dir);
+    make_confident(&dir.path("trial.onnx"));
+    run(&mut novelty(&dir), 0);
+    let (with, card) = model(&dir.path("novel.onnx"));
+    let names = |proto: &ModelProto| -> Vec<String> {
+        let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
+        outputs.map(|output| output.name.clone()).collect()
+    };
+    assert_eq!(names(&with), ["probabilities", "novelty", "residual"]);
+    let residual = card.residual.clone().unwrap();
+    let quantiles = &residual.quantiles[Morphology::Cigar];
+    assert!(quantiles[0] < quantiles[20], "{quantiles:?}");
+    // Four galaxies of a label are too few for quantiles of their own.
+    assert_eq!(quantiles, &residual.quantiles[Morphology::Round]);
+
+    let scale = |n: usize| (n * 7919 % 4801) as f32 / 2400.0 - 1.0;
+    let values: Vec<f32> = (0..2 * 3 * 64 * 64).map(scale).collect();
+    let views = tract_onnx::prelude::Tensor::from_shape(&[2, 3, 64, 64], &values).unwrap();
+    let ours = in_tract(&dir.path("novel.onnx"), &views);
+    let theirs = in_onnxruntime(&dir.path("novel.onnx"), &values, "residual");
+    assert_eq!((ours[2].len(), theirs.len()), (2, 2));
+    for (ours, theirs) in ours[2].iter().zip(&theirs) {
+        assert!((ours - theirs).abs() < 1e-4 * theirs, "{ours} {theirs}");
+        // Noise is of no camera.
+        assert!(f64::from(*ours) > quantiles[10], "{ours} {quantiles:?}");
+    }
+
+    // The same again is the same.
+    std::fs::copy(dir.path("novel.onnx"), dir.path("trial.onnx")).unwrap();
+    run(novelty(&dir).arg("--force"), 0);
+    assert_eq!(model(&dir.path("novel.onnx")).0, with);
+
+    // The ranks are those of answers at one temperature.
+    change(&dir.path("trial.onnx"), |_, card| card.temperature = 9.0);
+    run(&mut calibrate(&dir, "evaluation"), 0);
+    let calibrated = model(&dir.path("calibrated.onnx")).1;
+    assert_eq!(
+        (calibrated.residual, calibrated.novelty),
+        (None, card.novelty)
+    );
+
+    // And they are not kept where nothing can be said of them.
+    change(&dir.path("trial.onnx"), |_, card| card.temperature = 1e6);
+    run(novelty(&dir).arg("--force"), 0);
+    let (without, card) = model(&dir.path("novel.onnx"));
+    assert_eq!(names(&without), ["probabilities", "novelty"]);
+    assert_eq!(card.residual, None);
+}
+
 #[test]
 fn references_are_of_the_galaxies_that_the_model_was_trained_on() {
     let dir = Dir::with_galaxies();

@@ -19,6 +19,11 @@ pub(crate) struct Dir {
 impl Dir {
     /// Eight training and two validation galaxies of each class.
     pub(crate) fn with_galaxies() -> Self {
+        Self::with_validation_galaxies(2)
+    }
+
+    /// Eight training galaxies of each class, and so many validation galaxies.
+    pub(crate) fn with_validation_galaxies(count: u32) -> Self {
         let dir = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -26,7 +31,7 @@ impl Dir {
         let mut labels = String::from("GalaxyID,label,split\n");
         let mock = Mock::new(11).with_side(240);
         for class in Morphology::ALL {
-            for number in 0..10 {
+            for number in 0..8 + count {
                 let id = 100 * (class.id() as u32 + 1) + number;
                 let split = if number < 8 { "train" } else { "validation" };
                 writeln!(labels, "{id},{},{split}", class.id()).unwrap();

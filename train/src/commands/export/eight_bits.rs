@@ -146,6 +146,7 @@ fn rounded_card(card: ModelCard, images: usize) -> ModelCard {
         ("prediction sets", card.conformal.is_some()),
         ("pure samples", card.purity.is_some()),
         ("novelty", card.novelty.is_some()),
+        ("the score for another camera", card.residual.is_some()),
     ];
     let left: Vec<&str> = left
         .iter()
@@ -164,6 +165,7 @@ fn rounded_card(card: ModelCard, images: usize) -> ModelCard {
         conformal: None,
         purity: None,
         novelty: None,
+        residual: None,
         quantisation: Some(Quantisation {
             arithmetic: QuantisedArithmetic::Int8,
             images,
