@@ -55,6 +55,10 @@ pub struct Answer {
     pub novelty: Option<f32>,
     /// The classes that are not ruled out at the coverage in use. `None` if the model has no thresholds for it.
     pub set: Option<PredictionSet>,
+    /// The rank of the image among the model's own held-out galaxies of the same label by how far its features lie from what the
+    /// training images span: 0 to 1, about evenly spread for galaxies of the training's camera, and near 1 for other seeing, pixel
+    /// scales, stretches or telescopes. `None` if the model doesn't say.
+    pub camera: Option<f32>,
 }
 
 /// An image's answer, or why there is none.
@@ -190,6 +194,7 @@ impl Image<'_> {
             probabilities,
             novelty: has_novelty.then_some(novelty),
             set: least.map(|least| PredictionSet::new(&probabilities, least)),
+            camera: None,
         })
     }
 }
