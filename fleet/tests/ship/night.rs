@@ -20,7 +20,7 @@ const CARDS: [&str; 4] = [
 fn machine() -> Machine {
     let folder = tempfile::TempDir::new().unwrap();
     let mut writer = None;
-    for (at, card) in (0..).zip(CARDS) {
+    for (at, card) in (0_u32..).zip(CARDS) {
         drop(writer.take());
         let model = ModelInUse {
             card: card.to_owned(),
@@ -28,7 +28,7 @@ fn machine() -> Machine {
         };
         let mut opened = Writer::open(&folder.path().join("galmorph.sqlite"), &model).unwrap();
         let entries = (at * 400..at * 400 + 400).map(|number| Entry {
-            camera: (number % 7 > 0).then_some(0.4 + (number % 400 / 190) as f32 * 0.2),
+            camera: (!number.is_multiple_of(7)).then_some(0.4 + (number % 400 / 190) as f32 * 0.2),
             verdict: Verdict::Classified(probabilities(number)),
             ..entry(number)
         });
