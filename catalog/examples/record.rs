@@ -73,6 +73,7 @@ fn entry(number: usize, has_position: bool) -> Entry {
         stretch: None,
         novelty: None,
         prediction_set: None,
+        camera: None,
         identity,
         attempts: 1,
         first_seen: now,

@@ -281,6 +281,7 @@ pub(crate) fn catalog_view() -> Vec<ViewColumn> {
     }
     columns.extend(since_version_7());
     columns.push(since_version_8());
+    columns.push(since_version_9());
     columns
 }
 
@@ -341,6 +342,14 @@ fn since_version_8() -> ViewColumn {
             .meaning("The most probable class where all classes are equally common; empty where the model doesn't say on which mix it was trained")
             .since(8),
         label_balanced(),
+    )
+}
+
+fn since_version_9() -> ViewColumn {
+    ViewColumn::plain(
+        Column::real("camera")
+            .meaning("How far the image's features lie from what the training images span: its rank among galaxies of the label that the model was not trained on, 0 to 1; empty where the model doesn't say")
+            .since(9),
     )
 }
 

@@ -64,7 +64,7 @@ pub use model::ModelInUse;
 pub use names::{files_of, object_id};
 pub use reader::{
     AnswersOfDay, BackupError, Cone, CopiedModel, CopiedReview, FileRow, FileState, FileStatus,
-    Filter, Nearest, OldAnswer, Order, Overview, Page, Place, Query, Reader, RequiredModel,
+    Filter, Nearest, Night, OldAnswer, Order, Overview, Page, Place, Query, Reader, RequiredModel,
     RequiredPicture, SqlError, StaleReason, Turn, Unreviewed, file_columns, other_answer_columns,
 };
 pub use retry::{ByReason, Chance, Few, Retried, RetryError, Wanted, retry, wake_file};

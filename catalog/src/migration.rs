@@ -2,8 +2,8 @@
 //!
 //! Version 7 wrote all files and answers anew. For a catalog of ten million files that takes minutes, so it goes in steps of a
 //! transaction each, and a stop or a kill loses no more than one step. The new tables are filled beside the old ones; the
-//! views lead to the old ones until the last step, which puts the new ones in their place. Version 8 changes no row of a file, and
-//! is one transaction: of its own for a catalog of version 7, else the last step.
+//! views lead to the old ones until the last step, which puts the new ones in their place. Versions 8 and 9 change no row of a file,
+//! and are one transaction: of its own for a catalog of version 7 or 8, else the last step.
 //!
 //! While it is on its way, a catalog has the present version's number, so that no earlier program writes to it,
 //! and a table `migration` that says what it was and how far it is.
@@ -15,8 +15,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::healpix::cell;
 use crate::model::fill_in_priors;
 use crate::schema::{
-    VERSION, additions_of_version_7, additions_of_version_8, answer_columns, bring_to_version_5,
-    file_tables, indexes, is_settling, make_views,
+    VERSION, add_columns_of_version_9, additions_of_version_7, additions_of_version_8,
+    answer_columns, bring_to_version_5, file_tables, indexes, is_settling, make_views,
 };
 
 /// How many rows a step brings over.
@@ -62,14 +62,15 @@ pub(crate) fn migrate(
     version: i32,
     supervisor: Supervisor,
 ) -> rusqlite::Result<Ended> {
-    if version == 7 {
+    if version >= 7 {
         let transaction = connection.unchecked_transaction()?;
-        bring_to_version_8(&transaction)?;
+        bring_up_to_date(&transaction, version)?;
         transaction.commit()?;
         return Ok(Ended::Complete);
     }
-    if version_before(connection)?.is_none() {
-        begin(connection, version)?;
+    match version_before(connection)? {
+        None => begin(connection, version)?,
+        Some(_) => take_over(connection)?,
     }
     connection.create_scalar_function(
         "healpix",
@@ -119,6 +120,14 @@ fn begin(connection: &Connection, version: i32) -> rusqlite::Result<()> {
         "INSERT INTO migration VALUES (?1, 0, '', 0, '')",
         [version.max(5)],
     )?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+/// Goes on with a migration that an earlier program may have begun.
+fn take_over(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    add_columns_of_version_9(&transaction, NEW)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
@@ -198,15 +207,18 @@ fn finish(connection: &Connection) -> rusqlite::Result<()> {
          ALTER TABLE cutout{NEW} RENAME TO cutout;
          ALTER TABLE other_answer{NEW} RENAME TO other_answer;"
     ))?;
-    bring_to_version_8(&transaction)?;
+    bring_up_to_date(&transaction, 7)?;
     transaction.commit()?;
     connection.pragma_update(None, "legacy_alter_table", false)
 }
 
-/// Brings a catalog with the tables of version 7 to the present version.
-fn bring_to_version_8(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(&additions_of_version_8())?;
-    fill_in_priors(connection)?;
+/// Brings a catalog with the tables of version 7 or 8 to the present version.
+fn bring_up_to_date(connection: &Connection, version: i32) -> rusqlite::Result<()> {
+    if version < 8 {
+        connection.execute_batch(&additions_of_version_8())?;
+        fill_in_priors(connection)?;
+    }
+    add_columns_of_version_9(connection, "")?;
     connection.execute_batch(&make_views(is_settling(connection)?))?;
     connection.pragma_update(None, "user_version", VERSION)
 }
@@ -308,7 +320,7 @@ impl Old {
             "frame_y" => since_version_6("frame_y", format!("{size}.height / 2.0")),
             "frame_side" => since_version_6("frame_side", FRAME_SIDE.to_string()),
             "flags" | "stretch" => since_version_6(&column, "NULL".into()),
-            "program_version" | "novelty" | "prediction_set" => "NULL".into(),
+            "program_version" | "novelty" | "prediction_set" | "camera" => "NULL".into(),
             other => format!("answer.{other}"),
         };
         answer_columns().into_iter().map(value).collect()

@@ -1,6 +1,7 @@
 mod class_mix;
 mod identity;
 mod migration;
+mod night;
 mod operations;
 mod plans;
 mod presence;
@@ -86,6 +87,7 @@ fn entry(path: &str, digest: &str, verdict: Verdict) -> Entry {
         stretch: None,
         novelty: None,
         prediction_set: None,
+        camera: None,
         identity: Identity::named("1".into()),
         attempts: 1,
         first_seen: Timestamp::now(),

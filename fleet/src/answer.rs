@@ -84,6 +84,7 @@ impl Answerer<'_> {
             .map_err(|refusal| (refusal.reason(), refusal.to_string()))?;
         entry.novelty = answer.novelty;
         entry.prediction_set = answer.set;
+        entry.camera = answer.camera;
         Ok(Verdict::Classified(answer.probabilities))
     }
 }

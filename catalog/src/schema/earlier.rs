@@ -1,5 +1,7 @@
 //! What earlier versions of the schema lack.
 
+use rusqlite::Connection;
+
 use super::tables::{REVIEW, class_mix_table};
 use crate::columns::prior_columns;
 
@@ -56,4 +58,19 @@ pub(crate) fn additions_of_version_8() -> String {
     let priors =
         prior_columns().map(|column| format!("ALTER TABLE model ADD COLUMN {column} REAL;\n"));
     priors.concat() + &class_mix_table()
+}
+
+/// What version 9 adds to the tables of files and answers. `suffix` is behind their names. A migration from a version before 7
+/// that began with this program has made them with the column; one that an earlier program began has not.
+pub(crate) fn add_columns_of_version_9(
+    connection: &Connection,
+    suffix: &str,
+) -> rusqlite::Result<()> {
+    for table in ["cutout", "other_answer"].map(|table| format!("{table}{suffix}")) {
+        let has = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = 'camera')";
+        if !connection.query_row(has, [&table], |row| row.get(0))? {
+            connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN camera REAL"))?;
+        }
+    }
+    Ok(())
 }

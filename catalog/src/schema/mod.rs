@@ -21,7 +21,9 @@ mod views;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-pub(crate) use earlier::{additions_of_version_7, additions_of_version_8, bring_to_version_5};
+pub(crate) use earlier::{
+    add_columns_of_version_9, additions_of_version_7, additions_of_version_8, bring_to_version_5,
+};
 pub(crate) use tables::{answer_columns, file_tables, fraction_columns, indexes};
 pub(crate) use views::{make_views, rows_of, select, settling_rows};
 
@@ -29,7 +31,7 @@ pub(crate) use views::{make_views, rows_of, select, settling_rows};
 pub(crate) const APPLICATION_ID: i32 = 0x676C_6D72;
 
 /// The version that this program writes; `user_version` in the file.
-pub(crate) const VERSION: i32 = 8;
+pub(crate) const VERSION: i32 = 9;
 
 /// Makes a catalog in an empty file, in one transaction.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {

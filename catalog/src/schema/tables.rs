@@ -45,6 +45,7 @@ pub(crate) fn answer_columns() -> Vec<String> {
         "program_version",
         "novelty",
         "prediction_set",
+        "camera",
     ]
     .map(str::to_owned);
     before
@@ -91,6 +92,7 @@ pub(crate) fn file_tables(suffix: &str) -> String {
     program_version TEXT,
     novelty REAL,
     prediction_set TEXT,
+    camera REAL,
 "
     );
     let required = required();

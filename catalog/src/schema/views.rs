@@ -1,4 +1,4 @@
-//! The views: `catalog`, `rejected`, `probability`, `classification` and `in_class_mix`.
+//! The views: `catalog`, `rejected`, `probability`, `classification`, `in_class_mix` and `night`.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,12 @@ use galmorph_cutout::Morphology;
 use super::tables::{FILE, answer_columns};
 use crate::columns::{CLASSIFIED_AT, ViewColumn, catalog_view, class_of_largest, rejected_view};
 
+/// A night with fewer ranks than this has no verdict.
+const FEWEST: u32 = 20;
+
 /// The statements that make the views. `settling` is whether the model in use has answers that its files' rows
 /// don't show yet.
-pub(crate) fn views(settling: bool) -> [(&'static str, String); 5] {
+pub(crate) fn views(settling: bool) -> [(&'static str, String); 6] {
     let cutout = if settling {
         settling_rows()
     } else {
@@ -24,6 +27,7 @@ pub(crate) fn views(settling: bool) -> [(&'static str, String); 5] {
         ("probability", probability),
         ("classification", classification()),
         ("in_class_mix", in_class_mix(&cutout)),
+        ("night", night()),
     ]
     .map(|(name, select)| (name, format!("CREATE VIEW {name} AS\n{select}")))
 }
@@ -176,6 +180,53 @@ FROM (SELECT *, {sum} AS total
         label = class_of_largest(&weights),
         sum = weights.join(" + "),
         has_prior = names.map(|name| format!("prior_{name} > 0")).join(" AND "),
+    )
+}
+
+/// A row for each night and model: how far the answers of the night lie from what the model's training images span, and
+/// whether that is surely more than its card takes for the training images' camera. A night is called by the date of its first
+/// half; it begins and ends at noon, UTC.
+///
+/// The ranks of the training images' camera are evenly spread, so the mean of n has the standard deviation 1 / sqrt(12 n). It is
+/// compared in squares, since SQLite has no square root everywhere.
+///
+/// The index of times finds the nights, newest first, and then the rows of each. So a question for the last nights reads no
+/// others. `LIMIT -1` has each card read once, and not for every row: a card is long. These are the answers that the rows show,
+/// also while some are on their way back to those of an earlier model.
+fn night() -> String {
+    let newest = |condition: &str| {
+        format!(
+            "(SELECT date({CLASSIFIED_AT}, '-12 hours') FROM cutout WHERE label IS NOT NULL{condition}
+            ORDER BY {CLASSIFIED_AT} DESC LIMIT 1)"
+        )
+    };
+    let of_card = |key: &str| {
+        format!(
+            "CASE WHEN json_valid(card) THEN json_extract(card, '$.residual.{key}') END AS {key}"
+        )
+    };
+    format!(
+        "WITH RECURSIVE each (night) AS (
+    SELECT {newest}
+    UNION ALL
+    SELECT {before} FROM each WHERE night IS NOT NULL
+)
+SELECT night, name AS model, count(*) AS galaxies, count(rank) AS counted, avg(rank) AS camera,
+    CASE WHEN count(rank) >= {FEWEST} THEN
+        (avg(rank) - threshold) * abs(avg(rank) - threshold) * count(rank) > 1.96 * 1.96 / 12
+    END AS other_camera
+FROM (SELECT night, limits.id, limits.name, limits.threshold,
+          CASE WHEN cutout.confidence >= limits.confidence THEN cutout.camera END AS rank
+      FROM each CROSS JOIN cutout CROSS JOIN
+          (SELECT id, name, {confidence},
+               {threshold} FROM model LIMIT -1) AS limits
+      WHERE limits.id = cutout.model AND cutout.label IS NOT NULL
+          AND {CLASSIFIED_AT} >= night || ' 12' AND {CLASSIFIED_AT} < date(night, '+1 day') || ' 12')
+GROUP BY night, id",
+        newest = newest(""),
+        before = newest(&format!(" AND {CLASSIFIED_AT} < night || ' 12'")),
+        confidence = of_card("confidence"),
+        threshold = of_card("threshold"),
     )
 }
 

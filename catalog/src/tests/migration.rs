@@ -11,6 +11,7 @@ fn earlier(version: i32) -> Fixture {
         1 => include_str!("../../../tests/corpus/catalog/version-1.sql"),
         6 => include_str!("../../../tests/corpus/catalog/version-6.sql"),
         7 => include_str!("../../../tests/corpus/catalog/version-7.sql"),
+        8 => include_str!("../../../tests/corpus/catalog/version-8.sql"),
         _ => panic!("no catalog of this version is kept"),
     };
     let connection = Connection::open(fixture.path()).unwrap();
@@ -137,39 +138,86 @@ fn labels_balanced(fixture: &Fixture) -> Vec<String> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-#[test]
-fn a_catalog_of_version_7_keeps_its_rows_and_gets_the_class_mix_of_each_model() {
-    let fixture = earlier(7);
-    let columns = "SELECT * FROM (SELECT name FROM pragma_table_info('catalog')) WHERE name <> 'label_balanced'";
-    let columns = rows(&fixture, columns).join(", ");
+/// Has a catalog brought up to date, and checks that all its rows say what they said. Returns how many the view `catalog` has.
+fn keeps_its_rows(fixture: &Fixture) -> usize {
+    let all = |view: &str, order: &str| {
+        let names = format!("SELECT name FROM pragma_table_info('{view}')");
+        let columns = rows(fixture, &names).join(", ");
+        format!("SELECT {columns} FROM {view} ORDER BY {order}")
+    };
     let all = [
-        format!("SELECT {columns} FROM catalog ORDER BY path"),
-        "SELECT * FROM rejected ORDER BY path".to_owned(),
-        "SELECT * FROM probability ORDER BY 1, 2, 3, 4".to_owned(),
-        "SELECT * FROM classification ORDER BY digest, model, rendering".to_owned(),
-        "SELECT * FROM review".to_owned(),
+        all("catalog", "path"),
+        all("rejected", "path"),
+        all("probability", "1, 2, 3, 4"),
+        all("classification", "digest, model, rendering"),
+        all("review", "id"),
+        "SELECT id, name, digest, card, first_used, arithmetic FROM model ORDER BY id".to_owned(),
     ];
-    let before: Vec<Vec<String>> = all.iter().map(|sql| rows(&fixture, sql)).collect();
-    assert_eq!(before[0].len(), 12);
-    // One who only reads sees no label where there is no column for it.
+    let before: Vec<Vec<String>> = all.iter().map(|sql| rows(fixture, sql)).collect();
+    assert!(Reader::open_current(&fixture.path()).is_err());
+    drop(fixture.writer("m"));
+    assert_eq!(fixture.ask::<i32>("PRAGMA user_version"), schema::VERSION);
+    let mut after: Vec<Vec<String>> = all.iter().map(|sql| rows(fixture, sql)).collect();
+    let new = after.last_mut().and_then(Vec::pop).unwrap();
+    assert!(new.contains(" | m | "), "the writer's own model: {new}");
+    assert_eq!(after, before);
+    before[0].len()
+}
+
+/// The columns that one who only reads sees without a value in any row.
+fn empty_columns(fixture: &Fixture) -> Vec<String> {
     let reader = Reader::open(&fixture.path()).unwrap();
     let query = Query::classified(&reader, &Filter::default()).unwrap();
-    let mut seen = 0;
+    let names = query.columns().iter().map(|column| column.name.clone());
+    let mut empty: Vec<Option<String>> = names.map(Some).collect();
     reader
         .run(&query, |values| -> Result<(), CatalogError> {
-            assert_eq!(values.last(), Some(&export::Value::Nothing));
-            seen += 1;
+            for (value, name) in values.iter().zip(&mut empty) {
+                if *value != export::Value::Nothing {
+                    *name = None;
+                }
+            }
             Ok(())
         })
         .unwrap();
-    assert_eq!(seen, 12);
-    assert!(Reader::open_current(&fixture.path()).is_err());
-    drop(reader);
+    empty.into_iter().flatten().collect()
+}
 
-    drop(fixture.writer("m"));
-    assert_eq!(fixture.ask::<i32>("PRAGMA user_version"), schema::VERSION);
-    let after: Vec<Vec<String>> = all.iter().map(|sql| rows(&fixture, sql)).collect();
-    assert_eq!(after, before);
+#[test]
+fn a_catalog_of_version_8_keeps_its_rows_and_gets_the_rank_of_new_answers() {
+    let fixture = earlier(8);
+    assert!(empty_columns(&fixture).contains(&"camera".to_owned()));
+    let mixes = rows(&fixture, "SELECT * FROM class_mix");
+    assert_eq!(mixes.len(), 1);
+    assert_eq!(keeps_its_rows(&fixture), 14);
+    assert_eq!(rows(&fixture, "SELECT * FROM class_mix"), mixes);
+    // The label of equally common classes is that of the cards, as before.
+    let labels = "SELECT path, label_balanced FROM catalog ORDER BY path";
+    assert_eq!(rows(&fixture, labels), labels_balanced(&fixture));
+    let ranked = Entry {
+        camera: Some(0.25),
+        ..entry("/new", "new", classified(ANSWER))
+    };
+    fixture.writer("m").record(&[ranked]).unwrap();
+    let ranks = "SELECT path, camera FROM catalog WHERE camera IS NOT NULL";
+    assert_eq!(rows(&fixture, ranks), ["/new | Real(0.25)"]);
+    let nights = "SELECT sum(galaxies), count(camera), count(other_camera) FROM night";
+    assert_eq!(
+        rows(&fixture, nights),
+        ["Integer(15) | Integer(0) | Integer(0)"]
+    );
+}
+
+#[test]
+fn a_catalog_of_version_7_keeps_its_rows_and_gets_the_class_mix_of_each_model() {
+    let fixture = earlier(7);
+    // One who only reads sees no label where there is no column for it.
+    let empty = empty_columns(&fixture);
+    assert!(
+        empty.ends_with(&["label_balanced".into(), "camera".into()]),
+        "{empty:?}"
+    );
+    assert_eq!(keeps_its_rows(&fixture), 12);
     let labels = rows(
         &fixture,
         "SELECT path, label_balanced FROM catalog ORDER BY path",
@@ -214,7 +262,7 @@ fn a_catalog_of_version_7_that_is_settling_goes_on_with_it() {
 
 #[test]
 fn a_migrated_catalog_is_what_a_new_one_is() {
-    for version in [1, 6, 7] {
+    for version in [1, 6, 7, 8] {
         let fixture = earlier(version);
         drop(fixture.writer("m"));
         let reader = Reader::open_to_check(&fixture.path()).unwrap();
@@ -274,6 +322,40 @@ fn a_migration_goes_on_wherever_it_was_stopped_and_readers_see_the_old_rows_unti
             others
         );
     }
+}
+
+/// Its new tables lack the column that came later.
+#[test]
+fn a_migration_that_the_program_before_began_is_gone_on_with() {
+    let whole = earlier(6);
+    drop(whole.writer("m"));
+    let fixture = earlier(6);
+    let mut steps = 0;
+    let opened = Writer::open_supervised(&fixture.path(), &model("m"), &mut |_| {
+        steps += 1;
+        steps < 5
+    });
+    assert!(opened.is_err());
+    let connection = Connection::open(fixture.path()).unwrap();
+    connection
+        .execute_batch(
+            "ALTER TABLE cutout_7 DROP COLUMN camera;
+             ALTER TABLE other_answer_7 DROP COLUMN camera;
+             PRAGMA user_version = 8;",
+        )
+        .unwrap();
+    drop(connection);
+    drop(fixture.writer("m"));
+    for table in ["cutout", "other_answer"] {
+        let names = format!("SELECT group_concat(name, ', ') FROM pragma_table_info('{table}')");
+        let every = format!(
+            "SELECT {} FROM {table} ORDER BY 1, 2, 3",
+            fixture.ask::<String>(&names)
+        );
+        assert_eq!(rows(&fixture, &every), rows(&whole, &every));
+    }
+    let reader = Reader::open_to_check(&fixture.path()).unwrap();
+    assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::*;
 
 use crate::{Cone, Order};
 use galmorph_cutout::Flag;
+use rusqlite::StatementStatus;
 
 /// Whatever is asked, an index finds it: nothing reads every row to find a few, and nothing sorts many.
 #[test]
@@ -81,6 +82,42 @@ fn an_index_serves_every_common_question() {
             .iter()
             .any(|step| step.contains("TEMP B-TREE FOR ORDER"));
         assert!(!sorts, "{question}: {plan:?}");
+    }
+}
+
+/// The rows of other nights than those that are asked for are not read.
+#[test]
+fn a_question_for_the_last_nights_costs_no_more_with_more_nights_before() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.writer("m");
+    let entries: Vec<Entry> = (0..400)
+        .map(|number| {
+            entry(
+                &format!("/{number}"),
+                &number.to_string(),
+                classified(ANSWER),
+            )
+        })
+        .collect();
+    writer.record(&entries).unwrap();
+    let connection = Connection::open(fixture.path()).unwrap();
+    // Ten an evening, the last on 2023-11-14.
+    let times = "UPDATE cutout SET classified = 1700000000000 - 86400000 * (id / 10)";
+    assert_eq!(connection.execute(times, []).unwrap(), 400);
+    let steps = |question: &str| {
+        let mut statement = connection.prepare(question).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        while rows.next().unwrap().is_some() {}
+        drop(rows);
+        statement.get_status(StatementStatus::VmStep)
+    };
+    let all = steps("SELECT * FROM night");
+    for last in [
+        "SELECT * FROM night WHERE night = '2023-11-14'",
+        "SELECT * FROM night WHERE night >= '2023-11-13' ORDER BY night DESC, model",
+    ] {
+        let few = steps(last);
+        assert!(4 * few < all, "{few} of {all} steps: {last}");
     }
 }
 

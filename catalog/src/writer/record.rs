@@ -41,6 +41,9 @@ pub struct Entry {
     pub novelty: Option<f32>,
     /// The classes that are not ruled out, if the model says so.
     pub prediction_set: Option<PredictionSet>,
+    /// How far its features lie from what the training images span, as a rank among the model's held-out galaxies of the label, 0
+    /// to 1, if the model says so.
+    pub camera: Option<f32>,
     /// Which object it shows.
     pub identity: Identity,
     /// How often it was tried, this time included.
@@ -65,6 +68,7 @@ impl Entry {
             stretch: None,
             novelty: None,
             prediction_set: None,
+            camera: None,
             identity,
             attempts: 1,
             first_seen,
@@ -412,6 +416,7 @@ fn answer_values(entry: &Entry, answer: &Probabilities, key: &Key, now: Timestam
         env!("CARGO_PKG_VERSION").to_owned().into(),
         entry.novelty.map(shortest).into(),
         entry.prediction_set.map(|set| set.to_string()).into(),
+        entry.camera.map(shortest).into(),
     ]);
     values
 }

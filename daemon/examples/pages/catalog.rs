@@ -60,6 +60,7 @@ const CLASSIFICATION: &[Column] = &[
     ("program_version", ""),
     ("novelty", ""),
     ("prediction_set", ""),
+    ("camera", ""),
 ];
 
 const MODEL: &[Column] = &[
@@ -102,6 +103,32 @@ const IN_CLASS_MIX: &[Column] = &[
     (
         "p_*_in_mix",
         "Real. The probability of each class in this mix.",
+    ),
+];
+
+const NIGHT: &[Column] = &[
+    (
+        "night",
+        "Text. The date at the beginning of the night, as `2026-11-27`. A night lasts from noon to noon, UTC, and an answer belongs \
+         to the night in which it was given.",
+    ),
+    ("model", "Text. The name of the model that answered."),
+    (
+        "galaxies",
+        "Integer. How many files show an answer of that night and model.",
+    ),
+    (
+        "counted",
+        "Integer. How many of these answers have a `camera` and are as sure as the model's card asks.",
+    ),
+    (
+        "camera",
+        "Real, 0 to 1. The mean of `camera` of the counted ones: about 0.5 for images like the training images.",
+    ),
+    (
+        "other_camera",
+        "Integer. 1 if that mean is surely above the threshold of the model's card, 0 if not; NULL where fewer than 20 are \
+         counted, or the card has no threshold.",
     ),
 ];
 
@@ -172,6 +199,11 @@ pub(crate) fn page(date: &str) -> Result<Page> {
          `galmorph query --class-mix --keep` has kept one.",
     );
     catalog.describe(&mut page, "in_class_mix", IN_CLASS_MIX)?;
+    page.subsection("night").paragraph(
+        "Whether images look like another camera's than the training images: one row for each night and each model. Ask for \
+         the last nights with `WHERE night >= date('now', '-7 days')`; without it, all rows are read.",
+    );
+    catalog.describe(&mut page, "night", NIGHT)?;
     page.section("TABLES").subsection("model").paragraph(
         "One row for each model that was used. The same file with other test scales is another model.",
     );
@@ -190,6 +222,7 @@ pub(crate) fn page(date: &str) -> Result<Page> {
         "probability",
         "classification",
         "in_class_mix",
+        "night",
         "class_mix",
         "cutout",
         "other_answer",

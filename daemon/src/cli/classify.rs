@@ -86,6 +86,7 @@ fn columns() -> Columns<'static> {
         Column::real("novelty"),
         Column::text("prediction_set"),
         Column::text("label_balanced"),
+        Column::real("camera"),
     ]);
     let whole = all.len();
     all.extend(["object_id", RUNNER_UP].map(Column::text));
@@ -101,8 +102,7 @@ fn row(image: &ImageFiles, answer: &Answer, shown: &Shown, model: &Model) -> Vec
         probabilities: answer,
         novelty,
         set,
-        // It says little of one image.
-        camera: _,
+        camera,
     } = answer;
     let label = answer.label();
     let mut row = vec![
@@ -125,6 +125,7 @@ fn row(image: &ImageFiles, answer: &Answer, shown: &Shown, model: &Model) -> Vec
         (model.card.prior.as_ref()).map_or(Value::Nothing, |prior| {
             Value::Text(answer.label_balanced(prior).to_string())
         }),
+        camera.map_or(Value::Nothing, |rank| Value::Real(shortest(rank))),
     ]);
     row.push(Value::Text(image.identity().object_id));
     let classes = Morphology::names().into_iter().zip(probabilities);

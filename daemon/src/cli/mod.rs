@@ -18,6 +18,7 @@ mod hint;
 mod image;
 mod images;
 mod matching;
+mod nights;
 mod npy;
 mod query;
 mod retry;

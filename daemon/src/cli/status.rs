@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::args::CatalogArguments;
+use super::nights::{self, NightStatus};
 use crate::failure::Failure;
 use crate::intake::{Found, OtherFiles, Selection, survey, survey_marked};
 use galmorph_catalog::time;
@@ -59,6 +60,7 @@ struct Status {
     database_bytes: u64,
     wal_bytes: u64,
     last_error: Option<LastError>,
+    nights: Vec<NightStatus>,
     // For people, what `other_files` says.
     #[serde(skip)]
     left_alone: Option<String>,
@@ -177,6 +179,9 @@ impl Status {
                     message: error.message,
                     at: time::to_millisecond(error.at),
                 }),
+                nights: (catalog.last_nights()?.into_iter())
+                    .map(NightStatus::from)
+                    .collect(),
             })
         })
     }
@@ -234,6 +239,9 @@ impl Status {
                 self.rate.minute, self.rate.five_minutes, self.rate.hour
             ),
         ));
+        if let Some(camera) = nights::in_words(&self.nights) {
+            lines.push(("camera", camera));
+        }
         let error = self.last_error.as_ref();
         lines.push((
             "last error",

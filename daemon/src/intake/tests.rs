@@ -170,6 +170,7 @@ impl<I> Fixture<I> {
             stretch: None,
             novelty: None,
             prediction_set: None,
+            camera: None,
             identity: galmorph_cutout::Identity::named("x".into()),
             attempts: file.origin.failures + 1,
             first_seen: file.origin.first_seen,

@@ -40,6 +40,7 @@ fn judged((image, outcome): (Prepared, Outcome)) -> Judged {
         Ok(answer) => {
             entry.novelty = answer.novelty;
             entry.prediction_set = answer.set;
+            entry.camera = answer.camera;
             Verdict::Classified(answer.probabilities)
         }
         Err(refusal) => Verdict::rejected(refusal.reason(), &refusal.to_string()),

@@ -64,7 +64,11 @@ fn the_views_have_exactly_the_columns_that_others_query() {
         "path object_id ra dec label confidence p_round p_in_between p_cigar p_edge_on p_spiral \
          model classified_at framing frame_x frame_y frame_side flags position_from radius stretch \
          entropy margin first_seen model_digest arithmetic program_version healpix novelty prediction_set \
-         label_balanced"
+         label_balanced camera"
+    );
+    assert_eq!(
+        columns("night"),
+        "night model galaxies counted camera other_camera"
     );
     assert_eq!(
         columns("probability"),

@@ -67,7 +67,7 @@ fn a_catalog_of_version_7_is_brought_up_to_date_by_the_first_start() {
     // Files of the old catalog are elsewhere, and are gone.
     let ran = Ran::from(dir.galmorph(words).output().unwrap());
     assert!(matches!(ran.code, 0 | 1), "{}", ran.stderr);
-    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 8);
+    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 9);
     let rows = dir.run(&columns).exits(0);
     assert!(
         rows.stdout.contains("\nin_between,cigar\n"),
@@ -116,7 +116,7 @@ fn a_disk_that_fills_in_the_midst_is_waited_for() {
     drop(file);
     daemon.wait_until_ready();
     daemon.end();
-    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 8);
+    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 9);
     assert_eq!(dir.ask::<String>(SUMMARY), expected());
     dir.assert_sound();
 }
@@ -136,7 +136,7 @@ fn one_who_reads_all_the_while_is_not_disturbed_and_does_not_hold_it_up() {
     // Files of the old catalog are elsewhere, and are gone.
     let ran = Ran::from(dir.galmorph(words).output().unwrap());
     assert!(matches!(ran.code, 0 | 1), "{}", ran.stderr);
-    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 8);
+    assert_eq!(dir.ask::<i32>("PRAGMA user_version"), 9);
     // The tables that the snapshot is of are gone by now.
     assert_eq!(summary(&reader), expected());
     let rejected: i64 = reader

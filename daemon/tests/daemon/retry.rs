@@ -195,7 +195,7 @@ fn a_catalog_of_the_first_version_comes_along() {
         "{}",
         ran.stdout
     );
-    assert_eq!(dir.ask::<i64>("PRAGMA user_version"), 8);
+    assert_eq!(dir.ask::<i64>("PRAGMA user_version"), 9);
     assert_eq!(
         dir.count("cutout WHERE reason = 'broken' AND message = 'as it was' AND attempts = 3"),
         1

@@ -44,6 +44,7 @@ fn the_status_has_exactly_the_fields_that_others_read() {
             "database_bytes",
             "wal_bytes",
             "last_error",
+            "nights",
         ],
     );
     expect(&status["model"], &["name", "digest", "arithmetic"]);
@@ -54,6 +55,17 @@ fn the_status_has_exactly_the_fields_that_others_read() {
     );
     expect(&status["rate"], &["minute", "five_minutes", "hour"]);
     expect(&status["oldest_waiting"], &["path", "since"]);
+    expect(
+        &status["nights"][0],
+        &[
+            "night",
+            "model",
+            "galaxies",
+            "counted",
+            "camera",
+            "other_camera",
+        ],
+    );
 
     assert_eq!(status["format"], 1);
     assert_eq!(status["running"], false);
@@ -82,6 +94,59 @@ fn the_status_has_exactly_the_fields_that_others_read() {
     assert_eq!(status["database_bytes"], size);
     assert!(status["last_error"].is_null());
     assert_eq!(file_counts(&status), [3, 1, 1, 1]);
+}
+
+#[test]
+fn the_status_names_the_nights_that_look_like_another_cameras() {
+    let dir = Dir::new();
+    for seed in 0..40 {
+        dir.old_file(format!("{seed}.jpg"), &jpeg(seed));
+    }
+    dir.drain().exits(0);
+    let line = || {
+        let text = dir.run(&["status"]).exits(0).stdout;
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix("camera "));
+        line.map(|line| line.trim().to_owned())
+    };
+    // Twenty files in each of two nights, as a model that says nothing of its camera answered.
+    let change = |sql: &str| dir.catalog().execute_batch(sql).unwrap();
+    let night = "1000 * unixepoch('2026-11-20 23:00') + 86400000 * (id % 2)";
+    change(&format!(
+        "UPDATE cutout SET confidence = 0.95, classified = {night}"
+    ));
+    assert_eq!(line(), None);
+    let status = dir.status();
+    let dates: Vec<&Value> = (status["nights"].as_array().unwrap().iter())
+        .map(|night| &night["night"])
+        .collect();
+    assert_eq!(dates, ["2026-11-21", "2026-11-20"]);
+    assert!(status["nights"][0]["other_camera"].is_null());
+
+    change(
+        r#"UPDATE model SET card = json_set(card, '$.residual', json('{"confidence":0.9,"threshold":0.65}'));
+           UPDATE cutout SET camera = 0.5;"#,
+    );
+    assert_eq!(line().as_deref(), Some("as in the training images"));
+    change("UPDATE cutout SET camera = 0.9 WHERE id % 2 = 1");
+    assert_eq!(
+        line().as_deref(),
+        Some("looks like another one in the night of 2026-11-21 (mean rank 0.90 of 20 galaxies)")
+    );
+    let night = &dir.status()["nights"][0];
+    assert_eq!(night["model"], dir.ask::<String>("SELECT name FROM model"));
+    assert_eq!(
+        (&night["galaxies"], &night["counted"]),
+        (&20.into(), &20.into())
+    );
+    assert!((night["camera"].as_f64().unwrap() - 0.9).abs() < 1e-9);
+    assert_eq!(night["other_camera"], true);
+    change("UPDATE cutout SET camera = 0.8");
+    let both = line().unwrap();
+    assert!(
+        both.contains("night of 2026-11-21 (") && both.contains("), 2026-11-20 ("),
+        "{both}"
+    );
 }
 
 #[test]

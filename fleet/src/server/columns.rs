@@ -30,7 +30,7 @@ enum Holds {
 }
 
 /// What the columns of a machine's tables hold.
-const COLUMNS: [(&str, Holds); 40] = [
+const COLUMNS: [(&str, Holds); 41] = [
     ("id", Holds::Whole),
     ("path", Holds::Text),
     ("digest", Holds::Bytes),
@@ -69,6 +69,7 @@ const COLUMNS: [(&str, Holds); 40] = [
     ("program_version", Holds::Text),
     ("novelty", Holds::Real),
     ("prediction_set", Holds::Text),
+    ("camera", Holds::Real),
     // Of this program.
     ("path_key", Holds::Bytes),
     ("local_id", Holds::Whole),

@@ -8,7 +8,7 @@ use super::{failure, message};
 use crate::Failure;
 
 /// The files of `migrations/`, in their order: name and text.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     (
         "V1__catalog",
         include_str!("../../migrations/V1__catalog.sql"),
@@ -30,6 +30,7 @@ const MIGRATIONS: [(&str, &str); 6] = [
         "V6__label_balanced",
         include_str!("../../migrations/V6__label_balanced.sql"),
     ),
+    ("V7__night", include_str!("../../migrations/V7__night.sql")),
 ];
 
 /// A number that stands for the right to change the schema.

@@ -172,9 +172,13 @@ fn send(
 }
 
 /// The digest of rows: of each value's kind, length and bytes.
+///
+/// The last column, the rank, counts where a row has one. So rows from before there was the column keep their digest, and aren't shipped
+/// again. The first value of the next row is never a real number, so no two lists of rows have one text.
 fn digest(rows: &[Vec<Value>]) -> [u8; 32] {
     let mut text = Vec::with_capacity(400 * rows.len());
     for row in rows {
+        let row = row.strip_suffix(&[Value::Null]).unwrap_or(row);
         for value in row {
             match value {
                 Value::Null => text.push(0),
@@ -200,4 +204,34 @@ fn digest(rows: &[Vec<Value>]) -> [u8; 32] {
         }
     }
     *Hasher::new().update(&text).finalize().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use galmorph_catalog::{file_columns, other_answer_columns};
+
+    #[test]
+    fn rows_without_a_rank_have_the_digest_that_they_had_before_there_were_ranks() {
+        for columns in [file_columns(), other_answer_columns()] {
+            assert_eq!(columns.last().map(String::as_str), Some("camera"));
+        }
+        let row = |id: i64, last: Option<Value>| {
+            let row = [Value::Integer(id), Value::Text("spiral".into())];
+            row.into_iter().chain(last).collect::<Vec<Value>>()
+        };
+        let (none, rank) = (|| Some(Value::Null), || Some(Value::Real(0.5)));
+        let all = [
+            [row(1, none()), row(2, none())],
+            [row(1, rank()), row(2, none())],
+            [row(1, none()), row(2, rank())],
+            [row(1, rank()), row(2, rank())],
+        ];
+        assert_eq!(digest(&all[0]), digest(&[row(1, None), row(2, None)]));
+        let digests = all.map(|rows| digest(&rows));
+        for (at, one) in digests.iter().enumerate() {
+            assert!(!digests[..at].contains(one), "{at}");
+        }
+    }
 }

@@ -51,6 +51,7 @@ pub fn entry(number: u32) -> Entry {
         stretch: None,
         novelty: None,
         prediction_set: None,
+        camera: (!number.is_multiple_of(3)).then_some((number % 101) as f32 / 100.0),
         identity: Identity {
             object_id: number.to_string(),
             position: position.map(|at| (at, PositionSource::Manifest)),

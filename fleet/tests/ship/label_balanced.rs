@@ -100,7 +100,9 @@ fn a_database_of_version_5_gets_the_column() {
     server
         .client()
         .batch_execute(&format!(
-            "DROP VIEW catalog CASCADE;
+            "DROP VIEW catalog, shown, night CASCADE;
+             ALTER TABLE cutout DROP camera; ALTER TABLE other_answer DROP camera;
+             CREATE VIEW shown AS SELECT * FROM cutout;
              CREATE VIEW {view}; {cone}
              ALTER TABLE model DROP prior_round, DROP prior_in_between, DROP prior_cigar, DROP prior_edge_on, DROP prior_spiral;
              DROP FUNCTION prior_of;

@@ -13,6 +13,7 @@ mod cone;
 mod faults;
 mod label_balanced;
 mod network;
+mod night;
 mod operation;
 mod rows;
 
@@ -36,7 +37,7 @@ fn ship(server: &Server, catalog: &Path, site: &str) -> Program {
 fn assert_same(machine: &Machine, server: &Server, site: &str) {
     let columns = "path, object_id, ra, dec, position_from, radius, healpix, lower(hex(digest)), bytes, width, height, reason,
         attempts, first_seen, updated, label, confidence, p_round, p_in_between, p_cigar, p_edge_on, p_spiral, entropy,
-        (SELECT name FROM model WHERE model.id = cutout.model), rendering, classified, framing, flags, program_version";
+        (SELECT name FROM model WHERE model.id = cutout.model), rendering, classified, framing, flags, program_version, camera";
     let here = Connection::open(machine.catalog()).unwrap();
     let mut statement = here
         .prepare(&format!("SELECT {columns} FROM cutout"))

@@ -82,6 +82,7 @@ fn an_answer_that_comes_early_is_that_of_the_middle_scales_and_depends_on_nothin
         .map(|average| Answer {
             probabilities: average.answer().unwrap(),
             set: None,
+            camera: None,
             novelty: None,
             camera: None,
         })

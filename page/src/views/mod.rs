@@ -7,6 +7,7 @@ mod assets;
 mod estimates;
 mod galaxy;
 mod gallery;
+mod nights;
 mod overview;
 mod parts;
 mod rejected;

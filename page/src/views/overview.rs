@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use galmorph_catalog::{AnswersOfDay, CatalogError, LoggedError, Overview, Reader, is_watched};
+use galmorph_catalog::{
+    AnswersOfDay, CatalogError, LoggedError, Night, Overview, Reader, is_watched,
+};
 use galmorph_cutout::{ClassMix, ModelCard, Morphology};
 use galmorph_output::{readable, visible};
 use jiff::{Timestamp, ToSpan as _};
 use maud::{Markup, html};
 
 use super::Frame;
+use super::nights::nights;
 use super::parts::{class_name, colour, number, percent, time};
 use crate::catalog::{AskError, Catalog, Deadline};
 use crate::sample::sample;
@@ -28,6 +31,7 @@ pub(crate) struct Data {
     rates: [f64; 2],
     is_running: Option<bool>,
     days: Option<(i64, Vec<AnswersOfDay>)>,
+    nights: Vec<Night>,
     mix: Option<ClassMix>,
     taken_at: String,
 }
@@ -109,6 +113,7 @@ impl Data {
             ],
             is_running,
             days,
+            nights: catalog.last_nights()?,
             mix,
             taken_at: galmorph_catalog::time::now(),
         })
@@ -143,6 +148,7 @@ pub(crate) fn overview(frame: &Frame, data: &Data) -> Markup {
         div .columns {
             (classes(base, data, classified))
             (days(data))
+            (nights(&data.nights))
             (setup(data))
             (flags(base, data))
             (reasons(base, data))

@@ -94,6 +94,7 @@ impl Dir {
             stretch: None,
             novelty: None,
             prediction_set: None,
+            camera: None,
             identity: Identity::named("a <b>".into()),
             parts: Vec::new(),
             attempts: 1,
@@ -240,6 +241,78 @@ fn every_view_shows_the_galaxy_and_names_are_text() {
     assert!(status == 200 && answer.contains("attachment; filename=\"galaxies.csv\""));
     assert_eq!(answer.split("\r\n\r\n").nth(1).unwrap().lines().count(), 2);
     assert_eq!(page.end(), Some(0), "SIGTERM ends it well");
+}
+
+/// What the overview says of nights: the text of its table, a row a line.
+fn nights(page: &Page) -> Option<Vec<String>> {
+    let (_, overview) = page.get("/");
+    let (_, section) = overview.split_once("<h2>Nights</h2>")?;
+    let (table, _) = section.split_once("</tbody>")?;
+    let (_, rows) = table.split_once("<tbody>")?;
+    let text = |row: &str| {
+        let pieces = row.split('<').filter_map(|piece| piece.split_once('>'));
+        let cells: Vec<&str> = pieces
+            .map(|(_, text)| text)
+            .filter(|text| !text.is_empty())
+            .collect();
+        cells.join(" | ")
+    };
+    Some(
+        rows.split("</tr>")
+            .map(text)
+            .filter(|row| !row.is_empty())
+            .collect(),
+    )
+}
+
+#[test]
+fn the_overview_says_which_of_the_last_nights_look_like_another_cameras() {
+    // The overview is kept for a while, so each question has a page of its own.
+    let dir = Dir::new();
+    assert_eq!(nights(&dir.serve("127.0.0.1:0")), None);
+    for (name, files, rank) in [("few", 19, 0.9), ("other", 30, 0.9), ("same", 40, 0.5)] {
+        let model = ModelInUse {
+            name: name.into(),
+            card: format!(
+                r#"{{"name":"{name}","residual":{{"confidence":0.5,"threshold":0.65}}}}"#
+            ),
+            ..Row::new().model
+        };
+        let mut writer = Writer::open(&dir.catalog(), &model).unwrap();
+        let entries = (0..files).map(|number| {
+            let path = PathBuf::from(format!("/{name}/{number}"));
+            Entry {
+                digest: Some(blake3::hash(path.as_os_str().as_encoded_bytes())),
+                rendering: Some("paper".into()),
+                camera: Some(rank),
+                verdict: Verdict::Classified(Row::new().answer),
+                ..Entry::blank(
+                    path,
+                    Stamp {
+                        bytes: 1,
+                        modified: Timestamp::UNIX_EPOCH,
+                    },
+                    Identity::named(name.into()),
+                    Timestamp::now(),
+                )
+            }
+        });
+        writer.record(&entries.collect::<Vec<Entry>>()).unwrap();
+    }
+    let page = dir.serve("127.0.0.1:0");
+    let mut found = nights(&page).unwrap();
+    // It may be noon just now: what is behind the date is in the order of the models.
+    found.sort_by_key(|row| row[10..].to_owned());
+    let rows: Vec<&str> = found.iter().map(|row| &row[10..]).collect();
+    assert_eq!(
+        rows,
+        [
+            " | few | 19 | 0.90 | can't be said",
+            " | m | 1 | can't be said",
+            " | other | 30 | 0.90 | looks like another one",
+            " | same | 40 | 0.50 | as in the training images",
+        ]
+    );
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn an_empty_file_is_not_moved_and_one_that_was_left_alone_goes_at_once() {
         stretch: None,
         novelty: None,
         prediction_set: None,
+        camera: None,
         identity: galmorph_cutout::Identity::named("x".into()),
         attempts: 1,
         first_seen: file.origin.first_seen,
