@@ -2,7 +2,7 @@
 //! tract can break.
 //!
 //! - [`reader`]: tract's reader of ONNX, with another operator for weights in 8 bits ([`dequantize`]), for values
-//!   that are rounded to 8 bits ([`quantise`]), and for what tract gets wrong ([`reversed`]).
+//!   that are rounded to 8 bits ([`quantise`]), for slopes ([`prelu`]), and for what tract gets wrong ([`reversed`]).
 //! - [`constants`]: which values depend on no input, and their values.
 //! - [`pattern`]: which of tract's nodes the engine can compute.
 //! - [`cost`]: which regions of them are worth it.
@@ -19,6 +19,7 @@ pub(crate) mod limit;
 pub(crate) mod network;
 pub(crate) mod op;
 pub(crate) mod pattern;
+pub(crate) mod prelu;
 pub(crate) mod quantise;
 pub(crate) mod reader;
 pub(crate) mod reversed;

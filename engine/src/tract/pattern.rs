@@ -17,6 +17,7 @@ use tract_onnx::tract_core::ops::nn::{
 };
 
 use super::constants::Constants;
+use super::prelu::Prelu;
 use super::quantise::Quantise;
 use crate::convolution::ConvSpec;
 use crate::convolution::layout::{Border, Dims};
@@ -32,6 +33,8 @@ pub(crate) enum Pattern {
         spec: ConvSpec,
         weights: Weights,
         bias: Vec<f32>,
+        /// How many convolutions it is, each of as many channels as the others, side by side.
+        groups: usize,
         /// The step of each output channel, where the weights are whole numbers of eight bits of them.
         steps: Option<Vec<f32>>,
     },
@@ -125,6 +128,8 @@ pub(crate) fn classify(
         (Pattern::Function(function(element_wise)?), inputs.to_vec())
     } else if let Some(quantise) = op.downcast_ref::<Quantise>() {
         (Pattern::Quantise(quantise.quantisation), inputs.to_vec())
+    } else if op.is::<Prelu>() {
+        prelu(constants, inputs, &dims)?
     } else if let Some(binary) = op.downcast_ref::<TypedBinOp>() {
         element_wise(constants, binary, inputs, &dims)?
     } else {
@@ -186,14 +191,13 @@ fn convolution(
         return None;
     }
     let window = self::window(constants.model, pool_spec, &[image], dims)?;
-    if conv.group > 1 {
-        let is_ours = [pool_spec.input_channels, pool_spec.output_channels] == [conv.group; 2];
+    if [pool_spec.input_channels, pool_spec.output_channels] == [conv.group; 2] && conv.group > 1 {
         let pattern = Pattern::Depthwise {
             window,
             weights: weights(constants, weights_of, false)?,
             bias: broadcast(constant(constants, bias)?, dims.channels)?,
         };
-        return is_ours.then(|| (pattern, vec![image]));
+        return Some((pattern, vec![image]));
     }
     let Window {
         size: window,
@@ -209,9 +213,13 @@ fn convolution(
     };
     let weights = weights(constants, weights_of, false)?;
     let pattern = Pattern::Convolution {
-        steps: constants.steps(weights, spec.channels),
+        // Sums of bytes are of one convolution.
+        steps: constants
+            .steps(weights, spec.channels)
+            .filter(|_| conv.group == 1),
         weights,
         bias: broadcast(constant(constants, bias)?, spec.channels)?,
+        groups: conv.group,
         spec,
     };
     Some((pattern, vec![image]))
@@ -287,6 +295,7 @@ fn pointwise(
         spec,
         steps: constants.steps(weights, spec.channels),
         weights,
+        groups: 1,
         bias: vec![0.0; dims.channels],
     };
     Some((pattern, vec![image]))
@@ -389,15 +398,10 @@ fn element_wise(
         (true, false) => (right, left),
         (true, true) => return None,
     };
-    let other_fact = fact(other)?;
-    let shape = other_fact.shape.as_concrete()?;
-    let per_channel =
-        matches!(*shape, [1, channels, 1, 1] | [1, channels] if channels == dims.channels);
-    let is_single = matches!(*shape, [1, 1, 1, 1] | [1, 1]);
-    if !(per_channel || is_single) || value_dims(fact(image)?)? != *dims {
+    if value_dims(fact(image)?)? != *dims {
         return None;
     }
-    let values = broadcast(constant(constants, other)?, dims.channels)?;
+    let values = of_channels(constants, other, dims)?;
     let (zeros, ones) = (vec![0.0; dims.channels], vec![1.0; dims.channels]);
     let (scale, shift, relu) = if op.0.is::<Mul>() {
         (values, zeros, false)
@@ -424,6 +428,40 @@ fn element_wise(
     }
     let activation = Activation { scale, shift, relu };
     Some((Pattern::Activate(activation), vec![image]))
+}
+
+/// One value for each channel, from a constant of as many or a single one.
+fn of_channels(constants: &Constants, outlet: OutletId, dims: &Dims) -> Option<Vec<f32>> {
+    let shape = constants
+        .model
+        .outlet_fact(outlet)
+        .ok()?
+        .shape
+        .as_concrete()?;
+    let per_channel =
+        matches!(*shape, [1, channels, 1, 1] | [1, channels] if channels == dims.channels);
+    let is_single = matches!(*shape, [1, 1, 1, 1] | [1, 1]);
+    if !(per_channel || is_single) {
+        return None;
+    }
+    broadcast(constant(constants, outlet)?, dims.channels)
+}
+
+/// Negative values times a slope: one for each channel, or one for all.
+fn prelu(constants: &Constants, inputs: &[OutletId], dims: &Dims) -> Option<Match> {
+    let &[image, slopes] = inputs else {
+        return None;
+    };
+    let slopes = of_channels(constants, slopes, dims)?;
+    let function = match slopes.as_slice() {
+        [slope, others @ ..] if others.iter().all(|other| other == slope) => {
+            Function::LeakyRelu { slope: *slope }
+        }
+        _ => Function::Prelu {
+            slopes: slopes.into(),
+        },
+    };
+    Some((Pattern::Function(function), vec![image]))
 }
 
 /// A product of two images of the same size, or of an image and one of a single pixel.

@@ -17,6 +17,7 @@ use super::op::FusedRegion;
 use super::pattern::{self, Match, Pattern, Weights};
 use super::softmax::RowSoftmax;
 use super::squeezed;
+use crate::convolution::ConvSpec;
 use crate::convolution::layout::Dims;
 use crate::graph::{
     self, FusedConvolution, FusedDepthwise, Graph, Kernels, Term, WeightId, WeightSource,
@@ -212,6 +213,7 @@ impl Rewriter<'_> {
         // Where each value is in the graph, and what the operator's inputs are.
         let mut ids: HashMap<OutletId, graph::NodeId> = HashMap::new();
         let mut inputs: Vec<OutletId> = Vec::new();
+        let mut parts = 0;
         for node in nodes {
             let (pattern, images) = &self.matches.found[node];
             for image in images {
@@ -227,6 +229,11 @@ impl Rewriter<'_> {
             let id = match pattern {
                 Pattern::Quantise(quantisation) => {
                     graph.push_quantisation(images[0], *quantisation)
+                }
+                Pattern::Convolution { groups, .. } if *groups > 1 => {
+                    // It counts as one.
+                    parts += groups - 1;
+                    push_groups(&mut graph, pattern, images[0], dims, &mut weights)
                 }
                 _ => graph.push(graph_op(pattern, &images, &mut weights), dims),
             };
@@ -245,7 +252,7 @@ impl Rewriter<'_> {
         }
         graph.fuse();
         let program = graph::lower(&graph, kernels, &weights)?;
-        self.convolutions += program.convolution_count();
+        self.convolutions += program.convolution_count() - parts;
         let name = format!("{}.region", self.model.node(nodes[0]).name);
         if room.is_some() {
             for (slot, output) in outputs.into_iter().enumerate() {
@@ -289,6 +296,72 @@ impl Rewriter<'_> {
     }
 }
 
+/// Adds a convolution in groups: one for each, of some of the channels, and the channels of all.
+fn push_groups(
+    graph: &mut Graph,
+    pattern: &Pattern,
+    image: graph::NodeId,
+    dims: Dims,
+    weights: &mut ModelWeights<'_>,
+) -> graph::NodeId {
+    let Pattern::Convolution {
+        spec,
+        weights: of_pattern,
+        bias,
+        groups,
+        steps: _,
+    } = pattern
+    else {
+        unreachable!("only convolutions have groups")
+    };
+    let of_image = graph.nodes[image].dims;
+    let inputs = of_image.channels / groups;
+    let channels = spec.channels / groups;
+    let group = |number: usize| {
+        let slice = graph::Op::Slice {
+            input: image,
+            first: number * inputs,
+        };
+        let part = graph.push(
+            slice,
+            Dims {
+                channels: inputs,
+                ..of_image
+            },
+        );
+        let weights = weights.push_part(*of_pattern, number, *groups);
+        let bias = &bias[number * channels..][..channels];
+        let spec = ConvSpec { channels, ..*spec };
+        let op = convolution(part, spec, weights, bias, None);
+        graph.push(op, Dims { channels, ..dims })
+    };
+    let parts = (0..*groups).map(group).collect();
+    graph.push(graph::Op::Concat(parts), dims)
+}
+
+fn convolution(
+    input: graph::NodeId,
+    spec: ConvSpec,
+    weights: WeightId,
+    bias: &[f32],
+    steps: Option<Vec<f32>>,
+) -> graph::Op {
+    graph::Op::Convolution(Box::new(FusedConvolution {
+        terms: vec![Term {
+            input,
+            spec,
+            weights,
+            scale: vec![1.0; spec.channels],
+            steps,
+        }],
+        bias: bias.to_vec(),
+        rounding: None,
+        residual: None,
+        relu: false,
+        function: None,
+    }))
+}
+
 fn graph_op(
     pattern: &Pattern,
     images: &[graph::NodeId],
@@ -300,20 +373,14 @@ fn graph_op(
             weights: of_pattern,
             bias,
             steps,
-        } => graph::Op::Convolution(Box::new(FusedConvolution {
-            terms: vec![Term {
-                input: images[0],
-                spec: *spec,
-                weights: weights.push(*of_pattern),
-                scale: vec![1.0; spec.channels],
-                steps: steps.clone(),
-            }],
-            bias: bias.clone(),
-            rounding: None,
-            residual: None,
-            relu: false,
-            function: None,
-        })),
+            groups: _,
+        } => convolution(
+            images[0],
+            *spec,
+            weights.push(*of_pattern),
+            bias,
+            steps.clone(),
+        ),
         Pattern::Depthwise {
             window,
             weights: of_pattern,
@@ -329,7 +396,7 @@ fn graph_op(
         })),
         Pattern::Function(function) => graph::Op::Function {
             input: images[0],
-            function: *function,
+            function: function.clone(),
         },
         Pattern::Multiply => graph::Op::Multiply {
             left: images[0],
@@ -360,12 +427,23 @@ fn graph_op(
 /// The weights of a region's convolutions, by [`WeightId`].
 struct ModelWeights<'a> {
     constants: &'a Constants<'a>,
-    all: Vec<Weights>,
+    all: Vec<Part>,
+}
+
+/// The weights of one group of a convolution, of as many.
+struct Part {
+    of: Weights,
+    number: usize,
+    groups: usize,
 }
 
 impl ModelWeights<'_> {
     fn push(&mut self, weights: Weights) -> WeightId {
-        self.all.push(weights);
+        self.push_part(weights, 0, 1)
+    }
+
+    fn push_part(&mut self, of: Weights, number: usize, groups: usize) -> WeightId {
+        self.all.push(Part { of, number, groups });
         WeightId(self.all.len() - 1)
     }
 }
@@ -374,9 +452,12 @@ impl WeightSource for ModelWeights<'_> {
     type Error = TractError;
 
     fn read(&self, WeightId(id): WeightId, pack: &mut dyn FnMut(&[f32])) -> TractResult<()> {
-        let tensor = self.constants.weights(self.all[id])?;
+        let Part { of, number, groups } = self.all[id];
+        let tensor = self.constants.weights(of)?;
         let tensor = tensor.try_as_plain_ram()?;
-        pack(tensor.as_slice::<f32>()?);
+        let values = tensor.as_slice::<f32>()?;
+        let len = values.len() / groups;
+        pack(&values[number * len..][..len]);
         Ok(())
     }
 }
