@@ -13,15 +13,13 @@ use tract_onnx::tract_core::internal::*;
 use super::constants::Constants;
 use super::cost::Cost;
 use super::limit::Limit;
+use super::nodes::{self, ModelWeights};
 use super::op::FusedRegion;
-use super::pattern::{self, Match, Pattern, Weights};
+use super::pattern::{self, Match, Pattern};
 use super::softmax::RowSoftmax;
 use super::squeezed;
-use crate::convolution::ConvSpec;
 use crate::convolution::layout::Dims;
-use crate::graph::{
-    self, FusedConvolution, FusedDepthwise, Graph, Kernels, Term, WeightId, WeightSource,
-};
+use crate::graph::{self, Graph, Kernels};
 use crate::program::Program;
 
 /// The engine's nodes of a model, and the level of each node.
@@ -204,17 +202,14 @@ impl Rewriter<'_> {
     }
 
     /// Replaces the nodes of a region by one operator.
-    fn replace(&mut self, nodes: &[usize], kernels: Kernels) -> TractResult<()> {
+    fn replace(&mut self, region: &[usize], kernels: Kernels) -> TractResult<()> {
         let mut graph = Graph::default();
-        let mut weights = ModelWeights {
-            constants: self.constants,
-            all: Vec::new(),
-        };
+        let mut weights = ModelWeights::new(self.constants);
         // Where each value is in the graph, and what the operator's inputs are.
         let mut ids: HashMap<OutletId, graph::NodeId> = HashMap::new();
         let mut inputs: Vec<OutletId> = Vec::new();
         let mut parts = 0;
-        for node in nodes {
+        for node in region {
             let (pattern, images) = &self.matches.found[node];
             for image in images {
                 if !ids.contains_key(image) {
@@ -226,34 +221,28 @@ impl Rewriter<'_> {
             let images: Vec<graph::NodeId> = images.iter().map(|image| ids[image]).collect();
             let outlet = OutletId::new(*node, 0);
             let dims = self.dims(outlet)?;
-            let id = match pattern {
-                Pattern::Quantise(quantisation) => {
-                    graph.push_quantisation(images[0], *quantisation)
-                }
-                Pattern::Convolution { groups, .. } if *groups > 1 => {
-                    // It counts as one.
-                    parts += groups - 1;
-                    push_groups(&mut graph, pattern, images[0], dims, &mut weights)
-                }
-                _ => graph.push(graph_op(pattern, &images, &mut weights), dims),
-            };
+            if let Pattern::Convolution { groups, .. } = pattern {
+                // In groups it counts as one.
+                parts += groups - 1;
+            }
+            let id = nodes::push(&mut graph, pattern, &images, dims, &mut weights);
             ids.insert(outlet, id);
         }
         let mut outputs: Vec<OutletId> = Vec::new();
-        for node in nodes {
-            if self.is_used_outside(*node, nodes)? {
+        for node in region {
+            if self.is_used_outside(*node, region)? {
                 outputs.push(OutletId::new(*node, 0));
             }
         }
         graph.outputs = outputs.iter().map(|outlet| ids[outlet]).collect();
-        let room = self.room.filter(|_| self.is_trunk(nodes, &inputs));
+        let room = self.room.filter(|_| self.is_trunk(region, &inputs));
         if let Some(room) = room {
             graph.resize(room);
         }
         graph.fuse();
         let program = graph::lower(&graph, kernels, &weights)?;
         self.convolutions += program.convolution_count() - parts;
-        let name = format!("{}.region", self.model.node(nodes[0]).name);
+        let name = format!("{}.region", self.model.node(region[0]).name);
         if room.is_some() {
             for (slot, output) in outputs.into_iter().enumerate() {
                 let fact = self.model.outlet_fact(output)?.without_value();
@@ -293,171 +282,5 @@ impl Rewriter<'_> {
 
     fn dims(&self, outlet: OutletId) -> TractResult<Dims> {
         pattern::value_dims(self.model.outlet_fact(outlet)?).context("images of a known size")
-    }
-}
-
-/// Adds a convolution in groups: one for each, of some of the channels, and the channels of all.
-fn push_groups(
-    graph: &mut Graph,
-    pattern: &Pattern,
-    image: graph::NodeId,
-    dims: Dims,
-    weights: &mut ModelWeights<'_>,
-) -> graph::NodeId {
-    let Pattern::Convolution {
-        spec,
-        weights: of_pattern,
-        bias,
-        groups,
-        steps: _,
-    } = pattern
-    else {
-        unreachable!("only convolutions have groups")
-    };
-    let of_image = graph.nodes[image].dims;
-    let inputs = of_image.channels / groups;
-    let channels = spec.channels / groups;
-    let group = |number: usize| {
-        let slice = graph::Op::Slice {
-            input: image,
-            first: number * inputs,
-        };
-        let part = graph.push(
-            slice,
-            Dims {
-                channels: inputs,
-                ..of_image
-            },
-        );
-        let weights = weights.push_part(*of_pattern, number, *groups);
-        let bias = &bias[number * channels..][..channels];
-        let spec = ConvSpec { channels, ..*spec };
-        let op = convolution(part, spec, weights, bias, None);
-        graph.push(op, Dims { channels, ..dims })
-    };
-    let parts = (0..*groups).map(group).collect();
-    graph.push(graph::Op::Concat(parts), dims)
-}
-
-fn convolution(
-    input: graph::NodeId,
-    spec: ConvSpec,
-    weights: WeightId,
-    bias: &[f32],
-    steps: Option<Vec<f32>>,
-) -> graph::Op {
-    graph::Op::Convolution(Box::new(FusedConvolution {
-        terms: vec![Term {
-            input,
-            spec,
-            weights,
-            scale: vec![1.0; spec.channels],
-            steps,
-        }],
-        bias: bias.to_vec(),
-        rounding: None,
-        residual: None,
-        relu: false,
-        function: None,
-    }))
-}
-
-fn graph_op(
-    pattern: &Pattern,
-    images: &[graph::NodeId],
-    weights: &mut ModelWeights<'_>,
-) -> graph::Op {
-    match pattern {
-        Pattern::Convolution {
-            spec,
-            weights: of_pattern,
-            bias,
-            steps,
-            groups: _,
-        } => convolution(
-            images[0],
-            *spec,
-            weights.push(*of_pattern),
-            bias,
-            steps.clone(),
-        ),
-        Pattern::Depthwise {
-            window,
-            weights: of_pattern,
-            bias,
-        } => graph::Op::Depthwise(Box::new(FusedDepthwise {
-            input: images[0],
-            window: *window,
-            weights: weights.push(*of_pattern),
-            scale: vec![1.0; bias.len()],
-            bias: bias.clone(),
-            relu: false,
-            function: None,
-        })),
-        Pattern::Function(function) => graph::Op::Function {
-            input: images[0],
-            function: function.clone(),
-        },
-        Pattern::Multiply => graph::Op::Multiply {
-            left: images[0],
-            right: images[1],
-        },
-        Pattern::Slice(first) => graph::Op::Slice {
-            input: images[0],
-            first: *first,
-        },
-        Pattern::Quantise(_) => unreachable!("it is a node that computes nothing"),
-        Pattern::Activate(activation) => graph::Op::Activate {
-            input: images[0],
-            activation: activation.clone(),
-        },
-        Pattern::Add => graph::Op::Add {
-            left: images[0],
-            right: images[1],
-        },
-        Pattern::Pool { pooling, window } => graph::Op::Pool {
-            input: images[0],
-            pooling: *pooling,
-            window: *window,
-        },
-        Pattern::Concat => graph::Op::Concat(images.to_vec()),
-    }
-}
-
-/// The weights of a region's convolutions, by [`WeightId`].
-struct ModelWeights<'a> {
-    constants: &'a Constants<'a>,
-    all: Vec<Part>,
-}
-
-/// The weights of one group of a convolution, of as many.
-struct Part {
-    of: Weights,
-    number: usize,
-    groups: usize,
-}
-
-impl ModelWeights<'_> {
-    fn push(&mut self, weights: Weights) -> WeightId {
-        self.push_part(weights, 0, 1)
-    }
-
-    fn push_part(&mut self, of: Weights, number: usize, groups: usize) -> WeightId {
-        self.all.push(Part { of, number, groups });
-        WeightId(self.all.len() - 1)
-    }
-}
-
-impl WeightSource for ModelWeights<'_> {
-    type Error = TractError;
-
-    fn read(&self, WeightId(id): WeightId, pack: &mut dyn FnMut(&[f32])) -> TractResult<()> {
-        let Part { of, number, groups } = self.all[id];
-        let tensor = self.constants.weights(of)?;
-        let tensor = tensor.try_as_plain_ram()?;
-        let values = tensor.as_slice::<f32>()?;
-        let len = values.len() / groups;
-        pack(&values[number * len..][..len]);
-        Ok(())
     }
 }
