@@ -44,9 +44,11 @@ class Net:
         w = self.const(self.r.normal(0, gain / (ci // g * k * k) ** 0.5, (co, ci // g, k, k)))
         ins = [x, w] + ([self.const(self.r.normal(0, 0.1, co))] if bias else [])
         y = self.op("Conv", ins, kernel_shape=[k, k], strides=[s, s], pads=[p] * 4, group=g, dilations=[1, 1])
-        return self.act(y, act)
+        return self.act(y, act, co)
 
-    def act(self, y, act):
+    def act(self, y, act, channels):
+        if act == "prelu":
+            return self.op("PRelu", [y, self.const(self.r.uniform(0, 0.5, (channels, 1, 1)))])
         if act == "relu":
             return self.op("Relu", [y])
         if act == "relu6":
@@ -95,19 +97,21 @@ class Net:
         onnx.save(h.make_model(g, opset_imports=[h.make_opsetid("", 17)], ir_version=8), path)
 
 
-def resnet(n, kind):
-    x = n.maxpool(n.conv("views", 3, 64, 7, 2, act="relu"), 3, 2, 1)
+def resnet(n, kind, act="relu", groups=1):
+    """With groups, ResNeXt: windows of twice the width, each group with a part of the channels."""
+    x = n.maxpool(n.conv("views", 3, 64, 7, 2, act=act), 3, 2, 1)
     c = 64
     for g, (w, k) in enumerate(zip([64, 128, 256, 512], [2, 2, 2, 2] if kind == 18 else [3, 4, 6, 3])):
         for u in range(k):
             s = 2 if u == 0 and g > 0 else 1
             o = w if kind == 18 else 4 * w
             if kind == 18:
-                y = n.conv(n.conv(x, c, w, 3, s, act="relu"), w, w, 3)
+                y = n.conv(n.conv(x, c, w, 3, s, act=act), w, w, 3)
             else:
-                y = n.conv(n.conv(n.conv(x, c, w, act="relu"), w, w, 3, s, act="relu"), w, o)
+                m = w if groups == 1 else 2 * w
+                y = n.conv(n.conv(n.conv(x, c, m, act=act), m, m, 3, s, groups, act=act), m, o)
             sc = n.conv(x, c, o, 1, s) if s > 1 or c != o else x
-            x = n.op("Relu", [n.add(y, sc)])
+            x = n.act(n.add(y, sc), act, o)
             c = o
     return n.head(x, c)
 
@@ -282,6 +286,10 @@ def convnext(n):  # tiny
 NETS = {
     "resnet18": lambda n: resnet(n, 18),
     "resnet50": lambda n: resnet(n, 50),
+    "resnet18-prelu": lambda n: resnet(n, 18, "prelu"),
+    "resnext50-32x4d": lambda n: resnet(n, 50, groups=32),
+    "resnext50-2": lambda n: resnet(n, 50, groups=2),
+    "resnext50-8": lambda n: resnet(n, 50, groups=8),
     "mobilenetv2": mobilenetv2,
     "efficientnet-b0": efficientnet,
     "squeezenet": squeezenet,

@@ -82,14 +82,20 @@ impl Convolution {
                     for (term, k_block, segments) in self.k_blocks() {
                         let (input, term) = (inputs[term], &self.terms[term]);
                         let weights = &weights[term.packing.offset(first + number, k_block)..];
-                        let (weights, next) =
-                            weights.split_at(padded_k(segments, self.kernel) * columns);
+                        let schedule = term.packing.schedule(first + number, k_block);
+                        let steps = if self.kernel.has_schedule() {
+                            schedule.offsets.len()
+                        } else {
+                            padded_k(segments, self.kernel)
+                        };
+                        let (weights, next) = weights.split_at(steps * columns);
                         // As many of the weights that follow are prefetched while these are used.
                         let next = &next[..next.len().min(weights.len())];
                         let gemm = VectorGemm {
                             input: input.as_ptr(),
                             pixels: &term.order.windows[pixels.clone()],
                             segments,
+                            schedule,
                             weights: weights.as_ptr(),
                             columns,
                             next: if self.is_heavy { next } else { &[] },
@@ -99,7 +105,8 @@ impl Convolution {
                         // SAFETY: checked above: the processor supports the kernel; the furthest byte of any
                         // pixel's segments, `term.end`, lies in the input; the sums have room for all pixels
                         // and columns, and are borrowed exclusively. `weights` has just been split off with
-                        // `columns` units for each unit of the segments. `columns` is that of a block that
+                        // `columns` units for each unit of the segments, or each step of the schedule, which
+                        // `schedule::arrange` made of the same segments. `columns` is that of a block that
                         // `pack::channel_blocks` made for this kernel.
                         #[allow(unsafe_code, reason = "the kernels take pointers")]
                         unsafe {

@@ -14,7 +14,7 @@
 //!
 //! - [`layout`]: images in memory.
 //! - [`order`]: m, the pixels in the order in which they are computed.
-//! - [`pack`]: n and k, and the packed weights.
+//! - [`pack`]: n and k, and the packed weights. [`schedule`]: another order of k, for a kernel that adds in 16 bits.
 //! - [`loops`]: the loops around the microkernels, and the sizes of their blocks. [`im2col`]: copies for tiles.
 //!
 //! Vectors need no copy of the input: a pixel's window is one segment for each of its rows, and the segments
@@ -35,6 +35,7 @@ pub(crate) mod layout;
 mod loops;
 mod order;
 mod pack;
+mod schedule;
 
 use std::ops::Range;
 
@@ -202,6 +203,11 @@ impl Convolution {
             1
         };
         let packed_len = pack::place(kernel, &blocks, &mut terms, together);
+        let packed_len = if kernel.has_schedule() {
+            schedule::most_steps(packed_len)
+        } else {
+            packed_len
+        };
         let columns = blocks.last().map_or(0, |last| last.first + last.columns);
         let mut padded = bias.to_vec();
         padded.resize(columns, 0.0);
@@ -268,6 +274,8 @@ impl Convolution {
         packed: &mut [Unit],
     ) {
         self.pack(0, weights, steps, packed);
+        let term = &mut self.terms[0];
+        let started = term.packing.arrange(&self.blocks, &term.k_blocks, packed);
         // The sums have the zero point in place of zero, for each weight.
         let of_channel = weights.len() / self.output.channels.max(1);
         let biases = self.rescaling.iter_mut().flat_map(|of| &mut of.bias);
@@ -278,6 +286,10 @@ impl Convolution {
                 .map(|weight| i32::from(pack::to_steps(*weight, *step)))
                 .sum();
             *bias -= i32::from(zero_point) * sum;
+        }
+        let biases = self.rescaling.iter_mut().flat_map(|of| &mut of.bias);
+        for (bias, started) in biases.zip(started) {
+            *bias = bias.wrapping_sub(started);
         }
     }
 

@@ -1,10 +1,10 @@
 //! What is prepared before a convolution runs: the blocks of channels (n), the segments and blocks of a window
 //! (k), and the weights, packed in the order in which they are read.
 
-use super::{ConvSpec, Layout, PreparedTerm};
+use super::{ConvSpec, Layout, PreparedTerm, schedule};
 use crate::microkernel::dtype::{unit_of_bf16_pair, unit_of_f32, unit_of_four};
 use crate::microkernel::epilogue::ChannelBlock;
-use crate::microkernel::gemm::Segment;
+use crate::microkernel::gemm::{Schedule, Segment};
 use crate::microkernel::{DType, Kernel, UNIT_BYTES, Unit};
 
 /// Divides all channels into as few blocks as the kernel's `nr` allows, and those as equal as its vectors
@@ -92,7 +92,15 @@ pub(super) struct Packing {
     // The number of k blocks, and the units of each but the last.
     k_blocks: usize,
     kc: usize,
+    // As many, for a kernel that has them.
+    schedules: Vec<Schedule>,
 }
+
+static NO_SCHEDULE: Schedule = Schedule {
+    runs: Vec::new(),
+    offsets: Vec::new(),
+    starts: Vec::new(),
+};
 
 impl Packing {
     /// For `blocks` blocks of channels. [`place`] says where they are.
@@ -102,12 +110,59 @@ impl Packing {
             offsets: vec![0; blocks * k_blocks.len()],
             k_blocks: k_blocks.len(),
             kc: k_blocks[0].iter().map(|segment| segment.k_units).sum(),
+            schedules: Vec::new(),
         }
     }
 
     /// Where the weights of a block of channels and a k block begin.
     pub(super) fn offset(&self, block: usize, k_block: usize) -> usize {
         self.offsets[block * self.k_blocks + k_block]
+    }
+
+    /// The order in which the kernel takes the units of a k block, if it has one: an empty one before there are weights.
+    pub(super) fn schedule(&self, block: usize, k_block: usize) -> &Schedule {
+        let schedule = self.schedules.get(block * self.k_blocks + k_block);
+        schedule.unwrap_or(&NO_SCHEDULE)
+    }
+
+    /// Puts packed weights in an order of their own, for a kernel that has one. They take up to as many units as
+    /// [`schedule::most_steps`] says, and follow each other as before. Returns what each channel's sum starts from, if
+    /// that is not zero.
+    pub(super) fn arrange(
+        &mut self,
+        blocks: &[ChannelBlock],
+        k_blocks: &[Vec<Segment>],
+        packed: &mut [Unit],
+    ) -> Vec<i32> {
+        if !self.kernel.has_schedule() {
+            return Vec::new();
+        }
+        assert!(self.schedules.is_empty(), "the weights are packed once");
+        let units_of = |k_block: &Vec<Segment>| padded_k(k_block, self.kernel);
+        let len = k_blocks.iter().map(units_of).sum::<usize>()
+            * blocks.iter().map(|block| block.columns).sum::<usize>();
+        let units = packed[..len].to_vec();
+        let mut started = vec![0; blocks.iter().map(|block| block.columns).sum()];
+        let mut end = 0;
+        for (number, block) in blocks.iter().enumerate() {
+            for (k_block, segments) in k_blocks.iter().enumerate() {
+                let at = number * self.k_blocks + k_block;
+                let units = &units[self.offsets[at]..][..units_of(segments) * block.columns];
+                let offsets = segments.iter().flat_map(|segment| {
+                    (0..segment.k_units).map(|unit| segment.offset + UNIT_BYTES * unit)
+                });
+                let schedule = schedule::arrange(units, block.columns, offsets, &mut packed[end..]);
+                self.offsets[at] = end;
+                end += schedule.offsets.len() * block.columns;
+                for starts in schedule.starts.chunks(block.columns) {
+                    for (started, start) in started[block.first..].iter_mut().zip(starts) {
+                        *started = schedule::add(*started, *start);
+                    }
+                }
+                self.schedules.push(schedule);
+            }
+        }
+        started
     }
 
     /// Packs weights, `[channels][input channels][rows][columns]`, each times the scale of its channel, or as a

@@ -6,9 +6,10 @@ use crate::microkernel::epilogue::function::Function;
 impl Graph {
     /// Has the convolution before a function apply it.
     pub(super) fn fuse_function(&mut self, id: NodeId) {
-        let Op::Function { input, function } = self.nodes[id].op else {
+        let Op::Function { input, function } = &self.nodes[id].op else {
             return;
         };
+        let (input, function) = (*input, function.clone());
         if self.nodes[id].quantisation.is_some() || !self.can_take(input) {
             return;
         }
@@ -21,7 +22,7 @@ impl Graph {
             Op::Depthwise(depthwise) => &mut depthwise.function,
             _ => return,
         };
-        let Some(both) = after(*place, function) else {
+        let Some(both) = after(place.as_ref(), function) else {
             return;
         };
         *place = Some(both);
@@ -48,7 +49,7 @@ impl Graph {
             least: 0.0,
             most: f32::INFINITY,
         };
-        let Some(both) = place.and_then(|_| after(*place, relu)) else {
+        let Some(both) = place.as_ref().and_then(|first| after(Some(first), relu)) else {
             return;
         };
         *place = Some(both);
@@ -79,6 +80,61 @@ impl Graph {
         self.nodes[before].op = Op::Fused;
     }
 
+    /// Has the convolutions before a concatenation apply what follows it, each to its own channels.
+    pub(super) fn fold_into_parts(&mut self, id: NodeId) {
+        let Some(concat) = self.before_parts(id) else {
+            return;
+        };
+        let Op::Concat(parts) = self.nodes[concat].op.clone() else {
+            return;
+        };
+        let mut changed = Vec::new();
+        let mut first = 0;
+        for part in &parts {
+            let Op::Convolution(convolution) = &self.nodes[*part].op else {
+                return;
+            };
+            let is_linear = !convolution.relu && convolution.function.is_none();
+            if !is_linear
+                || !self.can_take(*part)
+                || convolution.residual.is_some()
+                || convolution.is_pooled()
+                || self.eight_bits(convolution).is_some()
+            {
+                return;
+            }
+            let mut convolution = convolution.clone();
+            let channels = first..first + convolution.bias.len();
+            first = channels.end;
+            match &self.nodes[id].op {
+                Op::Activate { activation, .. } => {
+                    let scale = &activation.scale[channels.clone()];
+                    convolution.fold(scale, &activation.shift[channels]);
+                    convolution.relu = activation.relu;
+                }
+                Op::Function { function, .. } => {
+                    convolution.function = Some(function.of_channels(channels));
+                }
+                _ => return,
+            }
+            changed.push(Op::Convolution(convolution));
+        }
+        for (part, op) in parts.iter().zip(changed) {
+            self.nodes[*part].op = op;
+        }
+        self.nodes[id].op = Op::Concat(parts);
+        self.nodes[concat].op = Op::Fused;
+    }
+
+    /// The concatenation whose values a node alone needs, if nothing is rounded.
+    fn before_parts(&self, id: NodeId) -> Option<NodeId> {
+        let (Op::Activate { input, .. } | Op::Function { input, .. }) = &self.nodes[id].op else {
+            return None;
+        };
+        let is_exact = self.nodes[id].quantisation.is_none() && self.can_take(*input);
+        is_exact.then_some(*input)
+    }
+
     /// Whether a node can become part of the only one that needs it: its values are not rounded.
     fn can_take(&self, id: NodeId) -> bool {
         self.nodes[id].quantisation.is_none() && self.has_single_use(id)
@@ -86,18 +142,20 @@ impl Graph {
 }
 
 /// What two functions are together; `None` if that is none of ours.
-fn after(first: Option<Function>, second: Function) -> Option<Function> {
+fn after(first: Option<&Function>, second: Function) -> Option<Function> {
+    let Some(first) = first else {
+        return Some(second);
+    };
     match (first, second) {
-        (None, _) => Some(second),
         (
-            Some(Function::Limit { least, most }),
+            Function::Limit { least, most },
             Function::Limit {
                 least: second_least,
                 most: second_most,
             },
         ) => {
             // The second has the last word, even where the first is apart from it.
-            let limit = |value: f32| value.max(second_least).min(second_most);
+            let limit = |value: &f32| value.max(second_least).min(second_most);
             Some(Function::Limit {
                 least: limit(least),
                 most: limit(most),
@@ -124,9 +182,10 @@ mod tests {
         ] {
             let mut expected = [-9.0, -0.5, 0.5, 1.5, 2.5, 4.0, 7.0];
             let mut found = expected;
-            first.apply(&mut expected);
-            second.apply(&mut expected);
-            after(Some(first), second).unwrap().apply(&mut found);
+            first.apply(0, &mut expected);
+            second.apply(0, &mut expected);
+            let both = after(Some(&first), second.clone()).unwrap();
+            both.apply(0, &mut found);
             assert_eq!(found, expected, "{first:?}, then {second:?}");
         }
     }
@@ -137,8 +196,8 @@ mod tests {
             least: 0.0,
             most: 1.0,
         };
-        assert_eq!(after(Some(Function::Silu), limit), None);
-        assert_eq!(after(Some(limit), Function::Silu), None);
+        assert_eq!(after(Some(&Function::Silu), limit.clone()), None);
+        assert_eq!(after(Some(&limit), Function::Silu), None);
         assert_eq!(after(None, Function::Silu), Some(Function::Silu));
     }
 }

@@ -6,6 +6,7 @@
 //! | activation of a convolution | other weights and bias, and perhaps ReLU in the epilogue |
 //! | sum of two convolutions | one convolution with two terms |
 //! | sum of a convolution and anything else | a residual in the epilogue |
+//! | activation or function of a concatenation of convolutions | the same of each of them |
 //! | function of a convolution, depthwise or not | the function in the epilogue |
 //! | max pooling, side by side, of a convolution | pooling in the epilogue; most values are never written |
 //! | every so many pixels of every so many pixels | one such step |
@@ -31,6 +32,7 @@ impl Graph {
             self.merge_activations(id);
             self.fold_activation(id);
             self.fold_into_depthwise(id);
+            self.fold_into_parts(id);
             self.fuse_limit(id);
             self.fuse_function(id);
             self.fuse_sum(id);
@@ -153,13 +155,7 @@ impl Graph {
             return;
         }
         let mut convolution = convolution.clone();
-        for (channel, scale) in activation.scale.iter().enumerate() {
-            for term in &mut convolution.terms {
-                term.scale[channel] *= scale;
-            }
-            convolution.bias[channel] =
-                convolution.bias[channel] * scale + activation.shift[channel];
-        }
+        convolution.fold(&activation.scale, &activation.shift);
         convolution.relu = activation.relu;
         // Sums of f32 are rounded by a step of its own.
         if self.nodes[id].quantisation.is_some() && self.eight_bits(&convolution).is_none() {

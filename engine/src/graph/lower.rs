@@ -334,7 +334,9 @@ impl Lowering<'_> {
             Op::Input(number) => Action::Load(*number),
             Op::Convolution(_) => self.convolution(id)?,
             Op::Depthwise(_) => self.depthwise(id)?,
-            Op::Function { input, function } => Action::Function(self.source(*input), *function),
+            Op::Function { input, function } => {
+                Action::Function(self.source(*input), function.clone())
+            }
             Op::Activate { .. } if self.is_applied_on_store(id) => return None,
             Op::Activate { input, .. } => {
                 // After the activation, so it is part of the slices.
@@ -406,7 +408,7 @@ impl Lowering<'_> {
             inputs,
             residual,
             relu,
-            function: fused.function,
+            function: fused.function.clone(),
             grid,
         })
     }
@@ -432,7 +434,7 @@ impl Lowering<'_> {
             depthwise: Box::new(depthwise),
             input,
             relu: fused.relu,
-            function: fused.function,
+            function: fused.function.clone(),
         })
     }
 }

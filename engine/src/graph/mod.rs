@@ -128,6 +128,16 @@ impl FusedConvolution {
     fn is_pooled(&self) -> bool {
         self.terms.iter().any(|term| term.spec.pooling != [1, 1])
     }
+
+    /// Has the weights and the bias scale and shift each channel.
+    fn fold(&mut self, scale: &[f32], shift: &[f32]) {
+        for (channel, (scale, shift)) in scale.iter().zip(shift).enumerate() {
+            for term in &mut self.terms {
+                term.scale[channel] *= scale;
+            }
+            self.bias[channel] = self.bias[channel] * scale + shift;
+        }
+    }
 }
 
 impl Op {

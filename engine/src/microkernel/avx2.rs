@@ -9,15 +9,15 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _CMP_UNORD_Q, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm_loadl_epi64,
-    _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm256_add_epi16, _mm256_add_epi32,
+    _mm256_add_ps, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
     _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps,
     _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_dpbusd_avx_epi32, _mm256_extracti128_si256,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskload_ps,
-    _mm256_maskstore_ps, _mm256_max_epi32, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
-    _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
-    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srai_epi16,
-    _mm256_srli_epi16, _mm256_storeu_ps, _mm256_storeu_si256,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_epi32, _mm256_max_ps, _mm256_min_ps,
+    _mm256_mul_ps, _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps,
+    _mm256_storeu_si256,
 };
 
 use super::depthwise::DepthwiseSums;
@@ -149,71 +149,71 @@ pub(super) unsafe fn int8_vnni<const VECTORS: usize>(gemm: &VectorGemm<'_>) {
     }
 }
 
-/// Pixels of a tile of sums of bytes: each weight needs two registers, so there is room for fewer sums.
-const MR_INT8: usize = 4;
-
 /// Sums of products of unsigned and signed bytes, added in i32, for `VECTORS` vectors of channels.
 ///
-/// The instruction for bytes adds two products in 16 bits, where they may not fit. So bytes are widened first, those at
-/// even and at odd places apart, and multiplied as numbers of 16 bits, whose sums of two have 32.
+/// The instruction for bytes adds two products in 16 bits. The schedule says how many of these can be added up there
+/// before they no longer fit, so most steps take two instructions for 32 products. The sums of 32 bits are in memory:
+/// the registers are full of those of 16.
 ///
 /// # Safety
 ///
 /// See [`Kernel::multiply`](super::Kernel::multiply).
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn int8<const VECTORS: usize>(gemm: &VectorGemm<'_>) {
-    // SAFETY: as for `f32`: a unit has 4 bytes, and a sum too.
+    // SAFETY: as for `f32`, but for the inputs: they are read at the offsets of the schedule, which are those of units
+    // of the segments, and as many weights as steps. The runs have as many steps as there are offsets.
     unsafe {
         let columns = VECTORS * LANES;
-        let low = _mm256_set1_epi16(0xFF);
-        let (pixels, _) = gemm.pixels.as_chunks::<MR_INT8>();
+        let ones = _mm256_set1_epi16(1);
+        let (pixels, _) = gemm.pixels.as_chunks::<MR>();
         for (number, pixels) in pixels.iter().enumerate() {
-            let target = gemm.sums.add(number * MR_INT8 * columns);
-            let mut sums = [[_mm256_setzero_si256(); VECTORS]; MR_INT8];
-            if gemm.accumulate {
-                for row in 0..MR_INT8 {
-                    for vector in 0..VECTORS {
-                        let from = target.add(row * columns + vector * LANES);
-                        sums[row][vector] = _mm256_loadu_si256(from.cast());
-                    }
+            let target = gemm.sums.add(number * MR * columns);
+            if !gemm.accumulate {
+                for vector in 0..MR * VECTORS {
+                    _mm256_storeu_ps(target.add(vector * LANES), _mm256_setzero_ps());
                 }
             }
+            Prefetcher::new(gemm.next, number, gemm.pixels.len() / MR).fetch_all();
+            let inputs = pixels.map(|pixel| gemm.input.add(pixel));
             let mut weights = gemm.weights;
-            Prefetcher::new(gemm.next, number, gemm.pixels.len() / MR_INT8).fetch_all();
-            for segment in gemm.segments {
-                let mut inputs = [gemm.input.cast::<i32>(); MR_INT8];
-                for row in 0..MR_INT8 {
-                    inputs[row] = gemm.input.add(pixels[row] + segment.offset).cast();
-                }
-                for unit in 0..segment.k_units {
-                    let mut of_channels = [[_mm256_setzero_si256(); 2]; VECTORS];
-                    for vector in 0..VECTORS {
-                        let bytes = _mm256_loadu_si256(weights.add(vector * LANES).cast());
-                        of_channels[vector] = [
-                            _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(bytes)),
-                            _mm256_srai_epi16::<8>(bytes),
-                        ];
-                    }
-                    weights = weights.add(columns);
-                    for row in 0..MR_INT8 {
-                        let bytes = _mm256_set1_epi32(inputs[row].add(unit).read_unaligned());
-                        let even = _mm256_and_si256(bytes, low);
-                        let odd = _mm256_srli_epi16::<8>(bytes);
+            let mut offset = gemm.schedule.offsets.as_ptr();
+            let mut starts = gemm.schedule.starts.as_ptr();
+            for runs in &gemm.schedule.runs {
+                for _ in 0..runs.count {
+                    let mut sums = [[_mm256_setzero_si256(); VECTORS]; MR];
+                    for row in 0..MR {
                         for vector in 0..VECTORS {
-                            let [of_even, of_odd] = of_channels[vector];
-                            let products = _mm256_add_epi32(
-                                _mm256_madd_epi16(even, of_even),
-                                _mm256_madd_epi16(odd, of_odd),
-                            );
-                            sums[row][vector] = _mm256_add_epi32(sums[row][vector], products);
+                            sums[row][vector] =
+                                _mm256_loadu_si256(starts.add(vector * LANES).cast());
                         }
                     }
-                }
-            }
-            for row in 0..MR_INT8 {
-                for vector in 0..VECTORS {
-                    let to = target.add(row * columns + vector * LANES);
-                    _mm256_storeu_si256(to.cast(), sums[row][vector]);
+                    starts = starts.add(columns);
+                    for _ in 0..runs.steps {
+                        let mut of_channels = [_mm256_setzero_si256(); VECTORS];
+                        for vector in 0..VECTORS {
+                            of_channels[vector] =
+                                _mm256_loadu_si256(weights.add(vector * LANES).cast());
+                        }
+                        weights = weights.add(columns);
+                        let at = offset.read();
+                        offset = offset.add(1);
+                        for row in 0..MR {
+                            let unit = inputs[row].add(at).cast::<i32>().read_unaligned();
+                            let bytes = _mm256_set1_epi32(unit);
+                            for vector in 0..VECTORS {
+                                let products = _mm256_maddubs_epi16(bytes, of_channels[vector]);
+                                sums[row][vector] = _mm256_add_epi16(sums[row][vector], products);
+                            }
+                        }
+                    }
+                    for row in 0..MR {
+                        for vector in 0..VECTORS {
+                            let at = target.add(row * columns + vector * LANES).cast();
+                            let sum = _mm256_madd_epi16(sums[row][vector], ones);
+                            let sum = _mm256_add_epi32(_mm256_loadu_si256(at), sum);
+                            _mm256_storeu_si256(at, sum);
+                        }
+                    }
                 }
             }
         }

@@ -29,6 +29,30 @@ impl Segment {
     }
 }
 
+/// Runs of as many steps along k, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Runs {
+    /// The steps of each, at least one.
+    pub(crate) steps: usize,
+    /// How many runs.
+    pub(crate) count: usize,
+}
+
+/// The steps of a k block in the order in which [`Avx2Int8`](super::Kernel::Avx2Int8) takes them.
+///
+/// A step is one unit of every pixel's window, and its weights. The products of a run of steps are added up in 16 bits,
+/// two sums for each channel, and these go to the sum of 32 bits. Whatever the inputs are, they fit: the floor above sees
+/// to it, and chooses the numbers from which a run's sums start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    /// The runs, those of equal length together.
+    pub(crate) runs: Vec<Runs>,
+    /// For each step, where its unit is, in bytes from the beginning of the pixel's window.
+    pub(crate) offsets: Vec<usize>,
+    /// From what the sums start, `[run][channel]`: two numbers of 16 bits in a unit.
+    pub(crate) starts: Vec<Unit>,
+}
+
 /// The arguments of a vector kernel: for each pixel and channel, the sum of input times weight over all
 /// segments.
 ///
@@ -41,7 +65,9 @@ pub(crate) struct VectorGemm<'a> {
     pub(crate) pixels: &'a [usize],
     /// The same for every pixel.
     pub(crate) segments: &'a [Segment],
-    /// B, packed `[k unit][channel]`.
+    /// The same units in another order, for the kernel that [has one](super::Kernel::has_schedule).
+    pub(crate) schedule: &'a Schedule,
+    /// B, packed `[k unit][channel]`, or `[step][channel]` if there is a schedule.
     pub(crate) weights: *const Unit,
     /// How many channels.
     pub(crate) columns: usize,

@@ -76,7 +76,7 @@ pub enum Kernel {
     Avx512Int8,
     /// 256-bit vectors and their dot products of four bytes (AVX-VNNI).
     AvxVnniInt8,
-    /// 256-bit vectors, in which bytes are widened before they are multiplied.
+    /// 256-bit vectors of bytes, whose products are added up in 16 bits as long as they fit.
     Avx2Int8,
     /// Plain loops over bytes.
     PortableInt8,
@@ -174,13 +174,18 @@ impl Kernel {
         matches!(self, Self::AmxBf16 | Self::AmxInt8)
     }
 
+    /// Whether it takes the units along k in an order of their own, a [`Schedule`](gemm::Schedule).
+    pub(crate) const fn has_schedule(self) -> bool {
+        matches!(self, Self::Avx2Int8)
+    }
+
     /// Pixels of a tile of sums in registers.
     pub(crate) const fn mr(self) -> usize {
         match self {
             Self::AmxBf16 | Self::AmxInt8 => tile_registers::MR,
             Self::Avx512Bf16 | Self::Avx512 | Self::Avx512Int8 => 8,
-            Self::Avx2 | Self::AvxVnniInt8 => 6,
-            Self::Avx2Int8 | Self::Portable | Self::PortableInt8 => 4,
+            Self::Avx2 | Self::AvxVnniInt8 | Self::Avx2Int8 => 6,
+            Self::Portable | Self::PortableInt8 => 4,
         }
     }
 
@@ -281,7 +286,10 @@ impl Kernel {
     /// - For each pixel and each segment, the bytes from `input + pixel + segment.offset` on can be read, 4
     ///   for each unit of the segment.
     /// - `columns` is a positive multiple of [`nr_step`](Self::nr_step) and at most [`nr`](Self::nr).
-    /// - From `weights` on, `columns` units can be read for each unit of each segment.
+    /// - From `weights` on, `columns` units can be read for each unit of each segment, or for each step of the schedule
+    ///   if the kernel [has one](Self::has_schedule).
+    /// - The offsets of such a schedule are those of units of the segments. Its runs have as many steps as there are
+    ///   offsets, and there are `columns` starts for each run.
     /// - From `sums` on, `pixels.len() * columns` values can be read and written, and nothing else refers to
     ///   them.
     #[inline]

@@ -149,7 +149,7 @@ impl Program {
                 let mut epilogue = Epilogue {
                     residual,
                     relu: *relu,
-                    function: *function,
+                    function: function.as_ref(),
                     grid: *grid,
                     outputs: to.outputs,
                 };
@@ -167,7 +167,7 @@ impl Program {
             } => {
                 let mut epilogue = Epilogue {
                     relu: *relu,
-                    function: *function,
+                    function: function.as_ref(),
                     outputs: to.outputs,
                     ..Epilogue::default()
                 };
@@ -217,7 +217,7 @@ impl Program {
                 for pixel in pixels {
                     let values = source.read(pixel, &mut rows.first);
                     rows.second.copy_from_slice(values);
-                    function.apply(&mut rows.second);
+                    function.apply(0, &mut rows.second);
                     to.pixel(pixel, &rows.second);
                 }
             }

@@ -52,13 +52,13 @@ impl Cost {
             let (pattern, images) = &found[id];
             let outlet = OutletId::new(*id, 0);
             match pattern {
-                Pattern::Convolution { spec, .. } => {
+                Pattern::Convolution { spec, groups, .. } => {
                     let channels = images.first().map_or(0, |image| {
                         let fact = model.outlet_fact(*image).ok();
                         let dims = fact.and_then(value_dims);
                         dims.map_or(0, |dims| dims.channels)
                     });
-                    let of_value = channels * spec.window[0] * spec.window[1];
+                    let of_value = channels / groups * spec.window[0] * spec.window[1];
                     let products = if spec.window == [1, 1] {
                         &mut cost.pointwise
                     } else {

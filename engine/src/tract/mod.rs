@@ -2,11 +2,11 @@
 //! tract can break.
 //!
 //! - [`reader`]: tract's reader of ONNX, with another operator for weights in 8 bits ([`dequantize`]), for values
-//!   that are rounded to 8 bits ([`quantise`]), and for what tract gets wrong ([`reversed`]).
+//!   that are rounded to 8 bits ([`quantise`]), for slopes ([`prelu`]), and for what tract gets wrong ([`reversed`]).
 //! - [`constants`]: which values depend on no input, and their values.
 //! - [`pattern`]: which of tract's nodes the engine can compute.
 //! - [`cost`]: which regions of them are worth it.
-//! - [`rewrite`]: replaces these nodes by one operator ([`op`]) for each connected region.
+//! - [`rewrite`]: replaces these nodes by one operator ([`op`]) for each connected region; [`nodes`]: what each becomes.
 //! - [`squeezed`]: images of one pixel that tract writes without their rows and columns.
 //! - [`network`]: a model in two parts, of which the first takes any number of views.
 //! - [`softmax`]: tract's softmax, but the same for a row wherever it is in a batch; [`limit`]: its maximum and
@@ -17,8 +17,10 @@ pub(crate) mod cost;
 pub(crate) mod dequantize;
 pub(crate) mod limit;
 pub(crate) mod network;
+pub(crate) mod nodes;
 pub(crate) mod op;
 pub(crate) mod pattern;
+pub(crate) mod prelu;
 pub(crate) mod quantise;
 pub(crate) mod reader;
 pub(crate) mod reversed;

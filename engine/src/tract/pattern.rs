@@ -1,5 +1,7 @@
 //! Which nodes of a tract model the engine can compute, and what they are to it.
 
+mod element_wise;
+
 use tract_onnx::prelude::tract_itertools::izip;
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
@@ -11,12 +13,10 @@ use tract_onnx::tract_core::ops::cnn::{
 };
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
-use tract_onnx::tract_core::ops::math::{Add, Max, Min, Mul};
-use tract_onnx::tract_core::ops::nn::{
-    DataFormat, HardSwish, LeakyRelu, Reduce, Reducer, Sigmoid, Silu,
-};
+use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
 use super::constants::Constants;
+use super::prelu::Prelu;
 use super::quantise::Quantise;
 use crate::convolution::ConvSpec;
 use crate::convolution::layout::{Border, Dims};
@@ -24,6 +24,7 @@ use crate::microkernel::epilogue::Activation;
 use crate::microkernel::epilogue::function::Function;
 use crate::program::Quantisation;
 use crate::program::pool::{Pooling, Window};
+use element_wise::{element_wise, function, prelu};
 
 /// What a node computes of its image inputs.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) enum Pattern {
         spec: ConvSpec,
         weights: Weights,
         bias: Vec<f32>,
+        /// How many convolutions it is, each of as many channels as the others, side by side.
+        groups: usize,
         /// The step of each output channel, where the weights are whole numbers of eight bits of them.
         steps: Option<Vec<f32>>,
     },
@@ -125,6 +128,8 @@ pub(crate) fn classify(
         (Pattern::Function(function(element_wise)?), inputs.to_vec())
     } else if let Some(quantise) = op.downcast_ref::<Quantise>() {
         (Pattern::Quantise(quantise.quantisation), inputs.to_vec())
+    } else if op.is::<Prelu>() {
+        prelu(constants, inputs, &dims)?
     } else if let Some(binary) = op.downcast_ref::<TypedBinOp>() {
         element_wise(constants, binary, inputs, &dims)?
     } else {
@@ -186,14 +191,13 @@ fn convolution(
         return None;
     }
     let window = self::window(constants.model, pool_spec, &[image], dims)?;
-    if conv.group > 1 {
-        let is_ours = [pool_spec.input_channels, pool_spec.output_channels] == [conv.group; 2];
+    if [pool_spec.input_channels, pool_spec.output_channels] == [conv.group; 2] && conv.group > 1 {
         let pattern = Pattern::Depthwise {
             window,
             weights: weights(constants, weights_of, false)?,
             bias: broadcast(constant(constants, bias)?, dims.channels)?,
         };
-        return is_ours.then(|| (pattern, vec![image]));
+        return Some((pattern, vec![image]));
     }
     let Window {
         size: window,
@@ -209,9 +213,13 @@ fn convolution(
     };
     let weights = weights(constants, weights_of, false)?;
     let pattern = Pattern::Convolution {
-        steps: constants.steps(weights, spec.channels),
+        // Sums of bytes are of one convolution.
+        steps: constants
+            .steps(weights, spec.channels)
+            .filter(|_| conv.group == 1),
         weights,
         bias: broadcast(constant(constants, bias)?, spec.channels)?,
+        groups: conv.group,
         spec,
     };
     Some((pattern, vec![image]))
@@ -287,6 +295,7 @@ fn pointwise(
         spec,
         steps: constants.steps(weights, spec.channels),
         weights,
+        groups: 1,
         bias: vec![0.0; dims.channels],
     };
     Some((pattern, vec![image]))
@@ -364,108 +373,6 @@ fn global_sum(model: &TypedModel, reduce: &Reduce, inputs: &[OutletId]) -> Optio
     let pooling = Pooling::Sum;
     let is_ours = reduce.axes[..] == [2, 3] && reduce.reducer == Reducer::Sum;
     is_ours.then(|| (Pattern::Pool { pooling, window }, inputs.to_vec()))
-}
-
-/// A sum of two images; or a scale, a shift or ReLU, which tract writes as a binary operator with a constant.
-fn element_wise(
-    constants: &Constants,
-    op: &TypedBinOp,
-    inputs: &[OutletId],
-    dims: &Dims,
-) -> Option<Match> {
-    let &[left, right] = inputs else {
-        return None;
-    };
-    let fact = |outlet| constants.model.outlet_fact(outlet).ok();
-    let (image, other) = match (constants.contains(left), constants.contains(right)) {
-        (false, false) => {
-            if op.0.is::<Mul>() {
-                return product(left, right, fact, dims);
-            }
-            let same = fact(left)?.shape == fact(right)?.shape && op.0.is::<Add>();
-            return same.then(|| (Pattern::Add, vec![left, right]));
-        }
-        (false, true) => (left, right),
-        (true, false) => (right, left),
-        (true, true) => return None,
-    };
-    let other_fact = fact(other)?;
-    let shape = other_fact.shape.as_concrete()?;
-    let per_channel =
-        matches!(*shape, [1, channels, 1, 1] | [1, channels] if channels == dims.channels);
-    let is_single = matches!(*shape, [1, 1, 1, 1] | [1, 1]);
-    if !(per_channel || is_single) || value_dims(fact(image)?)? != *dims {
-        return None;
-    }
-    let values = broadcast(constant(constants, other)?, dims.channels)?;
-    let (zeros, ones) = (vec![0.0; dims.channels], vec![1.0; dims.channels]);
-    let (scale, shift, relu) = if op.0.is::<Mul>() {
-        (values, zeros, false)
-    } else if op.0.is::<Add>() {
-        (ones, values, false)
-    } else if op.0.is::<Max>() && values.iter().all(|value| *value == 0.0) {
-        (ones, zeros, true)
-    } else if op.0.is::<Max>() || op.0.is::<Min>() {
-        let bound = *values.first()?;
-        let is_single = bound.is_finite() && values.iter().all(|value| *value == bound);
-        let (least, most) = if op.0.is::<Max>() {
-            (bound, f32::INFINITY)
-        } else {
-            (f32::NEG_INFINITY, bound)
-        };
-        let limit = Pattern::Function(Function::Limit { least, most });
-        return is_single.then(|| (limit, vec![image]));
-    } else {
-        return None;
-    };
-    // Eight bits can't say that a value is not a number.
-    if !scale.iter().chain(&shift).all(|value| value.is_finite()) {
-        return None;
-    }
-    let activation = Activation { scale, shift, relu };
-    Some((Pattern::Activate(activation), vec![image]))
-}
-
-/// A product of two images of the same size, or of an image and one of a single pixel.
-fn product<'a>(
-    left: OutletId,
-    right: OutletId,
-    fact: impl Fn(OutletId) -> Option<&'a TypedFact>,
-    dims: &Dims,
-) -> Option<Match> {
-    let (of_left, of_right) = (image_dims(fact(left)?)?, image_dims(fact(right)?)?);
-    let pixel = Dims {
-        height: 1,
-        width: 1,
-        ..*dims
-    };
-    let inputs = if of_left == *dims && (of_right == *dims || of_right == pixel) {
-        vec![left, right]
-    } else if of_left == pixel && of_right == *dims {
-        vec![right, left]
-    } else {
-        return None;
-    };
-    Some((Pattern::Multiply, inputs))
-}
-
-/// A function of each value.
-fn function(op: &ElementWiseOp) -> Option<Function> {
-    if op
-        .1
-        .is_some_and(|datum_type| datum_type != f32::datum_type())
-    {
-        None
-    } else if op.0.is::<Silu>() {
-        Some(Function::Silu)
-    } else if op.0.is::<Sigmoid>() {
-        Some(Function::Sigmoid)
-    } else if op.0.is::<HardSwish>() {
-        Some(Function::HardSwish)
-    } else {
-        let leaky = op.0.downcast_ref::<LeakyRelu>()?;
-        Some(Function::LeakyRelu { slope: leaky.alpha })
-    }
 }
 
 /// Weights, if they are constants of f32.

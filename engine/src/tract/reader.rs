@@ -12,6 +12,7 @@ use tract_onnx::tract_hir::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_hir::tract_core::ops::quant::{QuantizeLinearI8, QuantizeLinearU8};
 
 use super::dequantize::Dequantize;
+use super::prelu::ReadPrelu;
 use super::quantise::Quantise;
 use super::reversed::Reversible;
 
@@ -32,6 +33,9 @@ pub fn reader() -> Onnx {
         .with_ignore_value_info(true)
         .with_ignore_output_shapes(true);
     reader.op_register.insert(DEQUANTIZE, dequantize);
+    reader
+        .op_register
+        .insert("PRelu", |_, _| Ok((expand(ReadPrelu), vec![])));
     reader.op_register.insert("Sub", |_, _| {
         Ok((expand(Reversible::subtraction()), vec![]))
     });

@@ -13,14 +13,13 @@ use tract_onnx::tract_core::internal::*;
 use super::constants::Constants;
 use super::cost::Cost;
 use super::limit::Limit;
+use super::nodes::{self, ModelWeights};
 use super::op::FusedRegion;
-use super::pattern::{self, Match, Pattern, Weights};
+use super::pattern::{self, Match, Pattern};
 use super::softmax::RowSoftmax;
 use super::squeezed;
 use crate::convolution::layout::Dims;
-use crate::graph::{
-    self, FusedConvolution, FusedDepthwise, Graph, Kernels, Term, WeightId, WeightSource,
-};
+use crate::graph::{self, Graph, Kernels};
 use crate::program::Program;
 
 /// The engine's nodes of a model, and the level of each node.
@@ -203,16 +202,14 @@ impl Rewriter<'_> {
     }
 
     /// Replaces the nodes of a region by one operator.
-    fn replace(&mut self, nodes: &[usize], kernels: Kernels) -> TractResult<()> {
+    fn replace(&mut self, region: &[usize], kernels: Kernels) -> TractResult<()> {
         let mut graph = Graph::default();
-        let mut weights = ModelWeights {
-            constants: self.constants,
-            all: Vec::new(),
-        };
+        let mut weights = ModelWeights::new(self.constants);
         // Where each value is in the graph, and what the operator's inputs are.
         let mut ids: HashMap<OutletId, graph::NodeId> = HashMap::new();
         let mut inputs: Vec<OutletId> = Vec::new();
-        for node in nodes {
+        let mut parts = 0;
+        for node in region {
             let (pattern, images) = &self.matches.found[node];
             for image in images {
                 if !ids.contains_key(image) {
@@ -224,29 +221,28 @@ impl Rewriter<'_> {
             let images: Vec<graph::NodeId> = images.iter().map(|image| ids[image]).collect();
             let outlet = OutletId::new(*node, 0);
             let dims = self.dims(outlet)?;
-            let id = match pattern {
-                Pattern::Quantise(quantisation) => {
-                    graph.push_quantisation(images[0], *quantisation)
-                }
-                _ => graph.push(graph_op(pattern, &images, &mut weights), dims),
-            };
+            if let Pattern::Convolution { groups, .. } = pattern {
+                // In groups it counts as one.
+                parts += groups - 1;
+            }
+            let id = nodes::push(&mut graph, pattern, &images, dims, &mut weights);
             ids.insert(outlet, id);
         }
         let mut outputs: Vec<OutletId> = Vec::new();
-        for node in nodes {
-            if self.is_used_outside(*node, nodes)? {
+        for node in region {
+            if self.is_used_outside(*node, region)? {
                 outputs.push(OutletId::new(*node, 0));
             }
         }
         graph.outputs = outputs.iter().map(|outlet| ids[outlet]).collect();
-        let room = self.room.filter(|_| self.is_trunk(nodes, &inputs));
+        let room = self.room.filter(|_| self.is_trunk(region, &inputs));
         if let Some(room) = room {
             graph.resize(room);
         }
         graph.fuse();
         let program = graph::lower(&graph, kernels, &weights)?;
-        self.convolutions += program.convolution_count();
-        let name = format!("{}.region", self.model.node(nodes[0]).name);
+        self.convolutions += program.convolution_count() - parts;
+        let name = format!("{}.region", self.model.node(region[0]).name);
         if room.is_some() {
             for (slot, output) in outputs.into_iter().enumerate() {
                 let fact = self.model.outlet_fact(output)?.without_value();
@@ -286,97 +282,5 @@ impl Rewriter<'_> {
 
     fn dims(&self, outlet: OutletId) -> TractResult<Dims> {
         pattern::value_dims(self.model.outlet_fact(outlet)?).context("images of a known size")
-    }
-}
-
-fn graph_op(
-    pattern: &Pattern,
-    images: &[graph::NodeId],
-    weights: &mut ModelWeights<'_>,
-) -> graph::Op {
-    match pattern {
-        Pattern::Convolution {
-            spec,
-            weights: of_pattern,
-            bias,
-            steps,
-        } => graph::Op::Convolution(Box::new(FusedConvolution {
-            terms: vec![Term {
-                input: images[0],
-                spec: *spec,
-                weights: weights.push(*of_pattern),
-                scale: vec![1.0; spec.channels],
-                steps: steps.clone(),
-            }],
-            bias: bias.clone(),
-            rounding: None,
-            residual: None,
-            relu: false,
-            function: None,
-        })),
-        Pattern::Depthwise {
-            window,
-            weights: of_pattern,
-            bias,
-        } => graph::Op::Depthwise(Box::new(FusedDepthwise {
-            input: images[0],
-            window: *window,
-            weights: weights.push(*of_pattern),
-            scale: vec![1.0; bias.len()],
-            bias: bias.clone(),
-            relu: false,
-            function: None,
-        })),
-        Pattern::Function(function) => graph::Op::Function {
-            input: images[0],
-            function: *function,
-        },
-        Pattern::Multiply => graph::Op::Multiply {
-            left: images[0],
-            right: images[1],
-        },
-        Pattern::Slice(first) => graph::Op::Slice {
-            input: images[0],
-            first: *first,
-        },
-        Pattern::Quantise(_) => unreachable!("it is a node that computes nothing"),
-        Pattern::Activate(activation) => graph::Op::Activate {
-            input: images[0],
-            activation: activation.clone(),
-        },
-        Pattern::Add => graph::Op::Add {
-            left: images[0],
-            right: images[1],
-        },
-        Pattern::Pool { pooling, window } => graph::Op::Pool {
-            input: images[0],
-            pooling: *pooling,
-            window: *window,
-        },
-        Pattern::Concat => graph::Op::Concat(images.to_vec()),
-    }
-}
-
-/// The weights of a region's convolutions, by [`WeightId`].
-struct ModelWeights<'a> {
-    constants: &'a Constants<'a>,
-    all: Vec<Weights>,
-}
-
-impl ModelWeights<'_> {
-    fn push(&mut self, weights: Weights) -> WeightId {
-        self.all.push(weights);
-        WeightId(self.all.len() - 1)
-    }
-}
-
-impl WeightSource for ModelWeights<'_> {
-    type Error = TractError;
-
-    fn read(&self, WeightId(id): WeightId, pack: &mut dyn FnMut(&[f32])) -> TractResult<()> {
-        let tensor = self.constants.weights(self.all[id])?;
-        let tensor = tensor.try_as_plain_ram()?;
-        pack(tensor.as_slice::<f32>()?);
-        Ok(())
     }
 }

@@ -65,7 +65,7 @@ fn compare(kernel: Kernel, seed: u64) {
         rounding: None,
     }];
     let mut epilogue = Epilogue {
-        function: Some(Function::LeakyRelu { slope: 0.5 }),
+        function: Some(&Function::LeakyRelu { slope: 0.5 }),
         outputs: smallvec![Output {
             values: TypedSliceMut::F32(&mut found),
             pixel_offsets: &offsets,

@@ -8,8 +8,11 @@
     reason = "it becomes part of functions with vector instructions"
 )]
 
+use std::ops::Range;
+use std::sync::Arc;
+
 /// A function of each value. NaN stays NaN in all of them.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Function {
     /// No less than one bound and no more than the other: ONNX's `Clip`.
     Limit { least: f32, most: f32 },
@@ -21,13 +24,25 @@ pub(crate) enum Function {
     HardSwish,
     /// Negative values times a factor.
     LeakyRelu { slope: f32 },
+    /// Negative values times a factor, one for each channel.
+    Prelu { slopes: Arc<[f32]> },
 }
 
 impl Function {
-    /// Applies it to values.
-    #[inline(always)]
-    pub(crate) fn apply(self, values: &mut [f32]) {
+    /// The same for some of the channels alone.
+    pub(crate) fn of_channels(&self, channels: Range<usize>) -> Self {
         match self {
+            Self::Prelu { slopes } => Self::Prelu {
+                slopes: slopes[channels].into(),
+            },
+            other => other.clone(),
+        }
+    }
+
+    /// Applies it to values of one pixel, which are those of as many channels from `first` on.
+    #[inline(always)]
+    pub(crate) fn apply(&self, first: usize, values: &mut [f32]) {
+        match *self {
             Self::Limit { least, most } => {
                 for value in values {
                     *value = limit(*value, least, most);
@@ -50,12 +65,22 @@ impl Function {
             }
             Self::LeakyRelu { slope } => {
                 for value in values {
-                    let scaled = *value * slope;
-                    *value = if *value < 0.0 { scaled } else { *value };
+                    *value = leaky(*value, slope);
+                }
+            }
+            Self::Prelu { ref slopes } => {
+                for (value, slope) in values.iter_mut().zip(&slopes[first..]) {
+                    *value = leaky(*value, *slope);
                 }
             }
         }
     }
+}
+
+#[inline(always)]
+fn leaky(value: f32, slope: f32) -> f32 {
+    let scaled = value * slope;
+    if value < 0.0 { scaled } else { value }
 }
 
 #[inline(always)]
@@ -97,9 +122,9 @@ fn exp(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    fn of(function: Function, value: f32) -> f32 {
+    fn of(function: &Function, value: f32) -> f32 {
         let mut values = [value];
-        function.apply(&mut values);
+        function.apply(0, &mut values);
         values[0]
     }
 
@@ -114,15 +139,15 @@ mod tests {
         for n in -8_700..8_700 {
             let x = n as f32 / 100.0 + 0.003;
             let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
-            assert_near(of(Function::Sigmoid, x), exact, "sigmoid");
-            assert_near(of(Function::Silu, x), f64::from(x) * exact, "silu");
+            assert_near(of(&Function::Sigmoid, x), exact, "sigmoid");
+            assert_near(of(&Function::Silu, x), f64::from(x) * exact, "silu");
         }
         for far in [-1e30, -200.0] {
-            assert!(of(Function::Sigmoid, far).abs() < 1e-37);
+            assert!(of(&Function::Sigmoid, far).abs() < 1e-37);
         }
-        assert_eq!(of(Function::Sigmoid, 200.0), 1.0);
-        assert_eq!(of(Function::Silu, 200.0), 200.0);
-        assert_eq!(of(Function::Silu, 0.0), 0.0);
+        assert_eq!(of(&Function::Sigmoid, 200.0), 1.0);
+        assert_eq!(of(&Function::Silu, 200.0), 200.0);
+        assert_eq!(of(&Function::Silu, 0.0), 0.0);
     }
 
     #[test]
@@ -133,22 +158,31 @@ mod tests {
         };
         let leaky = Function::LeakyRelu { slope: 0.25 };
         for (function, x, expected) in [
-            (limit, -7.0, -1.0),
-            (limit, 2.5, 2.5),
+            (limit.clone(), -7.0, -1.0),
+            (limit.clone(), 2.5, 2.5),
             (limit, f32::INFINITY, 6.0),
-            (leaky, -2.0, -0.5),
+            (leaky.clone(), -2.0, -0.5),
             (leaky, 3.0, 3.0),
             (Function::HardSwish, -3.5, 0.0),
             (Function::HardSwish, 0.0, 0.0),
             (Function::HardSwish, 1.5, 1.125),
             (Function::HardSwish, 4.0, 4.0),
         ] {
-            let found = of(function, x);
+            let found = of(&function, x);
             assert!(
                 (found - expected).abs() < 1e-6,
                 "{function:?} of {x}: {found}"
             );
         }
+    }
+
+    #[test]
+    fn each_channel_has_a_slope_of_its_own() {
+        let slopes = [9.0, 0.5, -1.0, 0.0].into();
+        let mut values = [-2.0, -2.0, -2.0, 7.0];
+        Function::Prelu { slopes }.apply(1, &mut values);
+        // The last is no channel's.
+        assert_eq!(values, [-1.0, 2.0, 0.0, 7.0]);
     }
 
     #[test]
@@ -162,8 +196,11 @@ mod tests {
             Function::Silu,
             Function::HardSwish,
             Function::LeakyRelu { slope: 0.1 },
+            Function::Prelu {
+                slopes: [0.1].into(),
+            },
         ] {
-            assert!(of(function, f32::NAN).is_nan(), "{function:?}");
+            assert!(of(&function, f32::NAN).is_nan(), "{function:?}");
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct Epilogue<'a> {
     /// Whether negative values become zero, after the residual was added.
     pub(crate) relu: bool,
     /// What is applied after that.
-    pub(crate) function: Option<Function>,
+    pub(crate) function: Option<&'a Function>,
     /// What is rounded, of a convolution on eight bits.
     pub(crate) grid: Grid,
     pub(crate) outputs: SmallVec<[Output<'a>; 4]>,

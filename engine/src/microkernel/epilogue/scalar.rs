@@ -36,7 +36,7 @@ pub(crate) fn apply(sums: &mut Accumulators<'_>, epilogue: &mut Epilogue<'_>) {
             relu(row);
         }
         if let Some(function) = epilogue.function {
-            function.apply(row);
+            function.apply(first, row);
         }
         for output in &mut epilogue.outputs {
             output.store_pixel(pixel, first, row);

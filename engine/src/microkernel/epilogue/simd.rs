@@ -403,7 +403,7 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
             if let Some(function) = epilogue.function {
                 // In whole vectors. What is behind the channels is never stored.
                 let values = channels.next_multiple_of(V::LANES);
-                function.apply(std::slice::from_raw_parts_mut(row, values));
+                function.apply(first, std::slice::from_raw_parts_mut(row, values));
             }
             for destination in &destinations {
                 destination.store::<V, _>(ScratchRow(row, channels), pixel, channels);

@@ -27,11 +27,12 @@ fn function(builder: &mut ModelBuilder, x: OutletId, number: u32) -> OutletId {
         2 => builder.wire("hard swish", hard_swish(), &[x]),
         3 => builder.wire("leaky", leaky_relu(0.2), &[x]),
         4 => clip(builder, x, 0.0, 0.7),
+        5 => builder.prelu(x),
         _ => clip(builder, x, -0.3, 0.4),
     }
 }
 
-const FUNCTIONS: u32 = 6;
+const FUNCTIONS: u32 = 7;
 
 /// The mean of each channel.
 fn mean(builder: &mut ModelBuilder, x: OutletId) -> OutletId {
@@ -73,6 +74,29 @@ fn inverted_residual_units_are_one_region() {
         let y = excite(&mut builder, y);
         let y = builder.same(y, 1, 9);
         assert_eq!(compare(builder, &[y]), 6, "function {number}");
+    }
+}
+
+/// As in `ResNeXt`, with functions that the parts take over, and one value that something else needs, too.
+#[test]
+fn convolutions_in_groups_are_part_of_a_region() {
+    for groups in [2, 3, 8] {
+        for number in 0..FUNCTIONS {
+            let mut builder = ModelBuilder::new(u64::from(number) + 10);
+            let x = views(&mut builder);
+            let x = builder.same(x, 3, 48);
+            let x = function(&mut builder, x, number);
+            let y = builder.same_in_groups(x, 3, groups, 24);
+            let y = builder.normalise(y);
+            let y = builder.relu(y);
+            let z = builder.same_in_groups(y, 1, groups, 48);
+            let z = function(&mut builder, z, number);
+            let sum = builder.wire("sum", add(), &[x, z]);
+            let last = builder.same_in_groups(sum, 5, groups, 2 * groups);
+            let bent = function(&mut builder, last, number);
+            let found = compare(builder, &[bent, last]);
+            assert_eq!(found, 4, "{groups} groups, function {number}");
+        }
     }
 }
 
@@ -120,7 +144,7 @@ fn random_chains_of_blocks() {
             let shape = |x| builder.model.outlet_fact(x).unwrap().shape.clone();
             let is_alike = shape(other) == shape(x);
             let is_large = shape(x).as_concrete().unwrap()[3] > 6;
-            x = match builder.random.random_range(0..9) {
+            x = match builder.random.random_range(0..10) {
                 0 => {
                     let outputs = builder.random.random_range(2..50);
                     builder.same(x, 1, outputs)
@@ -138,6 +162,10 @@ fn random_chains_of_blocks() {
                 }
                 6 if is_alike => builder.wire("sum", add(), &[x, other]),
                 7 => builder.normalise(x),
+                8 if channels.is_multiple_of(2) => {
+                    let outputs = 2 * builder.random.random_range(1..20);
+                    builder.same_in_groups(x, 3, 2, outputs)
+                }
                 _ => function(&mut builder, x, number),
             };
             earlier.push(x);

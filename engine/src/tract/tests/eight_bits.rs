@@ -93,10 +93,24 @@ impl Writer {
         &mut self,
         x: &str,
         quantum: f32,
-        [inputs, outputs]: [usize; 2],
+        channels: [usize; 2],
         side: usize,
         stride: i64,
     ) -> String {
+        self.in_groups(x, quantum, channels, side, stride, 1)
+    }
+
+    /// The same in groups.
+    fn in_groups(
+        &mut self,
+        x: &str,
+        quantum: f32,
+        [inputs, outputs]: [usize; 2],
+        side: usize,
+        stride: i64,
+        groups: usize,
+    ) -> String {
+        let inputs = inputs / groups;
         let of_channel = inputs * side * side;
         let steps: Vec<f32> = (0..outputs)
             .map(|n| (1.0 + (n % 3) as f32) * 0.01 / (of_channel as f32).sqrt())
@@ -125,6 +139,7 @@ impl Writer {
             "Conv",
             &[x, &weights, &bias],
             &[
+                ("group", &[groups as i64]),
                 ("strides", &[stride, stride]),
                 ("pads", &[before, before, after, after]),
             ],
@@ -402,7 +417,13 @@ fn what_is_rounded_otherwise_stays_right() {
     let y = writer.convolution(&y, 0.03, [8, 8], 3, 1);
     let both = writer.node("Concat", &[&x, &y], &[("axis", &[1])]);
     let both = writer.round(&both, 0.02, 128);
-    let z = writer.convolution(&both, 0.02, [16, 5], 3, 1);
+    // Groups, and slopes of channels.
+    let bent = writer.in_groups(&both, 0.02, [16, 12], 3, 1, 4);
+    let slopes: Vec<f32> = (0..12).map(|n| n as f32 / 8.0 - 0.5).collect();
+    let slopes = writer.floats(&[12, 1, 1], &slopes);
+    let bent = writer.node("PRelu", &[&bent, &slopes], &[]);
+    let bent = writer.round(&bent, 0.02, 100);
+    let z = writer.convolution(&bent, 0.02, [12, 5], 3, 1);
     let z = writer.node("Sigmoid", &[&z], &[]);
     let model = model(&writer.finish(&[&z, &both]));
     let input = tensor(&views(5));
@@ -410,7 +431,7 @@ fn what_is_rounded_otherwise_stays_right() {
     let expected = run(alone, &input);
     for kernels in kernels() {
         let (accelerated, count) = rewrite(&model, Some(kernels)).unwrap();
-        assert_eq!(count, 3);
+        assert_eq!(count, 4);
         let found = run(accelerated, &input);
         for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
             let tolerance = [0.01, 0.021][number];

@@ -199,6 +199,102 @@ fn a_convolution_minus_or_divided_by_a_constant_is_right() {
     }
 }
 
+/// How many nodes are left where a network of one region is accelerated: its input and the region.
+const OF_ONE_REGION: usize = 2;
+
+fn nodes_left(proto: &ModelProto) -> usize {
+    let network = crate::reader().model_for_proto_model(proto).unwrap();
+    let model = for_batches(network, VIEWS, VIEW).unwrap();
+    let (accelerated, count) = accelerate(&model, Kernel::Portable).unwrap();
+    assert_eq!(count, 1);
+    accelerated.into_decluttered().unwrap().nodes().len()
+}
+
+#[test]
+fn slopes_of_negative_values_are_those_of_each_channel() {
+    for is_depthwise in [false, true] {
+        // Without the bias, half of the values are negative.
+        let convolution = || {
+            let network = Network::default().convolution("x", is_depthwise, 0.5);
+            network.constant("shift", &[1, 1, 1, 1], &[-20.0]).node(
+                "Add",
+                &["x", "shift"],
+                "y",
+                &[],
+            )
+        };
+        let channels = if is_depthwise { 2 } else { 3 };
+        let before = convolution().answer();
+        let negative = before.iter().filter(|value| **value < 0.0).count();
+        assert!(negative > before.len() / 5 && negative < before.len() * 4 / 5);
+        let area = before.len() / VIEWS / channels;
+        let per_channel = &[0.25, -0.5, 3.0][..channels];
+        let cases: [(&[i64], &[f32]); 4] = [
+            (&[], &[0.1]),
+            (&[1], &[0.3]),
+            (&[channels as i64, 1, 1], per_channel),
+            (&[1, channels as i64, 1, 1], per_channel),
+        ];
+        for (dims, slopes) in cases {
+            let network = || {
+                let network = convolution().constant("slopes", dims, slopes);
+                network.node("PRelu", &["y", "slopes"], "z", &[])
+            };
+            for (n, (found, y)) in network().answer().iter().zip(&before).enumerate() {
+                let slope = slopes[n / area % channels % slopes.len()];
+                let expected = if *y < 0.0 { y * slope } else { *y };
+                assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
+            }
+            assert_eq!(nodes_left(&network().proto()), OF_ONE_REGION, "{dims:?}");
+        }
+    }
+}
+
+/// A slope for each column is none of ours, and right all the same.
+#[test]
+fn slopes_along_another_axis_stay_tracts() {
+    let network = Network::default().convolution("y", false, 0.5);
+    let before = Network::default().convolution("y", false, 0.5).answer();
+    let network = network
+        .constant("shift", &[1, 1, 1, 1], &[-20.0])
+        .node("Add", &["y", "shift"], "x", &[])
+        .constant("slopes", &[3], &[0.25, -0.5, 3.0])
+        .node("PRelu", &["x", "slopes"], "z", &[]);
+    for (n, (found, y)) in network.answer().iter().zip(&before).enumerate() {
+        let x = y - 20.0;
+        let expected = if x < 0.0 {
+            x * [0.25, -0.5, 3.0][n % 3]
+        } else {
+            x
+        };
+        assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
+    }
+}
+
+#[test]
+fn hard_sigmoid_and_hard_swish_are_part_of_a_region() {
+    let convolution = || {
+        let network = Network::default().convolution("x", false, 0.5);
+        network
+            .constant("shift", &[1, 1, 1, 1], &[-20.0])
+            .node("Add", &["x", "shift"], "y", &[])
+    };
+    let before = convolution().answer();
+    let hard = |x: f32, slope: f32| (x * slope + 0.5).clamp(0.0, 1.0);
+    let cases: [(&str, &dyn Fn(f32) -> f32); 2] = [
+        // ONNX's own slope.
+        ("HardSigmoid", &|x| hard(x, 0.2)),
+        ("HardSwish", &|x| x * hard(x, 1.0 / 6.0)),
+    ];
+    for (kind, of) in cases {
+        let network = || convolution().node(kind, &["y"], "z", &[]);
+        for (found, y) in network().answer().iter().zip(&before) {
+            assert!((found - of(*y)).abs() < 1e-4, "{kind} of {y}: {found}");
+        }
+        assert_eq!(nodes_left(&network().proto()), OF_ONE_REGION, "{kind}");
+    }
+}
+
 /// Shape inference of other programs writes these notes, each with a name of its own for the batch, or for one
 /// image.
 #[test]
@@ -228,6 +324,9 @@ fn what_is_not_a_number_stays_so() {
                 .constant("low", &[], &[0.0])
                 .constant("high", &[], &[6.0])
                 .node("Clip", &["y", "low", "high"], "z", &[]),
+            network()
+                .constant("slope", &[1], &[0.5])
+                .node("PRelu", &["y", "slope"], "z", &[]),
             network()
                 .constant("c", &[1, 1, 1, 1], &[0.5])
                 .node("Max", &["c", "y"], "z", &[]),

@@ -9,6 +9,8 @@ use tract_onnx::tract_core::ops::cnn::{
 use tract_onnx::tract_core::ops::math::{add, max, mul};
 use tract_onnx::tract_core::ops::nn::DataFormat;
 
+use super::super::prelu::Prelu;
+
 /// A model that is being built.
 pub(super) struct ModelBuilder {
     pub(super) model: TypedModel,
@@ -95,6 +97,20 @@ impl ModelBuilder {
         self.grouped(x, spec, channels, (channels, 1, side))
     }
 
+    /// A convolution in groups that keeps the image size.
+    pub(super) fn same_in_groups(
+        &mut self,
+        x: OutletId,
+        side: usize,
+        groups: usize,
+        outputs: usize,
+    ) -> OutletId {
+        let mut spec = self.spec(x, side, 1, outputs);
+        spec.padding = PaddingSpec::SameUpper;
+        let inputs = spec.input_channels / groups;
+        self.grouped(x, spec, groups, (outputs, inputs, side))
+    }
+
     fn grouped(
         &mut self,
         x: OutletId,
@@ -129,6 +145,13 @@ impl ModelBuilder {
         );
         let x = self.wire("scale", mul(), &[x, scale]);
         self.wire("shift", add(), &[x, shift])
+    }
+
+    /// Negative values times a slope of their channel.
+    pub(super) fn prelu(&mut self, x: OutletId) -> OutletId {
+        let channels = self.channels(x);
+        let slopes = self.constant(&[1, channels, 1, 1], 1.0);
+        self.wire("prelu", Prelu, &[x, slopes])
     }
 
     pub(super) fn relu(&mut self, x: OutletId) -> OutletId {
