@@ -183,6 +183,15 @@ fn a_model_s_own_measure_of_its_answers_is_recorded_and_chosen_by() {
         )),
         0
     );
+    assert_eq!(
+        dir.count(&format!(
+            "catalog WHERE camera IS NULL OR abs(camera - {PROBABILITIES}) > 1e-6"
+        )),
+        0
+    );
+    let camera: f64 = dir.ask("SELECT camera FROM night WHERE galaxies = 40 AND counted = 40");
+    let mean: f64 = dir.ask("SELECT avg(confidence) FROM catalog");
+    assert!((camera - mean).abs() < 1e-6, "{camera} {mean}");
     // The label is the first of its set, and a set has every class that reaches 0.15.
     let reach = ["round", "in_between", "cigar", "edge_on", "spiral"]
         .map(|class| format!("(p_{class} >= 0.15 OR label = '{class}')"))

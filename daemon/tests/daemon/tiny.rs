@@ -22,7 +22,8 @@ pub(crate) fn write(path: &Path) {
     fs::write(path, model().encode_to_vec()).unwrap();
 }
 
-/// Writes one whose card says how far its answers can be trusted. Its novelty is the largest probability.
+/// Writes one whose card says how far its answers can be trusted. Its novelty, its residual and the
+/// residual's rank are the largest probability.
 pub(crate) fn write_one_with_trust(path: &Path) {
     let mut model = model();
     let graph = model.graph.as_mut().unwrap();
@@ -37,9 +38,12 @@ pub(crate) fn write_one_with_trust(path: &Path) {
         r#type: AttributeType::Int as i32,
         ..AttributeProto::default()
     };
-    let novelty = node("ReduceMax", &["probabilities"], "novelty", vec![axes, flat]);
-    graph.node.push(novelty);
-    graph.output.push(value("novelty", &[]));
+    for output in ["novelty", "residual"] {
+        let largest = vec![axes.clone(), flat.clone()];
+        let largest = node("ReduceMax", &["probabilities"], output, largest);
+        graph.node.push(largest);
+        graph.output.push(value(output, &[]));
+    }
     let mut card: serde_json::Value = serde_json::from_str(&card().to_json().unwrap()).unwrap();
     let all = |value: f64| Morphology::names().map(|name| (name.to_owned(), value.into()));
     let all = |value: f64| serde_json::Map::<String, serde_json::Value>::from_iter(all(value));
@@ -61,6 +65,12 @@ pub(crate) fn write_one_with_trust(path: &Path) {
     card["novelty"] = serde_json::json!({
         "threshold": 0.5,
         "quantiles": [{ "fraction": 0.5, "novelty": 0.25 }],
+    });
+    let quantiles = Morphology::names().map(|name| (name.to_owned(), [0.0, 1.0].into()));
+    card["residual"] = serde_json::json!({
+        "confidence": 0.2,
+        "threshold": 0.5,
+        "quantiles": serde_json::Map::from_iter(quantiles),
     });
     model.metadata_props[0].value = card.to_string();
     fs::write(path, model.encode_to_vec()).unwrap();
