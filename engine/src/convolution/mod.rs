@@ -241,7 +241,8 @@ impl Convolution {
         self.rescaling.is_some()
     }
 
-    /// The length of the packed weights in units, a whole number of cache lines.
+    /// The length of the packed weights in units, a whole number of cache lines: the most that it can be, before those of
+    /// eight bits are packed.
     pub(crate) const fn packed_len(&self) -> usize {
         self.packed_len
     }
@@ -274,8 +275,6 @@ impl Convolution {
         packed: &mut [Unit],
     ) {
         self.pack(0, weights, steps, packed);
-        let term = &mut self.terms[0];
-        let started = term.packing.arrange(&self.blocks, &term.k_blocks, packed);
         // The sums have the zero point in place of zero, for each weight.
         let of_channel = weights.len() / self.output.channels.max(1);
         let biases = self.rescaling.iter_mut().flat_map(|of| &mut of.bias);
@@ -287,9 +286,14 @@ impl Convolution {
                 .sum();
             *bias -= i32::from(zero_point) * sum;
         }
-        let biases = self.rescaling.iter_mut().flat_map(|of| &mut of.bias);
-        for (bias, started) in biases.zip(started) {
-            *bias = bias.wrapping_sub(started);
+        if self.kernel.has_schedule() {
+            let term = &mut self.terms[0];
+            let (len, started) = term.packing.arrange(&self.blocks, &term.k_blocks, packed);
+            self.packed_len = len.next_multiple_of(UNITS_PER_LINE);
+            let biases = self.rescaling.iter_mut().flat_map(|of| &mut of.bias);
+            for (bias, started) in biases.zip(started) {
+                *bias = bias.wrapping_sub(started);
+            }
         }
     }
 

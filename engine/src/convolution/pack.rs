@@ -126,22 +126,20 @@ impl Packing {
     }
 
     /// Puts packed weights in an order of their own, for a kernel that has one. They take up to as many units as
-    /// [`schedule::most_steps`] says, and follow each other as before. Returns what each channel's sum starts from, if
-    /// that is not zero.
+    /// [`schedule::most_steps`] says, and follow each other as before; what is behind them is zero. Returns how many
+    /// they are, and what each channel's sum starts from.
     pub(super) fn arrange(
         &mut self,
         blocks: &[ChannelBlock],
         k_blocks: &[Vec<Segment>],
         packed: &mut [Unit],
-    ) -> Vec<i32> {
-        if !self.kernel.has_schedule() {
-            return Vec::new();
-        }
+    ) -> (usize, Vec<i32>) {
         assert!(self.schedules.is_empty(), "the weights are packed once");
         let units_of = |k_block: &Vec<Segment>| padded_k(k_block, self.kernel);
         let len = k_blocks.iter().map(units_of).sum::<usize>()
             * blocks.iter().map(|block| block.columns).sum::<usize>();
         let units = packed[..len].to_vec();
+        packed[..len].fill(0);
         let mut started = vec![0; blocks.iter().map(|block| block.columns).sum()];
         let mut end = 0;
         for (number, block) in blocks.iter().enumerate() {
@@ -162,7 +160,7 @@ impl Packing {
                 self.schedules.push(schedule);
             }
         }
-        started
+        (end, started)
     }
 
     /// Packs weights, `[channels][input channels][rows][columns]`, each times the scale of its channel, or as a

@@ -86,7 +86,12 @@ pub(super) fn arrange(
     }
     // The same number of steps again and again is what a processor foresees.
     runs.sort_by_key(|(_, steps)| Reverse(steps.len()));
-    let mut schedule = Schedule::default();
+    let steps = runs.iter().map(|(_, steps)| steps.len()).sum();
+    let mut schedule = Schedule {
+        runs: Vec::new(),
+        offsets: Vec::with_capacity(steps),
+        starts: Vec::with_capacity(runs.len() * columns),
+    };
     let mut targets = weights.chunks_mut(columns);
     for (_, steps) in &runs {
         schedule.starts.extend(starts(steps, columns));

@@ -58,14 +58,8 @@ pub(crate) fn lower<W: WeightSource>(
     let (mut steps, mut ids) = (Vec::new(), Vec::new());
     let mut packed_len = 0;
     for id in 0..graph.nodes.len() {
-        if let Some(mut step) = lowering.step(id) {
-            if let Action::Convolution {
-                convolution,
-                weights,
-                ..
-            } = &mut step.action
-            {
-                *weights = packed_len;
+        if let Some(step) = lowering.step(id) {
+            if let Action::Convolution { convolution, .. } = &step.action {
                 packed_len += convolution.packed_len();
             }
             steps.push(step);
@@ -282,7 +276,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// The packed weights of all convolutions, `len` units. Each tensor is read and dropped before the next.
+    /// The packed weights of all convolutions, one after the other, `len` units at most. Each tensor is read and dropped
+    /// before the next.
     fn pack<W: WeightSource>(
         &self,
         len: usize,
@@ -292,6 +287,7 @@ impl Lowering<'_> {
     ) -> Result<AlignedVec<Unit>, W::Error> {
         let mut packed = AlignedVec::default();
         packed.grow(len);
+        let mut end = 0;
         for (step, id) in steps.iter_mut().zip(ids) {
             if let (Action::Depthwise { depthwise, .. }, Op::Depthwise(fused)) =
                 (&mut step.action, &self.graph.nodes[*id].op)
@@ -309,18 +305,20 @@ impl Lowering<'_> {
                 Op::Convolution(fused),
             ) = (&mut step.action, &self.graph.nodes[*id].op)
             {
-                let packed = &mut packed[*first..];
+                *first = end;
+                let packed = &mut packed[end..];
                 if let Some(of) = self.graph.eight_bits(fused) {
                     weights.read(of.term.weights, &mut |weights| {
                         convolution.pack_steps(weights, of.steps, of.input.zero_point, packed);
                     })?;
-                    continue;
+                } else {
+                    for (number, term) in fused.terms.iter().enumerate() {
+                        weights.read(term.weights, &mut |weights| {
+                            convolution.pack(number, weights, &term.scale, packed);
+                        })?;
+                    }
                 }
-                for (number, term) in fused.terms.iter().enumerate() {
-                    weights.read(term.weights, &mut |weights| {
-                        convolution.pack(number, weights, &term.scale, packed);
-                    })?;
-                }
+                end += convolution.packed_len();
             }
         }
         Ok(packed)

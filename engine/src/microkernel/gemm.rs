@@ -43,7 +43,7 @@ pub(crate) struct Runs {
 /// A step is one unit of every pixel's window, and its weights. The products of a run of steps are added up in 16 bits,
 /// two sums for each channel, and these go to the sum of 32 bits. Whatever the inputs are, they fit: the floor above sees
 /// to it, and chooses the numbers from which a run's sums start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Schedule {
     /// The runs, those of equal length together.
     pub(crate) runs: Vec<Runs>,
