@@ -84,7 +84,6 @@ fn an_answer_that_comes_early_is_that_of_the_middle_scales_and_depends_on_nothin
             set: None,
             camera: None,
             novelty: None,
-            camera: None,
         })
         .collect();
 
