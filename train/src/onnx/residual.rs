@@ -2,7 +2,7 @@
 //!
 //! What they span is their mean and their principal directions. A view's features, without the mean, have a part along
 //! these directions and a part that is orthogonal to them; the output is the length of the latter. By Pythagoras it needs no
-//! other directions than the principal ones. (It is the residual of ViM, Wang et al. 2022.)
+//! other directions than the principal ones. (It is the residual of `ViM`, Wang et al. 2022.)
 
 use galmorph_cutout::ModelCard;
 use prost::Message;
