@@ -69,6 +69,7 @@ fn full() -> ModelCard {
         quantisation: Some(Quantisation {
             arithmetic: QuantisedArithmetic::Int8,
             images: 512,
+            weight_bits: 7,
         }),
         ..card()
     }
@@ -137,6 +138,8 @@ fn parts_that_make_no_sense_are_refused_with_the_reason() {
     assert!(quantiles(serde_json::json!([2.0, 1.0])).contains("edge_on are not lengths that rise"));
     assert!(quantiles(serde_json::json!([-1.0, 1.0])).contains("edge_on are not lengths"));
     assert!(refusal(&|c| c["novelty"] = serde_json::Value::Null).contains("no novelty"));
+    let bits = refusal(&|c| c["quantisation"]["weight_bits"] = 4.into());
+    assert!(bits.contains("weights of 4 bits"), "{bits}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! 1. `fold` takes batch normalisation into the convolutions.
 //! 2. `ranges` runs the network on some training images, and finds for all that lies between the layers the step
 //!    and the zero point that lose least.
-//! 3. The weights of each output channel get the step that their largest needs, 127 to either side.
+//! 3. The weights of each output channel get the step that their largest needs, 127 to either side, or 63
+//!    ([`WeightBits`]).
 //! 4. `correct` compares the means of all channels with those of the exact network, and adds the differences
 //!    to the biases.
 //!
@@ -21,14 +22,38 @@ use tch::{Device, Kind, Tensor};
 use crate::network::{Convolution, Folded, Layer, Network, eight_bits};
 use crate::torch::Weights;
 
-/// The largest magnitude of a weight. -128 is not used, so that the range is symmetric about zero.
-const LARGEST: f64 = 127.0;
-
 /// The largest magnitude of a bias, in its steps: a sum of 32 bits has room for it and for the products.
 const LARGEST_BIAS: f64 = (1 << 29) as f64;
 
 /// A step below which weights are as good as zero; weights of zero would have one of zero.
 const SMALLEST_STEP: f64 = 1e-12;
+
+/// The bits of a weight in 8-bit arithmetic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum WeightBits {
+    /// All that there are.
+    #[default]
+    #[value(name = "8")]
+    Eight,
+    /// One less: two products with activations of 8 bits fit into the 16 bits in which AVX2 adds them up.
+    #[value(name = "7")]
+    Seven,
+}
+
+impl WeightBits {
+    /// Their number.
+    pub const fn count(self) -> u8 {
+        match self {
+            Self::Eight => 8,
+            Self::Seven => 7,
+        }
+    }
+
+    /// The largest magnitude of a weight, in steps. Its range is symmetric about zero.
+    fn largest(self) -> f64 {
+        f64::from((1_u8 << (self.count() - 1)) - 1)
+    }
+}
 
 /// A network in 8-bit arithmetic.
 pub struct Quantised {
@@ -40,7 +65,12 @@ pub struct Quantised {
 
 /// Rounds a network, whose weights are on the CPU, to 8-bit arithmetic. `views` are batches `[n, channels, height,
 /// width]` of views, like those that it was trained on.
-pub fn quantise(network: &Network, weights: &Weights, views: &[Tensor]) -> Quantised {
+pub fn quantise(
+    network: &Network,
+    weights: &Weights,
+    views: &[Tensor],
+    bits: WeightBits,
+) -> Quantised {
     let Folded {
         network: exact,
         norms,
@@ -61,7 +91,7 @@ pub fn quantise(network: &Network, weights: &Weights, views: &[Tensor]) -> Quant
                 ..
             })
         ) {
-            round(&description, index, &mut values);
+            round(&description, index, bits.largest(), &mut values);
         }
     }
     let mut weights = Weights::start(&description, Device::Cpu);
@@ -74,7 +104,7 @@ pub fn quantise(network: &Network, weights: &Weights, views: &[Tensor]) -> Quant
 }
 
 /// Rounds the weights and the biases of a convolution.
-fn round(network: &Network, index: usize, values: &mut BTreeMap<String, Tensor>) {
+fn round(network: &Network, index: usize, largest: f64, values: &mut BTreeMap<String, Tensor>) {
     let node = &network.nodes[index];
     let name = |part: &str| format!("{}/{part}", node.name);
     let weight = &values[&name("weight")];
@@ -86,7 +116,7 @@ fn round(network: &Network, index: usize, values: &mut BTreeMap<String, Tensor>)
     let input_step = &values[&format!("{}/step", network.nodes[node.inputs[0]].name)];
 
     let rows = weight.flatten(1, -1);
-    let for_weights = rows.abs().amax([1].as_slice(), false) / LARGEST;
+    let for_weights = rows.abs().amax([1].as_slice(), false) / largest;
     // Where the weights are next to nothing, a step that is fine enough for them would leave no room for the bias.
     let for_bias = bias.abs() / input_step / LARGEST_BIAS;
     let step = for_weights.maximum(&for_bias).clamp_min(SMALLEST_STEP);

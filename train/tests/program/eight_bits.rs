@@ -7,6 +7,7 @@ use std::process::Command;
 use galmorph_cutout::{ModelCard, QuantisedArithmetic};
 use prost::Message as _;
 use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::tensor_proto::DataType;
 
 use crate::support::{Dir, TRAIN, program, run};
 
@@ -49,6 +50,18 @@ fn card(path: PathBuf) -> ModelCard {
     ModelCard::from_metadata(properties.map(|p| (p.key.as_str(), p.value.as_str()))).unwrap()
 }
 
+/// The largest magnitude of the whole numbers that the weights of convolutions are, four axes of them.
+fn largest_weight(path: &Path) -> u8 {
+    let model = ModelProto::decode(std::fs::read(path).unwrap().as_slice()).unwrap();
+    let tensors = model.graph.unwrap().initializer;
+    let weights = tensors
+        .iter()
+        .filter(|tensor| tensor.data_type == DataType::Int8 as i32 && tensor.dims.len() == 4);
+    let magnitudes = weights.flat_map(|tensor| &tensor.raw_data);
+    let magnitudes = magnitudes.map(|byte| byte.cast_signed().unsigned_abs());
+    magnitudes.max().unwrap()
+}
+
 fn complaint(command: &mut Command) -> String {
     String::from_utf8(run(command, 2).stderr).unwrap()
 }
@@ -71,6 +84,15 @@ fn a_model_in_8_bits_says_so_and_is_measured_anew() {
         assert_eq!((rounded.name.as_str(), &rounded.validation), (name, &None));
         assert_eq!(rounded.scaling(), exact.scaling());
         assert_eq!(rounded.training, exact.training);
+    }
+
+    let mut seven = int8(&dir, CHECKPOINT, "seven.onnx");
+    run(seven.args(["--weight-bits", "7"]), 0);
+    for (name, bits, largest) in [("first", 8, 127), ("seven", 7, 63)] {
+        let quantisation = card(dir.path(&format!("{name}.onnx"))).quantisation;
+        assert_eq!(quantisation.unwrap().weight_bits, bits);
+        // The largest of a channel is as large as it may be.
+        assert_eq!(largest_weight(&dir.path(&format!("{name}.onnx"))), largest);
     }
 
     // What was left out can be had again.

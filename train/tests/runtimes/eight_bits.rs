@@ -7,7 +7,7 @@ use galmorph_cutout::{ModelCard, Quantisation, QuantisedArithmetic};
 use galmorph_train::evaluation::Classifier;
 use galmorph_train::network::{Architecture, Network};
 use galmorph_train::onnx::{self, Storage};
-use galmorph_train::quantisation::{Quantised, quantise};
+use galmorph_train::quantisation::{Quantised, WeightBits, quantise};
 use galmorph_train::torch::{Precision, Weights};
 use prost::Message;
 use tch::{Device, Tensor};
@@ -33,17 +33,18 @@ struct Trial {
     bytes: Vec<u8>,
 }
 
-fn rounded(network: Network, name: &str) -> Trial {
+fn rounded(network: Network, name: &str, bits: WeightBits) -> Trial {
     tch::set_num_threads(1);
     tch::manual_seed(9);
     let weights = random_weights(&network);
     let batch = |count| Tensor::from_slice(&noise(&network, count)).view(shape_of(&network, count));
-    let rounded = quantise(&network, &weights, &[batch(32), batch(16)]);
+    let rounded = quantise(&network, &weights, &[batch(32), batch(16)], bits);
     let card = ModelCard {
         network: name.into(),
         quantisation: Some(Quantisation {
             arithmetic: QuantisedArithmetic::Int8,
             images: 48,
+            weight_bits: bits.count(),
         }),
         ..card()
     };
@@ -58,7 +59,8 @@ fn rounded(network: Network, name: &str) -> Trial {
 }
 
 fn rounded_by_name(name: &str) -> Trial {
-    rounded(name.parse::<Architecture>().unwrap().describe(), name)
+    let network = name.parse::<Architecture>().unwrap().describe();
+    rounded(network, name, WeightBits::Eight)
 }
 
 fn in_torch(network: &Network, weights: &Weights, views: &[f32]) -> Rows {
@@ -107,7 +109,10 @@ fn all_runtimes_agree_on_networks_in_8_bit_arithmetic() {
     for name in NETWORKS {
         runtimes_agree_on(&rounded_by_name(name), name);
     }
-    runtimes_agree_on(&rounded(every_kind_of_layer(), "every kind"), "every kind");
+    for bits in [WeightBits::Eight, WeightBits::Seven] {
+        let model = rounded(every_kind_of_layer(), "every kind", bits);
+        runtimes_agree_on(&model, "every kind");
+    }
 }
 
 #[test]
