@@ -3,8 +3,8 @@
 usage: .venv-reference/bin/python scripts/reference_networks.py [--count 300] [--seed 1] [--keep FOLDER]
 
 Each network is a random graph of what image networks are made of: convolutions of all kinds (strides, borders,
-dilations, groups), normalisation, activations, pooling, sums, arithmetic with constants on either side, and
-concatenation. tract alone and every kernel of this processor have to answer as onnxruntime does. A network that is
+dilations, groups), normalisation, activations, pooling, sums, arithmetic with constants on either side, concatenation,
+slices of channels, and squeeze-and-excitation. tract alone and every kernel of this processor have to answer as onnxruntime does. A network that is
 refused is counted; one that is answered otherwise is a failure, whose files are kept.
 """
 
@@ -44,9 +44,9 @@ class Network:
         self.shape = (VIEWS, int(self.random.integers(1, 6)), side, int(self.random.integers(8, 24)))
         self.values.append(("views", *self.shape[1:]))
         steps = [
-            self.convolution, self.convolution, self.convolution, self.depthwise, self.normalisation,
+            self.convolution, self.convolution, self.convolution, self.depthwise, self.grouped, self.normalisation,
             self.activation, self.activation, self.pooling, self.sum, self.concatenation, self.arithmetic,
-            self.arithmetic,
+            self.arithmetic, self.slice, self.excitation,
         ]  # fmt: skip
         for _ in range(int(self.random.integers(4, 14))):
             steps[self.random.integers(len(steps))]()
@@ -59,6 +59,11 @@ class Network:
         name = f"constant{len(self.weights)}"
         values = self.random.normal(offset, scale, shape).astype(np.float32)
         self.weights.append(numpy_helper.from_array(values, name))
+        return name
+
+    def whole(self, value: int) -> str:
+        name = f"constant{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.array([value], np.int64), name))
         return name
 
     def add(self, kind: str, inputs: list[str], shape: tuple[int, int, int], **attributes) -> str:
@@ -88,10 +93,10 @@ class Network:
         attributes = {"kernel_shape": sides, "strides": [stride] * 2, "pads": before + after}
         return attributes, dilation, sizes
 
-    def convolution(self, groups: int = 1) -> None:
-        name, channels, rows, columns = self.some()
-        outputs = int(self.random.integers(1, 40)) if groups == 1 else channels
-        groups = channels if groups == 0 else groups
+    def convolution(self, groups: int = 1, value=None) -> None:
+        name, channels, rows, columns = value or self.some()
+        outputs = groups * int(self.random.integers(1, max(2, 40 // groups))) if groups else channels
+        groups = groups or channels
         window = self.window(rows, columns, 20)
         if window is None:
             return
@@ -111,6 +116,12 @@ class Network:
     def depthwise(self) -> None:
         self.convolution(groups=0)
 
+    def grouped(self) -> None:
+        value = self.some()
+        groups = [groups for groups in (2, 3, 4, 8) if value[1] % groups == 0 and groups < value[1]]
+        if groups:
+            self.convolution(self.choose(*groups), value)
+
     def normalisation(self) -> None:
         name, channels, *sizes = self.some()
         parameters = [self.constant((channels,), 0.3, 1.0), self.constant((channels,)), self.constant((channels,))]
@@ -121,8 +132,14 @@ class Network:
 
     def activation(self) -> None:
         name, *shape = self.some()
-        kind = self.choose("Relu", "Relu", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "Clip")
+        kinds = ["Relu", "Relu", "Relu", "LeakyRelu", "PRelu", "Sigmoid", "SiLU", "Tanh", "HardSwish", "Clip"]
+        kind = self.choose(*kinds)
         inputs = [name]
+        if kind == "SiLU":
+            inputs.append(self.add("Sigmoid", [name], tuple(shape)))
+            kind = "Mul"
+        if kind == "PRelu":
+            inputs.append(self.constant(self.choose((1,), (shape[0], 1, 1)), 0.3, 0.2))
         if kind == "Clip":
             inputs += [self.constant((), 0.0, 0.0), self.constant((), 0.0, 3.0)]
         self.add(kind, inputs, tuple(shape))
@@ -152,6 +169,25 @@ class Network:
         if others:
             other, more, *_ = self.choose(*others)
             self.add("Concat", [name, other], (channels + more, *sizes), axis=1)
+
+    def slice(self) -> None:
+        name, channels, *sizes = self.some()
+        if channels > 1:
+            first = int(self.random.integers(0, channels))
+            last = int(self.random.integers(first + 1, channels + 1))
+            bounds = [self.whole(first), self.whole(last), self.whole(1)]
+            self.add("Slice", [name, *bounds], (last - first, *sizes))
+
+    def excitation(self) -> None:
+        """Squeeze-and-excitation: each channel times a number that the means of all of them make."""
+        name, channels, *sizes = self.some()
+        squeezed = self.add("GlobalAveragePool", [name], (channels, 1, 1))
+        hidden = max(1, channels // 4)
+        for outputs, inputs, kind in ((hidden, channels, "Relu"), (channels, hidden, "Sigmoid")):
+            weights = [self.constant((outputs, inputs, 1, 1), inputs**-0.5), self.constant((outputs,))]
+            squeezed = self.add("Conv", [squeezed, *weights], (outputs, 1, 1))
+            squeezed = self.add(kind, [squeezed], (outputs, 1, 1))
+        self.add("Mul", [name, squeezed], (channels, *sizes))
 
     def arithmetic(self, value=None, far=False) -> None:
         name, channels, *sizes = value or self.some()

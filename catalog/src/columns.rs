@@ -348,7 +348,7 @@ fn since_version_8() -> ViewColumn {
 fn since_version_9() -> ViewColumn {
     ViewColumn::plain(
         Column::real("camera")
-            .meaning("How far the image's features lie from what the training images span: its rank among galaxies of the label that the model was not trained on, 0 to 1; empty where the model doesn't say")
+            .meaning("How far the image's features lie from what the training images span: its rank among confident galaxies of its label on which the model was not trained, 0 to 1; empty where the model doesn't say")
             .since(9),
     )
 }

@@ -71,12 +71,12 @@ WITH RECURSIVE each (night) AS (
     FROM each WHERE each.night IS NOT NULL
 ),
 limits AS MATERIALIZED (
-    SELECT id, name, residual_of(card, 'confidence') AS confidence, residual_of(card, 'threshold') AS threshold FROM model
+    SELECT id, name, digest, residual_of(card, 'confidence') AS confidence, residual_of(card, 'threshold') AS threshold FROM model
 )
 SELECT site, night, model, galaxies, counted, camera,
     CASE WHEN counted >= 20 THEN camera - 1.96 / sqrt(12.0 * counted) > threshold END AS other_camera
 FROM (
-    SELECT answer.site, each.night, min(limits.name) AS model, min(limits.threshold) AS threshold,
+    SELECT answer.site, each.night, limits.name AS model, min(limits.threshold) AS threshold,
         count(*) AS galaxies, count(answer.camera) FILTER (WHERE answer.confidence >= limits.confidence) AS counted,
         avg(answer.camera) FILTER (WHERE answer.confidence >= limits.confidence) AS camera
     FROM each
@@ -85,5 +85,5 @@ FROM (
         WHERE cutout.label IS NOT NULL AND cutout.classified >= (each.night + time '12:00') AT TIME ZONE 'UTC'
             AND cutout.classified < (each.night + 1 + time '12:00') AT TIME ZONE 'UTC') AS answer
     JOIN limits ON limits.id = answer.model
-    GROUP BY answer.site, each.night, limits.id
+    GROUP BY answer.site, each.night, limits.name, limits.digest
 ) AS summed;

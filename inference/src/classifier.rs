@@ -58,7 +58,7 @@ pub struct Answer {
     /// The classes that are not ruled out at the coverage in use. `None` if the model has no thresholds for it.
     pub set: Option<PredictionSet>,
     /// Its rank among held-out galaxies of the same label by its [`Residual`], 0 to 1: about evenly spread for confident
-    /// answers to the training's camera, near 1 for other seeing, scale or stretch. `None` if the model doesn't say.
+    /// answers to the training's camera, near 1 for much worse seeing or another stretch. `None` if the model doesn't say.
     pub camera: Option<f32>,
 }
 
@@ -139,7 +139,14 @@ impl Classifier {
 
     /// Runs the network on views, at most as many as it has room for.
     fn run(&mut self, views: &[&[f32]]) -> Result<Outputs, String> {
-        catch(|| self.compute(views))?.map_err(|error| format!("{error:#}"))
+        let outputs = catch(|| self.compute(views))?.map_err(|error| format!("{error:#}"))?;
+        // Fewer or more numbers than views would be taken for those of other views.
+        let views = outputs.rows.len();
+        let others = [&outputs.novelty, &outputs.residual].into_iter().flatten();
+        if let Some(found) = others.map(Vec::len).find(|found| *found != views) {
+            return Err(format!("an output has {found} numbers for {views} views"));
+        }
+        Ok(outputs)
     }
 
     fn compute(&mut self, views: &[&[f32]]) -> TractResult<Outputs> {

@@ -65,11 +65,12 @@ impl Reader {
         work().map_err(|error| fault(&self.path, "read", error))
     }
 
-    /// The date of the night so many days before that of the newest answer; `None` in a catalog without an answer.
+    /// The date of the night so many days before that of the newest answer; `None` in a catalog without an answer. An
+    /// answer of a clock that was ahead by more than a day is passed over.
     fn night_before_the_newest(&self, days: u32) -> Result<Option<String>, CatalogError> {
         let statement = format!(
             "SELECT date({CLASSIFIED_AT}, '-12 hours', '-' || ?1 || ' days') FROM cutout
-             WHERE label IS NOT NULL ORDER BY {CLASSIFIED_AT} DESC LIMIT 1"
+             WHERE label IS NOT NULL AND {CLASSIFIED_AT} < datetime('now', '+1 day') ORDER BY {CLASSIFIED_AT} DESC LIMIT 1"
         );
         (self.connection)
             .query_row(&statement, [days], |row| row.get(0))

@@ -191,7 +191,7 @@ FROM (SELECT *, {sum} AS total
 /// compared in squares, since SQLite has no square root everywhere.
 ///
 /// The index of times finds the nights, newest first, and then the rows of each. So a question for the last nights reads no
-/// others. `LIMIT -1` has each card read once, and not for every row: a card is long. These are the answers that the rows show,
+/// others. A file whose answers are of two arithmetics is one model here. `LIMIT -1` has each card read once, and not for every row: a card is long. These are the answers that the rows show,
 /// also while some are on their way back to those of an earlier model.
 fn night() -> String {
     let newest = |condition: &str| {
@@ -215,14 +215,14 @@ SELECT night, name AS model, count(*) AS galaxies, count(rank) AS counted, avg(r
     CASE WHEN count(rank) >= {FEWEST} THEN
         (avg(rank) - threshold) * abs(avg(rank) - threshold) * count(rank) > 1.96 * 1.96 / 12
     END AS other_camera
-FROM (SELECT night, limits.id, limits.name, limits.threshold,
+FROM (SELECT night, limits.name, limits.digest, limits.threshold,
           CASE WHEN cutout.confidence >= limits.confidence THEN cutout.camera END AS rank
       FROM each CROSS JOIN cutout CROSS JOIN
-          (SELECT id, name, {confidence},
+          (SELECT id, name, digest, {confidence},
                {threshold} FROM model LIMIT -1) AS limits
       WHERE limits.id = cutout.model AND cutout.label IS NOT NULL
           AND {CLASSIFIED_AT} >= night || ' 12' AND {CLASSIFIED_AT} < date(night, '+1 day') || ' 12')
-GROUP BY night, id",
+GROUP BY night, name, digest",
         newest = newest(""),
         before = newest(&format!(" AND {CLASSIFIED_AT} < night || ' 12'")),
         confidence = of_card("confidence"),

@@ -9,8 +9,8 @@ use crate::{ByClass, Morphology};
 /// lie from what the features of the training images span.
 ///
 /// The residual of an image is the length of what is left of its features when their mean and their principal
-/// directions, both of the training images, are taken away. It is the graph's third output. Other seeing, another
-/// pixel scale or another stretch makes it grow. A single galaxy says little; the mean rank of a night's galaxies says
+/// directions, both of the training images, are taken away. It is the graph's third output. Worse seeing, another
+/// stretch or bands in another order make it grow. A single galaxy says little; the mean rank of a night's galaxies says
 /// whether they look like those of the training camera.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,7 +19,7 @@ pub struct Residual {
     pub confidence: f64,
     /// A night looks like another camera's if its mean rank is surely above this, 0.5 to 1.
     pub threshold: f64,
-    /// For each label the residuals of held-out galaxies, by rising rank: the first is the smallest, the last the
+    /// For each label the residuals of confident held-out galaxies (of all labels, where there were fewer than 20), by rising rank: the first is the smallest, the last the
     /// largest, and as many galaxies lie between any two neighbours. At least two.
     pub quantiles: ByClass<Vec<f64>>,
 }

@@ -45,7 +45,7 @@ pub(super) fn in_words(nights: &[NightStatus]) -> Option<String> {
         })
         .collect();
     Some(if others.is_empty() {
-        "as in the training images".to_owned()
+        "no sign of another one".to_owned()
     } else {
         format!(
             "looks like another one in the night of {}",

@@ -124,7 +124,7 @@ fn the_status_names_the_nights_that_look_like_another_cameras() {
     assert!(status["nights"][0]["other_camera"].is_null());
 
     change("UPDATE cutout SET camera = 0.5");
-    assert_eq!(line().as_deref(), Some("as in the training images"));
+    assert_eq!(line().as_deref(), Some("no sign of another one"));
     change("UPDATE cutout SET camera = 0.9 WHERE id % 2 = 1");
     assert_eq!(
         line().as_deref(),

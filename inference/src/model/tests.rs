@@ -157,6 +157,22 @@ fn a_card_that_speaks_of_novelty_and_residual_needs_the_outputs() {
 }
 
 #[test]
+fn an_output_of_more_numbers_than_views_is_refused() {
+    let mut model = parse(&with_parts(&[NOVELTY, RESIDUAL])).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let residual = graph.node.iter_mut().find(|node| node.name == RESIDUAL);
+    // Five numbers for each view.
+    let residual = residual.unwrap();
+    residual.op_type = "Identity".into();
+    residual.attribute.clear();
+    let found = fault(&encode(&model));
+    assert!(
+        found.contains("an output has 20 numbers for 4 views"),
+        "{found}"
+    );
+}
+
+#[test]
 fn other_scales_are_another_card_of_the_same_file() {
     let scales = |scales| Options {
         scales,

@@ -30,7 +30,7 @@ pub(super) fn nights(nights: &[Night]) -> Markup {
                 }
             }
             p .muted { "Mean rank: how far the sure answers lie from what the training images span, about 0.5 for images like these, and "
-                "near 1 for other seeing, pixel scales, stretches or telescopes. A night lasts from noon to noon, UTC." }
+                "near 1 for another stretch, bands in another order, or much worse seeing. A night lasts from noon to noon, UTC." }
         }
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn nights(nights: &[Night]) -> Markup {
 fn verdict(night: &Night) -> Markup {
     match night.other_camera {
         Some(true) => html! { b .warn { "looks like another one" } },
-        Some(false) => html! { "as in the training images" },
+        Some(false) => html! { "no sign of another one" },
         None => html! { span .muted { "can't be said" } },
     }
 }

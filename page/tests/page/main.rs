@@ -310,7 +310,7 @@ fn the_overview_says_which_of_the_last_nights_look_like_another_cameras() {
             " | few | 19 | 0.90 | can't be said",
             " | m | 1 | can't be said",
             " | other | 30 | 0.90 | looks like another one",
-            " | same | 40 | 0.50 | as in the training images",
+            " | same | 40 | 0.50 | no sign of another one",
         ]
     );
 }

@@ -50,7 +50,7 @@ const BELOW: f64 = 0.98;
 const CONFIDENCE: f64 = 0.9;
 
 /// The mean rank above which a night looks like another camera's. Galaxies of the training's own camera that are in no
-/// clear class reach 0.59, and seeing of two pixels 0.63.
+/// clear class reach 0.62 (`tests/benchmark/camera`), and are not to be called so.
 const ANOTHER_CAMERA: f64 = 0.65;
 
 /// The number of residuals that the card gives for each label.

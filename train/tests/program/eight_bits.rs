@@ -150,6 +150,10 @@ fn what_cannot_be_rounded_is_refused() {
         assert!(!dir.path("out.onnx").exists());
     };
     let mut without_images = export(&dir, CHECKPOINT, "out.onnx");
+    for words in [["--weight-bits", "7"], ["--calibration-images", "9"]] {
+        let mut plain = export(&dir, CHECKPOINT, "plain.onnx");
+        says(plain.args(words), "are for --arithmetic int8");
+    }
     says(
         without_images.args(["--arithmetic", "int8"]),
         "give --labels and --images",

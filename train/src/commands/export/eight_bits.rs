@@ -16,7 +16,7 @@ use crate::quantisation::{Quantised, WeightBits, quantise};
 use crate::torch::{Precision, Weights};
 
 /// What the ranges of 8-bit arithmetic are found from.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct EightBitsArgs {
     /// With --arithmetic int8: the label file that the model was trained with
     #[arg(long, value_name = "FILE", requires = "images")]
@@ -24,30 +24,20 @@ pub(super) struct EightBitsArgs {
     /// With --arithmetic int8: folders or uncompressed tar files with the training images
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "labels")]
     images: Vec<PathBuf>,
-    /// With --arithmetic int8: the number of training images from which the ranges are found
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
-    calibration_images: u32,
+    /// With --arithmetic int8: the number of training images from which the ranges are found [default: 512]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    calibration_images: Option<u32>,
     /// With --arithmetic int8: bits of a weight. 7 is faster on processors with AVX2 and nothing newer, and on them no runtime
-    /// cuts off a sum
-    #[arg(long, value_enum, default_value_t)]
-    weight_bits: WeightBits,
+    /// cuts off a sum [default: 8]
+    #[arg(long, value_enum)]
+    weight_bits: Option<WeightBits>,
     /// Number of CPU threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 }
 
-#[cfg(test)]
-impl Default for EightBitsArgs {
-    fn default() -> Self {
-        Self {
-            labels: None,
-            images: Vec::new(),
-            calibration_images: 512,
-            weight_bits: WeightBits::Eight,
-            threads: None,
-        }
-    }
-}
+/// The number of training images from which the ranges are found, unless it is said.
+const CALIBRATION_IMAGES: u32 = 512;
 
 /// Images whose views are a batch.
 const IMAGES_AT_ONCE: usize = 32;
@@ -65,6 +55,9 @@ impl EightBitsArgs {
                 "--arithmetic int8 finds its ranges from training images; give --labels and --images"
             }
             (false, true) => "--labels and --images are for --arithmetic int8",
+            (false, false) if self.calibration_images.is_some() || self.weight_bits.is_some() => {
+                "--calibration-images and --weight-bits are for --arithmetic int8"
+            }
             // The stretch goes into the card of any model.
             (false, false) if showing.names_bands() => {
                 "--bands, --colours and --band-files are for --arithmetic int8"
@@ -89,12 +82,21 @@ impl EightBitsArgs {
             Tensor::from_slice(&views).view([-1, shape[0], shape[1], shape[2]])
         });
         let views: Vec<Tensor> = batches.collect();
-        let rounded = quantise(&exact.network, &exact.weights, &views, self.weight_bits);
+        let rounded = quantise(
+            &exact.network,
+            &exact.weights,
+            &views,
+            self.weight_bits.unwrap_or_default(),
+        );
         compare(&exact, &rounded, &images)?;
         Ok(Exported {
             network: rounded.network,
             weights: rounded.weights,
-            card: rounded_card(exact.card, images.len(), self.weight_bits),
+            card: rounded_card(
+                exact.card,
+                images.len(),
+                self.weight_bits.unwrap_or_default(),
+            ),
             adaptation: exact.adaptation,
         })
     }
@@ -138,7 +140,7 @@ impl EightBitsArgs {
             }
             None => log::warn!("the model doesn't say what it was trained on; taking {part}"),
         }
-        let count = self.calibration_images as usize;
+        let count = self.calibration_images.unwrap_or(CALIBRATION_IMAGES) as usize;
         images.load_some(part, count, card.preprocessing.largest_scale(), threads)
     }
 }
