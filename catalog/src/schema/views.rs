@@ -191,8 +191,9 @@ FROM (SELECT *, {sum} AS total
 /// compared in squares, since SQLite has no square root everywhere.
 ///
 /// The index of times finds the nights, newest first, and then the rows of each. So a question for the last nights reads no
-/// others. A file whose answers are of two arithmetics is one model here. `LIMIT -1` has each card read once, and not for every row: a card is long. These are the answers that the rows show,
-/// also while some are on their way back to those of an earlier model.
+/// others. A file whose answers are of two arithmetics is one model here. `LIMIT -1` has each card read once, and not for
+/// every row: a card is long. These are the answers that the rows show, also while some are on their way back to those of
+/// an earlier model.
 fn night() -> String {
     let newest = |condition: &str| {
         format!(

@@ -195,6 +195,39 @@ fn each_model_has_its_own_row_and_one_whose_card_says_nothing_has_no_verdict() {
 }
 
 #[test]
+fn a_file_whose_answers_are_of_two_arithmetics_is_one_model() {
+    let fixture = Fixture::new();
+    let of_bf16 = CARD.replacen('{', r#"{"arithmetic":"bf16","#, 1);
+    for (card, low) in [(CARD, 0.8), (&of_bf16, 0.9)] {
+        let mut writer = writer(&fixture, "m", card);
+        let ranks = ranks(15, low, low + 0.1);
+        record(
+            &mut writer,
+            "2026-11-21T23:00:00Z",
+            SURE - low / 100.0,
+            &ranks,
+        );
+    }
+    assert_eq!(lines(&fixture), ["2026-11-21 m 30 30 0.90 true"]);
+}
+
+#[test]
+fn an_answer_of_a_clock_that_was_ahead_hides_no_night() {
+    let fixture = Fixture::new();
+    let mut writer = writer(&fixture, "m", CARD);
+    for time in ["2026-11-21T23:00:00Z", "2999-01-01T23:00:00Z"] {
+        record(&mut writer, time, SURE, &ranks(20, 0.9, 1.0));
+    }
+    assert_eq!(
+        lines(&fixture),
+        [
+            "2999-01-01 m 20 20 0.95 true",
+            "2026-11-21 m 20 20 0.95 true"
+        ]
+    );
+}
+
+#[test]
 fn a_night_lasts_from_noon_to_noon() {
     let fixture = Fixture::new();
     let mut writer = writer(&fixture, "m", CARD);

@@ -135,18 +135,12 @@ pub(super) fn run(args: &NoveltyArgs) -> Result<()> {
 
 /// Threshold and quantiles of the novelty `[N]` of galaxies that are no novelty.
 pub(super) fn described(novelty: &Tensor) -> Novelty {
-    let quantile = |fraction: f64| {
-        let fraction = Tensor::from_slice(&[fraction as f32]);
-        let found = novelty.quantile(&fraction, None, false, "linear");
-        // Six digits are enough; and rounding makes no distance of -1e-7.
-        (found.double_value(&[0]) * 1e6).round().max(0.0) / 1e6
-    };
     Novelty {
-        threshold: quantile(BELOW),
+        threshold: quantile(novelty, BELOW),
         quantiles: FRACTIONS
             .map(|fraction| NoveltyQuantile {
                 fraction,
-                novelty: quantile(fraction),
+                novelty: quantile(novelty, fraction),
             })
             .to_vec(),
     }
@@ -155,12 +149,12 @@ pub(super) fn described(novelty: &Tensor) -> Novelty {
 /// What the residuals `[N]` of held-out galaxies mean. `None` if too few of them have confident answers.
 pub(super) fn camera(residuals: &Tensor, predictions: &[Prediction]) -> Option<Residual> {
     let mut of_all = Vec::new();
-    let mut by_label = ByClass::<Vec<f64>>::from_fn(|_| Vec::new());
+    let mut by_label = ByClass::<Vec<f32>>::from_fn(|_| Vec::new());
     for (number, prediction) in predictions.iter().enumerate() {
         if let Some(answer) = prediction.answer
             && f64::from(answer.confidence()) >= CONFIDENCE
         {
-            let residual = residuals.double_value(&[number as i64]);
+            let residual = residuals.double_value(&[number as i64]) as f32;
             of_all.push(residual);
             by_label[answer.label()].push(residual);
         }
@@ -170,21 +164,19 @@ pub(super) fn camera(residuals: &Tensor, predictions: &[Prediction]) -> Option<R
         threshold: ANOTHER_CAMERA,
         quantiles: ByClass::from_fn(|label: Morphology| {
             let own = &by_label[label];
-            quantiles(if own.len() < FEWEST { &of_all } else { own })
+            let own = Tensor::from_slice(if own.len() < FEWEST { &of_all } else { own });
+            let fraction = |number| number as f64 / (RESIDUALS - 1) as f64;
+            (0..RESIDUALS)
+                .map(|number| quantile(&own, fraction(number)))
+                .collect()
         }),
     })
 }
 
-/// [`RESIDUALS`] quantiles at even distances, from the least value to the largest.
-fn quantiles(values: &[f64]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let quantile = |number: usize| {
-        let place = number as f64 / (RESIDUALS - 1) as f64 * (sorted.len() - 1) as f64;
-        let (below, part) = (place.floor() as usize, place.fract());
-        let above = sorted[(below + 1).min(sorted.len() - 1)];
-        let found = sorted[below] + part * (above - sorted[below]);
-        (found * 1e6).round() / 1e6
-    };
-    (0..RESIDUALS).map(quantile).collect()
+/// The value below which this fraction of the values `[N]` lies, to six digits; 0 at least.
+fn quantile(values: &Tensor, fraction: f64) -> f64 {
+    let fraction = Tensor::from_slice(&[fraction as f32]);
+    let found = values.quantile(&fraction, None, false, "linear");
+    // Six digits are enough; and rounding makes no distance of -1e-7.
+    (found.double_value(&[0]) * 1e6).round().max(0.0) / 1e6
 }

@@ -82,21 +82,13 @@ impl EightBitsArgs {
             Tensor::from_slice(&views).view([-1, shape[0], shape[1], shape[2]])
         });
         let views: Vec<Tensor> = batches.collect();
-        let rounded = quantise(
-            &exact.network,
-            &exact.weights,
-            &views,
-            self.weight_bits.unwrap_or_default(),
-        );
+        let bits = self.weight_bits.unwrap_or_default();
+        let rounded = quantise(&exact.network, &exact.weights, &views, bits);
         compare(&exact, &rounded, &images)?;
         Ok(Exported {
             network: rounded.network,
             weights: rounded.weights,
-            card: rounded_card(
-                exact.card,
-                images.len(),
-                self.weight_bits.unwrap_or_default(),
-            ),
+            card: rounded_card(exact.card, images.len(), bits),
             adaptation: exact.adaptation,
         })
     }
