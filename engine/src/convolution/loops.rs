@@ -25,8 +25,8 @@ use crate::microkernel::epilogue::Epilogue;
 use crate::microkernel::gemm::{Segment, TileGemm, VectorGemm};
 use crate::microkernel::tile_registers::{K_STEP, MR, NR, SIDE, TileRegisters};
 
-/// `mc` by vectors, for convolutions with many weights and with few.
-pub(super) const VECTOR_MC: [usize; 2] = [240, 48];
+/// `mc` by vectors.
+pub(super) const VECTOR_MC: usize = 240;
 
 /// `kc` by vectors, in units: with 48 channels, the weights of a k block are 72 KiB.
 pub(super) const VECTOR_KC: usize = 384;
@@ -34,25 +34,26 @@ pub(super) const VECTOR_KC: usize = 384;
 /// The most sums that are kept before the epilogue, by vectors: 256 KiB. It determines `nc`.
 pub(super) const VECTOR_SUMS: usize = 1 << 16;
 
-/// `mc` by tiles, for convolutions with many weights and with few.
-pub(super) const TILE_MC: [usize; 2] = [256, 64];
+/// `mc` by tiles. With fewer pixels, the weights would come from the second-level cache too often.
+pub(super) const TILE_MC: usize = 256;
 
-/// `kc` by tiles, in units: with 32 channels, the weights of a k block are 24 KiB; 256 windows are 208 KiB.
-pub(super) const TILE_KC: usize = 192;
+/// `kc` by tiles, in units, for convolutions with many weights and with few: with 32 channels, the weights of a k block
+/// are 24 or 36 KiB; 256 windows of the first are 208 KiB. Sums are loaded and stored once for each k block.
+pub(super) const TILE_KC: [usize; 2] = [192, 288];
 
 /// The most sums that are kept before the epilogue, by tiles: 1 MiB. It determines `nc`.
 pub(super) const TILE_SUMS: usize = 1 << 18;
 
 const _: () = assert!(
-    TILE_MC[0].is_multiple_of(MR)
-        && TILE_MC[1].is_multiple_of(MR)
-        && TILE_KC.is_multiple_of(K_STEP)
+    TILE_MC.is_multiple_of(MR)
+        && TILE_KC[0].is_multiple_of(K_STEP)
+        && TILE_KC[1].is_multiple_of(K_STEP)
 );
 
 /// Whether pooling windows of `pixels` pixels fill groups of `mc` pixels, whatever the kernel.
 pub(super) fn fill_groups(pixels: usize) -> bool {
     let divides = |mc: &usize| mc.is_multiple_of(pixels);
-    VECTOR_MC.iter().chain(&TILE_MC).all(divides)
+    [VECTOR_MC, TILE_MC].iter().all(divides)
 }
 
 impl Convolution {

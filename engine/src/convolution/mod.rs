@@ -182,8 +182,6 @@ impl Convolution {
         } else {
             (loops::VECTOR_MC, loops::VECTOR_SUMS)
         };
-        // Light weights stay in the cache by themselves. A smaller group keeps its sums nearer then.
-        let mc = if is_heavy { mc[0] } else { mc[1] };
         let pixels = output.pixels() * spec.pooling[0] * spec.pooling[1];
         let mr = kernel.mr();
         let mc = mc.min(pixels.next_multiple_of(mr)).max(mr);
@@ -191,7 +189,7 @@ impl Convolution {
         let blocks = pack::channel_blocks(kernel, spec.channels);
 
         let term = |(spec, input): &(ConvSpec, Layout)| {
-            PreparedTerm::new(kernel, spec, input, &output, blocks.len())
+            PreparedTerm::new(kernel, spec, input, &output, blocks.len(), is_heavy)
         };
         let mut terms: Vec<PreparedTerm> = terms.iter().map(term).collect();
         let count = terms[0].order.windows.len();
@@ -385,6 +383,7 @@ impl PreparedTerm {
         input: &Layout,
         output: &Layout,
         blocks: usize,
+        is_heavy: bool,
     ) -> Self {
         assert!(can_pool(spec.pooling), "{:?} is pooled", spec.pooling);
         let room = input.border.union(spec.padding);
@@ -409,7 +408,7 @@ impl PreparedTerm {
             .zip(reach)
             .map_or(0, |(window, reach)| window + reach);
         let kc = if kernel.is_of_tiles() {
-            loops::TILE_KC
+            loops::TILE_KC[usize::from(!is_heavy)]
         } else {
             loops::VECTOR_KC
         };

@@ -69,9 +69,7 @@ impl PixelOrder {
         let is_pooled = rows * columns > 1;
         let is_even = width.is_multiple_of(SIDE) && SIDE.is_multiple_of(columns);
         // No pooling window may lie in two groups of pixels.
-        let is_together = loops::TILE_MC
-            .iter()
-            .all(|mc| mc.is_multiple_of(SIDE * rows));
+        let is_together = loops::TILE_MC.is_multiple_of(SIDE * rows);
         if is_pooled && !(is_even && is_together) {
             return None;
         }

@@ -154,15 +154,24 @@ impl Lowering<'_> {
         let Op::Activate { input, .. } = &self.graph.nodes[id].op else {
             return false;
         };
+        let is_rounded = self.graph.nodes[id].quantisation.is_some();
         match &self.graph.nodes[*input].op {
-            // The first is no step, and the second may apply an activation of its own already.
-            Op::Concat(_) | Op::Activate { .. } => false,
+            // It may apply an activation of its own already.
+            Op::Activate { .. } => false,
             // It stores its values with an epilogue of f32, which doesn't round.
-            Op::Depthwise(_) => self.graph.nodes[id].quantisation.is_none(),
+            Op::Depthwise(_) => !is_rounded,
             // As that.
             Op::Convolution(convolution) => {
-                self.graph.nodes[id].quantisation.is_none()
-                    || self.graph.eight_bits(convolution).is_some()
+                !is_rounded || self.graph.eight_bits(convolution).is_some()
+            }
+            // It is no step: those of its parts store their channels, unless they apply one of their own already.
+            Op::Concat(parts) => {
+                let is_as_it_is = |part: &NodeId| {
+                    let node = &self.graph.nodes[*part];
+                    let is_step = !matches!(node.op, Op::Activate { .. } | Op::Concat(_));
+                    is_step && self.graph.quantisation_of(*part).is_none()
+                };
+                !is_rounded && parts.iter().all(is_as_it_is)
             }
             _ => true,
         }

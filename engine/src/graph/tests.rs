@@ -297,3 +297,56 @@ fn what_is_wanted_as_it_is_stays() {
     graph.fuse();
     assert!(matches!(graph.nodes[twice].op, Op::Add { .. }));
 }
+
+/// No weights at all.
+struct NoWeights;
+
+impl WeightSource for NoWeights {
+    type Error = std::convert::Infallible;
+
+    fn read(&self, _: WeightId, pack: &mut dyn FnMut(&[f32])) -> Result<(), Self::Error> {
+        pack(&[1.0]);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_put_together_is_activated_by_the_steps_of_its_parts() {
+    let steps = |is_activated: bool| {
+        let mut graph = Graph::default();
+        let image = graph.push(Op::Input(0), DIMS);
+        let a = graph.push(convolution(image), DIMS);
+        let mut b = graph.push(convolution(a), DIMS);
+        if is_activated {
+            b = graph.push(activate(a, 2.0, 0.0, true), DIMS);
+        }
+        let dims = Dims {
+            channels: 2,
+            ..DIMS
+        };
+        let all = graph.push(Op::Concat(vec![a, b]), dims);
+        let activation = Activation {
+            scale: vec![2.0, 3.0],
+            shift: vec![0.0, 1.0],
+            relu: true,
+        };
+        let y = graph.push(
+            Op::Activate {
+                input: all,
+                activation,
+            },
+            dims,
+        );
+        graph.outputs = vec![y];
+        let kernels = Kernels {
+            float: crate::Kernel::Portable,
+            int8: crate::Kernel::PortableInt8,
+        };
+        let Ok(program) = lower(&graph, kernels, &NoWeights);
+        program.step_count()
+    };
+    // The input and two convolutions.
+    assert_eq!(steps(false), 3);
+    // The same, and a step for the activation after an activation.
+    assert_eq!(steps(true), 4);
+}

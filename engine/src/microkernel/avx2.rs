@@ -307,16 +307,23 @@ unsafe impl Vector for F32s {
             Self(_mm256_blendv_ps(greater, other.0, is_nan))
         }
     }
-}
 
-// SAFETY: of less than a vector, a copy of as many bytes is loaded or stored.
-unsafe impl Int8Vector for F32s {
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         // SAFETY: the caller has AVX2.
         unsafe { Self(_mm256_set1_ps(value)) }
     }
 
+    #[inline(always)]
+    unsafe fn limit(self, least: Self, most: Self) -> Self {
+        // Both return their second operand where either is NaN, so NaN stays NaN.
+        // SAFETY: the caller has AVX2.
+        unsafe { Self(_mm256_min_ps(most.0, _mm256_max_ps(least.0, self.0))) }
+    }
+}
+
+// SAFETY: of less than a vector, a copy of as many bytes is loaded or stored.
+unsafe impl Int8Vector for F32s {
     #[inline(always)]
     unsafe fn load_u8(from: *const u8, count: usize) -> Self {
         // SAFETY: the caller has AVX2, and `count` bytes can be read, which are all 8 or copied to 8.

@@ -230,6 +230,19 @@ macro_rules! vector {
                     Self(_mm512_mask_mov_ps(greater, is_nan, other.0))
                 }
             }
+
+            #[inline(always)]
+            unsafe fn splat(value: f32) -> Self {
+                // SAFETY: the caller has AVX-512F.
+                unsafe { Self(_mm512_set1_ps(value)) }
+            }
+
+            #[inline(always)]
+            unsafe fn limit(self, least: Self, most: Self) -> Self {
+                // Both return their second operand where either is NaN, so NaN stays NaN.
+                // SAFETY: the caller has AVX-512F.
+                unsafe { Self(_mm512_min_ps(most.0, _mm512_max_ps(least.0, self.0))) }
+            }
         }
     };
 }
@@ -243,12 +256,6 @@ vector! {
 
 // SAFETY: masked loads and stores don't touch the memory of masked-out lanes.
 unsafe impl Int8Vector for F32s {
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
-        // SAFETY: the caller has the features.
-        unsafe { Self(_mm512_set1_ps(value)) }
-    }
-
     #[inline(always)]
     unsafe fn load_u8(from: *const u8, count: usize) -> Self {
         // SAFETY: the caller has the features, and `count` bytes can be read; the mask leaves out all others.

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::pixels::round_to_bf16;
+
 /// The number type that a kernel multiplies. Sums are f32, and i32 for whole numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DType {
@@ -139,11 +141,7 @@ impl<'a> TypedSliceMut<'a> {
     pub(crate) fn write(&mut self, at: usize, values: &[f32]) {
         match self {
             Self::F32(target) => target[at..][..values.len()].copy_from_slice(values),
-            Self::Bf16(target) => {
-                for (target, value) in target[at..][..values.len()].iter_mut().zip(values) {
-                    *target = to_bf16(*value);
-                }
-            }
+            Self::Bf16(target) => round_to_bf16(values, &mut target[at..][..values.len()]),
             Self::U8(target, zero_point) => {
                 for (target, value) in target[at..][..values.len()].iter_mut().zip(values) {
                     *target = to_u8(*value, *zero_point);

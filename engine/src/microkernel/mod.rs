@@ -33,7 +33,6 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-pub(crate) mod bytes;
 mod cpu;
 pub(crate) mod depthwise;
 pub(crate) mod dtype;
@@ -41,6 +40,7 @@ pub(crate) mod dtype;
 mod emulated;
 pub(crate) mod epilogue;
 pub(crate) mod gemm;
+pub(crate) mod pixels;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod prefetch;

@@ -147,6 +147,12 @@ struct Rows {
 }
 
 impl Program {
+    /// The number of steps.
+    #[cfg(test)]
+    pub(crate) fn step_count(&self) -> usize {
+        self.steps.len()
+    }
+
     /// The number of convolutions. Each term of a sum is one.
     pub(crate) fn convolution_count(&self) -> usize {
         let of_step = |step: &Step| match &step.action {

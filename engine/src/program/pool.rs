@@ -1,8 +1,9 @@
 //! Poolings that are steps of their own, because no convolution before them can do them in its epilogue.
 
+use smallvec::SmallVec;
+
 use crate::convolution::layout::{Border, Layout};
-use crate::microkernel::bytes::sum_pixels;
-use crate::microkernel::epilogue::max_assign;
+use crate::microkernel::pixels::{greatest_bytes, greatest_values, sum_bytes, sum_values};
 
 /// What a pooling makes of the values of its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +33,13 @@ impl Window {
     }
 }
 
-/// The pixels of a window that lie in the image, by number, and how many they are.
+/// Where the pixels of a window begin that lie in the image.
 fn inside(
     window: &Window,
     layout: &Layout,
+    pixel_offsets: &[usize],
     [row, column]: [usize; 2],
-) -> (impl Iterator<Item = usize> + Clone + use<>, usize) {
+) -> SmallVec<[usize; 16]> {
     // The part of the window that lies in the image, along one axis.
     let range = |at: usize, axis: usize, before: usize, size: usize| {
         let begin = at * window.strides[axis];
@@ -46,10 +48,9 @@ fn inside(
     };
     let rows = range(row, 0, window.padding.top, layout.height);
     let columns = range(column, 1, window.padding.left, layout.width);
-    let count = rows.len() * columns.len();
-    let width = layout.width;
-    let pixels = rows.flat_map(move |row| columns.clone().map(move |column| row * width + column));
-    (pixels, count)
+    rows.flat_map(|row| &pixel_offsets[row * layout.width..][columns.clone()])
+        .copied()
+        .collect()
 }
 
 /// What a sum over a window is multiplied with, if `inside` of its pixels lie in the image.
@@ -87,32 +88,19 @@ pub(super) fn pool<'a>(
         let only = only_pixel(window, layout, at);
         return &values[pixel_offsets[only]..][..pooled.len()];
     }
-    let (pixels, inside) = inside(window, layout, at);
+    let inside = inside(window, layout, pixel_offsets, at);
     match pooling {
-        Pooling::Max => {
-            pooled.fill(f32::NEG_INFINITY);
-            for pixel in pixels {
-                max_assign(pooled, &values[pixel_offsets[pixel]..]);
-            }
-        }
+        Pooling::Max => greatest_values(values, &inside, pooled),
         Pooling::Sum | Pooling::Mean { .. } => {
-            pooled.fill(0.0);
-            for pixel in pixels {
-                for (sum, value) in pooled.iter_mut().zip(&values[pixel_offsets[pixel]..]) {
-                    *sum += value;
-                }
-            }
-            let part = part(pooling, window, inside);
-            for sum in pooled.iter_mut() {
-                *sum *= part;
-            }
+            let part = part(pooling, window, inside.len());
+            sum_values(values, &inside, part, pooled);
         }
     }
     pooled
 }
 
 /// The greatest bytes of a window, as [`pool`] does it.
-pub(super) fn greatest_bytes<'a>(
+pub(super) fn pool_to_greatest<'a>(
     window: &Window,
     layout: &Layout,
     values: &'a [u8],
@@ -124,17 +112,13 @@ pub(super) fn greatest_bytes<'a>(
         let only = only_pixel(window, layout, at);
         return &values[pixel_offsets[only]..][..pooled.len()];
     }
-    pooled.fill(0);
-    for pixel in inside(window, layout, at).0 {
-        for (most, value) in pooled.iter_mut().zip(&values[pixel_offsets[pixel]..]) {
-            *most = (*most).max(*value);
-        }
-    }
+    let inside = inside(window, layout, pixel_offsets, at);
+    greatest_bytes(values, &inside, pooled);
     pooled
 }
 
 /// The sum or mean of a window of bytes, as [`pool`] does it. `zero_point` stands for zero, and one is a `quantum`.
-pub(super) fn sum_bytes(
+pub(super) fn pool_to_sums(
     pooling: Pooling,
     window: &Window,
     layout: &Layout,
@@ -143,10 +127,10 @@ pub(super) fn sum_bytes(
     at: [usize; 2],
     (sums, pooled): (&mut [i32], &mut [f32]),
 ) {
-    let (pixels, inside) = inside(window, layout, at);
-    sum_pixels(values, pixels.map(|pixel| pixel_offsets[pixel]), sums);
-    let part = part(pooling, window, inside);
-    let zero = i32::from(zero_point) * inside as i32;
+    let inside = inside(window, layout, pixel_offsets, at);
+    sum_bytes(values, &inside, sums);
+    let part = part(pooling, window, inside.len());
+    let zero = i32::from(zero_point) * inside.len() as i32;
     for (value, sum) in pooled.iter_mut().zip(sums) {
         *value = (*sum - zero) as f32 * quantum * part;
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::pool::{Pooling, Window, greatest_bytes, pool, sum_bytes};
+use super::pool::{Pooling, Window, pool, pool_to_greatest, pool_to_sums};
 use super::store::{self, Source, Store};
 use super::{Action, BufferId, Operand, Program, Rows, Step, Workspace};
 use crate::convolution::layout::{Dims, Layout};
@@ -120,12 +120,13 @@ impl Program {
                 Stored::F32 | Stored::Bf16 => 0,
             },
         };
-        let area = step.dims.height * step.dims.width;
+        let size = [step.dims.height, step.dims.width];
+        let area = size[0] * size[1];
         let pixels = 0..images * area;
         let channels = step.dims.channels;
         rows.first.resize(channels, 0.0);
         rows.second.resize(channels, 0.0);
-        let mut to = Store::new(step.quantisation, outputs, store, places.start, area);
+        let mut to = Store::new(step.quantisation, outputs, store, places.start, size);
         match &step.action {
             Action::Load(input) => {
                 for image in 0..images {
@@ -282,7 +283,7 @@ fn run_pooling(
         match source.values {
             TypedSlice::U8(values) if pooling == Pooling::Max => {
                 let bytes = &mut rows.bytes;
-                let most = greatest_bytes(window, layout, values, of_image, at, bytes);
+                let most = pool_to_greatest(window, layout, values, of_image, at, bytes);
                 if is_kept {
                     to.bytes(pixel, most);
                 } else {
@@ -293,7 +294,7 @@ fn run_pooling(
             TypedSlice::U8(values) => {
                 let bytes = (values, source.zero_point, source.quantum);
                 let sums = (&mut *rows.sums, &mut **row);
-                sum_bytes(pooling, window, layout, bytes, of_image, at, sums);
+                pool_to_sums(pooling, window, layout, bytes, of_image, at, sums);
                 to.pixel(pixel, row);
             }
             TypedSlice::F32(values) => {

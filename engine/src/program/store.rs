@@ -3,9 +3,10 @@
 use smallvec::SmallVec;
 
 use super::Quantisation;
-use crate::microkernel::bytes::{interleave, quantise};
+
 use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
 use crate::microkernel::epilogue::{ChannelSlice, Output};
+use crate::microkernel::pixels::{interleave, quantise};
 
 /// How many pixels of all channels fit the first-level cache, where an image's channels and pixels are exchanged. One
 /// channel of the whole image at a time, each value would be a cache line of its own, and gone before the next channel.
@@ -51,9 +52,11 @@ impl<'a> Source<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scratch {
     values: Vec<f32>,
-    // The same as bytes, once channel by channel, once pixel by pixel.
-    planes: Vec<u8>,
-    pixels: Vec<u8>,
+    // Values pixel by pixel.
+    pixels: Vec<f32>,
+    // Bytes channel by channel, and pixel by pixel.
+    byte_planes: Vec<u8>,
+    byte_pixels: Vec<u8>,
     // For each image, whether a value was no number where it was rounded to eight bits, which can't say so.
     is_lost: Vec<bool>,
 }
@@ -77,22 +80,35 @@ pub(super) struct Store<'a> {
     pub(super) outputs: SmallVec<[Output<'a>; 4]>,
     // Whether some of them are rounded.
     is_rounded: bool,
+    // Whether all of them have the values as they are, but for their number type.
+    is_plain: bool,
+    // The quantisation, if all of them are bytes of it.
+    of_bytes: Option<Quantisation>,
     scratch: &'a mut Scratch,
-    // The place of the first image in the batch, and the pixels of each.
+    // The place of the first image in the batch, the pixels of each, and those of a row.
     place: usize,
     area: usize,
+    width: usize,
 }
 
 impl<'a> Store<'a> {
-    /// For values that are rounded first, or not; `place` is that of the first image in the batch, and each has `area`
-    /// pixels.
+    /// For values that are rounded first, or not; `place` is that of the first image in the batch, and each has this many
+    /// rows and columns.
     pub(super) fn new(
         quantisation: Option<Quantisation>,
         outputs: SmallVec<[Output<'a>; 4]>,
         scratch: &'a mut Scratch,
         place: usize,
-        area: usize,
+        [height, width]: [usize; 2],
     ) -> Self {
+        let is_kept = |slice: &ChannelSlice| slice.activation.is_none() && slice.rounding.is_none();
+        let is_plain = outputs
+            .iter()
+            .all(|output| output.slices.iter().all(is_kept));
+        let is_of = |zero_point: u8| {
+            let is_of = |output: &Output<'_>| matches!(output.values, TypedSliceMut::U8(_, zero) if zero == zero_point);
+            is_plain && outputs.iter().all(is_of)
+        };
         let is_rounded = |output: &Output<'_>| {
             let is_rounded = |slice: &ChannelSlice| slice.rounding.is_some();
             matches!(output.values, TypedSliceMut::U8(..)) || output.slices.iter().any(is_rounded)
@@ -100,42 +116,81 @@ impl<'a> Store<'a> {
         Self {
             quantisation,
             is_rounded: outputs.iter().any(is_rounded),
+            is_plain,
+            of_bytes: quantisation.filter(|of| is_of(of.zero_point)),
             outputs,
             scratch,
             place,
-            area,
+            area: height * width,
+            width,
         }
     }
 
     /// Stores all pixels of an image, `[channel][pixel]`.
     pub(super) fn image(&mut self, image: usize, values: &[f32]) {
         let channels = values.len() / self.area.max(1);
-        let step = together(channels);
-        let of_bytes = self
-            .quantisation
-            .filter(|of| self.keeps(of.quantum, of.zero_point));
-        for first in (0..self.area).step_by(step) {
-            if let Some(quantisation) = of_bytes {
-                self.image_bytes(image, first, step, values, quantisation);
-                continue;
+        // Whole rows, as far as they fit.
+        let rows = (together(channels) / self.width.max(1)).max(1);
+        for first in (0..self.area).step_by(rows * self.width.max(1)) {
+            let count = (rows * self.width).min(self.area - first);
+            if let Some(quantisation) = self.of_bytes {
+                self.image_bytes(image, first, count, values, quantisation);
+            } else if self.is_plain && self.quantisation.is_none() {
+                self.image_values(image, first, count, values);
+            } else {
+                self.image_channels(image, first, count, values);
             }
-            for (channel, values) in values.chunks(self.area).enumerate() {
-                let values = &values[first..(first + step).min(self.area)];
-                let values = if self.quantisation.is_some() {
-                    self.round(image, values.iter().copied());
-                    &self.scratch.values
-                } else {
-                    self.check(image, values);
-                    values
-                };
-                for output in &mut self.outputs {
-                    output.store_channel(image * self.area + first, channel, values);
+        }
+    }
+
+    /// Stores `count` pixels of an image from pixel `first` on, channel by channel.
+    fn image_channels(&mut self, image: usize, first: usize, count: usize, values: &[f32]) {
+        for (channel, values) in values.chunks(self.area).enumerate() {
+            let values = &values[first..][..count];
+            let values = if self.quantisation.is_some() {
+                self.round(image, values.iter().copied());
+                &self.scratch.values
+            } else {
+                self.check(image, values);
+                values
+            };
+            for output in &mut self.outputs {
+                output.store_channel(image * self.area + first, channel, values);
+            }
+        }
+    }
+
+    /// Stores them as they are.
+    fn image_values(&mut self, image: usize, first: usize, count: usize, values: &[f32]) {
+        let channels = values.len() / self.area;
+        for values in values.chunks(self.area) {
+            self.check(image, &values[first..][..count]);
+        }
+        let Scratch {
+            values: planes,
+            pixels,
+            ..
+        } = &mut *self.scratch;
+        planes.clear();
+        for values in values.chunks(self.area) {
+            planes.extend_from_slice(&values[first..][..count]);
+        }
+        pixels.resize(channels * count, 0.0);
+        interleave(channels, planes, pixels);
+        for output in &mut self.outputs {
+            let offsets = &output.pixel_offsets[image * self.area + first..][..count];
+            for slice in output.slices {
+                let mut from = pixels.as_slice();
+                for run in runs(offsets, self.width, channels) {
+                    let (values, others) = from.split_at(run.len() * channels);
+                    output.values.write(run[0] + slice.offset, values);
+                    from = others;
                 }
             }
         }
     }
 
-    /// Stores up to `count` pixels of an image from pixel `first` on as bytes, and nothing is done to them before.
+    /// Stores them as bytes, if nothing is done to them before.
     fn image_bytes(
         &mut self,
         image: usize,
@@ -147,11 +202,10 @@ impl<'a> Store<'a> {
             zero_point,
         }: Quantisation,
     ) {
-        let count = count.min(self.area - first);
         let channels = values.len() / self.area;
         let Scratch {
-            planes,
-            pixels,
+            byte_planes: planes,
+            byte_pixels: pixels,
             is_lost,
             ..
         } = &mut *self.scratch;
@@ -166,12 +220,10 @@ impl<'a> Store<'a> {
             let offsets = &output.pixel_offsets[image * self.area + first..][..count];
             if let TypedSliceMut::U8(target, _) = &mut output.values {
                 for slice in output.slices {
-                    // Pixels side by side are copied together.
-                    let rows = offsets.chunk_by(|left, right| left + channels == *right);
                     let mut from = pixels.as_slice();
-                    for row in rows {
-                        let (bytes, others) = from.split_at(row.len() * channels);
-                        target[row[0] + slice.offset..][..bytes.len()].copy_from_slice(bytes);
+                    for run in runs(offsets, self.width, channels) {
+                        let (bytes, others) = from.split_at(run.len() * channels);
+                        target[run[0] + slice.offset..][..bytes.len()].copy_from_slice(bytes);
                         from = others;
                     }
                 }
@@ -181,6 +233,14 @@ impl<'a> Store<'a> {
 
     /// Stores the channels of a pixel.
     pub(super) fn pixel(&mut self, pixel: usize, values: &[f32]) {
+        if let Some(of) = self.of_bytes {
+            let bytes = &mut self.scratch.byte_pixels;
+            bytes.resize(values.len(), 0);
+            let is_lost = quantise(values, of.quantum, of.zero_point, bytes);
+            self.scratch.is_lost[self.place + pixel / self.area] |= is_lost;
+            store_bytes(&mut self.outputs, pixel, &self.scratch.byte_pixels);
+            return;
+        }
         if self.quantisation.is_some() {
             self.values(pixel, values.iter().copied());
             return;
@@ -202,26 +262,12 @@ impl<'a> Store<'a> {
     /// Whether bytes of this quantum and zero point are stored as they are.
     pub(super) fn keeps(&self, quantum: f32, zero_point: u8) -> bool {
         let is_kept = |of: Quantisation| of.quantum == quantum && of.zero_point == zero_point;
-        let is_plain = |output: &Output<'_>| {
-            matches!(output.values, TypedSliceMut::U8(_, zero) if zero == zero_point)
-                && output
-                    .slices
-                    .iter()
-                    .all(|slice| slice.activation.is_none() && slice.rounding.is_none())
-        };
-        self.quantisation.is_some_and(is_kept) && self.outputs.iter().all(is_plain)
+        self.of_bytes.is_some_and(is_kept)
     }
 
     /// Stores bytes as they are, as the channels of a pixel.
     pub(super) fn bytes(&mut self, pixel: usize, bytes: &[u8]) {
-        for output in &mut self.outputs {
-            if let TypedSliceMut::U8(target, _) = &mut output.values {
-                for slice in output.slices {
-                    let at = output.pixel_offsets[pixel] + slice.offset;
-                    target[at..][..bytes.len()].copy_from_slice(bytes);
-                }
-            }
-        }
+        store_bytes(&mut self.outputs, pixel, bytes);
     }
 
     /// Puts values of an image into the scratch memory, rounded to whole quanta.
@@ -249,4 +295,26 @@ impl<'a> Store<'a> {
             self.scratch.is_lost[self.place + image] |= is_lost;
         }
     }
+}
+
+/// Stores bytes as the channels of a pixel in all outputs, which are of bytes.
+fn store_bytes(outputs: &mut [Output<'_>], pixel: usize, bytes: &[u8]) {
+    for output in outputs {
+        if let TypedSliceMut::U8(target, _) = &mut output.values {
+            for slice in output.slices {
+                let at = output.pixel_offsets[pixel] + slice.offset;
+                target[at..][..bytes.len()].copy_from_slice(bytes);
+            }
+        }
+    }
+}
+
+/// The offsets of pixels, cut into runs that lie side by side: rows of `width` pixels, where nothing lies between the
+/// `channels` of one and the next, and single pixels elsewhere.
+fn runs(offsets: &[usize], width: usize, channels: usize) -> impl Iterator<Item = &[usize]> {
+    offsets.chunks(width.max(1)).flat_map(move |row| {
+        let last = row.len() - 1;
+        let is_together = row[last] - row[0] == last * channels;
+        row.chunks(if is_together { row.len() } else { 1 })
+    })
 }

@@ -14,6 +14,8 @@ use crate::program::{BufferId, Quantisation, StepOutput};
 struct Way {
     /// The buffer's channel that the first value becomes.
     offset: usize,
+    /// How many channels there are.
+    channels: usize,
     activation: Option<Activation>,
     bounds: Option<Bounds>,
     /// What one is, after all that.
@@ -25,7 +27,13 @@ impl Lowering<'_> {
     pub(super) fn outputs(&self, id: NodeId) -> Vec<StepOutput> {
         let ways = match &self.graph.nodes[id].op {
             // What is copied is the input, as it is.
-            Op::Activate { activation, .. } => self.activated(id, activation, 1.0),
+            Op::Activate { activation, .. } => {
+                let copied = Way {
+                    unit: 1.0,
+                    ..self.as_it_is(id)
+                };
+                self.activated(id, activation, &copied)
+            }
             _ => self.ways(id, &self.as_it_is(id)),
         };
         let mut outputs: BTreeMap<BufferId, Vec<ChannelSlice>> = BTreeMap::new();
@@ -41,6 +49,7 @@ impl Lowering<'_> {
     fn as_it_is(&self, id: NodeId) -> Way {
         Way {
             offset: 0,
+            channels: self.graph.nodes[id].dims.channels,
             activation: None,
             bounds: None,
             unit: self.unit(id),
@@ -78,7 +87,7 @@ impl Lowering<'_> {
                     }
                 }
                 Op::Activate { activation, .. } if self.is_applied_on_store(user) => {
-                    ways.extend(self.activated(user, activation, first.unit));
+                    ways.extend(self.activated(user, activation, first));
                 }
                 _ => {}
             }
@@ -86,15 +95,19 @@ impl Lowering<'_> {
         ways
     }
 
-    /// All ways of an activation's values to buffers, from values in some unit before it.
-    fn activated(&self, id: NodeId, activation: &Activation, unit: f32) -> Vec<(BufferId, Way)> {
+    /// All ways of an activation's values to buffers, from the values before it: all of its channels, or those of a part of
+    /// a concatenation.
+    fn activated(&self, id: NodeId, activation: &Activation, before: &Way) -> Vec<(BufferId, Way)> {
         let quantisation = self.graph.quantisation_of(id);
         let own = self.unit(id);
+        let (offset, channels) = (before.offset, before.channels);
+        let of_part = |values: &[f32], factor| times(&values[offset..][..channels], factor);
         let first = Way {
-            offset: 0,
+            offset,
+            channels,
             activation: Some(Activation {
-                scale: times(&activation.scale, unit / own),
-                shift: times(&activation.shift, 1.0 / own),
+                scale: of_part(&activation.scale, before.unit / own),
+                shift: of_part(&activation.shift, 1.0 / own),
                 relu: activation.relu,
             }),
             bounds: quantisation.map(Quantisation::bounds),
@@ -110,6 +123,7 @@ impl Lowering<'_> {
             mut activation,
             bounds,
             unit,
+            ..
         } = way;
         let planned = self.buffers[buffer];
         let factor = unit / planned.quantum;

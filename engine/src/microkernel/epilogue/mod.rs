@@ -231,11 +231,17 @@ pub(crate) fn relu(values: &mut [f32]) {
 /// Keeps the greater of two values in `greatest`, as max pooling does. NaN in either stays NaN.
 pub(crate) fn max_assign(greatest: &mut [f32], values: &[f32]) {
     for (greatest, value) in greatest.iter_mut().zip(values) {
-        *greatest = if *value > *greatest || value.is_nan() {
-            *value
-        } else {
-            *greatest
-        };
+        *greatest = greater(*greatest, *value);
+    }
+}
+
+/// The greater of two values. NaN in either stays NaN.
+#[inline]
+pub(crate) fn greater(left: f32, right: f32) -> f32 {
+    if right > left || right.is_nan() {
+        right
+    } else {
+        left
     }
 }
 

@@ -1,6 +1,7 @@
 //! The epilogue in plain Rust, and the stores of the steps that are no convolutions.
 
 use super::super::dtype::{TypedSlice, TypedSliceMut, to_bf16, to_u8};
+use super::super::pixels::scale_and_shift;
 use super::{
     Accumulators, Activation, ChannelBlock, Epilogue, Output, Residual, Rounding, max_assign, relu,
 };
@@ -139,14 +140,7 @@ impl Activation {
         for (number, values) in values.chunks(WIDTH).enumerate() {
             let first = number * WIDTH;
             let scaled = &mut scaled[..values.len()];
-            let of_channels = scale[first..].iter().zip(&shift[first..]);
-            for ((scaled, value), (scale, shift)) in scaled.iter_mut().zip(values).zip(of_channels)
-            {
-                *scaled = value * scale + shift;
-            }
-            if self.relu {
-                relu(scaled);
-            }
+            scale_and_shift(values, &scale[first..], &shift[first..], self.relu, scaled);
             store(first, scaled);
         }
     }

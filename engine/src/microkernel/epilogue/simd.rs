@@ -13,6 +13,7 @@
 use smallvec::SmallVec;
 
 use super::super::dtype::TypedSliceMut;
+use super::function::Function;
 use super::vector::{Vector, for_each_vector};
 use super::{Accumulators, Epilogue, Output};
 
@@ -67,17 +68,59 @@ struct BlockSums {
     channels: usize,
 }
 
-/// The sums of a pixel, with the bias and perhaps a residual added, and then perhaps ReLU.
+/// What is done to values after all that is added.
+trait Finish<V>: Copy {
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn finish(self, values: V) -> V;
+}
+
+impl<V> Finish<V> for () {
+    #[inline(always)]
+    unsafe fn finish(self, values: V) -> V {
+        values
+    }
+}
+
 #[derive(Clone, Copy)]
-struct PixelSums<'a, const HAS_RESIDUAL: bool, const RELU: bool> {
+struct Relu;
+
+impl<V: Vector> Finish<V> for Relu {
+    #[inline(always)]
+    unsafe fn finish(self, values: V) -> V {
+        // SAFETY: as the caller guarantees.
+        unsafe { values.relu() }
+    }
+}
+
+/// [`Function::Limit`].
+#[derive(Clone, Copy)]
+struct Limit<V> {
+    least: V,
+    most: V,
+}
+
+impl<V: Vector> Finish<V> for Limit<V> {
+    #[inline(always)]
+    unsafe fn finish(self, values: V) -> V {
+        // SAFETY: as the caller guarantees.
+        unsafe { values.limit(self.least, self.most) }
+    }
+}
+
+/// The sums of a pixel, with the bias and perhaps a residual added, and finished.
+#[derive(Clone, Copy)]
+struct PixelSums<'a, F, const HAS_RESIDUAL: bool> {
     blocks: &'a [BlockSums],
     pixel: usize,
     bias: *const f32,
     residual: *const f32,
+    finish: F,
 }
 
-impl<V: Vector, const HAS_RESIDUAL: bool, const RELU: bool> Source<V>
-    for PixelSums<'_, HAS_RESIDUAL, RELU>
+impl<V: Vector, F: Finish<V>, const HAS_RESIDUAL: bool> Source<V>
+    for PixelSums<'_, F, HAS_RESIDUAL>
 {
     #[inline(always)]
     unsafe fn emit<S: Sink<V>>(self, sink: S) {
@@ -94,10 +137,7 @@ impl<V: Vector, const HAS_RESIDUAL: bool, const RELU: bool> Source<V>
                     if HAS_RESIDUAL {
                         values = values.add(V::load(self.residual.add(at), lanes));
                     }
-                    if RELU {
-                        values = values.relu();
-                    }
-                    sink.accept(values, at, lanes);
+                    sink.accept(self.finish.finish(values), at, lanes);
                 });
             }
         }
@@ -337,8 +377,20 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
         });
     }
     let destinations = Destination::all(&mut epilogue.outputs, first, channels);
-    let is_direct =
-        pooling.others.is_empty() && epilogue.function.is_none() && is_direct(&destinations);
+    let limits = match epilogue.function {
+        Some(Function::Limit { least, most }) if epilogue.relu => {
+            Some([least.max(0.0).min(*most), *most])
+        }
+        Some(Function::Limit { least, most }) => Some([*least, *most]),
+        _ => None,
+    };
+    let is_finished = epilogue.function.is_none() || limits.is_some();
+    let is_direct = pooling.others.is_empty() && is_finished && is_direct(&destinations);
+    // SAFETY: as the caller guarantees.
+    let limit = limits.map(|bounds| unsafe {
+        let [least, most] = bounds.map(|bound| V::splat(bound));
+        Limit { least, most }
+    });
     let (bias, row) = (bias.as_ptr(), row.as_mut_ptr());
     for (number, pixel) in sums.pixels.clone().enumerate() {
         let of_pixel = pooling.first(number);
@@ -353,9 +405,10 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
             if is_direct {
                 let blocks = blocks.as_slice();
                 macro_rules! store {
-                    ($has_residual:literal, $relu:literal) => {{
-                        let source = PixelSums::<$has_residual, $relu> {
+                    ($has_residual:literal, $finish:expr) => {{
+                        let source = PixelSums::<_, $has_residual> {
                             blocks,
+                            finish: $finish,
                             pixel: of_pixel,
                             bias,
                             // Without a residual this is never read.
@@ -364,11 +417,13 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
                         store_directly::<V, _>(source, &destinations, pixel, channels);
                     }};
                 }
-                match (residual.is_some(), epilogue.relu) {
-                    (true, true) => store!(true, true),
-                    (true, false) => store!(true, false),
-                    (false, true) => store!(false, true),
-                    (false, false) => store!(false, false),
+                match (residual.is_some(), limit, epilogue.relu) {
+                    (true, Some(limit), _) => store!(true, limit),
+                    (true, None, true) => store!(true, Relu),
+                    (true, None, false) => store!(true, ()),
+                    (false, Some(limit), _) => store!(false, limit),
+                    (false, None, true) => store!(false, Relu),
+                    (false, None, false) => store!(false, ()),
                 }
                 continue;
             }

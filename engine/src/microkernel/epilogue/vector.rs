@@ -65,6 +65,20 @@ pub(in crate::microkernel) unsafe trait Vector: Copy {
     ///
     /// The processor has the vector's instructions.
     unsafe fn max(self, other: Self) -> Self;
+
+    /// The same value in all lanes.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn splat(value: f32) -> Self;
+
+    /// No less than `least` and no more than `most`. NaN stays NaN.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn limit(self, least: Self, most: Self) -> Self;
 }
 
 /// What the epilogue of whole numbers needs besides.
@@ -73,13 +87,6 @@ pub(in crate::microkernel) unsafe trait Vector: Copy {
 ///
 /// As for [`Vector`]: `load_u8` and `store_u8` touch the memory of the first `count` bytes and no other.
 pub(in crate::microkernel) unsafe trait Int8Vector: Vector {
-    /// The same value in all lanes.
-    ///
-    /// # Safety
-    ///
-    /// The processor has the vector's instructions.
-    unsafe fn splat(value: f32) -> Self;
-
     /// Loads `count` bytes; the other lanes are zero.
     ///
     /// # Safety
@@ -121,7 +128,7 @@ pub(in crate::microkernel) unsafe trait Int8Vector: Vector {
     /// The processor has the vector's instructions.
     unsafe fn mul(self, other: Self) -> Self;
 
-    /// No less than `least` and no more than `most`.
+    /// No less than `least` and no more than `most`. No value is NaN.
     ///
     /// # Safety
     ///

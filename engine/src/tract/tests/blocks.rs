@@ -77,6 +77,52 @@ fn inverted_residual_units_are_one_region() {
     }
 }
 
+/// What is normalised in the layers of a dense block besides the outputs of the layers before.
+#[derive(Debug, Clone, Copy)]
+enum Also {
+    Nothing,
+    /// What is read as it is, too.
+    Whole,
+    /// What has an activation of its own.
+    Activated,
+    /// The last layer's output once more.
+    Again,
+}
+
+#[test]
+fn layers_of_a_dense_block_normalise_all_layers_before() {
+    for also in [Also::Nothing, Also::Whole, Also::Activated, Also::Again] {
+        let mut builder = ModelBuilder::new(11);
+        let x = views(&mut builder);
+        let x = builder.same(x, 3, 9);
+        let x = builder.pool(x, true);
+        let mut parts = vec![x];
+        let mut outputs = Vec::new();
+        for layer in 0..4 {
+            let mut some = parts.clone();
+            match also {
+                Also::Activated if layer == 2 => some[1] = builder.relu(some[1]),
+                Also::Again if layer == 2 => some.push(parts[layer]),
+                _ => {}
+            }
+            let all = builder.wire("all", TypedConcat { axis: 1 }, &some);
+            if matches!(also, Also::Whole) && layer == 2 {
+                outputs.push(builder.pool(all, false));
+            }
+            let y = builder.normalise(all);
+            let y = builder.relu(y);
+            let y = builder.same(y, 1, 21);
+            let y = builder.normalise(y);
+            let y = builder.relu(y);
+            parts.push(builder.same(y, 3, 5));
+        }
+        let all = builder.wire("all", TypedConcat { axis: 1 }, &parts);
+        let all = builder.normalise(all);
+        outputs.push(builder.relu(all));
+        assert_eq!(compare(builder, &outputs), 9, "{also:?}");
+    }
+}
+
 /// As in `ResNeXt`, with functions that the parts take over, and one value that something else needs, too.
 #[test]
 fn convolutions_in_groups_are_part_of_a_region() {
