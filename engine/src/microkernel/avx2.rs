@@ -9,15 +9,15 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _CMP_UNORD_Q, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm_loadl_epi64,
-    _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm256_add_epi16, _mm256_add_epi32,
-    _mm256_add_ps, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm_storeu_si128, _mm256_add_epi16,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
     _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps,
     _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_dpbusd_avx_epi32, _mm256_extracti128_si256,
     _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
     _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_epi32, _mm256_max_ps, _mm256_min_ps,
-    _mm256_mul_ps, _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps,
-    _mm256_storeu_si256,
+    _mm256_mul_ps, _mm256_packs_epi32, _mm256_packus_epi16, _mm256_permutevar8x32_epi32,
+    _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
+    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
 use super::depthwise::DepthwiseSums;
@@ -358,6 +358,22 @@ unsafe impl Int8Vector for F32s {
                 _mm_storel_epi64(copy.as_mut_ptr().cast(), bytes);
                 to.copy_from_nonoverlapping(copy.as_ptr(), count);
             }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_two_u8(two: [Self; 2], zero_point: Self, to: *mut u8) {
+        // SAFETY: the caller has AVX2, and 16 bytes can be written.
+        unsafe {
+            let zero_point = _mm256_castps_si256(zero_point.0);
+            let [first, second] = two.map(|values| _mm256_cvtps_epi32(values.0));
+            // Four of the first and four of the second by turns, as words and then as bytes, each of these twice.
+            let words = _mm256_packs_epi32(first, second);
+            let words = _mm256_add_epi16(words, _mm256_packs_epi32(zero_point, zero_point));
+            let bytes = _mm256_packus_epi16(words, words);
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 0, 0, 0, 0);
+            let bytes = _mm256_permutevar8x32_epi32(bytes, order);
+            _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(bytes));
         }
     }
 

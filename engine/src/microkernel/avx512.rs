@@ -12,13 +12,14 @@
 
 use std::arch::x86_64::{
     __m256bh, __m256i, __m512, __m512bh, __mmask16, _CMP_UNORD_Q, _MM_FROUND_NO_EXC,
-    _MM_FROUND_TO_NEAREST_INT, _mm_maskz_loadu_epi8, _mm256_mask_storeu_epi16, _mm512_add_epi32,
-    _mm512_add_ps, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
-    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtneps_pbh, _mm512_cvtps_epi32,
-    _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_mask_cvtepi32_storeu_epi8, _mm512_mask_mov_ps, _mm512_mask_storeu_ps,
+    _MM_FROUND_TO_NEAREST_INT, _mm_maskz_loadu_epi8, _mm256_mask_storeu_epi16, _mm256_storeu_si256,
+    _mm512_add_epi16, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_castsi512_si256, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
+    _mm512_cvtneps_pbh, _mm512_cvtps_epi32, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_mask_cvtepi32_storeu_epi8, _mm512_mask_mov_ps, _mm512_mask_storeu_ps,
     _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_roundscale_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi32, _mm512_roundscale_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -272,6 +273,22 @@ unsafe impl Int8Vector for F32s {
             let whole = _mm512_cvtps_epi32(self.0);
             let whole = _mm512_add_epi32(whole, _mm512_castps_si512(zero_point.0));
             _mm512_mask_cvtepi32_storeu_epi8(to.cast(), mask(count), whole);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_two_u8(two: [Self; 2], zero_point: Self, to: *mut u8) {
+        // SAFETY: the caller has the features, and 32 bytes can be written.
+        unsafe {
+            let zero_point = _mm512_castps_si512(zero_point.0);
+            let [first, second] = two.map(|values| _mm512_cvtps_epi32(values.0));
+            // Four of the first and four of the second by turns, as words and then as bytes, each of these twice.
+            let words = _mm512_packs_epi32(first, second);
+            let words = _mm512_add_epi16(words, _mm512_packs_epi32(zero_point, zero_point));
+            let bytes = _mm512_packus_epi16(words, words);
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 0, 0, 0, 0, 0, 0, 0);
+            let bytes = _mm512_permutexvar_epi32(order, bytes);
+            _mm256_storeu_si256(to.cast(), _mm512_castsi512_si256(bytes));
         }
     }
 

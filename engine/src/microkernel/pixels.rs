@@ -17,17 +17,19 @@ const TOGETHER: usize = 32;
 macro_rules! by_vectors {
     (
         $(#[$about:meta])*
-        $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block
+        $visibility:vis fn $name:ident $(<$generic:ident: $bound:ident>)? (
+            $($argument:ident: $type:ty),* $(,)?
+        ) $(-> $result:ty)? $body:block
     ) => {
         $(#[$about])*
-        $visibility fn $name($($argument: $type),*) $(-> $result)? {
+        $visibility fn $name $(<$generic: $bound>)? ($($argument: $type),*) $(-> $result)? {
             #[inline(always)]
-            fn by_loops($($argument: $type),*) $(-> $result)? $body
+            fn by_loops $(<$generic: $bound>)? ($($argument: $type),*) $(-> $result)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2")]
-                fn by_avx2($($argument: $type),*) $(-> $result)? {
+                fn by_avx2 $(<$generic: $bound>)? ($($argument: $type),*) $(-> $result)? {
                     by_loops($($argument),*)
                 }
 
@@ -84,13 +86,21 @@ by_vectors! {
 }
 
 by_vectors! {
-    /// The sum of each channel over the pixels that begin at these offsets.
+    /// The sum of each channel over the pixels that begin at these offsets, where `zero_point` stands for zero, times two
+    /// factors. `sums` is scratch memory.
     pub(crate) fn sum_bytes(
         values: &[u8],
         offsets: &[usize],
+        zero_point: u8,
+        factors: [f32; 2],
         sums: &mut [i32],
+        scaled: &mut [f32],
     ) {
         fold(values, offsets, 0, sums, |sum, value| sum + i32::from(value));
+        let zero = i32::from(zero_point) * offsets.len() as i32;
+        for (scaled, sum) in scaled.iter_mut().zip(sums) {
+            *scaled = (*sum - zero) as f32 * factors[0] * factors[1];
+        }
     }
 }
 
@@ -177,12 +187,14 @@ pub(crate) fn interleave<T: Copy>(channels: usize, planes: &[T], pixels: &mut [T
     }
 }
 
-fn interleave_three<T: Copy>(planes: &[T], pixels: &mut [T]) {
-    let (red, others) = planes.split_at(planes.len() / 3);
-    let (green, blue) = others.split_at(red.len());
-    let (pixels, _) = pixels.as_chunks_mut::<3>();
-    for (pixel, ((red, green), blue)) in pixels.iter_mut().zip(red.iter().zip(green).zip(blue)) {
-        *pixel = [*red, *green, *blue];
+by_vectors! {
+    fn interleave_three<T: Copy>(planes: &[T], pixels: &mut [T]) {
+        let (red, others) = planes.split_at(planes.len() / 3);
+        let (green, blue) = others.split_at(red.len());
+        let (pixels, _) = pixels.as_chunks_mut::<3>();
+        for (pixel, ((red, green), blue)) in pixels.iter_mut().zip(red.iter().zip(green).zip(blue)) {
+            *pixel = [*red, *green, *blue];
+        }
     }
 }
 
@@ -209,8 +221,8 @@ mod tests {
         let values: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) - 100.0).collect();
         for channels in [1, 31, 32, 70] {
             let offsets = [3, 3 + channels, 900];
-            let mut sums = vec![-1; channels];
-            sum_bytes(&bytes, &offsets, &mut sums);
+            let (mut scratch, mut sums) = (vec![-1; channels], vec![-1.0; channels]);
+            sum_bytes(&bytes, &offsets, 7, [4.0, 0.5], &mut scratch, &mut sums);
             let mut most = vec![7; channels];
             greatest_bytes(&bytes, &offsets, &mut most);
             let mut halves = vec![-1.0; channels];
@@ -220,7 +232,7 @@ mod tests {
             for channel in 0..channels {
                 let of_pixels = offsets.map(|offset| bytes[offset + channel]);
                 let sum: i32 = of_pixels.into_iter().map(i32::from).sum();
-                assert_eq!(sums[channel], sum);
+                assert_eq!(sums[channel], (sum - 21) as f32 * 2.0);
                 assert_eq!(halves[channel], (sum - 300) as f32 / 2.0);
                 let expected = of_pixels.into_iter().max().unwrap();
                 assert_eq!(most[channel], expected);

@@ -128,10 +128,6 @@ pub(super) fn pool_to_sums(
     (sums, pooled): (&mut [i32], &mut [f32]),
 ) {
     let inside = inside(window, layout, pixel_offsets, at);
-    sum_bytes(values, &inside, sums);
     let part = part(pooling, window, inside.len());
-    let zero = i32::from(zero_point) * inside.len() as i32;
-    for (value, sum) in pooled.iter_mut().zip(sums) {
-        *value = (*sum - zero) as f32 * quantum * part;
-    }
+    sum_bytes(values, &inside, zero_point, [quantum, part], sums, pooled);
 }

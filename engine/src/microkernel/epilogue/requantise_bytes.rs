@@ -226,7 +226,8 @@ pub(super) unsafe fn apply<V: Int8Vector>(
     true
 }
 
-/// Stores all pixels and channels.
+/// Stores all pixels and channels: two vectors of channels of all pixels at a time, so that what the channels need stays in
+/// registers, and what is left of each block.
 ///
 /// # Safety
 ///
@@ -244,47 +245,80 @@ unsafe fn store<V: Int8Vector>(
     } = sums;
     let others = pooling.others.as_slice();
     let (bias, scale) = (sums.bias.as_ptr().cast::<f32>(), sums.scale.as_ptr());
-    for (number, pixel) in sums.pixels.clone().enumerate() {
-        let of_pixel = pooling.first(number);
-        let of_added = added.map(|added| {
-            let at = added.pixel_offsets[pixel] + sums.first;
-            added.values[at..][..channels].as_ptr()
-        });
-        let of_plain = plain.map(|plain| plain.at(pixel, channels));
-        let of_scaled = scaled.map(|scaled| scaled.bytes.at(pixel, channels));
-        for block in sums.blocks {
-            // SAFETY: the caller guarantees the vector's instructions, sums for this pixel and those that are pooled
-            // with it, and biases, scales and shifts for all channels; a block's channels end before `channels`. It has just been checked that the residual and the
-            // destinations have as many bytes for this pixel. An i32 has the size of an f32.
-            unsafe {
-                let of_pixel = block.sums.add(of_pixel * block.columns);
-                for_each_vector!(V, block.channels, |of_block, lanes| {
-                    let at = block.first + of_block;
-                    let mut sum = V::load(of_pixel.add(of_block), V::LANES);
-                    // Pooled before all else, which keeps the order of values: that is the same, and less work.
-                    for other in others {
-                        let other = of_pixel.add(other * block.columns + of_block);
-                        sum = sum.max_i32(V::load(other, V::LANES));
+    for block in sums.blocks {
+        // What some vectors of channels need, and then what becomes of them in each pixel. It is a macro as
+        // `for_each_vector` is: `$count` vectors from channel `$from` of the block on, of which the last has `$lanes`.
+        macro_rules! store {
+            ($count:literal, $from:expr, $lanes:expr, |$values:ident, $zero_point:ident, $to:ident| $store:expr) => {{
+                let (from, lanes) = ($from, $lanes);
+                // SAFETY: the caller guarantees the vector's instructions, sums for all pixels and those that are
+                // pooled with them, and biases, scales and shifts for all channels; a block's channels end before
+                // `channels`. For each pixel it is checked that the residual and the destinations have as many bytes.
+                // An i32 has the size of an f32.
+                unsafe {
+                    let load = |of: *const f32, lanes| {
+                        let mut vectors = [bounds.least; $count];
+                        for (number, vector) in vectors.iter_mut().enumerate() {
+                            *vector = V::load(of.add(block.first + from + number * V::LANES), lanes);
+                        }
+                        vectors
+                    };
+                    let (bias, scale) = (load(bias, V::LANES), load(scale, V::LANES));
+                    let of_scaled = scaled.map(|of| (load(of.scale, lanes), load(of.shift, lanes)));
+                    for (number, pixel) in sums.pixels.clone().enumerate() {
+                        let of_pixel = block.sums.add(pooling.first(number) * block.columns + from);
+                        let of_added = added.map(|added| {
+                            let at = added.pixel_offsets[pixel] + sums.first;
+                            let of_pixel = added.values[at..][..channels].as_ptr();
+                            of_pixel.add(block.first + from)
+                        });
+                        let mut stored = [bounds.least; $count];
+                        for vector in 0..$count {
+                            let at = of_pixel.add(vector * V::LANES);
+                            let mut sum = V::load(at, V::LANES);
+                            // Pooled before all else, which keeps the order of values: that is the same, and less work.
+                            for other in others {
+                                sum = sum.max_i32(V::load(at.add(other * block.columns), V::LANES));
+                            }
+                            let mut values = sum.add_i32(bias[vector]).i32_to_f32().mul(scale[vector]);
+                            if let (Some(added), Some(from)) = (&added, of_added) {
+                                let residual = V::load_u8(from.add(vector * V::LANES), lanes);
+                                let residual = residual.add(added.zero);
+                                values = added.before.round(values).mul(added.factors[0]);
+                                values = values.add(residual.mul(added.factors[1]));
+                            }
+                            stored[vector] = values.clamp(bounds.least, bounds.most);
+                        }
+                        if let Some(plain) = &plain {
+                            let $to = plain.at(pixel, channels).add(block.first + from);
+                            let ($values, $zero_point) = (stored, plain.zero_point);
+                            $store;
+                        }
+                        if let (Some(scaled), Some((scale, shift))) = (&scaled, of_scaled) {
+                            for vector in 0..$count {
+                                let values = stored[vector].to_whole().mul(scale[vector]);
+                                let values = values.add(shift[vector]);
+                                stored[vector] = values.clamp(scaled.ends.least, scaled.ends.most);
+                            }
+                            let $to = scaled.bytes.at(pixel, channels).add(block.first + from);
+                            let ($values, $zero_point) = (stored, scaled.bytes.zero_point);
+                            $store;
+                        }
                     }
-                    let sum = sum.add_i32(V::load(bias.add(at), V::LANES));
-                    let mut values = sum.i32_to_f32().mul(V::load(scale.add(at), V::LANES));
-                    if let (Some(added), Some(from)) = (&added, of_added) {
-                        let residual = V::load_u8(from.add(at), lanes).add(added.zero);
-                        values = added.before.round(values).mul(added.factors[0]);
-                        values = values.add(residual.mul(added.factors[1]));
-                    }
-                    values = values.clamp(bounds.least, bounds.most);
-                    if let (Some(plain), Some(to)) = (&plain, of_plain) {
-                        values.store_u8(plain.zero_point, to.add(at), lanes);
-                    }
-                    if let (Some(scaled), Some(to)) = (&scaled, of_scaled) {
-                        let product = values.to_whole().mul(V::load(scaled.scale.add(at), lanes));
-                        let values = product.add(V::load(scaled.shift.add(at), lanes));
-                        let values = values.clamp(scaled.ends.least, scaled.ends.most);
-                        values.store_u8(scaled.bytes.zero_point, to.add(at), lanes);
-                    }
-                });
-            }
+                }
+            }};
         }
+        let of_two = 2 * V::LANES;
+        let in_twos = block.channels / of_two * of_two;
+        for from in (0..in_twos).step_by(of_two) {
+            store!(2, from, V::LANES, |values, zero_point, to| {
+                V::store_two_u8(values, zero_point, to);
+            });
+        }
+        for_each_vector!(V, block.channels - in_twos, |rest, lanes| {
+            store!(1, in_twos + rest, lanes, |values, zero_point, to| {
+                values[0].store_u8(zero_point, to, lanes);
+            });
+        });
     }
 }

@@ -102,6 +102,13 @@ pub(in crate::microkernel) unsafe trait Int8Vector: Vector {
     /// The processor has the vector's instructions. `count` is 1 to `LANES`, and `count` bytes can be written.
     unsafe fn store_u8(self, zero_point: Self, to: *mut u8, count: usize);
 
+    /// The same for two vectors, one after the other, and all of their values.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions, and twice `LANES` bytes can be written.
+    unsafe fn store_two_u8(two: [Self; 2], zero_point: Self, to: *mut u8);
+
     /// The greater of two values whose bits are those of i32.
     ///
     /// # Safety
