@@ -25,8 +25,8 @@ use crate::microkernel::epilogue::Epilogue;
 use crate::microkernel::gemm::{Segment, TileGemm, VectorGemm};
 use crate::microkernel::tile_registers::{K_STEP, MR, NR, SIDE, TileRegisters};
 
-/// `mc` by vectors.
-pub(super) const VECTOR_MC: usize = 240;
+/// `mc` by vectors, for convolutions with many weights and with few.
+pub(super) const VECTOR_MC: [usize; 2] = [240, 96];
 
 /// `kc` by vectors, in units: with 48 channels, the weights of a k block are 72 KiB.
 pub(super) const VECTOR_KC: usize = 384;
@@ -53,7 +53,7 @@ const _: () = assert!(
 /// Whether pooling windows of `pixels` pixels fill groups of `mc` pixels, whatever the kernel.
 pub(super) fn fill_groups(pixels: usize) -> bool {
     let divides = |mc: &usize| mc.is_multiple_of(pixels);
-    [VECTOR_MC, TILE_MC].iter().all(divides)
+    VECTOR_MC.iter().chain([&TILE_MC]).all(divides)
 }
 
 impl Convolution {

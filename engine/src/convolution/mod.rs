@@ -180,7 +180,9 @@ impl Convolution {
         let (mc, sums) = if kernel.is_of_tiles() {
             (loops::TILE_MC, loops::TILE_SUMS)
         } else {
-            (loops::VECTOR_MC, loops::VECTOR_SUMS)
+            // Light weights stay in the cache by themselves. A smaller group keeps its sums nearer then.
+            let mc = loops::VECTOR_MC[usize::from(!is_heavy)];
+            (mc, loops::VECTOR_SUMS)
         };
         let pixels = output.pixels() * spec.pooling[0] * spec.pooling[1];
         let mr = kernel.mr();

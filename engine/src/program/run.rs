@@ -120,13 +120,12 @@ impl Program {
                 Stored::F32 | Stored::Bf16 => 0,
             },
         };
-        let size = [step.dims.height, step.dims.width];
-        let area = size[0] * size[1];
+        let area = step.dims.height * step.dims.width;
         let pixels = 0..images * area;
         let channels = step.dims.channels;
         rows.first.resize(channels, 0.0);
         rows.second.resize(channels, 0.0);
-        let mut to = Store::new(step.quantisation, outputs, store, places.start, size);
+        let mut to = Store::new(step.quantisation, outputs, store, places.start, step.dims);
         match &step.action {
             Action::Load(input) => {
                 for image in 0..images {

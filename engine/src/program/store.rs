@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::Quantisation;
+use crate::convolution::layout::Dims;
 
 use crate::microkernel::dtype::{TypedSlice, TypedSliceMut};
 use crate::microkernel::epilogue::{ChannelSlice, Output};
@@ -92,14 +93,14 @@ pub(super) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    /// For values that are rounded first, or not; `place` is that of the first image in the batch, and each has this many
-    /// rows and columns.
+    /// For values that are rounded first, or not; `place` is that of the first image in the batch, and each has these
+    /// dimensions.
     pub(super) fn new(
         quantisation: Option<Quantisation>,
         outputs: SmallVec<[Output<'a>; 4]>,
         scratch: &'a mut Scratch,
         place: usize,
-        [height, width]: [usize; 2],
+        dims: Dims,
     ) -> Self {
         let is_kept = |slice: &ChannelSlice| slice.activation.is_none() && slice.rounding.is_none();
         let is_plain = outputs
@@ -121,8 +122,8 @@ impl<'a> Store<'a> {
             outputs,
             scratch,
             place,
-            area: height * width,
-            width,
+            area: dims.height * dims.width,
+            width: dims.width,
         }
     }
 

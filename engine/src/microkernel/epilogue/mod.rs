@@ -5,9 +5,11 @@
 //! processor fetches it ahead. The channels of one block alone would be short pieces far apart, and each would
 //! be waited for.
 //!
-//! [`scalar`] is the definition, and [`simd`] the same by vectors of any length. Sums of whole numbers have their own,
+//! [`scalar`] is the definition, and [`simd`] the same by vectors of any length, whose loops are put together of what is in `flow`. Sums of whole numbers have their own,
 //! [`requantise`], and [`requantise_simd`]; what nearly all of them need is done by `requantise_bytes`.
 
+#[cfg(target_arch = "x86_64")]
+mod flow;
 pub(crate) mod function;
 pub(crate) mod requantise;
 #[cfg(target_arch = "x86_64")]

@@ -13,189 +13,9 @@
 use smallvec::SmallVec;
 
 use super::super::dtype::TypedSliceMut;
-use super::function::Function;
+use super::flow::{Activated, BlockSums, Limit, PixelSums, Relu, ScratchRow, Source, Tee};
 use super::vector::{Vector, for_each_vector};
 use super::{Accumulators, Epilogue, Output};
-
-/// Where the values of a pixel's channels come from, from the first to the last.
-trait Source<V>: Copy {
-    /// Sends all values to a sink.
-    ///
-    /// # Safety
-    ///
-    /// The processor has the vector's instructions. The source's pointers are valid for its channels, and the
-    /// sink has room for them.
-    unsafe fn emit<S: Sink<V>>(self, sink: S);
-}
-
-/// Where the values of a pixel's channels go.
-trait Sink<V>: Copy {
-    /// Takes the first `lanes` values, for the channels from `at` on.
-    ///
-    /// # Safety
-    ///
-    /// The processor has the vector's instructions. The sink has room for the channels `at` to `at + lanes`,
-    /// and `lanes` is 1 to `LANES`.
-    unsafe fn accept(self, values: V, at: usize, lanes: usize);
-}
-
-/// The row of scratch memory: a pointer to it, and how many channels to read. Whole vectors can be read.
-#[derive(Clone, Copy)]
-struct ScratchRow(*const f32, usize);
-
-impl<V: Vector> Source<V> for ScratchRow {
-    #[inline(always)]
-    unsafe fn emit<S: Sink<V>>(self, sink: S) {
-        let Self(row, channels) = self;
-        // SAFETY: the row holds whole vectors, so the last one can be read whole too; the sink has room for all
-        // channels, of which `at` to `at + lanes` are some.
-        unsafe {
-            for_each_vector!(V, channels, |at, lanes| {
-                sink.accept(V::load(row.add(at), V::LANES), at, lanes);
-            });
-        }
-    }
-}
-
-/// The sums of a block of channels, in whole vectors.
-struct BlockSums {
-    /// Those of the first pixel; each other one's are `columns` further.
-    sums: *const f32,
-    columns: usize,
-    /// The block's first channel among those of the row.
-    first: usize,
-    /// How many channels the block has; its other columns are padding.
-    channels: usize,
-}
-
-/// What is done to values after all that is added.
-trait Finish<V>: Copy {
-    /// # Safety
-    ///
-    /// The processor has the vector's instructions.
-    unsafe fn finish(self, values: V) -> V;
-}
-
-impl<V> Finish<V> for () {
-    #[inline(always)]
-    unsafe fn finish(self, values: V) -> V {
-        values
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Relu;
-
-impl<V: Vector> Finish<V> for Relu {
-    #[inline(always)]
-    unsafe fn finish(self, values: V) -> V {
-        // SAFETY: as the caller guarantees.
-        unsafe { values.relu() }
-    }
-}
-
-/// [`Function::Limit`].
-#[derive(Clone, Copy)]
-struct Limit<V> {
-    least: V,
-    most: V,
-}
-
-impl<V: Vector> Finish<V> for Limit<V> {
-    #[inline(always)]
-    unsafe fn finish(self, values: V) -> V {
-        // SAFETY: as the caller guarantees.
-        unsafe { values.limit(self.least, self.most) }
-    }
-}
-
-/// The sums of a pixel, with the bias and perhaps a residual added, and finished.
-#[derive(Clone, Copy)]
-struct PixelSums<'a, F, const HAS_RESIDUAL: bool> {
-    blocks: &'a [BlockSums],
-    pixel: usize,
-    bias: *const f32,
-    residual: *const f32,
-    finish: F,
-}
-
-impl<V: Vector, F: Finish<V>, const HAS_RESIDUAL: bool> Source<V>
-    for PixelSums<'_, F, HAS_RESIDUAL>
-{
-    #[inline(always)]
-    unsafe fn emit<S: Sink<V>>(self, sink: S) {
-        for block in self.blocks {
-            // SAFETY: sums and biases come in whole vectors, as `apply` has checked, so they are read whole;
-            // the residual is not, and only its `lanes` values are read. The sink has room for all channels,
-            // of which the block's are some.
-            unsafe {
-                let sums = block.sums.add(self.pixel * block.columns);
-                for_each_vector!(V, block.channels, |of_block, lanes| {
-                    let at = block.first + of_block;
-                    let sums = V::load(sums.add(of_block), V::LANES);
-                    let mut values = sums.add(V::load(self.bias.add(at), V::LANES));
-                    if HAS_RESIDUAL {
-                        values = values.add(V::load(self.residual.add(at), lanes));
-                    }
-                    sink.accept(self.finish.finish(values), at, lanes);
-                });
-            }
-        }
-    }
-}
-
-impl<V: Vector> Sink<V> for *mut f32 {
-    #[inline(always)]
-    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
-        // SAFETY: there is room for channels up to `at + lanes`.
-        unsafe { values.store(self.add(at), lanes) }
-    }
-}
-
-impl<V: Vector> Sink<V> for *mut u16 {
-    #[inline(always)]
-    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
-        // SAFETY: there is room for channels up to `at + lanes`.
-        unsafe { values.store_bf16(self.add(at), lanes) }
-    }
-}
-
-/// Sends values to two sinks.
-#[derive(Clone, Copy)]
-struct Tee<A, B>(A, B);
-
-impl<V: Vector, A: Sink<V>, B: Sink<V>> Sink<V> for Tee<A, B> {
-    #[inline(always)]
-    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
-        // SAFETY: a tee has the room that both of its sinks have.
-        unsafe {
-            self.0.accept(values, at, lanes);
-            self.1.accept(values, at, lanes);
-        }
-    }
-}
-
-/// Applies a scale and a shift for each channel, and perhaps ReLU, before a sink.
-#[derive(Clone, Copy)]
-struct Activated<S, const RELU: bool> {
-    scale: *const f32,
-    shift: *const f32,
-    sink: S,
-}
-
-impl<V: Vector, S: Sink<V>, const RELU: bool> Sink<V> for Activated<S, RELU> {
-    #[inline(always)]
-    unsafe fn accept(self, values: V, at: usize, lanes: usize) {
-        // SAFETY: this has room for as many channels as the sink has, and as there are scales and shifts.
-        unsafe {
-            let scale = V::load(self.scale.add(at), lanes);
-            let values = values.scale_shift(scale, V::load(self.shift.add(at), lanes));
-            let values = if RELU { values.relu() } else { values };
-            self.sink.accept(values, at, lanes);
-        }
-    }
-}
-
 /// The place of a pixel's first channel in a buffer.
 #[derive(Clone, Copy)]
 enum TypedPointer {
@@ -376,21 +196,11 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
             channels: columns.min(channels - from),
         });
     }
-    let destinations = Destination::all(&mut epilogue.outputs, first, channels);
-    let limits = match epilogue.function {
-        Some(Function::Limit { least, most }) if epilogue.relu => {
-            Some([least.max(0.0).min(*most), *most])
-        }
-        Some(Function::Limit { least, most }) => Some([*least, *most]),
-        _ => None,
-    };
-    let is_finished = epilogue.function.is_none() || limits.is_some();
-    let is_direct = pooling.others.is_empty() && is_finished && is_direct(&destinations);
     // SAFETY: as the caller guarantees.
-    let limit = limits.map(|bounds| unsafe {
-        let [least, most] = bounds.map(|bound| V::splat(bound));
-        Limit { least, most }
-    });
+    let limit = unsafe { Limit::<V>::of(epilogue) };
+    let destinations = Destination::all(&mut epilogue.outputs, first, channels);
+    let is_finished = epilogue.function.is_none() || limit.is_some();
+    let is_direct = pooling.others.is_empty() && is_finished && is_direct(&destinations);
     let (bias, row) = (bias.as_ptr(), row.as_mut_ptr());
     for (number, pixel) in sums.pixels.clone().enumerate() {
         let of_pixel = pooling.first(number);
