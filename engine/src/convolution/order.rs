@@ -156,8 +156,28 @@ mod tests {
             right: 1,
         };
         let mut tiles = 0;
-        for (height, width) in [(4, 16), (8, 32), (6, 12), (16, 16), (4, 64), (2, 8), (4, 4)] {
-            for pooling in [[1, 1], [2, 2], [1, 2], [2, 1], [4, 4]] {
+        let sizes = [
+            (4, 16),
+            (8, 32),
+            (6, 12),
+            (16, 16),
+            (4, 64),
+            (2, 8),
+            (4, 4),
+            (32, 16),
+        ];
+        let poolings = [
+            [1, 1],
+            [2, 2],
+            [1, 2],
+            [2, 1],
+            [4, 4],
+            [8, 1],
+            [8, 2],
+            [16, 1],
+        ];
+        for (height, width) in sizes {
+            for pooling in poolings {
                 let spec = ConvSpec {
                     window: [3, 3],
                     strides: [1, 1],

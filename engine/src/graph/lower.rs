@@ -1,8 +1,8 @@
 //! Lowering: from a graph to a program. It decides how each value is stored, makes the buffers for that, and
 //! turns each node into a step that stores its values wherever they are needed.
 //!
-//! Concatenations, and activations of what a step computes, need no step: the step before them stores its
-//! values where they belong, activated on the way ([`slices`]).
+//! Concatenations, and activations of what a step computes or of what is put together, need no step: the steps before
+//! them store their values where they belong, activated on the way ([`slices`]).
 
 mod slices;
 
@@ -147,34 +147,6 @@ impl Lowering<'_> {
         };
         let quantum = quantisation.map_or(1.0, |of| of.quantum);
         Operand { buffer, quantum }
-    }
-
-    /// Whether a node is an activation that another step applies when it stores its own values.
-    fn is_applied_on_store(&self, id: NodeId) -> bool {
-        let Op::Activate { input, .. } = &self.graph.nodes[id].op else {
-            return false;
-        };
-        let is_rounded = self.graph.nodes[id].quantisation.is_some();
-        match &self.graph.nodes[*input].op {
-            // It may apply an activation of its own already.
-            Op::Activate { .. } => false,
-            // It stores its values with an epilogue of f32, which doesn't round.
-            Op::Depthwise(_) => !is_rounded,
-            // As that.
-            Op::Convolution(convolution) => {
-                !is_rounded || self.graph.eight_bits(convolution).is_some()
-            }
-            // It is no step: those of its parts store their channels, unless they apply one of their own already.
-            Op::Concat(parts) => {
-                let is_as_it_is = |part: &NodeId| {
-                    let node = &self.graph.nodes[*part];
-                    let is_step = !matches!(node.op, Op::Activate { .. } | Op::Concat(_));
-                    is_step && self.graph.quantisation_of(*part).is_none()
-                };
-                !is_rounded && parts.iter().all(is_as_it_is)
-            }
-            _ => true,
-        }
     }
 
     /// Decides how a node's values are stored, from what its users do with them, and makes the buffers.

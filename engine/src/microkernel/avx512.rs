@@ -255,7 +255,7 @@ vector! {
     }
 }
 
-// SAFETY: masked loads and stores don't touch the memory of masked-out lanes.
+// SAFETY: masked loads and stores don't touch the memory of masked-out lanes. Two vectors are 32 bytes.
 unsafe impl Int8Vector for F32s {
     #[inline(always)]
     unsafe fn load_u8(from: *const u8, count: usize) -> Self {

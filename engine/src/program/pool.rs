@@ -42,7 +42,7 @@ fn inside(
 ) -> SmallVec<[usize; 16]> {
     // The part of the window that lies in the image, along one axis.
     let range = |at: usize, axis: usize, before: usize, size: usize| {
-        let begin = at * window.strides[axis];
+        let begin = (at * window.strides[axis]).min(size + before);
         let end = (begin + window.size[axis]).min(size + before);
         begin.saturating_sub(before)..end.saturating_sub(before)
     };
@@ -130,4 +130,67 @@ pub(super) fn pool_to_sums(
     let inside = inside(window, layout, pixel_offsets, at);
     let part = part(pooling, window, inside.len());
     sum_bytes(values, &inside, zero_point, [quantum, part], sums, pooled);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_behind_the_image_has_no_values() {
+        let layout = Layout::plain(1, 4, 4, 1);
+        let offsets: Vec<usize> = layout.pixel_offsets().collect();
+        let values: Vec<f32> = (0..16_u8).map(f32::from).collect();
+        let bytes: Vec<u8> = (0..16).collect();
+        let window = Window {
+            size: [2, 2],
+            strides: [1, 1],
+            padding: Border {
+                bottom: 3,
+                right: 3,
+                ..Border::default()
+            },
+        };
+        let mean = Pooling::Mean {
+            counts_padding: true,
+        };
+        // The window of the last pixel, one that begins in the last row or column, and those behind.
+        for (at, greatest, sum) in [
+            ([2, 2], 15.0, 10.0 + 11.0 + 14.0 + 15.0),
+            ([3, 2], 15.0, 14.0 + 15.0),
+            ([2, 4], f32::NEG_INFINITY, 0.0),
+            ([5, 2], f32::NEG_INFINITY, 0.0),
+            ([5, 5], f32::NEG_INFINITY, 0.0),
+        ] {
+            let pooled = |pooling| {
+                let mut pooled = [7.0];
+                pool(
+                    pooling,
+                    &window,
+                    &layout,
+                    &values,
+                    &offsets,
+                    at,
+                    &mut pooled,
+                )[0]
+            };
+            assert_eq!(pooled(Pooling::Max), greatest, "{at:?}");
+            assert_eq!(pooled(Pooling::Sum), sum, "{at:?}");
+            assert_eq!(pooled(mean), sum / 4.0, "{at:?}");
+            let most = pool_to_greatest(&window, &layout, &bytes, &offsets, at, &mut [7])[0];
+            assert_eq!(f32::from(most), greatest.max(0.0), "{at:?}");
+            let (mut sums, mut of_bytes) = ([7], [7.0]);
+            let scratch = (sums.as_mut_slice(), of_bytes.as_mut_slice());
+            pool_to_sums(
+                mean,
+                &window,
+                &layout,
+                (&bytes, 0, 1.0),
+                &offsets,
+                at,
+                scratch,
+            );
+            assert_eq!(of_bytes, [sum / 4.0], "{at:?}");
+        }
+    }
 }

@@ -23,6 +23,34 @@ struct Way {
 }
 
 impl Lowering<'_> {
+    /// Whether a node is an activation that another step applies when it stores its own values.
+    pub(super) fn is_applied_on_store(&self, id: NodeId) -> bool {
+        let Op::Activate { input, .. } = &self.graph.nodes[id].op else {
+            return false;
+        };
+        let is_rounded = self.graph.nodes[id].quantisation.is_some();
+        match &self.graph.nodes[*input].op {
+            // It may apply an activation of its own already.
+            Op::Activate { .. } => false,
+            // It stores its values with an epilogue of f32, which doesn't round.
+            Op::Depthwise(_) => !is_rounded,
+            // As that.
+            Op::Convolution(convolution) => {
+                !is_rounded || self.graph.eight_bits(convolution).is_some()
+            }
+            // It is no step: those of its parts store their channels, unless they apply one of their own already.
+            Op::Concat(parts) => {
+                let is_as_it_is = |part: &NodeId| {
+                    let node = &self.graph.nodes[*part];
+                    let is_step = !matches!(node.op, Op::Activate { .. } | Op::Concat(_));
+                    is_step && self.graph.quantisation_of(*part).is_none()
+                };
+                !is_rounded && parts.iter().all(is_as_it_is)
+            }
+            _ => true,
+        }
+    }
+
     /// The buffers that a node's values are stored in, each once, with all slices.
     pub(super) fn outputs(&self, id: NodeId) -> Vec<StepOutput> {
         let ways = match &self.graph.nodes[id].op {

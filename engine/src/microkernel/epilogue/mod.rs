@@ -3,7 +3,8 @@
 //!
 //! It works pixel by pixel on many channels at once: what it reads and writes lies side by side then, and the
 //! processor fetches it ahead. The channels of one block alone would be short pieces far apart, and each would
-//! be waited for.
+//! be waited for. Bytes are a quarter as long and stay near, so `requantise_bytes` goes the other way, and keeps in
+//! registers what a few channels need.
 //!
 //! [`scalar`] is the definition, and [`simd`] the same by vectors of any length, whose loops are put together of what is in `flow`. Sums of whole numbers have their own,
 //! [`requantise`], and [`requantise_simd`]; what nearly all of them need is done by `requantise_bytes`.

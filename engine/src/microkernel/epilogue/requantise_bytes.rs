@@ -251,10 +251,10 @@ unsafe fn store<V: Int8Vector>(
         macro_rules! store {
             ($count:literal, $from:expr, $lanes:expr, |$values:ident, $zero_point:ident, $to:ident| $store:expr) => {{
                 let (from, lanes) = ($from, $lanes);
-                // SAFETY: the caller guarantees the vector's instructions, sums for all pixels and those that are
-                // pooled with them, and biases, scales and shifts for all channels; a block's channels end before
-                // `channels`. For each pixel it is checked that the residual and the destinations have as many bytes.
-                // An i32 has the size of an f32.
+                // SAFETY: the caller guarantees the vector's instructions; in whole vectors, sums for all pixels and those
+                // that are pooled with them, biases and scales for all columns of a block; and scales and shifts of
+                // the destination for all channels, of which a block's are some. For each pixel it is checked that
+                // the residual and the destinations have as many bytes. An i32 has the size of an f32.
                 unsafe {
                     let load = |of: *const f32, lanes| {
                         let mut vectors = [bounds.least; $count];

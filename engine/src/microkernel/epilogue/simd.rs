@@ -1,6 +1,6 @@
 //! The epilogue by vectors of any length.
 //!
-//! A pixel's values flow from a [`Source`] to a [`Sink`], a vector at a time. The common cases, one buffer or
+//! A pixel's values flow from a [`Source`] to a [`Sink`](super::flow::Sink), a vector at a time. The common cases, one buffer or
 //! the two at the end of a residual unit, go from the sums straight to the buffers. All others go through a
 //! row of scratch memory that holds a pixel's channels, in short loops that do one thing each.
 

@@ -85,7 +85,8 @@ pub(in crate::microkernel) unsafe trait Vector: Copy {
 ///
 /// # Safety
 ///
-/// As for [`Vector`]: `load_u8` and `store_u8` touch the memory of the first `count` bytes and no other.
+/// As for [`Vector`]: `load_u8` and `store_u8` touch the memory of the first `count` bytes and no other, and `store_two_u8`
+/// that of `2 * LANES` bytes.
 pub(in crate::microkernel) unsafe trait Int8Vector: Vector {
     /// Loads `count` bytes; the other lanes are zero.
     ///

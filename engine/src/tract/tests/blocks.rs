@@ -85,13 +85,13 @@ enum Also {
     Whole,
     /// What has an activation of its own.
     Activated,
-    /// The last layer's output once more.
-    Again,
+    /// The outputs of a layer with more weights than values, from which on images are computed together.
+    Heavy,
 }
 
 #[test]
 fn layers_of_a_dense_block_normalise_all_layers_before() {
-    for also in [Also::Nothing, Also::Whole, Also::Activated, Also::Again] {
+    for also in [Also::Nothing, Also::Whole, Also::Activated, Also::Heavy] {
         let mut builder = ModelBuilder::new(11);
         let x = views(&mut builder);
         let x = builder.same(x, 3, 9);
@@ -100,10 +100,8 @@ fn layers_of_a_dense_block_normalise_all_layers_before() {
         let mut outputs = Vec::new();
         for layer in 0..4 {
             let mut some = parts.clone();
-            match also {
-                Also::Activated if layer == 2 => some[1] = builder.relu(some[1]),
-                Also::Again if layer == 2 => some.push(parts[layer]),
-                _ => {}
+            if matches!(also, Also::Activated) && layer == 2 {
+                some[1] = builder.relu(some[1]);
             }
             let all = builder.wire("all", TypedConcat { axis: 1 }, &some);
             if matches!(also, Also::Whole) && layer == 2 {
@@ -111,10 +109,12 @@ fn layers_of_a_dense_block_normalise_all_layers_before() {
             }
             let y = builder.normalise(all);
             let y = builder.relu(y);
-            let y = builder.same(y, 1, 21);
+            let is_heavy = matches!(also, Also::Heavy) && layer == 2;
+            let [few, more] = if is_heavy { [40, 90] } else { [5, 21] };
+            let y = builder.same(y, 1, more);
             let y = builder.normalise(y);
             let y = builder.relu(y);
-            parts.push(builder.same(y, 3, 5));
+            parts.push(builder.same(y, 3, few));
         }
         let all = builder.wire("all", TypedConcat { axis: 1 }, &parts);
         let all = builder.normalise(all);
@@ -226,14 +226,29 @@ fn random_chains_of_blocks() {
 /// A convolution of one pixel with few channels is as fast by tract, and its image would have to be converted twice.
 #[test]
 fn a_region_that_would_not_pay_stays_tracts() {
-    for (side, channels, replaced) in [(1, 32, 0), (1, 256, 1), (3, 32, 1), (3, 2, 0)] {
+    for (side, channels, is_depthwise, replaced) in [
+        (1, 32, false, 0),
+        (1, 256, false, 1),
+        (3, 32, false, 1),
+        (3, 2, false, 0),
+        (3, 32, true, 0),
+        (5, 32, true, 1),
+        (7, 32, true, 1),
+    ] {
         let mut builder = ModelBuilder::new(5);
         let fact = f32::fact([1, channels, 96, 96]);
         let x = builder.model.add_source("views", fact).unwrap();
-        let y = builder.same(x, side, channels);
+        let y = if is_depthwise {
+            builder.depthwise(x, side, 1)
+        } else {
+            builder.same(x, side, channels)
+        };
         builder.model.select_output_outlets(&[y]).unwrap();
         let model = builder.model.into_decluttered().unwrap();
         let (_, count) = accelerate(&model, Kernel::Portable).unwrap();
-        assert_eq!(count, replaced, "{side} x {side}, {channels} channels");
+        assert_eq!(
+            count, replaced,
+            "{side} x {side}, {channels} channels, {is_depthwise}"
+        );
     }
 }
