@@ -278,6 +278,7 @@ impl Graph {
             Op::Input(_)
             | Op::Activate { .. }
             | Op::Function { .. }
+            | Op::LayerNorm { .. }
             | Op::Add { .. }
             | Op::Multiply { .. }
             | Op::Pool { .. } => true,

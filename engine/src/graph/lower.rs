@@ -322,6 +322,7 @@ impl Lowering<'_> {
                 quantisation = None;
                 Action::Copy(self.source(*input))
             }
+            Op::LayerNorm { input, epsilon } => Action::LayerNorm(self.source(*input), *epsilon),
             Op::Add { left, right } => Action::Add(self.source(*left), self.source(*right)),
             Op::Multiply { left, right } => {
                 Action::Multiply(self.source(*left), self.source(*right))

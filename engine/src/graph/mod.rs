@@ -50,6 +50,13 @@ pub(crate) enum Op {
         pooling: Pooling,
         window: Window,
     },
+    /// Layer normalisation: each pixel's channels less their mean, by their standard deviation. Scale and shift are an
+    /// activation.
+    LayerNorm {
+        input: NodeId,
+        /// What is added to the square of the standard deviation.
+        epsilon: f32,
+    },
     /// The channels of several nodes, one after the other.
     Concat(Vec<NodeId>),
     /// Some channels of a node, from the first that is named on.
@@ -152,6 +159,7 @@ impl Op {
             Self::Depthwise(depthwise) => vec![depthwise.input],
             Self::Activate { input, .. }
             | Self::Function { input, .. }
+            | Self::LayerNorm { input, .. }
             | Self::Pool { input, .. }
             | Self::Slice { input, .. } => vec![*input],
             Self::Add { left, right } | Self::Multiply { left, right } => vec![*left, *right],

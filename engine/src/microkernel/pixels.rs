@@ -86,6 +86,19 @@ by_vectors! {
 }
 
 by_vectors! {
+    /// Values less their mean, by their standard deviation, to whose square `epsilon` is added.
+    pub(crate) fn standardise(values: &[f32], epsilon: f32, standardised: &mut [f32]) {
+        let count = values.len() as f32;
+        let mean = sum(values, |value| value) / count;
+        let variance = sum(values, |value| (value - mean) * (value - mean)) / count;
+        let factor = 1.0 / (variance + epsilon).sqrt();
+        for (standardised, value) in standardised.iter_mut().zip(values) {
+            *standardised = (value - mean) * factor;
+        }
+    }
+}
+
+by_vectors! {
     /// The sum of each channel over the pixels that begin at these offsets, where `zero_point` stands for zero, times two
     /// factors. `sums` is scratch memory.
     pub(crate) fn sum_bytes(
@@ -139,6 +152,20 @@ by_vectors! {
     ) {
         fold(values, offsets, 0, greatest, Ord::max);
     }
+}
+
+/// The sum of some term of each value. It is added up in as many parts as fit vectors, always the same ones.
+#[inline(always)]
+fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+    let (blocks, others) = values.as_chunks::<TOGETHER>();
+    let mut sums = [0.0; TOGETHER];
+    for block in blocks {
+        for (sum, value) in sums.iter_mut().zip(block) {
+            *sum += term(*value);
+        }
+    }
+    let whole: f32 = sums.into_iter().sum();
+    others.iter().fold(whole, |sum, value| sum + term(*value))
 }
 
 /// What becomes of each channel when the pixels that begin at these offsets are added one after the other.
@@ -213,6 +240,28 @@ mod tests {
         }
         assert!(quantise(&[1.0, f32::NAN, 2.0], 0.25, 90, &mut [0; 3]));
         assert!(!quantise(&[f32::INFINITY], 0.25, 90, &mut [0]));
+    }
+
+    #[test]
+    fn standardised_values_have_no_mean_and_one_variance() {
+        for count in [1, 7, 32, 33, 100, 768] {
+            let values: Vec<f32> = (0..count)
+                .map(|n| 40.0 + (n * 7919 % 251) as f32 / 100.0)
+                .collect();
+            let mut found = vec![-1.0; count];
+            standardise(&values, 1e-5, &mut found);
+            let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / count as f64;
+            let square = |value: &f32| (f64::from(*value) - mean).powi(2);
+            let variance = values.iter().map(square).sum::<f64>() / count as f64;
+            for (found, value) in found.iter().zip(&values) {
+                let expected = (f64::from(*value) - mean) / (variance + 1e-5).sqrt();
+                let error = (f64::from(*found) - expected).abs();
+                assert!(error < 1e-4, "{count} values: {found}, not {expected}");
+            }
+        }
+        let mut found = [0.0; 3];
+        standardise(&[1.0, f32::NAN, 2.0], 1e-5, &mut found);
+        assert!(found.iter().all(|value| value.is_nan()));
     }
 
     #[test]

@@ -106,6 +106,7 @@ impl Step {
             Action::Depthwise { input, .. } => *input = names[*input],
             Action::Copy(input)
             | Action::Function(input, _)
+            | Action::LayerNorm(input, _)
             | Action::Slice(input, _)
             | Action::Pool { input, .. } => input.buffer = names[input.buffer],
             Action::Add(left, right) | Action::Multiply(left, right) => {

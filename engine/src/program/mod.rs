@@ -116,6 +116,8 @@ pub(crate) enum Action {
     },
     Copy(Operand),
     Function(Operand, Function),
+    /// With what is added to the square of the standard deviation.
+    LayerNorm(Operand, f32),
     Add(Operand, Operand),
     /// The second may have a single pixel.
     Multiply(Operand, Operand),
@@ -223,6 +225,7 @@ impl Step {
             Action::Depthwise { input, .. } => vec![*input],
             Action::Copy(input)
             | Action::Function(input, _)
+            | Action::LayerNorm(input, _)
             | Action::Slice(input, _)
             | Action::Pool { input, .. } => vec![input.buffer],
             Action::Add(left, right) | Action::Multiply(left, right) => {

@@ -10,6 +10,7 @@ use super::{Action, BufferId, Operand, Program, Rows, Step, Workspace};
 use crate::convolution::layout::{Dims, Layout};
 use crate::microkernel::dtype::{Stored, TypedSlice};
 use crate::microkernel::epilogue::{Epilogue, Output, Residual};
+use crate::microkernel::pixels::standardise;
 
 impl Program {
     /// Where a place of the batch, or all of them, are in a buffer. A buffer for one image holds just the one that is
@@ -218,6 +219,14 @@ impl Program {
                     let values = source.read(pixel, &mut rows.first);
                     rows.second.copy_from_slice(values);
                     function.apply(0, &mut rows.second);
+                    to.pixel(pixel, &rows.second);
+                }
+            }
+            Action::LayerNorm(input, epsilon) => {
+                let source = source(input);
+                for pixel in pixels {
+                    let values = source.read(pixel, &mut rows.first);
+                    standardise(values, *epsilon, &mut rows.second);
                     to.pixel(pixel, &rows.second);
                 }
             }

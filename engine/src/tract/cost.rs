@@ -4,12 +4,13 @@
 //! value by value. Where a region has few products for each value at its border, the conversions cost more than they
 //! gain, and it stays tract's. The estimate is of counts alone, so a model is always cut in the same way.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
-use super::pattern::{Match, Pattern, value_dims};
+use super::matches::Matches;
+use super::pattern::{Match, Pattern};
 
 /// How many products of a convolution gain what the conversion of one value costs. Measured (AVX-512, f32): alone, a
 /// convolution with a window of 3 x 3 is faster than tract's from 36 products for each value on, and one with a window of
@@ -42,21 +43,22 @@ pub(super) struct Cost {
 
 impl Cost {
     /// The cost of a region of nodes.
-    pub(super) fn of(model: &TypedModel, found: &HashMap<usize, Match>, nodes: &[usize]) -> Self {
+    pub(super) fn of(matches: &Matches<'_>, nodes: &[usize]) -> Self {
         let values = |outlet: OutletId| {
-            let dims = model.outlet_fact(outlet).ok().and_then(value_dims);
+            let dims = matches.images().dims(outlet);
             dims.map_or(0, |dims| dims.batch * dims.image_len())
         };
         let mut cost = Self::default();
         let mut inputs = BTreeSet::new();
         for id in nodes {
-            let (pattern, images) = &found[id];
+            let Match {
+                pattern, images, ..
+            } = matches.of(*id);
             let outlet = OutletId::new(*id, 0);
             match pattern {
                 Pattern::Convolution { spec, groups, .. } => {
                     let channels = images.first().map_or(0, |image| {
-                        let fact = model.outlet_fact(*image).ok();
-                        let dims = fact.and_then(value_dims);
+                        let dims = matches.images().dims(*image);
                         dims.map_or(0, |dims| dims.channels)
                     });
                     let of_value = channels / groups * spec.window[0] * spec.window[1];
@@ -73,10 +75,9 @@ impl Cost {
                 _ => {}
             }
             inputs.extend(images.iter().filter(|image| !nodes.contains(&image.node)));
-            let is_used = |user: &InletId| !nodes.contains(&user.node);
-            let is_needed = model.node(*id).outputs[0].successors.iter().any(is_used)
-                || model.outputs.contains(&outlet);
-            cost.converted += if is_needed { values(outlet) } else { 0 };
+            if matches.is_used_outside(outlet, nodes) {
+                cost.converted += values(outlet);
+            }
         }
         cost.converted += inputs.into_iter().copied().map(values).sum::<usize>();
         cost

@@ -5,9 +5,8 @@
 //!   that are rounded to 8 bits ([`quantise`]), for slopes ([`prelu`]), and for what tract gets wrong ([`reversed`]).
 //! - [`constants`]: which values depend on no input, and their values.
 //! - [`pattern`]: which of tract's nodes the engine can compute.
-//! - [`cost`]: which regions of them are worth it.
-//! - [`rewrite`]: replaces these nodes by one operator ([`op`]) for each connected region; [`nodes`]: what each becomes.
-//! - [`squeezed`]: images of one pixel that tract writes without their rows and columns.
+//! - [`matches`](mod@matches): which of them are one region; [`cost`]: which regions are worth it; [`forms`]: how tract writes the images between them.
+//! - [`rewrite`]: replaces each region by one operator ([`op`]); [`nodes`]: what each node becomes.
 //! - [`network`]: a model in two parts, of which the first takes any number of views.
 //! - [`softmax`]: tract's softmax, but the same for a row wherever it is in a batch; [`limit`]: its maximum and
 //!   minimum, but NaN stays NaN.
@@ -15,7 +14,9 @@
 pub(crate) mod constants;
 pub(crate) mod cost;
 pub(crate) mod dequantize;
+pub(crate) mod forms;
 pub(crate) mod limit;
+pub(crate) mod matches;
 pub(crate) mod network;
 pub(crate) mod nodes;
 pub(crate) mod op;
@@ -26,7 +27,6 @@ pub(crate) mod reader;
 pub(crate) mod reversed;
 pub(crate) mod rewrite;
 pub(crate) mod softmax;
-pub(crate) mod squeezed;
 
 use std::collections::HashMap;
 

@@ -18,7 +18,7 @@ use std::fmt;
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
-use super::pattern::image_dims;
+use super::forms::Form;
 use super::rewrite;
 use crate::convolution::layout::Dims;
 use crate::microkernel::Kernel;
@@ -63,7 +63,8 @@ impl Network {
         let &[input] = model.input_outlets()? else {
             bail!("the network has several inputs");
         };
-        let views = image_dims(model.outlet_fact(input)?).context("views of a known size")?;
+        let views = Form::ChannelsFirst.dims(model.outlet_fact(input)?);
+        let views = views.context("views of a known size")?;
         let room = groups.max(1) * views.batch;
         let (trunk, rest) = rewrite::split(model, super::kernels(model, kernel), room)?;
         Ok(Self {

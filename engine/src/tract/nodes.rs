@@ -18,6 +18,7 @@ pub(super) fn push(
     weights: &mut ModelWeights<'_>,
 ) -> graph::NodeId {
     match pattern {
+        Pattern::Identity => images[0],
         Pattern::Quantise(quantisation) => graph.push_quantisation(images[0], *quantisation),
         Pattern::Convolution { groups, .. } if *groups > 1 => {
             push_groups(graph, pattern, images[0], dims, weights)
@@ -128,6 +129,10 @@ fn graph_op(
             input: images[0],
             function: function.clone(),
         },
+        Pattern::LayerNorm { epsilon } => graph::Op::LayerNorm {
+            input: images[0],
+            epsilon: *epsilon,
+        },
         Pattern::Multiply => graph::Op::Multiply {
             left: images[0],
             right: images[1],
@@ -136,7 +141,7 @@ fn graph_op(
             input: images[0],
             first: *first,
         },
-        Pattern::Quantise(_) => unreachable!("`push` adds it"),
+        Pattern::Identity | Pattern::Quantise(_) => unreachable!("`push` adds it"),
         Pattern::Activate(activation) => graph::Op::Activate {
             input: images[0],
             activation: activation.clone(),

@@ -1,6 +1,8 @@
 //! Which nodes of a tract model the engine can compute, and what they are to it.
 
+mod composed;
 mod element_wise;
+mod pointwise;
 
 use tract_onnx::prelude::tract_itertools::izip;
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
@@ -16,6 +18,7 @@ use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
 use super::constants::Constants;
+use super::forms::{Form, Images};
 use super::prelu::Prelu;
 use super::quantise::Quantise;
 use crate::convolution::ConvSpec;
@@ -24,7 +27,9 @@ use crate::microkernel::epilogue::Activation;
 use crate::microkernel::epilogue::function::Function;
 use crate::program::Quantisation;
 use crate::program::pool::{Pooling, Window};
+use composed::{gelu, layer_norm};
 use element_wise::{element_wise, function, prelu};
+use pointwise::pointwise;
 
 /// What a node computes of its image inputs.
 #[derive(Debug)]
@@ -45,6 +50,12 @@ pub(crate) enum Pattern {
         bias: Vec<f32>,
     },
     Activate(Activation),
+    /// Layer normalisation, without scale and shift.
+    LayerNorm {
+        epsilon: f32,
+    },
+    /// Nothing: another form of the same image.
+    Identity,
     Function(Function),
     Quantise(Quantisation),
     Add,
@@ -67,122 +78,140 @@ pub(crate) struct Weights {
     pub(crate) transposed: bool,
 }
 
-/// A pattern, and the node's inputs that are images, in the pattern's order.
-pub(crate) type Match = (Pattern, Vec<OutletId>);
+/// A node that the engine can compute.
+#[derive(Debug)]
+pub(crate) struct Match {
+    pub(crate) pattern: Pattern,
+    /// The inputs that are images, in the pattern's order, and the form that tract writes them in.
+    pub(crate) images: Vec<OutletId>,
+    pub(crate) reads: Form,
+    /// The dimensions and the form of what it computes.
+    pub(crate) dims: Dims,
+    pub(crate) form: Form,
+}
+
+/// A pattern, and its images.
+type Found = (Pattern, Vec<OutletId>);
 
 /// Classifies a node: the pattern that it matches and its image inputs, or `None` if tract should compute it.
-///
-/// `is_squeezed` says of a value `[batch][channels]` whether it was an image of one pixel before ([`super::squeezed`]).
-pub(crate) fn classify(
+pub(super) fn classify(
     constants: &Constants,
     node: &TypedNode,
-    is_squeezed: &dyn Fn(OutletId) -> bool,
+    images: Images<'_>,
 ) -> Option<Match> {
-    let model = constants.model;
     let [output] = node.outputs.as_slice() else {
         return None;
     };
-    let dims = value_dims(&output.fact)?;
     let inputs = node.inputs.as_slice();
-    let comes_from_image = inputs.iter().any(|input| {
-        let fact = model.outlet_fact(*input).ok();
-        is_squeezed(*input) || fact.and_then(image_dims).is_some()
-    });
-    if output.fact.rank() == 2 && !comes_from_image {
-        return None;
+    let first = inputs.iter().find(|input| !constants.contains(**input))?;
+    let reads = images.form(*first);
+    let (form, (pattern, of_images)) = if let Some(sum) = node.op_as::<EinSum>() {
+        pointwise(constants, images, sum, inputs, &output.fact)?
+    } else if let Some(axes) = node.op_as::<AxisOp>() {
+        let form = match (axes, reads) {
+            (AxisOp::Move(1, 3), Form::ChannelsFirst) => Form::ChannelsLast,
+            (AxisOp::Move(3, 1), Form::ChannelsLast) => Form::ChannelsFirst,
+            _ => return None,
+        };
+        (form, (Pattern::Identity, inputs.to_vec()))
+    } else if let Some(found) =
+        layer_norm(constants, images, node).or_else(|| gelu(constants, images, node))
+    {
+        found
+    } else {
+        let dims = reads.dims(&output.fact)?;
+        let by_value = by_value(constants, images, node, (reads, &dims));
+        // What looks at rows and columns is ours where they are behind the channels.
+        let is_last = reads == Form::ChannelsLast;
+        let found = by_value
+            .or_else(|| (!is_last).then(|| by_windows(constants, images, node, &dims))?)?;
+        (reads, found)
+    };
+    let reads = images.form(*of_images.first()?);
+    let is_image = |image: &OutletId| {
+        images.dims(*image).is_some() && images.form(*image) == reads && !constants.contains(*image)
+    };
+    let dims = form.dims(&output.fact)?;
+    of_images.iter().all(is_image).then_some(Match {
+        pattern,
+        images: of_images,
+        reads,
+        dims,
+        form,
+    })
+}
+
+/// A node that computes each pixel from the same pixels of its inputs, which it may have in any form.
+fn by_value(
+    constants: &Constants,
+    images: Images<'_>,
+    node: &TypedNode,
+    (form, dims): (Form, &Dims),
+) -> Option<Found> {
+    let inputs = node.inputs.as_slice();
+    if let Some(element_wise) = node.op_as::<ElementWiseOp>() {
+        Some((Pattern::Function(function(element_wise)?), inputs.to_vec()))
+    } else if let Some(quantise) = node.op_as::<Quantise>() {
+        Some((Pattern::Quantise(quantise.quantisation), inputs.to_vec()))
+    } else if node.op_is::<Prelu>() {
+        prelu(constants, inputs, (form, dims))
+    } else if let Some(binary) = node.op_as::<TypedBinOp>() {
+        element_wise(constants, images, binary, inputs, (form, dims))
+    } else {
+        None
     }
-    let op = node.op();
-    let found = if let Some(conv) = op.downcast_ref::<Conv>() {
-        convolution(constants, conv, inputs, &dims)?
-    } else if let Some(sum) = op.downcast_ref::<EinSum>() {
-        pointwise(constants, sum, inputs, &dims)?
-    } else if let Some(pool) = op.downcast_ref::<MaxPool>() {
-        let window = window(model, &pool.pool_spec, inputs, &dims)?;
+}
+
+/// A node that reads other pixels than those it computes, or other channels.
+fn by_windows(
+    constants: &Constants,
+    images: Images<'_>,
+    node: &TypedNode,
+    dims: &Dims,
+) -> Option<Found> {
+    let inputs = node.inputs.as_slice();
+    if let Some(conv) = node.op_as::<Conv>() {
+        convolution(constants, images, conv, inputs, dims)
+    } else if let Some(pool) = node.op_as::<MaxPool>() {
+        let window = window(images, &pool.pool_spec, inputs, dims)?;
         let pooling = Pooling::Max;
         let is_ours = pool.with_index_outputs.is_none();
-        is_ours.then(|| (Pattern::Pool { pooling, window }, inputs.to_vec()))?
-    } else if let Some(pool) = op.downcast_ref::<SumPool>() {
-        let window = window(model, &pool.pool_spec, inputs, &dims)?;
+        is_ours.then(|| (Pattern::Pool { pooling, window }, inputs.to_vec()))
+    } else if let Some(pool) = node.op_as::<SumPool>() {
+        let window = window(images, &pool.pool_spec, inputs, dims)?;
         let pooling = Pooling::Mean {
             counts_padding: pool.count_include_pad,
         };
         let is_ours = pool.normalize;
-        is_ours.then(|| (Pattern::Pool { pooling, window }, inputs.to_vec()))?
-    } else if let Some(downsample) = op.downcast_ref::<Downsample>() {
+        is_ours.then(|| (Pattern::Pool { pooling, window }, inputs.to_vec()))
+    } else if let Some(downsample) = node.op_as::<Downsample>() {
         let window = skipping_window(downsample)?;
         let pooling = Pooling::Max;
-        (Pattern::Pool { pooling, window }, inputs.to_vec())
-    } else if let Some(reduce) = op.downcast_ref::<Reduce>() {
-        global_sum(model, reduce, inputs)?
-    } else if let Some(concat) = op.downcast_ref::<TypedConcat>() {
+        Some((Pattern::Pool { pooling, window }, inputs.to_vec()))
+    } else if let Some(reduce) = node.op_as::<Reduce>() {
+        global_sum(images, reduce, inputs)
+    } else if let Some(concat) = node.op_as::<TypedConcat>() {
         // Of channels. What is concatenated with itself stays tract's.
         let mut different = inputs.to_vec();
         different.sort();
         different.dedup();
         let is_ours = concat.axis == 1 && different.len() == inputs.len();
-        is_ours.then(|| (Pattern::Concat, inputs.to_vec()))?
-    } else if let Some(slice) = op.downcast_ref::<Slice>() {
+        is_ours.then(|| (Pattern::Concat, inputs.to_vec()))
+    } else if let Some(slice) = node.op_as::<Slice>() {
         let first = slice.start.to_usize().ok()?;
-        (slice.axis == 1).then(|| (Pattern::Slice(first), inputs.to_vec()))?
-    } else if let Some(element_wise) = op.downcast_ref::<ElementWiseOp>() {
-        (Pattern::Function(function(element_wise)?), inputs.to_vec())
-    } else if let Some(quantise) = op.downcast_ref::<Quantise>() {
-        (Pattern::Quantise(quantise.quantisation), inputs.to_vec())
-    } else if op.is::<Prelu>() {
-        prelu(constants, inputs, &dims)?
-    } else if let Some(binary) = op.downcast_ref::<TypedBinOp>() {
-        element_wise(constants, binary, inputs, &dims)?
+        (slice.axis == 1).then(|| (Pattern::Slice(first), inputs.to_vec()))
     } else {
-        return None;
-    };
-    let all_images = found.1.iter().all(|input| {
-        model
-            .outlet_fact(*input)
-            .is_ok_and(|fact| image_dims(fact).is_some() || is_squeezed(*input))
-            && !constants.contains(*input)
-    });
-    all_images.then_some(found)
-}
-
-/// The dimensions of a value that is a batch of f32 images, NCHW, of known size; `None` if it is something
-/// else.
-pub(crate) fn image_dims(fact: &TypedFact) -> Option<Dims> {
-    if fact.datum_type != f32::datum_type() || fact.is_exotic() {
-        return None;
-    }
-    match *fact.shape.as_concrete()? {
-        [batch, channels, height, width] => Some(Dims {
-            batch,
-            height,
-            width,
-            channels,
-        }),
-        _ => None,
-    }
-}
-
-/// The dimensions of a value that is a batch of images, or of images of one pixel without their rows and columns.
-pub(crate) fn value_dims(fact: &TypedFact) -> Option<Dims> {
-    if fact.rank() != 2 || fact.datum_type != f32::datum_type() || fact.is_exotic() {
-        return image_dims(fact);
-    }
-    match *fact.shape.as_concrete()? {
-        [batch, channels] => Some(Dims {
-            batch,
-            height: 1,
-            width: 1,
-            channels,
-        }),
-        _ => None,
+        None
     }
 }
 
 fn convolution(
     constants: &Constants,
+    images: Images<'_>,
     conv: &Conv,
     inputs: &[OutletId],
     dims: &Dims,
-) -> Option<Match> {
+) -> Option<Found> {
     let &[image, weights_of, bias] = inputs else {
         return None;
     };
@@ -190,7 +219,7 @@ fn convolution(
     if conv.q_params.is_some() || conv.kernel_fmt != KernelFormat::OIHW {
         return None;
     }
-    let window = self::window(constants.model, pool_spec, &[image], dims)?;
+    let window = self::window(images, pool_spec, &[image], dims)?;
     if [pool_spec.input_channels, pool_spec.output_channels] == [conv.group; 2] && conv.group > 1 {
         let pattern = Pattern::Depthwise {
             window,
@@ -225,86 +254,10 @@ fn convolution(
     Some((pattern, vec![image]))
 }
 
-/// A convolution with a window of one pixel, which tract writes as an `EinSum` of image and matrix.
-fn pointwise(
-    constants: &Constants,
-    sum: &EinSum,
-    inputs: &[OutletId],
-    dims: &Dims,
-) -> Option<Match> {
-    let &[image, matrix] = inputs else {
-        return None;
-    };
-    // For each axis of the sum, its dimension in the image, in the matrix and in the output.
-    let dimensions = |axis: &Axis| -> Option<[Option<usize>; 3]> {
-        let single = |dimensions: &TVec<usize>| match dimensions.as_slice() {
-            [] => Some(None),
-            [dimension] => Some(Some(*dimension)),
-            _ => None,
-        };
-        Some([
-            single(&axis.inputs[0])?,
-            single(&axis.inputs[1])?,
-            single(&axis.outputs[0])?,
-        ])
-    };
-    let mut axes = sum
-        .axes
-        .iter_all_axes()
-        .map(dimensions)
-        .collect::<Option<Vec<_>>>()?;
-    axes.sort();
-    // A matrix that was the weights of a convolution may still have the window's rows and columns, of size one.
-    let fact = constants.model.outlet_fact(matrix).ok()?;
-    let is_single = |dimension: usize| fact.shape.get(dimension).is_some_and(TDim::is_one);
-    axes.retain(|axis| !matches!(axis, [None, Some(dimension), None] if is_single(*dimension)));
-    // Nor need an image of one pixel have them.
-    let is_pixel = constants.model.outlet_fact(image).ok().and_then(value_dims);
-    let is_pixel = is_pixel.is_some_and(|image| [image.height, image.width] == [1, 1]);
-    if is_pixel && [dims.height, dims.width] == [1, 1] {
-        axes.retain(|axis| !matches!(axis, [Some(2 | 3), None, _] | [_, None, Some(2 | 3)]));
-    }
-    let (of_inputs, of_outputs) = match axes.as_slice() {
-        [
-            [None, Some(outputs), Some(1)], // output channels
-            [Some(0), None, Some(0)],       // batch
-            [Some(1), Some(inputs), None],  // input channels, summed over
-        ] if is_pixel => (*inputs, *outputs),
-        [
-            [None, Some(outputs), Some(1)], // output channels
-            [Some(0), None, Some(0)],       // batch
-            [Some(1), Some(inputs), None],  // input channels, summed over
-            [Some(2), None, Some(2)],       // rows
-            [Some(3), None, Some(3)],       // columns
-        ] => (*inputs, *outputs),
-        _ => return None,
-    };
-    let transposed = of_outputs > of_inputs;
-    if sum.q_params.is_some() || transposed && fact.rank() != 2 {
-        return None;
-    }
-    let spec = ConvSpec {
-        window: [1, 1],
-        strides: [1, 1],
-        padding: Border::default(),
-        channels: dims.channels,
-        pooling: [1, 1],
-    };
-    let weights = weights(constants, matrix, transposed)?;
-    let pattern = Pattern::Convolution {
-        spec,
-        steps: constants.steps(weights, spec.channels),
-        weights,
-        groups: 1,
-        bias: vec![0.0; dims.channels],
-    };
-    Some((pattern, vec![image]))
-}
-
 /// The window of a convolution or pooling, without dilation and of two dimensions, if it gives an output of
 /// these dimensions.
-fn window(model: &TypedModel, spec: &PoolSpec, inputs: &[OutletId], dims: &Dims) -> Option<Window> {
-    let input = image_dims(model.outlet_fact(*inputs.first()?).ok()?)?;
+fn window(images: Images<'_>, spec: &PoolSpec, inputs: &[OutletId], dims: &Dims) -> Option<Window> {
+    let input = images.dims(*inputs.first()?)?;
     let is_ours = spec.data_format == DataFormat::NCHW
         && spec.rank() == 2
         && spec.dilations().iter().all(|dilation| *dilation == 1)
@@ -363,8 +316,8 @@ fn skipping_window(downsample: &Downsample) -> Option<Window> {
 }
 
 /// The sum of each channel over the whole image. tract writes a global mean as this and a scale.
-fn global_sum(model: &TypedModel, reduce: &Reduce, inputs: &[OutletId]) -> Option<Match> {
-    let input = image_dims(model.outlet_fact(*inputs.first()?).ok()?)?;
+fn global_sum(images: Images<'_>, reduce: &Reduce, inputs: &[OutletId]) -> Option<Found> {
+    let input = images.dims(*inputs.first()?)?;
     let window = Window {
         size: [input.height, input.width],
         strides: [1, 1],

@@ -1,32 +1,19 @@
 //! Rewrites a model: each region of nodes that the engine can compute becomes one operator.
-//!
-//! A region is as large as can be. Two of the engine's nodes must not share one if one needs the other by way
-//! of a node that stays tract's: the operator would need its own output. A node's *level* counts how often
-//! the way from the inputs to it leaves the engine's nodes. Nodes of one level can't depend on each other
-//! through tract's, so all nodes of one level are one region.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 #[allow(clippy::wildcard_imports, reason = "as in tract's own operators")]
 use tract_onnx::tract_core::internal::*;
 
 use super::constants::Constants;
-use super::cost::Cost;
 use super::limit::Limit;
+use super::matches::Matches;
 use super::nodes::{self, ModelWeights};
 use super::op::FusedRegion;
-use super::pattern::{self, Match, Pattern};
+use super::pattern::{Match, Pattern};
 use super::softmax::RowSoftmax;
-use super::squeezed;
-use crate::convolution::layout::Dims;
 use crate::graph::{self, Graph, Kernels};
 use crate::program::Program;
-
-/// The engine's nodes of a model, and the level of each node.
-struct Matches {
-    found: HashMap<usize, Match>,
-    levels: Vec<usize>,
-}
 
 /// Rewrites a model whose shapes are known. Also returns the number of convolutions that were replaced: with
 /// no kernel, none.
@@ -66,19 +53,10 @@ fn rewrite_with(
 ) -> TractResult<Rewritten> {
     let constants = Constants::find(model)?;
     let matches = Matches::find(&constants)?;
-    let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for node in model.eval_order()? {
-        if matches.found.contains_key(&node) {
-            regions.entry(matches.levels[node]).or_default().push(node);
-        }
-    }
-    regions.retain(|_, nodes| Cost::of(model, &matches.found, nodes).pays());
-
     let mut rewriter = Rewriter {
         model,
         constants: &constants,
         matches: &matches,
-        regions: &regions,
         kernels,
         room,
         trunk: None,
@@ -105,39 +83,10 @@ fn rewrite_with(
     })
 }
 
-impl Matches {
-    fn find(constants: &Constants) -> TractResult<Self> {
-        let model = constants.model;
-        let mut found = HashMap::new();
-        let mut levels = vec![0; model.nodes().len()];
-        for id in model.eval_order()? {
-            let is_found = |outlet: OutletId| found.contains_key(&outlet.node);
-            let is_squeezed = |outlet| squeezed::is_pixel(model, outlet) && is_found(outlet);
-            if let Some(matched) = pattern::classify(constants, model.node(id), &is_squeezed) {
-                found.insert(id, matched);
-            }
-        }
-        squeezed::retain_enclosed(model, &mut found);
-        for id in model.eval_order()? {
-            let node = model.node(id);
-            let is_ours = found.contains_key(&id);
-            let level = |input: &OutletId| {
-                let leaves = found.contains_key(&input.node) && !is_ours;
-                levels[input.node] + usize::from(leaves)
-            };
-            // A node without inputs is on the first level.
-            levels[id] = node.inputs.iter().map(level).max().unwrap_or_default();
-        }
-        Ok(Self { found, levels })
-    }
-}
-
 struct Rewriter<'a> {
     model: &'a TypedModel,
     constants: &'a Constants<'a>,
-    matches: &'a Matches,
-    // The nodes of each region, by level, in topological order.
-    regions: &'a BTreeMap<usize, Vec<usize>>,
+    matches: &'a Matches<'a>,
     kernels: Option<Kernels>,
     // For how many images the trunk has room, if it is to be split off; and the trunk.
     room: Option<usize>,
@@ -148,7 +97,7 @@ struct Rewriter<'a> {
     convolutions: usize,
 }
 
-impl Rewriter<'_> {
+impl<'a> Rewriter<'a> {
     fn map_inputs(&mut self) -> TractResult<()> {
         for input in self.model.input_outlets()? {
             self.map(*input)?;
@@ -157,17 +106,51 @@ impl Rewriter<'_> {
     }
 
     /// The value of the target that takes the place of a value of the model.
+    ///
+    /// It keeps what is still to be done in a list of its own: a long network has more values between its input and its
+    /// output than a thread's stack has room for.
     fn map(&mut self, outlet: OutletId) -> TractResult<OutletId> {
-        if let Some(mapped) = self.mapped.get(&outlet) {
-            return Ok(*mapped);
-        }
-        let is_ours = self.matches.found.contains_key(&outlet.node);
-        let region = self.regions.get(&self.matches.levels[outlet.node]);
-        match (self.kernels, region) {
-            (Some(kernels), Some(nodes)) if is_ours => self.replace(nodes, kernels)?,
-            _ => self.copy(outlet.node)?,
+        let mut open = vec![outlet];
+        while let Some(&next) = open.last() {
+            let missing = self.needs(next);
+            if !missing.is_empty() {
+                open.extend(missing);
+                continue;
+            }
+            open.pop();
+            if self.mapped.contains_key(&next) {
+                continue;
+            }
+            match self.region_of(next.node) {
+                Some((nodes, kernels)) => self.replace(nodes, kernels)?,
+                None => self.copy(next.node)?,
+            }
         }
         Ok(self.mapped[&outlet])
+    }
+
+    /// The region that a node becomes a part of, and its kernels.
+    fn region_of(&self, id: usize) -> Option<(&'a [usize], Kernels)> {
+        let matches = self.matches;
+        matches.region_of(id).zip(self.kernels)
+    }
+
+    /// What must be mapped before a value, and isn't yet.
+    fn needs(&self, outlet: OutletId) -> Vec<OutletId> {
+        if self.mapped.contains_key(&outlet) {
+            return Vec::new();
+        }
+        let mut needed = match self.region_of(outlet.node) {
+            Some((region, _)) => {
+                let inputs = self.matches.inputs_of(region);
+                let is_trunk = self.room.is_some() && self.is_trunk(region, &inputs);
+                if is_trunk { Vec::new() } else { inputs }
+            }
+            None if self.constants.contains(outlet.node.into()) => Vec::new(),
+            None => self.model.node(outlet.node).inputs.clone(),
+        };
+        needed.retain(|input| !self.mapped.contains_key(input));
+        needed
     }
 
     /// Copies a node that stays tract's.
@@ -180,6 +163,7 @@ impl Rewriter<'_> {
             self.mapped.insert(id.into(), constant);
             return Ok(());
         }
+        // These are mapped, but for those of a constant that has no value outside of a run.
         let inputs = node.inputs.iter().map(|input| self.map(*input));
         let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
         let outputs = if self.model.input_outlets()?.contains(&id.into()) {
@@ -205,33 +189,38 @@ impl Rewriter<'_> {
     fn replace(&mut self, region: &[usize], kernels: Kernels) -> TractResult<()> {
         let mut graph = Graph::default();
         let mut weights = ModelWeights::new(self.constants);
-        // Where each value is in the graph, and what the operator's inputs are.
+        // Where each value is in the graph.
         let mut ids: HashMap<OutletId, graph::NodeId> = HashMap::new();
-        let mut inputs: Vec<OutletId> = Vec::new();
+        let inputs = self.matches.inputs_of(region);
         let mut parts = 0;
         for node in region {
-            let (pattern, images) = &self.matches.found[node];
+            let Match {
+                pattern,
+                images,
+                dims,
+                ..
+            } = self.matches.of(*node);
             for image in images {
-                if !ids.contains_key(image) {
-                    let dims = self.dims(*image)?;
-                    ids.insert(*image, graph.push(graph::Op::Input(inputs.len()), dims));
-                    inputs.push(*image);
+                if let Some(number) = inputs.iter().position(|input| input == image)
+                    && !ids.contains_key(image)
+                {
+                    let dims = self.matches.dims(*image)?;
+                    ids.insert(*image, graph.push(graph::Op::Input(number), dims));
                 }
             }
             let images: Vec<graph::NodeId> = images.iter().map(|image| ids[image]).collect();
-            let outlet = OutletId::new(*node, 0);
-            let dims = self.dims(outlet)?;
             if let Pattern::Convolution { groups, .. } = pattern {
                 // In groups it counts as one.
                 parts += groups - 1;
             }
-            let id = nodes::push(&mut graph, pattern, &images, dims, &mut weights);
-            ids.insert(outlet, id);
+            let id = nodes::push(&mut graph, pattern, &images, *dims, &mut weights);
+            ids.insert(OutletId::new(*node, 0), id);
         }
         let mut outputs: Vec<OutletId> = Vec::new();
         for node in region {
-            if self.is_used_outside(*node, region)? {
-                outputs.push(OutletId::new(*node, 0));
+            let outlet = OutletId::new(*node, 0);
+            if self.matches.is_used_outside(outlet, region) {
+                outputs.push(outlet);
             }
         }
         graph.outputs = outputs.iter().map(|outlet| ids[outlet]).collect();
@@ -252,8 +241,7 @@ impl Rewriter<'_> {
             self.trunk = Some(program);
             return Ok(());
         }
-        let inputs = inputs.into_iter().map(|input| self.map(input));
-        let inputs = inputs.collect::<TractResult<TVec<OutletId>>>()?;
+        let inputs: TVec<OutletId> = inputs.iter().map(|of| self.mapped[of]).collect();
         let wired = self
             .target
             .wire_node(name, FusedRegion::new(program), &inputs)?;
@@ -267,20 +255,6 @@ impl Rewriter<'_> {
             return false;
         };
         let is_only_input = self.model.inputs == [input];
-        let users = &self.model.node(input.node).outputs[input.slot].successors;
-        is_only_input
-            && !self.model.outputs.contains(&input)
-            && users.iter().all(|user| region.contains(&user.node))
-    }
-
-    /// Whether a node's values are needed outside of its region.
-    fn is_used_outside(&self, id: usize, region: &[usize]) -> TractResult<bool> {
-        let successors = &self.model.node(id).outputs[0].successors;
-        let is_output = self.model.output_outlets()?.contains(&id.into());
-        Ok(is_output || successors.iter().any(|user| !region.contains(&user.node)))
-    }
-
-    fn dims(&self, outlet: OutletId) -> TractResult<Dims> {
-        pattern::value_dims(self.model.outlet_fact(outlet)?).context("images of a known size")
+        is_only_input && !self.matches.is_used_outside(input, region)
     }
 }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod blocks;
+mod channels_last;
 mod eight_bits;
 mod foreign;
 mod model_builder;

@@ -5,41 +5,46 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Add, Max, Min, Mul};
-use tract_onnx::tract_core::ops::nn::{HardSwish, LeakyRelu, Sigmoid, Silu};
+use tract_onnx::tract_core::ops::nn::{
+    GeluApproximate, GeluExact, HardSwish, LeakyRelu, Sigmoid, Silu,
+};
 
-use super::{Match, Pattern, broadcast, constant, image_dims, value_dims};
+use super::{Found, Pattern, broadcast, constant};
 use crate::convolution::layout::Dims;
 use crate::microkernel::epilogue::Activation;
 use crate::microkernel::epilogue::function::Function;
 use crate::tract::constants::Constants;
+use crate::tract::forms::{Form, Images};
 
 /// A sum of two images; or a scale, a shift or ReLU, which tract writes as a binary operator with a constant.
 pub(super) fn element_wise(
     constants: &Constants,
+    images: Images<'_>,
     op: &TypedBinOp,
     inputs: &[OutletId],
-    dims: &Dims,
-) -> Option<Match> {
+    (form, dims): (Form, &Dims),
+) -> Option<Found> {
     let &[left, right] = inputs else {
         return None;
     };
-    let fact = |outlet| constants.model.outlet_fact(outlet).ok();
+    let dims_of = |outlet| images.dims(outlet);
     let (image, other) = match (constants.contains(left), constants.contains(right)) {
         (false, false) => {
             if op.0.is::<Mul>() {
-                return product(left, right, fact, dims);
+                return product(left, right, dims_of, dims);
             }
-            let same = fact(left)?.shape == fact(right)?.shape && op.0.is::<Add>();
+            let is_whole = |outlet| dims_of(outlet).as_ref() == Some(dims);
+            let same = is_whole(left) && is_whole(right) && op.0.is::<Add>();
             return same.then(|| (Pattern::Add, vec![left, right]));
         }
         (false, true) => (left, right),
         (true, false) => (right, left),
         (true, true) => return None,
     };
-    if value_dims(fact(image)?)? != *dims {
+    if dims_of(image)? != *dims {
         return None;
     }
-    let values = of_channels(constants, other, dims)?;
+    let values = of_channels(constants, other, (form, dims))?;
     let (zeros, ones) = (vec![0.0; dims.channels], vec![1.0; dims.channels]);
     let (scale, shift, relu) = if op.0.is::<Mul>() {
         (values, zeros, false)
@@ -69,16 +74,24 @@ pub(super) fn element_wise(
 }
 
 /// One value for each channel, from a constant of as many or a single one.
-fn of_channels(constants: &Constants, outlet: OutletId, dims: &Dims) -> Option<Vec<f32>> {
+fn of_channels(
+    constants: &Constants,
+    outlet: OutletId,
+    (form, dims): (Form, &Dims),
+) -> Option<Vec<f32>> {
     let shape = constants
         .model
         .outlet_fact(outlet)
         .ok()?
         .shape
         .as_concrete()?;
-    let per_channel =
-        matches!(*shape, [1, channels, 1, 1] | [1, channels] if channels == dims.channels);
-    let is_single = matches!(*shape, [1, 1, 1, 1] | [1, 1]);
+    let is_single = shape.iter().all(|size| *size == 1);
+    let others = shape
+        .iter()
+        .enumerate()
+        .filter(|(axis, _)| *axis != form.channels());
+    let per_channel = shape.get(form.channels()) == Some(&dims.channels)
+        && others.into_iter().all(|(_, size)| *size == 1);
     if !(per_channel || is_single) {
         return None;
     }
@@ -86,11 +99,15 @@ fn of_channels(constants: &Constants, outlet: OutletId, dims: &Dims) -> Option<V
 }
 
 /// Negative values times a slope: one for each channel, or one for all.
-pub(super) fn prelu(constants: &Constants, inputs: &[OutletId], dims: &Dims) -> Option<Match> {
+pub(super) fn prelu(
+    constants: &Constants,
+    inputs: &[OutletId],
+    of_output: (Form, &Dims),
+) -> Option<Found> {
     let &[image, slopes] = inputs else {
         return None;
     };
-    let slopes = of_channels(constants, slopes, dims)?;
+    let slopes = of_channels(constants, slopes, of_output)?;
     let function = match slopes.as_slice() {
         [slope, others @ ..] if others.iter().all(|other| other == slope) => {
             Function::LeakyRelu { slope: *slope }
@@ -103,13 +120,13 @@ pub(super) fn prelu(constants: &Constants, inputs: &[OutletId], dims: &Dims) -> 
 }
 
 /// A product of two images of the same size, or of an image and one of a single pixel.
-fn product<'a>(
+fn product(
     left: OutletId,
     right: OutletId,
-    fact: impl Fn(OutletId) -> Option<&'a TypedFact>,
+    dims_of: impl Fn(OutletId) -> Option<Dims>,
     dims: &Dims,
-) -> Option<Match> {
-    let (of_left, of_right) = (image_dims(fact(left)?)?, image_dims(fact(right)?)?);
+) -> Option<Found> {
+    let (of_left, of_right) = (dims_of(left)?, dims_of(right)?);
     let pixel = Dims {
         height: 1,
         width: 1,
@@ -138,6 +155,10 @@ pub(super) fn function(op: &ElementWiseOp) -> Option<Function> {
         Some(Function::Sigmoid)
     } else if op.0.is::<HardSwish>() {
         Some(Function::HardSwish)
+    } else if op.0.is::<GeluExact>() {
+        Some(Function::Gelu)
+    } else if let Some(gelu) = op.0.downcast_ref::<GeluApproximate>() {
+        (!gelu.fast_impl).then_some(Function::GeluByTanh)
     } else {
         let leaky = op.0.downcast_ref::<LeakyRelu>()?;
         Some(Function::LeakyRelu { slope: leaky.alpha })

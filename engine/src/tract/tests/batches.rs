@@ -95,6 +95,40 @@ fn a_view_has_the_same_answer_however_many_share_its_run() {
     }
 }
 
+/// Runs three groups of two views together and alone, with each kernel. They have the same answers. Returns with how many
+/// kernels they could share a run.
+#[track_caller]
+pub(super) fn compare_groups(model: &TypedModel, random: &mut ChaCha8Rng) -> usize {
+    let len = 3 * 20 * 17;
+    let views: Vec<f32> = (0..6 * len)
+        .map(|_| random.random_range(-1.0..1.0))
+        .collect();
+    let views: Vec<&[f32]> = views.chunks(len).collect();
+    let values = |outputs: &TVec<TValue>| -> Vec<u32> {
+        let values = outputs[0].to_plain_array_view::<f32>().unwrap();
+        values.iter().map(|value| value.to_bits()).collect()
+    };
+    let mut shared = 0;
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_supported() && *kernel != Kernel::Portable)
+    {
+        let network = Arc::new(Network::new(model, kernel, 3).unwrap());
+        let mut state = network.state().unwrap();
+        let alone: Vec<Vec<u32>> = views
+            .chunks(2)
+            .map(|views| values(&state.run(views).unwrap()[0]))
+            .collect();
+        if network.room() == 6 {
+            shared += 1;
+            let together = state.run(&views).unwrap();
+            let together: Vec<_> = together.iter().map(values).collect();
+            assert_eq!(together, alone, "{kernel}");
+        }
+    }
+    shared
+}
+
 #[test]
 fn random_networks_answer_each_group_of_views_as_if_it_were_alone() {
     let mut shared = 0;
@@ -102,32 +136,7 @@ fn random_networks_answer_each_group_of_views_as_if_it_were_alone() {
         let (mut builder, [output, _]) = random_chain(seed);
         builder.model.select_output_outlets(&[output]).unwrap();
         let model = builder.model.into_decluttered().unwrap();
-        let len = 3 * 20 * 17;
-        let views: Vec<f32> = (0..6 * len)
-            .map(|_| builder.random.random_range(-1.0..1.0))
-            .collect();
-        let views: Vec<&[f32]> = views.chunks(len).collect();
-        let values = |outputs: &TVec<TValue>| -> Vec<u32> {
-            let values = outputs[0].to_plain_array_view::<f32>().unwrap();
-            values.iter().map(|value| value.to_bits()).collect()
-        };
-        for kernel in Kernel::ALL
-            .into_iter()
-            .filter(|kernel| kernel.is_supported() && *kernel != Kernel::Portable)
-        {
-            let network = Arc::new(Network::new(&model, kernel, 3).unwrap());
-            let mut state = network.state().unwrap();
-            let alone: Vec<Vec<u32>> = views
-                .chunks(2)
-                .map(|views| values(&state.run(views).unwrap()[0]))
-                .collect();
-            if network.room() == 6 {
-                shared += 1;
-                let together = state.run(&views).unwrap();
-                let together: Vec<_> = together.iter().map(values).collect();
-                assert_eq!(together, alone, "{kernel}, seed {seed}");
-            }
-        }
+        shared += compare_groups(&model, &mut builder.random);
     }
     assert!(shared > 10, "{shared} share runs");
 }

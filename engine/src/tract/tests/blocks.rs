@@ -3,6 +3,8 @@
 
 use tract_onnx::tract_core::ops::array::Slice;
 use tract_onnx::tract_core::ops::math::{max, min};
+use tract_onnx::tract_core::ops::nn::gelu_approximate::gelu_approximate;
+use tract_onnx::tract_core::ops::nn::gelu_exact::gelu_exact;
 use tract_onnx::tract_core::ops::nn::{hard_swish, leaky_relu, sigmoid, silu::silu};
 
 use super::*;
@@ -28,11 +30,13 @@ fn function(builder: &mut ModelBuilder, x: OutletId, number: u32) -> OutletId {
         3 => builder.wire("leaky", leaky_relu(0.2), &[x]),
         4 => clip(builder, x, 0.0, 0.7),
         5 => builder.prelu(x),
+        6 => builder.wire("gelu", gelu_exact(), &[x]),
+        7 => builder.wire("gelu", gelu_approximate(false), &[x]),
         _ => clip(builder, x, -0.3, 0.4),
     }
 }
 
-const FUNCTIONS: u32 = 7;
+const FUNCTIONS: u32 = 9;
 
 /// The mean of each channel.
 fn mean(builder: &mut ModelBuilder, x: OutletId) -> OutletId {
