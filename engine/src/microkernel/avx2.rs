@@ -12,12 +12,13 @@ use std::arch::x86_64::{
     _mm_packus_epi16, _mm_packus_epi32, _mm_storel_epi64, _mm_storeu_si128, _mm256_add_epi16,
     _mm256_add_epi32, _mm256_add_ps, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
     _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cmpgt_epi32, _mm256_cvtepi32_ps,
-    _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_dpbusd_avx_epi32, _mm256_extracti128_si256,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_epi32, _mm256_max_ps, _mm256_min_ps,
-    _mm256_mul_ps, _mm256_packs_epi32, _mm256_packus_epi16, _mm256_permutevar8x32_epi32,
-    _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
-    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps, _mm256_storeu_si256,
+    _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_dpbusd_avx_epi32,
+    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_maskload_ps, _mm256_maskstore_ps,
+    _mm256_max_epi32, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_packs_epi32,
+    _mm256_packus_epi16, _mm256_permutevar8x32_epi32, _mm256_round_ps, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
 use super::depthwise::DepthwiseSums;
@@ -291,6 +292,29 @@ unsafe impl Vector for F32s {
     }
 
     #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX2.
+        unsafe { Self(_mm256_mul_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        // SAFETY: the caller has AVX2.
+        unsafe { Self(_mm256_div_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(self) -> Self {
+        // The whole number's bits become those of an exponent, whose zero is the bits of one.
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let exponents = _mm256_slli_epi32::<23>(_mm256_castps_si256(self.0));
+            let powers = _mm256_add_epi32(exponents, _mm256_set1_epi32(127 << 23));
+            Self(_mm256_castsi256_ps(powers))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         // The instruction returns its second operand where either is NaN, so NaN stays NaN.
         // SAFETY: the caller has AVX2.
@@ -399,12 +423,6 @@ unsafe impl Int8Vector for F32s {
     unsafe fn i32_to_f32(self) -> Self {
         // SAFETY: the caller has AVX2.
         unsafe { Self(_mm256_cvtepi32_ps(_mm256_castps_si256(self.0))) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul(self, other: Self) -> Self {
-        // SAFETY: the caller has AVX2.
-        unsafe { Self(_mm256_mul_ps(self.0, other.0)) }
     }
 
     #[inline(always)]

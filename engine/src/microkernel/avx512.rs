@@ -15,11 +15,12 @@ use std::arch::x86_64::{
     _MM_FROUND_TO_NEAREST_INT, _mm_maskz_loadu_epi8, _mm256_mask_storeu_epi16, _mm256_storeu_si256,
     _mm512_add_epi16, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_castsi512_si256, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
-    _mm512_cvtneps_pbh, _mm512_cvtps_epi32, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_mask_cvtepi32_storeu_epi8, _mm512_mask_mov_ps, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi32, _mm512_roundscale_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+    _mm512_cvtneps_pbh, _mm512_cvtps_epi32, _mm512_div_ps, _mm512_dpbf16_ps, _mm512_dpbusd_epi32,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_cvtepi32_storeu_epi8, _mm512_mask_mov_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps,
+    _mm512_mul_ps, _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi32,
+    _mm512_roundscale_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps,
+    _mm512_slli_epi32, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -215,6 +216,29 @@ macro_rules! vector {
             }
 
             #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                // SAFETY: the caller has AVX-512F.
+                unsafe { Self(_mm512_mul_ps(self.0, other.0)) }
+            }
+
+            #[inline(always)]
+            unsafe fn div(self, other: Self) -> Self {
+                // SAFETY: the caller has AVX-512F.
+                unsafe { Self(_mm512_div_ps(self.0, other.0)) }
+            }
+
+            #[inline(always)]
+            unsafe fn power_of_two(self) -> Self {
+                // The whole number's bits become those of an exponent, whose zero is the bits of one.
+                // SAFETY: the caller has AVX-512F.
+                unsafe {
+                    let exponents = _mm512_slli_epi32::<23>(_mm512_castps_si512(self.0));
+                    let powers = _mm512_add_epi32(exponents, _mm512_set1_epi32(127 << 23));
+                    Self(_mm512_castsi512_ps(powers))
+                }
+            }
+
+            #[inline(always)]
             unsafe fn relu(self) -> Self {
                 // The instruction returns its second operand where either is NaN, so NaN stays NaN.
                 // SAFETY: the caller has AVX-512F.
@@ -315,12 +339,6 @@ unsafe impl Int8Vector for F32s {
     unsafe fn i32_to_f32(self) -> Self {
         // SAFETY: the caller has the features.
         unsafe { Self(_mm512_cvtepi32_ps(_mm512_castps_si512(self.0))) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul(self, other: Self) -> Self {
-        // SAFETY: the caller has the features.
-        unsafe { Self(_mm512_mul_ps(self.0, other.0)) }
     }
 
     #[inline(always)]

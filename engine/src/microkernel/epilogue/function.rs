@@ -1,7 +1,7 @@
 //! Functions of single values, as networks have them behind convolutions.
 //!
 //! All is plain arithmetic without branches, of which the compiler makes vectors where the loop becomes part of a
-//! function for them. Nothing is fused (no multiply-add), so all kernels give the same bits.
+//! function for them. The epilogue of vectors has the smooth ones in its own way, with the same numbers (`smooth`).
 
 #![allow(
     clippy::inline_always,
@@ -54,30 +54,31 @@ impl Function {
             }
             Self::Sigmoid => {
                 for value in values {
-                    *value = 1.0 / (1.0 + exp(-*value));
+                    *value = 1.0 / (1.0 + exponential::of(-*value));
                 }
             }
             Self::Silu => {
                 for value in values {
-                    *value /= 1.0 + exp(-*value);
+                    *value /= 1.0 + exponential::of(-*value);
                 }
             }
             Self::HardSwish => {
                 for value in values {
-                    *value *= limit(*value * (1.0 / 6.0) + 0.5, 0.0, 1.0);
+                    let [slope, shift] = hard_swish::LINE;
+                    *value *= limit(*value * slope + shift, 0.0, 1.0);
                 }
             }
             Self::Gelu => {
                 for value in values {
-                    *value *= normal(*value);
+                    *value *= normal::of(*value);
                 }
             }
             Self::GeluByTanh => {
                 for value in values {
-                    // (1 + tanh(t)) / 2 is the sigmoid of 2 t.
                     let x = *value;
-                    let twice = x * (1.595_769 + 0.071_354_814 * (x * x));
-                    *value = x / (1.0 + exp(-twice));
+                    let [linear, cubic] = gelu_by_tanh::FACTORS;
+                    let twice = x * (x * x * cubic + linear);
+                    *value = x / (1.0 + exponential::of(-twice));
                 }
             }
             Self::LeakyRelu { slope } => {
@@ -106,66 +107,93 @@ fn limit(value: f32, least: f32, most: f32) -> f32 {
     if value > most { most } else { value }
 }
 
-/// The standard normal distribution's function, up to 2e-7. It ends at 0 and 1, beyond 5.5 standard deviations.
+pub(super) mod hard_swish {
+    /// Slope and shift of the line that is limited.
+    pub(in super::super) const LINE: [f32; 2] = [1.0 / 6.0, 0.5];
+}
+
+pub(super) mod gelu_by_tanh {
+    /// Of `x` and its cube, twice what the hyperbolic tangent is taken of: `(1 + tanh(t)) / 2` is the sigmoid of `2 t`.
+    pub(in super::super) const FACTORS: [f32; 2] = [1.595_769, 0.071_354_814];
+}
+
+/// The standard normal distribution's function, up to 2e-7.
 ///
 /// It is one half and an odd function: `x` times a quotient of two polynomials of `x` squared, which were fitted for the
 /// least of the greatest errors.
-#[inline(always)]
-fn normal(x: f32) -> f32 {
-    const END: f32 = 5.5;
-    const ABOVE: [f32; 5] = [
-        6.352_102e-6,
-        1.688_256_2e-4,
-        4.677_260_5e-3,
-        3.385_266e-2,
-        3.989_422_4e-1,
+pub(super) mod normal {
+    use super::limit;
+
+    /// Beyond so many standard deviations it is 0 and 1.
+    pub(in super::super) const END: f32 = 5.5;
+    /// The coefficients of the highest power, above and below the line.
+    pub(in super::super) const HIGHEST: [f32; 2] = [2.274_931_3e-8, 1.197_501_1e-6];
+    /// The others. At the end the quotient is a little more than one half.
+    pub(in super::super) const ABOVE: [f32; 5] = [
+        6.352_102_6e-6,
+        1.688_256_4e-4,
+        4.677_261e-3,
+        3.385_266_3e-2,
+        3.989_422_7e-1,
     ];
-    const BELOW: [f32; 5] = [
+    pub(in super::super) const BELOW: [f32; 5] = [
         7.364_739_6e-5,
         1.884_444_8e-3,
         2.864_587_7e-2,
         2.515_219_5e-1,
         1.0,
     ];
-    let inside = limit(x, -END, END);
-    let square = inside * inside;
-    let (mut above, mut below) = (2.274_930_9e-8, 1.197_501_1e-6);
-    for (of_above, of_below) in ABOVE.into_iter().zip(BELOW) {
-        above = above * square + of_above;
-        below = below * square + of_below;
+
+    #[inline(always)]
+    pub(super) fn of(x: f32) -> f32 {
+        let inside = limit(x, -END, END);
+        let square = inside * inside;
+        let [mut above, mut below] = HIGHEST;
+        for (of_above, of_below) in ABOVE.into_iter().zip(BELOW) {
+            above = above * square + of_above;
+            below = below * square + of_below;
+        }
+        limit(inside * above / below, -0.5, 0.5) + 0.5
     }
-    let function = inside * above / below + 0.5;
-    let function = if x > END { 1.0 } else { function };
-    if x < -END { 0.0 } else { function }
 }
 
 /// `exp(x)`, at most 2 units in the last place off. It ends at about 1e-38 and 2e38, in place of 0 and infinity.
 ///
 /// `x` is a whole number of `ln 2`, and a rest of which the exponential is a polynomial (Cephes, `expf`).
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    // Its last bits are those of the whole number that it is added to: 1.5 * 2^23.
-    const WHOLE: f32 = 12_582_912.0;
-    // ln 2 in two parts. The first has so few bits that a product with a whole number is exact.
-    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    const BIAS: u32 = 127 << 23;
-    let x = limit(x, -87.3, 88.3);
-    let shifted = x * std::f32::consts::LOG2_E + WHOLE;
-    let whole = shifted - WHOLE;
-    let rest = x - whole * LN_2[0] - whole * LN_2[1];
-    let mut sum = 1.987_569_1e-4;
-    for factor in [
+pub(super) mod exponential {
+    use super::limit;
+
+    pub(in super::super) const RANGE: [f32; 2] = [-87.3, 88.3];
+    /// Its last bits are those of the whole number that it is added to: 1.5 * 2^23.
+    pub(in super::super) const WHOLE: f32 = 12_582_912.0;
+    /// ln 2 in two parts. The first has so few bits that a product with a whole number is exact.
+    pub(in super::super) const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    /// The coefficients of the polynomial, from the highest power on.
+    pub(in super::super) const HIGHEST: f32 = 1.987_569_1e-4;
+    pub(in super::super) const COEFFICIENTS: [f32; 5] = [
         1.398_199_9e-3,
         8.333_452e-3,
         4.166_579_6e-2,
         0.166_666_66,
         0.5,
-    ] {
-        sum = sum * rest + factor;
+    ];
+    /// The bits of one: an exponent of zero.
+    const BIAS: u32 = 127 << 23;
+
+    #[inline(always)]
+    pub(super) fn of(x: f32) -> f32 {
+        let x = limit(x, RANGE[0], RANGE[1]);
+        let shifted = x * std::f32::consts::LOG2_E + WHOLE;
+        let whole = shifted - WHOLE;
+        let rest = x - whole * LN_2[0] - whole * LN_2[1];
+        let mut sum = HIGHEST;
+        for coefficient in COEFFICIENTS {
+            sum = sum * rest + coefficient;
+        }
+        let of_rest = sum * (rest * rest) + rest + 1.0;
+        let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(BIAS));
+        of_rest * power
     }
-    let of_rest = sum * (rest * rest) + rest + 1.0;
-    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(BIAS));
-    of_rest * power
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(crate) mod scalar;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod simd;
 #[cfg(target_arch = "x86_64")]
+mod smooth;
+#[cfg(target_arch = "x86_64")]
 pub(super) mod vector;
 
 use std::ops::Range;

@@ -10,10 +10,14 @@
     reason = "it becomes part of functions with vector instructions"
 )]
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::super::dtype::TypedSliceMut;
 use super::flow::{Activated, BlockSums, Limit, PixelSums, Relu, ScratchRow, Source, Tee};
+use super::function::Function;
+use super::smooth::{apply_to_row, with_finish};
 use super::vector::{Vector, for_each_vector};
 use super::{Accumulators, Epilogue, Output};
 /// The place of a pixel's first channel in a buffer.
@@ -148,6 +152,55 @@ unsafe fn store_directly<V: Vector, S: Source<V>>(
     }
 }
 
+/// The way of values that have a function straight to their only destination.
+struct SmoothStore<'a> {
+    blocks: &'a [BlockSums],
+    bias: *const f32,
+    destination: &'a Destination<'a>,
+    channels: usize,
+}
+
+impl SmoothStore<'_> {
+    /// Stores all pixels, if the function is a smooth one; returns whether it is.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Destination::store`]: the blocks and biases are valid for the pixels and channels.
+    #[inline(always)]
+    unsafe fn all<V: Vector>(&self, function: Option<&Function>, pixels: &Range<usize>) -> bool {
+        let Self {
+            blocks,
+            bias,
+            destination,
+            channels,
+        } = *self;
+        with_finish!(
+            function,
+            |finish| {
+                for (number, pixel) in pixels.clone().enumerate() {
+                    let source = PixelSums::<_, false> {
+                        blocks,
+                        finish,
+                        pixel: number,
+                        bias,
+                        // Never read.
+                        residual: bias,
+                    };
+                    // SAFETY: as the caller guarantees; `at` has checked that the target has room.
+                    unsafe {
+                        match destination.at(pixel, channels) {
+                            TypedPointer::F32(sink) => Source::<V>::emit(source, sink),
+                            TypedPointer::Bf16(sink) => Source::<V>::emit(source, sink),
+                        }
+                    }
+                }
+                true
+            },
+            false
+        )
+    }
+}
+
 /// Whether values go from the sums straight to their destinations: to one, or to the two at the end of a
 /// residual unit, as they are (f32) and with an activation that has a ReLU.
 fn is_direct(destinations: &[Destination<'_>]) -> bool {
@@ -201,7 +254,30 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
     let destinations = Destination::all(&mut epilogue.outputs, first, channels);
     let is_finished = epilogue.function.is_none() || limit.is_some();
     let is_direct = pooling.others.is_empty() && is_finished && is_direct(&destinations);
+    let is_smooth = pooling.others.is_empty()
+        && epilogue.residual.is_none()
+        && !epilogue.relu
+        && matches!(
+            destinations[..],
+            [Destination {
+                scale_and_shift: None,
+                ..
+            }]
+        );
     let (bias, row) = (bias.as_ptr(), row.as_mut_ptr());
+    if is_smooth {
+        let store = SmoothStore {
+            blocks: &blocks,
+            bias,
+            destination: &destinations[0],
+            channels,
+        };
+        // SAFETY: as below.
+        let is_done = unsafe { store.all::<V>(epilogue.function, &sums.pixels) };
+        if is_done {
+            return;
+        }
+    }
     for (number, pixel) in sums.pixels.clone().enumerate() {
         let of_pixel = pooling.first(number);
         let residual = epilogue.residual.map(|residual| {
@@ -266,9 +342,7 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
                 });
             }
             if let Some(function) = epilogue.function {
-                // In whole vectors. What is behind the channels is never stored.
-                let values = channels.next_multiple_of(V::LANES);
-                function.apply(first, std::slice::from_raw_parts_mut(row, values));
+                apply_to_row::<V>(function, first, row, channels);
             }
             for destination in &destinations {
                 destination.store::<V, _>(ScratchRow(row, channels), pixel, channels);

@@ -52,6 +52,23 @@ pub(in crate::microkernel) unsafe trait Vector: Copy {
     /// The processor has the vector's instructions.
     unsafe fn scale_shift(self, scale: Self, shift: Self) -> Self;
 
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn mul(self, other: Self) -> Self;
+
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn div(self, other: Self) -> Self;
+
+    /// Two to the power of a whole number to which 1.5 * 2^23 was added, of -126 to 127.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions.
+    unsafe fn power_of_two(self) -> Self;
+
     /// As [`relu`](super::relu).
     ///
     /// # Safety
@@ -130,11 +147,6 @@ pub(in crate::microkernel) unsafe trait Int8Vector: Vector {
     ///
     /// The processor has the vector's instructions.
     unsafe fn i32_to_f32(self) -> Self;
-
-    /// # Safety
-    ///
-    /// The processor has the vector's instructions.
-    unsafe fn mul(self, other: Self) -> Self;
 
     /// No less than `least` and no more than `most`. No value is NaN.
     ///
