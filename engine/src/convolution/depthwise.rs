@@ -84,12 +84,7 @@ impl Depthwise {
             block: ChannelBlock { first: 0, columns },
             weights,
             bias: padded,
-            pooling: PoolGroups {
-                outputs: 1,
-                pixels: 1,
-                step: 0,
-                others: Vec::new(),
-            },
+            pooling: PoolGroups::none(),
         }
     }
 

@@ -24,12 +24,14 @@
 //! A sum of convolutions is one with several inputs (terms): the products of all are added up before the
 //! epilogue. So the projection of a residual unit is never written to memory.
 //!
-//! A convolution of which each channel has its own window is no product of matrices: [`depthwise`].
+//! A convolution of which each channel has its own window is no product of matrices: [`depthwise`]. What follows a
+//! convolution can be computed alone: [`element_wise`].
 //!
 //! Where only the greatest value of each pooling window is wanted, the pixels of one window are computed one
 //! after the other. Their sums lie together then, and one value of them is stored.
 
 pub(crate) mod depthwise;
+pub(crate) mod element_wise;
 mod im2col;
 pub(crate) mod layout;
 mod loops;

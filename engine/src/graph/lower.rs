@@ -2,21 +2,26 @@
 //! turns each node into a step that stores its values wherever they are needed.
 //!
 //! Concatenations, and activations of what a step computes or of what is put together, need no step: the steps before
-//! them store their values where they belong, activated on the way ([`slices`]).
+//! them store their values where they belong, activated on the way ([`slices`]). Where many concatenations begin alike,
+//! they share one buffer ([`chains`]).
 
+mod chains;
 mod slices;
+mod storage;
 
 use super::eight_bits::grid;
 use super::{Graph, NodeId, Op, Term, WeightId};
 use crate::convolution::Convolution;
 use crate::convolution::depthwise::Depthwise;
-use crate::convolution::layout::{Border, Dims, Layout};
+use crate::convolution::element_wise::ElementWise;
+use crate::convolution::layout::Layout;
 use crate::microkernel::aligned::AlignedVec;
 use crate::microkernel::dtype::Stored;
-use crate::microkernel::epilogue::Grid;
-use crate::microkernel::{DType, Kernel, Unit};
+use crate::microkernel::epilogue::{ChannelSlice, Grid};
+use crate::microkernel::{Kernel, Unit};
 use crate::program::pool::Window;
-use crate::program::{Action, BufferId, Operand, Program, Step};
+use crate::program::{Action, BufferId, Program, Step, StepOutput};
+use storage::{Planned, Storage};
 
 /// Reads weights, one tensor at a time, so that the expanded weights of a whole network are never in memory
 /// at once.
@@ -51,10 +56,9 @@ pub(crate) fn lower<W: WeightSource>(
         split,
         buffers: Vec::new(),
         storage: vec![Storage::default(); graph.nodes.len()],
+        chains: chains::longest(graph),
     };
-    for id in 0..graph.nodes.len() {
-        lowering.allocate(id);
-    }
+    lowering.allocate_all();
     let (mut steps, mut ids) = (Vec::new(), Vec::new());
     let mut packed_len = 0;
     for id in 0..graph.nodes.len() {
@@ -81,26 +85,6 @@ pub(crate) fn lower<W: WeightSource>(
     ))
 }
 
-/// The buffers that a node's values are stored in. With kernels that multiply f32 both may be the same.
-#[derive(Debug, Clone, Copy, Default)]
-struct Storage {
-    /// As f32: for sums, poolings, activations and outputs.
-    plain: Option<BufferId>,
-    /// As what the kernel multiplies, with a border: for convolutions.
-    operand: Option<BufferId>,
-    /// In eight bits, with a border, if they are rounded to that: for all but outputs and convolutions of f32.
-    quanta: Option<BufferId>,
-}
-
-/// A buffer to be made.
-#[derive(Debug, Clone, Copy)]
-struct Planned {
-    layout: Layout,
-    stored: Stored,
-    /// What one is in it.
-    quantum: f32,
-}
-
 struct Lowering<'a> {
     graph: &'a Graph,
     kernels: Kernels,
@@ -108,155 +92,11 @@ struct Lowering<'a> {
     split: NodeId,
     buffers: Vec<Planned>,
     storage: Vec<Storage>,
+    // Of each concatenation that begins another one or is begun by one, the longest that it begins, or itself.
+    chains: Vec<Option<NodeId>>,
 }
 
 impl Lowering<'_> {
-    #[allow(
-        clippy::expect_used,
-        reason = "another buffer would give wrong answers without a sign"
-    )]
-    fn plain(&self, id: NodeId) -> BufferId {
-        let plain = self.storage[id].plain;
-        plain.expect("`allocate` gives an f32 buffer to every node that is read as f32")
-    }
-
-    #[allow(
-        clippy::expect_used,
-        reason = "another buffer would give wrong answers without a sign"
-    )]
-    fn operand(&self, id: NodeId) -> BufferId {
-        let operand = self.storage[id].operand;
-        operand.expect("`allocate` gives a buffer to every node that a convolution reads")
-    }
-
-    #[allow(
-        clippy::expect_used,
-        reason = "another buffer would give wrong answers without a sign"
-    )]
-    fn quanta(&self, id: NodeId) -> BufferId {
-        let quanta = self.storage[id].quanta;
-        quanta.expect("`allocate` gives a buffer to every node that is read in eight bits")
-    }
-
-    /// What a step that is no convolution reads of a node.
-    fn source(&self, id: NodeId) -> Operand {
-        let quantisation = self.graph.quantisation_of(id);
-        let buffer = match quantisation {
-            Some(_) => self.quanta(id),
-            None => self.plain(id),
-        };
-        let quantum = quantisation.map_or(1.0, |of| of.quantum);
-        Operand { buffer, quantum }
-    }
-
-    /// Decides how a node's values are stored, from what its users do with them, and makes the buffers.
-    fn allocate(&mut self, id: NodeId) {
-        let node = &self.graph.nodes[id];
-        if node.op == Op::Fused {
-            return;
-        }
-        let quantisation = self.graph.quantisation_of(id);
-        let (mut is_plain, mut is_operand) = (self.graph.outputs.contains(&id), false);
-        let mut is_quanta = false;
-        let (mut border, mut overread) = (Border::default(), 0);
-        let mut plain_border = Border::default();
-        let Dims {
-            height,
-            width,
-            channels,
-            ..
-        } = node.dims;
-        for user in self.graph.users(id) {
-            let mut is_read = false;
-            match &self.graph.nodes[user].op {
-                Op::Convolution(convolution) => {
-                    let is_eight_bits = self.graph.eight_bits(convolution).is_some();
-                    for term in convolution.terms.iter().filter(|term| term.input == id) {
-                        border = border.union(term.spec.padding);
-                        if is_eight_bits {
-                            is_quanta = true;
-                        } else {
-                            is_operand = true;
-                            let kernel = self.kernels.float;
-                            overread = overread.max(term.spec.overread(kernel, channels));
-                        }
-                    }
-                    if convolution.residual == Some(id) {
-                        is_read |= is_eight_bits;
-                        is_plain |= !is_eight_bits;
-                    }
-                }
-                Op::Depthwise(depthwise) => {
-                    is_plain = true;
-                    plain_border = plain_border.union(depthwise.window.padding);
-                }
-                // The values are stored in the concatenation's own buffers.
-                Op::Concat(_) => {}
-                Op::Activate { .. } => is_read = !self.is_applied_on_store(user),
-                _ => is_read = true,
-            }
-            is_quanta |= is_read && quantisation.is_some();
-            is_plain |= is_read && quantisation.is_none();
-        }
-        let batch = self.batch_of(id);
-        let plain = Layout::plain(batch, height, width, channels);
-        let mut storage = Storage::default();
-        if let Some(quantisation) = quantisation.filter(|_| is_quanta) {
-            storage.quanta = Some(self.buffers.len());
-            self.buffers.push(Planned {
-                layout: Layout { border, ..plain },
-                stored: Stored::U8 {
-                    zero_point: quantisation.zero_point,
-                },
-                quantum: quantisation.quantum,
-            });
-        }
-        let mut buffer = |layout, stored| {
-            self.buffers.push(Planned {
-                layout,
-                stored,
-                quantum: 1.0,
-            });
-            Some(self.buffers.len() - 1)
-        };
-        let dtype = self.kernels.float.dtype();
-        if is_operand && dtype == DType::F32 {
-            // One buffer for both.
-            border = border.union(plain_border);
-        }
-        if is_operand {
-            let layout = Layout {
-                border,
-                gap: Layout::gap_for(overread, batch),
-                ..plain
-            };
-            let is_bf16 = dtype == DType::Bf16;
-            storage.operand = buffer(layout, if is_bf16 { Stored::Bf16 } else { Stored::F32 });
-        }
-        if is_plain {
-            let shared = storage.operand.filter(|_| dtype == DType::F32);
-            storage.plain = shared.or_else(|| {
-                let border = plain_border;
-                buffer(Layout { border, ..plain }, Stored::F32)
-            });
-        }
-        self.storage[id] = storage;
-    }
-
-    /// How many images of a node are stored at a time: one where it and all its users are computed image by
-    /// image.
-    fn batch_of(&self, id: NodeId) -> usize {
-        let is_by_image = |id: NodeId| {
-            let users = self.graph.users(id);
-            id < self.split && users.iter().all(|user| *user < self.split)
-        };
-        if is_by_image(id) && !self.graph.outputs.contains(&id) {
-            1
-        } else {
-            self.graph.nodes[id].dims.batch
-        }
-    }
-
     /// The packed weights of all convolutions, one after the other, `len` units at most. Each tensor is read and dropped
     /// before the next.
     fn pack<W: WeightSource>(
@@ -339,7 +179,40 @@ impl Lowering<'_> {
             },
             Op::Concat(_) | Op::Fused => return None,
         };
-        Some(Step::new(action, node.dims, quantisation, self.outputs(id)))
+        let outputs = self.outputs(id);
+        let action = match quantisation {
+            None => self.by_epilogue(id, &action, &outputs).unwrap_or(action),
+            Some(_) => action,
+        };
+        Some(Step::new(action, node.dims, quantisation, outputs))
+    }
+
+    /// The same action by the epilogue of a kernel, if that can do it: nothing is read or stored in eight bits.
+    fn by_epilogue(&self, id: NodeId, action: &Action, outputs: &[StepOutput]) -> Option<Action> {
+        let (input, other, function) = match action {
+            Action::Copy(input) => (input, None, None),
+            Action::Function(input, function) => (input, None, Some(function.clone())),
+            Action::Add(left, right) => (left, Some(right), None),
+            _ => return None,
+        };
+        let is_float = |buffer: BufferId| !matches!(self.buffers[buffer].stored, Stored::U8 { .. });
+        let is_stored_so = |output: &StepOutput| {
+            let is_exact = |slice: &ChannelSlice| slice.rounding.is_none();
+            is_float(output.buffer) && output.slices.iter().all(is_exact)
+        };
+        let mut read = std::iter::once(input).chain(other);
+        if !read.all(|operand| is_float(operand.buffer)) || !outputs.iter().all(is_stored_so) {
+            return None;
+        }
+        let layout = &self.buffers[input.buffer].layout;
+        let channels = self.graph.nodes[id].dims.channels;
+        let element_wise = ElementWise::new(self.kernels.float, layout, channels)?;
+        Some(Action::ElementWise {
+            element_wise: Box::new(element_wise),
+            input: input.buffer,
+            residual: other.map(|other| other.buffer),
+            function,
+        })
     }
 
     fn convolution(&self, id: NodeId) -> Option<Action> {

@@ -7,6 +7,7 @@
 )]
 
 use super::dtype::{to_bf16, to_u8};
+use super::epilogue::function::Function;
 use super::epilogue::{greater, relu};
 
 /// Channels whose sums are in registers at the same time.
@@ -81,6 +82,29 @@ by_vectors! {
         }
         if has_relu {
             relu(scaled);
+        }
+    }
+}
+
+by_vectors! {
+    /// Applies a function to all channels of a pixel.
+    pub(crate) fn apply(function: &Function, values: &mut [f32]) {
+        function.apply(0, values);
+    }
+}
+
+by_vectors! {
+    pub(crate) fn add(left: &[f32], right: &[f32], sums: &mut [f32]) {
+        for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
+            *sum = left + right;
+        }
+    }
+}
+
+by_vectors! {
+    pub(crate) fn multiply(left: &[f32], right: &[f32], products: &mut [f32]) {
+        for ((product, left), right) in products.iter_mut().zip(left).zip(right) {
+            *product = left * right;
         }
     }
 }

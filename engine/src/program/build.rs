@@ -104,6 +104,12 @@ impl Step {
                 *residual = residual.map(|residual| names[residual]);
             }
             Action::Depthwise { input, .. } => *input = names[*input],
+            Action::ElementWise {
+                input, residual, ..
+            } => {
+                *input = names[*input];
+                *residual = residual.map(|residual| names[residual]);
+            }
             Action::Copy(input)
             | Action::Function(input, _)
             | Action::LayerNorm(input, _)

@@ -20,6 +20,7 @@ mod store;
 use std::sync::Arc;
 
 use crate::convolution::depthwise::Depthwise;
+use crate::convolution::element_wise::ElementWise;
 use crate::convolution::layout::Dims;
 use crate::convolution::{Convolution, Scratch};
 use crate::microkernel::Unit;
@@ -114,6 +115,13 @@ pub(crate) enum Action {
         relu: bool,
         function: Option<Function>,
     },
+    /// The sum of one or two values, and perhaps a function of it, where a kernel's epilogue can compute them.
+    ElementWise {
+        element_wise: Box<ElementWise>,
+        input: BufferId,
+        residual: Option<BufferId>,
+        function: Option<Function>,
+    },
     Copy(Operand),
     Function(Operand, Function),
     /// With what is added to the square of the standard deviation.
@@ -144,6 +152,7 @@ pub(crate) struct Workspace {
 struct Rows {
     first: Vec<f32>,
     second: Vec<f32>,
+    result: Vec<f32>,
     bytes: Vec<u8>,
     sums: Vec<i32>,
 }
@@ -223,6 +232,9 @@ impl Step {
                 inputs, residual, ..
             } => inputs.iter().copied().chain(*residual).collect(),
             Action::Depthwise { input, .. } => vec![*input],
+            Action::ElementWise {
+                input, residual, ..
+            } => std::iter::once(*input).chain(*residual).collect(),
             Action::Copy(input)
             | Action::Function(input, _)
             | Action::LayerNorm(input, _)

@@ -7,10 +7,11 @@ use smallvec::SmallVec;
 use super::pool::{Pooling, Window, pool, pool_to_greatest, pool_to_sums};
 use super::store::{self, Source, Store};
 use super::{Action, BufferId, Operand, Program, Rows, Step, Workspace};
+use crate::convolution::Scratch;
 use crate::convolution::layout::{Dims, Layout};
 use crate::microkernel::dtype::{Stored, TypedSlice};
 use crate::microkernel::epilogue::{Epilogue, Output, Residual};
-use crate::microkernel::pixels::standardise;
+use crate::microkernel::pixels::{add, apply, multiply, standardise};
 
 impl Program {
     /// Where a place of the batch, or all of them, are in a buffer. A buffer for one image holds just the one that is
@@ -126,6 +127,7 @@ impl Program {
         let channels = step.dims.channels;
         rows.first.resize(channels, 0.0);
         rows.second.resize(channels, 0.0);
+        rows.result.resize(channels, 0.0);
         let mut to = Store::new(step.quantisation, outputs, store, places.start, step.dims);
         match &step.action {
             Action::Load(input) => {
@@ -134,45 +136,8 @@ impl Program {
                     to.image(image, &values[..channels * area]);
                 }
             }
-            Action::Convolution {
-                convolution,
-                weights,
-                inputs,
-                residual,
-                relu,
-                function,
-                grid,
-            } => {
-                let residual = residual.map(|buffer| Residual {
-                    values: read(buffer),
-                    pixel_offsets: &self.pixel_offsets[buffer],
-                });
-                let mut epilogue = Epilogue {
-                    residual,
-                    relu: *relu,
-                    function: function.as_ref(),
-                    grid: *grid,
-                    outputs: to.outputs,
-                };
-                // Not cut off at the end: what follows is prefetched.
-                let weights = &self.weights[*weights..];
-                let inputs: SmallVec<[TypedSlice<'_>; 4]> =
-                    inputs.iter().map(|input| read(*input)).collect();
-                convolution.run(images, weights, &inputs, scratch, &mut epilogue);
-            }
-            Action::Depthwise {
-                depthwise,
-                input,
-                relu,
-                function,
-            } => {
-                let mut epilogue = Epilogue {
-                    relu: *relu,
-                    function: function.as_ref(),
-                    outputs: to.outputs,
-                    ..Epilogue::default()
-                };
-                depthwise.run(images, read(*input), scratch, &mut epilogue);
+            Action::Convolution { .. } | Action::Depthwise { .. } | Action::ElementWise { .. } => {
+                self.run_by_epilogue(&step.action, images, read, scratch, to.outputs);
             }
             Action::Pool {
                 input,
@@ -192,6 +157,76 @@ impl Program {
                 );
             }
             _ => self.run_by_pixels(step, pixels, source, rows, &mut to),
+        }
+    }
+
+    /// Runs a step whose values are stored by a kernel's epilogue.
+    fn run_by_epilogue<'a>(
+        &'a self,
+        action: &'a Action,
+        images: usize,
+        read: impl Fn(BufferId) -> TypedSlice<'a>,
+        scratch: &mut Scratch,
+        outputs: SmallVec<[Output<'a>; 4]>,
+    ) {
+        let added = |residual: &Option<BufferId>| {
+            residual.map(|buffer| Residual {
+                values: read(buffer),
+                pixel_offsets: &self.pixel_offsets[buffer],
+            })
+        };
+        match action {
+            Action::Convolution {
+                convolution,
+                weights,
+                inputs,
+                residual,
+                relu,
+                function,
+                grid,
+            } => {
+                let mut epilogue = Epilogue {
+                    residual: added(residual),
+                    relu: *relu,
+                    function: function.as_ref(),
+                    grid: *grid,
+                    outputs,
+                };
+                // Not cut off at the end: what follows is prefetched.
+                let weights = &self.weights[*weights..];
+                let inputs: SmallVec<[TypedSlice<'_>; 4]> =
+                    inputs.iter().map(|input| read(*input)).collect();
+                convolution.run(images, weights, &inputs, scratch, &mut epilogue);
+            }
+            Action::Depthwise {
+                depthwise,
+                input,
+                relu,
+                function,
+            } => {
+                let mut epilogue = Epilogue {
+                    relu: *relu,
+                    function: function.as_ref(),
+                    outputs,
+                    ..Epilogue::default()
+                };
+                depthwise.run(images, read(*input), scratch, &mut epilogue);
+            }
+            Action::ElementWise {
+                element_wise,
+                input,
+                residual,
+                function,
+            } => {
+                let mut epilogue = Epilogue {
+                    residual: added(residual),
+                    function: function.as_ref(),
+                    outputs,
+                    ..Epilogue::default()
+                };
+                element_wise.run(images, read(*input), scratch, &mut epilogue);
+            }
+            _ => unreachable!("the other steps store their values by themselves"),
         }
     }
 
@@ -217,17 +252,17 @@ impl Program {
                 let source = source(input);
                 for pixel in pixels {
                     let values = source.read(pixel, &mut rows.first);
-                    rows.second.copy_from_slice(values);
-                    function.apply(0, &mut rows.second);
-                    to.pixel(pixel, &rows.second);
+                    rows.result.copy_from_slice(values);
+                    apply(function, &mut rows.result);
+                    to.pixel(pixel, &rows.result);
                 }
             }
             Action::LayerNorm(input, epsilon) => {
                 let source = source(input);
                 for pixel in pixels {
                     let values = source.read(pixel, &mut rows.first);
-                    standardise(values, *epsilon, &mut rows.second);
-                    to.pixel(pixel, &rows.second);
+                    standardise(values, *epsilon, &mut rows.result);
+                    to.pixel(pixel, &rows.result);
                 }
             }
             Action::Slice(input, first) => {
@@ -247,8 +282,8 @@ impl Program {
                     let of_right = if is_single { pixel / area } else { pixel };
                     let left = left.read(pixel, &mut rows.first);
                     let right = right.read(of_right, &mut rows.second);
-                    let products = left.iter().zip(right).map(|(left, right)| left * right);
-                    to.values(pixel, products);
+                    multiply(left, right, &mut rows.result);
+                    to.pixel(pixel, &rows.result);
                 }
             }
             Action::Add(left, right) => {
@@ -256,13 +291,14 @@ impl Program {
                 for pixel in pixels {
                     let left = left.read(pixel, &mut rows.first);
                     let right = right.read(pixel, &mut rows.second);
-                    let sums = left.iter().zip(right).map(|(left, right)| left + right);
-                    to.values(pixel, sums);
+                    add(left, right, &mut rows.result);
+                    to.pixel(pixel, &rows.result);
                 }
             }
             Action::Load(_)
             | Action::Convolution { .. }
             | Action::Depthwise { .. }
+            | Action::ElementWise { .. }
             | Action::Pool { .. } => unreachable!("these read other pixels"),
         }
     }

@@ -45,7 +45,8 @@ impl Lowering<'_> {
                     let is_step = !matches!(node.op, Op::Activate { .. } | Op::Concat(_));
                     is_step && self.graph.quantisation_of(*part).is_none()
                 };
-                !is_rounded && parts.iter().all(is_as_it_is)
+                let is_chained = self.chains[*input].is_some();
+                !is_rounded && !is_chained && parts.iter().all(is_as_it_is)
             }
             _ => true,
         }
@@ -66,8 +67,12 @@ impl Lowering<'_> {
         };
         let mut outputs: BTreeMap<BufferId, Vec<ChannelSlice>> = BTreeMap::new();
         for (buffer, way) in ways {
-            let slices = outputs.entry(buffer).or_default();
-            slices.push(self.slice(buffer, way));
+            let slices: &mut Vec<ChannelSlice> = outputs.entry(buffer).or_default();
+            let slice = self.slice(buffer, way);
+            // Concatenations that begin alike share a buffer.
+            if !slices.contains(&slice) {
+                slices.push(slice);
+            }
         }
         let output = |(buffer, slices)| StepOutput { buffer, slices };
         outputs.into_iter().map(output).collect()

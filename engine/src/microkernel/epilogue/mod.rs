@@ -183,6 +183,16 @@ pub(crate) struct PoolGroups {
 }
 
 impl PoolGroups {
+    /// Each output pixel is a computed one.
+    pub(crate) fn none() -> Self {
+        Self {
+            outputs: 1,
+            pixels: 1,
+            step: 0,
+            others: Vec::new(),
+        }
+    }
+
     /// The first of the computed pixels that are pooled into an output pixel.
     pub(crate) fn first(&self, output: usize) -> usize {
         if self.others.is_empty() {

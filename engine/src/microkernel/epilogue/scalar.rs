@@ -70,6 +70,14 @@ impl Output<'_> {
     pub(crate) fn store_pixel(&mut self, pixel: usize, first: usize, values: &[f32]) {
         for slice in self.slices {
             let at = self.pixel_offsets[pixel] + slice.offset + first;
+            if let (Some(activation), None, TypedSliceMut::F32(target)) =
+                (&slice.activation, slice.rounding, &mut self.values)
+            {
+                let (scale, shift) = (&activation.scale[first..], &activation.shift[first..]);
+                let target = &mut target[at..][..values.len()];
+                scale_and_shift(values, scale, shift, activation.relu, target);
+                continue;
+            }
             let mut store = |number: usize, values: &[f32]| match slice.rounding {
                 None => self.values.write(at + number, values),
                 Some(rounding) => rounding.apply(values, |further, values| {

@@ -19,7 +19,7 @@ use super::flow::{Activated, BlockSums, Limit, PixelSums, Relu, ScratchRow, Sour
 use super::function::Function;
 use super::smooth::{apply_to_row, with_finish};
 use super::vector::{Vector, for_each_vector};
-use super::{Accumulators, Epilogue, Output};
+use super::{Accumulators, Epilogue, Output, PoolGroups};
 /// The place of a pixel's first channel in a buffer.
 #[derive(Clone, Copy)]
 enum TypedPointer {
@@ -152,43 +152,46 @@ unsafe fn store_directly<V: Vector, S: Source<V>>(
     }
 }
 
-/// The way of values that have a function straight to their only destination.
-struct SmoothStore<'a> {
+/// The sums of some pixels, and what is added to them.
+#[derive(Clone, Copy)]
+struct Summed<'a> {
     blocks: &'a [BlockSums],
+    pooling: &'a PoolGroups,
+    // One value for each column of the blocks.
     bias: *const f32,
-    destination: &'a Destination<'a>,
+    // The first channel, and how many there are.
+    first: usize,
     channels: usize,
 }
 
-impl SmoothStore<'_> {
-    /// Stores all pixels, if the function is a smooth one; returns whether it is.
+impl Summed<'_> {
+    /// Stores all pixels in one buffer, if their function is a smooth one; returns whether it is.
     ///
     /// # Safety
     ///
-    /// As for [`Destination::store`]: the blocks and biases are valid for the pixels and channels.
+    /// As for [`Destination::store`]: the blocks and biases are valid for the pixels and channels. Nothing is pooled.
     #[inline(always)]
-    unsafe fn all<V: Vector>(&self, function: Option<&Function>, pixels: &Range<usize>) -> bool {
-        let Self {
-            blocks,
-            bias,
-            destination,
-            channels,
-        } = *self;
+    unsafe fn store_smooth<V: Vector>(
+        self,
+        function: Option<&Function>,
+        pixels: &Range<usize>,
+        destination: &Destination<'_>,
+    ) -> bool {
         with_finish!(
             function,
             |finish| {
                 for (number, pixel) in pixels.clone().enumerate() {
                     let source = PixelSums::<_, false> {
-                        blocks,
+                        blocks: self.blocks,
                         finish,
                         pixel: number,
-                        bias,
+                        bias: self.bias,
                         // Never read.
-                        residual: bias,
+                        residual: self.bias,
                     };
                     // SAFETY: as the caller guarantees; `at` has checked that the target has room.
                     unsafe {
-                        match destination.at(pixel, channels) {
+                        match destination.at(pixel, self.channels) {
                             TypedPointer::F32(sink) => Source::<V>::emit(source, sink),
                             TypedPointer::Bf16(sink) => Source::<V>::emit(source, sink),
                         }
@@ -198,6 +201,56 @@ impl SmoothStore<'_> {
             },
             false
         )
+    }
+
+    /// Puts the values of a pixel into the row of scratch memory. `of_pixel` is the first of its sums.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions. The blocks and biases are valid for the pixel and those that are pooled
+    /// with it, and the residual for the channels; the row has room for all columns.
+    #[inline(always)]
+    unsafe fn fill_row<V: Vector>(
+        self,
+        of_pixel: usize,
+        residual: Option<*const f32>,
+        (relu, function): (bool, Option<&Function>),
+        row: *mut f32,
+    ) {
+        // SAFETY: as the caller guarantees.
+        unsafe {
+            for block in self.blocks {
+                let sums = block.sums.add(of_pixel * block.columns);
+                for_each_vector!(V, block.columns, |of_block, lanes| {
+                    let at = block.first + of_block;
+                    let mut values = V::load(sums.add(of_block), lanes);
+                    // Pooled before bias and ReLU, which keep the order of values: that is the same, and less
+                    // work.
+                    for other in &self.pooling.others {
+                        let other = sums.add(other * block.columns + of_block);
+                        values = values.max(V::load(other, lanes));
+                    }
+                    let values = values.add(V::load(self.bias.add(at), lanes));
+                    values.store(row.add(at), lanes);
+                });
+            }
+            if let Some(residual) = residual {
+                for_each_vector!(V, self.channels, |at, lanes| {
+                    let values = V::load(row.add(at), V::LANES);
+                    let values = values.add(V::load(residual.add(at), lanes));
+                    values.store(row.add(at), V::LANES);
+                });
+            }
+            if relu {
+                for_each_vector!(V, self.channels, |at, _lanes| {
+                    let values = V::load(row.add(at), V::LANES).relu();
+                    values.store(row.add(at), V::LANES);
+                });
+            }
+            if let Some(function) = function {
+                apply_to_row::<V>(function, self.first, row, self.channels);
+            }
+        }
     }
 }
 
@@ -254,27 +307,21 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
     let destinations = Destination::all(&mut epilogue.outputs, first, channels);
     let is_finished = epilogue.function.is_none() || limit.is_some();
     let is_direct = pooling.others.is_empty() && is_finished && is_direct(&destinations);
-    let is_smooth = pooling.others.is_empty()
-        && epilogue.residual.is_none()
-        && !epilogue.relu
-        && matches!(
-            destinations[..],
-            [Destination {
-                scale_and_shift: None,
-                ..
-            }]
-        );
     let (bias, row) = (bias.as_ptr(), row.as_mut_ptr());
-    if is_smooth {
-        let store = SmoothStore {
-            blocks: &blocks,
-            bias,
-            destination: &destinations[0],
-            channels,
-        };
+    let summed = Summed {
+        blocks: &blocks,
+        pooling,
+        bias,
+        first,
+        channels,
+    };
+    let is_bent = epilogue.residual.is_none() && !epilogue.relu && pooling.others.is_empty();
+    if let [destination] = destinations.as_slice()
+        && is_bent
+        && destination.scale_and_shift.is_none()
+    {
         // SAFETY: as below.
-        let is_done = unsafe { store.all::<V>(epilogue.function, &sums.pixels) };
-        if is_done {
+        if unsafe { summed.store_smooth::<V>(epilogue.function, &sums.pixels, destination) } {
             return;
         }
     }
@@ -313,37 +360,8 @@ pub(in crate::microkernel) unsafe fn apply<V: Vector>(
                 }
                 continue;
             }
-            for block in &blocks {
-                let sums = block.sums.add(of_pixel * block.columns);
-                for_each_vector!(V, block.columns, |of_block, lanes| {
-                    let at = block.first + of_block;
-                    let mut values = V::load(sums.add(of_block), lanes);
-                    // Pooled before bias and ReLU, which keep the order of values: that is the same, and less
-                    // work.
-                    for other in &pooling.others {
-                        let other = sums.add(other * block.columns + of_block);
-                        values = values.max(V::load(other, lanes));
-                    }
-                    let values = values.add(V::load(bias.add(at), lanes));
-                    values.store(row.add(at), lanes);
-                });
-            }
-            if let Some(residual) = residual {
-                for_each_vector!(V, channels, |at, lanes| {
-                    let values = V::load(row.add(at), V::LANES);
-                    let values = values.add(V::load(residual.add(at), lanes));
-                    values.store(row.add(at), V::LANES);
-                });
-            }
-            if epilogue.relu {
-                for_each_vector!(V, channels, |at, _lanes| {
-                    let values = V::load(row.add(at), V::LANES).relu();
-                    values.store(row.add(at), V::LANES);
-                });
-            }
-            if let Some(function) = epilogue.function {
-                apply_to_row::<V>(function, first, row, channels);
-            }
+            let after = (epilogue.relu, epilogue.function);
+            summed.fill_row::<V>(of_pixel, residual, after, row);
             for destination in &destinations {
                 destination.store::<V, _>(ScratchRow(row, channels), pixel, channels);
             }

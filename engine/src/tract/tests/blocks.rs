@@ -7,6 +7,8 @@ use tract_onnx::tract_core::ops::nn::gelu_approximate::gelu_approximate;
 use tract_onnx::tract_core::ops::nn::gelu_exact::gelu_exact;
 use tract_onnx::tract_core::ops::nn::{hard_swish, leaky_relu, sigmoid, silu::silu};
 
+use tract_onnx::prelude::tract_itertools::iproduct;
+
 use super::*;
 
 /// A value no less than one bound and no more than the other, as tract reads ONNX's `Clip`.
@@ -85,8 +87,10 @@ fn inverted_residual_units_are_one_region() {
 #[derive(Debug, Clone, Copy)]
 enum Also {
     Nothing,
-    /// What is read as it is, too.
+    /// What is pooled as it is, too.
     Whole,
+    /// What a depthwise convolution reads.
+    Windows,
     /// What has an activation of its own.
     Activated,
     /// The outputs of a layer with more weights than values, from which on images are computed together.
@@ -95,10 +99,18 @@ enum Also {
 
 #[test]
 fn layers_of_a_dense_block_normalise_all_layers_before() {
-    for also in [Also::Nothing, Also::Whole, Also::Activated, Also::Heavy] {
+    let also = [
+        Also::Nothing,
+        Also::Whole,
+        Also::Windows,
+        Also::Activated,
+        Also::Heavy,
+    ];
+    // Whole vectors of channels, and others.
+    for (also, [first, few]) in iproduct!(also, [[9, 5], [32, 16]]) {
         let mut builder = ModelBuilder::new(11);
         let x = views(&mut builder);
-        let x = builder.same(x, 3, 9);
+        let x = builder.same(x, 3, first);
         let x = builder.pool(x, true);
         let mut parts = vec![x];
         let mut outputs = Vec::new();
@@ -111,10 +123,13 @@ fn layers_of_a_dense_block_normalise_all_layers_before() {
             if matches!(also, Also::Whole) && layer == 2 {
                 outputs.push(builder.pool(all, false));
             }
+            if matches!(also, Also::Windows) && layer == 2 {
+                outputs.push(builder.depthwise(all, 3, 1));
+            }
             let y = builder.normalise(all);
             let y = builder.relu(y);
             let is_heavy = matches!(also, Also::Heavy) && layer == 2;
-            let [few, more] = if is_heavy { [40, 90] } else { [5, 21] };
+            let [few, more] = if is_heavy { [40, 90] } else { [few, 21] };
             let y = builder.same(y, 1, more);
             let y = builder.normalise(y);
             let y = builder.relu(y);
@@ -123,7 +138,12 @@ fn layers_of_a_dense_block_normalise_all_layers_before() {
         let all = builder.wire("all", TypedConcat { axis: 1 }, &parts);
         let all = builder.normalise(all);
         outputs.push(builder.relu(all));
-        assert_eq!(compare(builder, &outputs), 9, "{also:?}");
+        let count = 9 + usize::from(matches!(also, Also::Windows));
+        assert_eq!(
+            compare(builder, &outputs),
+            count,
+            "{also:?}, {few} channels"
+        );
     }
 }
 
