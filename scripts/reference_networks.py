@@ -4,7 +4,8 @@ usage: .venv-reference/bin/python scripts/reference_networks.py [--count 300] [-
 
 Each network is a random graph of what image networks are made of: convolutions of all kinds (strides, borders,
 dilations, groups), normalisation, activations, pooling, sums, arithmetic with constants on either side, concatenation,
-slices of channels, and squeeze-and-excitation. tract alone and every kernel of this processor have to answer as onnxruntime does. A network that is
+slices of channels, squeeze-and-excitation, dense blocks, and layer normalisation and linear layers with the channels as
+the last axis. tract alone and every kernel of this processor have to answer as onnxruntime does. A network that is
 refused is counted; one that is answered otherwise is a failure, whose files are kept.
 """
 
@@ -46,7 +47,7 @@ class Network:
         steps = [
             self.convolution, self.convolution, self.convolution, self.depthwise, self.grouped, self.normalisation,
             self.activation, self.activation, self.pooling, self.sum, self.concatenation, self.arithmetic,
-            self.arithmetic, self.slice, self.excitation,
+            self.arithmetic, self.slice, self.excitation, self.dense_block, self.layer_norm, self.linear_layers,
         ]  # fmt: skip
         for _ in range(int(self.random.integers(4, 14))):
             steps[self.random.integers(len(steps))]()
@@ -66,9 +67,19 @@ class Network:
         self.weights.append(numpy_helper.from_array(np.array([value], np.int64), name))
         return name
 
-    def add(self, kind: str, inputs: list[str], shape: tuple[int, int, int], **attributes) -> str:
+    def number(self, value: float) -> str:
+        name = f"constant{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.array(value, np.float32), name))
+        return name
+
+    def node(self, kind: str, inputs: list[str], **attributes) -> str:
+        """Adds what is no image, channels first."""
         name = f"value{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
+
+    def add(self, kind: str, inputs: list[str], shape: tuple[int, int, int], **attributes) -> str:
+        name = self.node(kind, inputs, **attributes)
         self.values.append((name, *shape))
         return name
 
@@ -132,8 +143,11 @@ class Network:
 
     def activation(self) -> None:
         name, *shape = self.some()
-        kinds = ["Relu", "Relu", "Relu", "LeakyRelu", "PRelu", "Sigmoid", "SiLU", "Tanh", "HardSwish", "Clip"]
+        kinds = ["Relu", "Relu", "Relu", "LeakyRelu", "PRelu", "Sigmoid", "SiLU", "Tanh", "HardSwish", "Clip", "GELU"]
         kind = self.choose(*kinds)
+        if kind == "GELU":
+            self.values.append((self.gelu(name), *shape))
+            return
         inputs = [name]
         if kind == "SiLU":
             inputs.append(self.add("Sigmoid", [name], tuple(shape)))
@@ -189,6 +203,94 @@ class Network:
             squeezed = self.add(kind, [squeezed], (outputs, 1, 1))
         self.add("Mul", [name, squeezed], (channels, *sizes))
 
+    def gelu(self, name: str) -> str:
+        """A GELU in the two orders in which programs write it."""
+        scaled = self.choose(("Div", 2**0.5), ("Mul", 0.5**0.5))
+        twice = self.node("Add", [self.node("Erf", [self.pair(name, *scaled)]), self.number(1.0)])
+        if self.choose(True, False):
+            return self.node("Mul", self.either(name, self.pair(twice, "Mul", 0.5)))
+        return self.pair(self.node("Mul", self.either(name, twice)), "Mul", 0.5)
+
+    def pair(self, name: str, kind: str, number: float) -> str:
+        number = self.number(number)
+        return self.node(kind, [name, number] if kind == "Div" else self.either(name, number))
+
+    def either(self, left: str, right: str) -> list[str]:
+        return [left, right] if self.choose(True, False) else [right, left]
+
+    def dense_block(self) -> None:
+        """Layers, each of the normalised outputs of all before it."""
+        name, channels, *sizes = self.some()
+        # Now and then whole vectors.
+        growth = self.choose(3, 5, 8, 16)
+        parts = [name]
+        for _ in range(int(self.random.integers(2, 5))):
+            total = channels + growth * (len(parts) - 1)
+            joined = self.node("Concat", parts, axis=1) if len(parts) > 1 else name
+            if self.choose(*[False] * 5, True):
+                self.values.append((joined, total, *sizes))
+            scaled = self.node("Mul", [joined, self.constant((total, 1, 1), 0.3, 1.0)])
+            bent = self.node("Relu", [self.node("Add", [scaled, self.constant((total, 1, 1))])])
+            weights = self.constant((growth, total, 3, 3), (9 * total) ** -0.5)
+            parts.append(self.node("Conv", [bent, weights], pads=[1] * 4))
+        total = channels + growth * (len(parts) - 1)
+        self.add("Concat", parts, (total, *sizes), axis=1)
+
+    def normalised(self, name: str, channels: int) -> str:
+        """Layer normalisation of the last axis, as one node or in the parts that older programs write."""
+        parameters = [self.constant((channels,), 0.3, 1.0), self.constant((channels,))]
+        # A variance of nearly nothing would magnify rounding.
+        epsilon = self.choose(0.01, 0.1)
+        if self.choose(True, False):
+            return self.node("LayerNormalization", [name, *parameters], axis=-1, epsilon=epsilon)
+        mean = self.node("ReduceMean", [name], axes=[-1])
+        difference = self.node("Sub", [name, mean])
+        variance = self.node("ReduceMean", [self.node("Pow", [difference, self.number(2.0)])], axes=[-1])
+        deviation = self.node("Sqrt", [self.node("Add", [variance, self.number(epsilon)])])
+        quotient = self.node("Div", [difference, deviation])
+        return self.node("Add", [self.node("Mul", [quotient, parameters[0]]), parameters[1]])
+
+    def last(self, name: str) -> str:
+        return self.node("Transpose", [name], perm=[0, 2, 3, 1])
+
+    def first(self, name: str) -> str:
+        return self.node("Transpose", [name], perm=[0, 3, 1, 2])
+
+    def layer_norm(self) -> None:
+        name, channels, *sizes = self.some()
+        if channels > 1:
+            normalised = self.normalised(self.last(name), channels)
+            self.values.append((self.first(normalised), channels, *sizes))
+
+    def linear_layers(self) -> None:
+        """Linear layers, GELU and more between two transpositions."""
+        name, channels, *sizes = self.some()
+        value = self.last(name)
+        inner = channels
+        for _ in range(int(self.random.integers(1, 5))):
+            kind = self.choose("linear", "linear", "norm", "gelu", "gelu", "Tanh", "rows", "seen")
+            if kind == "linear":
+                outputs = int(self.random.integers(2, 40))
+                value = self.node("MatMul", [value, self.constant((inner, outputs), inner**-0.5)])
+                value = self.node("Add", self.either(value, self.constant((outputs,))))
+                inner = outputs
+            elif kind == "norm" and inner > 1:
+                value = self.normalised(value, inner)
+            elif kind == "gelu":
+                value = self.gelu(value)
+            elif kind == "Tanh":
+                value = self.node("Tanh", [value])
+            elif kind == "rows":
+                # One number for each column, where channels are usual.
+                value = self.node("Add", [value, self.constant((sizes[1], 1))])
+            elif kind == "seen":
+                self.values.append((self.first(value), inner, *sizes))
+        value = self.first(value)
+        self.values.append((value, inner, *sizes))
+        if inner == channels:
+            scaled = self.node("Mul", [value, self.constant((channels, 1, 1), 0.3, 1.0)])
+            self.add("Add", self.either(scaled, name), (channels, *sizes))
+
     def arithmetic(self, value=None, far=False) -> None:
         name, channels, *sizes = value or self.some()
         shape = self.choose((), (1,), (channels, 1, 1), (1, channels, 1, 1))
@@ -216,7 +318,7 @@ class Network:
             [helper.make_tensor_value_info(self.nodes[-1].output[0], TensorProto.FLOAT, ["N", 5])],
             self.weights,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         onnx.checker.check_model(model)
         return model
 
@@ -232,11 +334,11 @@ def expected(model: onnx.ModelProto, views: np.ndarray) -> np.ndarray:
 
 
 def rounded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same network with the inputs and weights of its convolutions rounded to bf16."""
+    """The same network with the inputs and weights of its convolutions and linear layers rounded to bf16."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     nodes = []
     for node in model.graph.node:
-        if node.op_type == "Conv":
+        if node.op_type in ("Conv", "MatMul"):
             for place in range(2):
                 short, long = f"{node.name}.{place}.bf16", f"{node.name}.{place}.f32"
                 nodes.append(helper.make_node("Cast", [node.input[place]], [short], to=TensorProto.BFLOAT16))
