@@ -223,17 +223,20 @@ class Network:
         name, channels, *sizes = self.some()
         # Now and then whole vectors.
         growth = self.choose(3, 5, 8, 16)
-        parts = [name]
+        parts, total = [name], channels
         for _ in range(int(self.random.integers(2, 5))):
-            total = channels + growth * (len(parts) - 1)
             joined = self.node("Concat", parts, axis=1) if len(parts) > 1 else name
             if self.choose(*[False] * 5, True):
                 self.values.append((joined, total, *sizes))
             scaled = self.node("Mul", [joined, self.constant((total, 1, 1), 0.3, 1.0)])
             bent = self.node("Relu", [self.node("Add", [scaled, self.constant((total, 1, 1))])])
+            if total < 60 and self.choose(*[False] * 5, True):
+                parts.append(bent)
+                total *= 2
+                continue
             weights = self.constant((growth, total, 3, 3), (9 * total) ** -0.5)
             parts.append(self.node("Conv", [bent, weights], pads=[1] * 4))
-        total = channels + growth * (len(parts) - 1)
+            total += growth
         self.add("Concat", parts, (total, *sizes), axis=1)
 
     def normalised(self, name: str, channels: int) -> str:

@@ -1,9 +1,9 @@
 //! Fast convolutions for tract.
 //!
 //! tract loads a model, checks it, plans it and runs its operators. Nearly all of the time goes to
-//! convolutions. [`accelerate`] replaces them, and what is between them (sums, products, batch normalisation, ReLU and
-//! other functions, poolings, concatenations), by operators of this crate, and the softmax by one whose rows don't depend on
-//! their position. tract computes the rest. [`Network`] does the same, and runs on as many views as there are.
+//! convolutions and linear layers on images. [`accelerate`] replaces them, and what is between them (sums, products, batch and
+//! layer normalisation, ReLU and other functions, poolings, concatenations), by operators of this crate, and the softmax by one
+//! whose rows don't depend on their position. tract computes the rest. [`Network`] does the same, and runs on as many views as there are.
 //!
 //! ```no_run
 //! # fn main() -> tract_onnx::prelude::TractResult<()> {

@@ -70,3 +70,97 @@ impl ElementWise {
         self.kernel.epilogue(&mut accumulators, epilogue);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+
+    use super::*;
+    use crate::convolution::layout::SLACK;
+    use crate::microkernel::DType;
+    use crate::microkernel::dtype::TypedSliceMut;
+    use crate::microkernel::epilogue::function::Function;
+    use crate::microkernel::epilogue::{ChannelSlice, Output};
+
+    /// What a kernel makes of all channels of a pixel.
+    fn run(kernel: Kernel, function: &Function, values: &[f32]) -> Vec<f32> {
+        let layout = Layout::plain(1, 1, 1, values.len());
+        let mut input = values.to_vec();
+        input.resize(values.len() + SLACK, 0.0);
+        let mut found = vec![9.0; values.len()];
+        let slices = [ChannelSlice {
+            offset: 0,
+            activation: None,
+            rounding: None,
+        }];
+        let mut epilogue = Epilogue {
+            function: Some(function),
+            outputs: smallvec![Output {
+                values: TypedSliceMut::F32(&mut found),
+                pixel_offsets: &[0],
+                slices: &slices,
+            }],
+            ..Epilogue::default()
+        };
+        let pass = ElementWise::new(kernel, &layout, values.len()).unwrap();
+        pass.run(
+            1,
+            TypedSlice::F32(&input),
+            &mut Scratch::default(),
+            &mut epilogue,
+        );
+        drop(epilogue);
+        found
+    }
+
+    #[test]
+    fn every_kernel_has_the_same_functions() {
+        let mut values: Vec<f32> = (-10_000..10_000).map(|n| n as f32 / 99.0).collect();
+        let infinity = f32::INFINITY;
+        values.extend([f32::NAN, infinity, -infinity, 1e30, -1e30, -0.0, 1e-40]);
+        values.resize(values.len().next_multiple_of(LANES), 0.5);
+        let is_float = |kernel: &Kernel| kernel.is_supported() && kernel.dtype() != DType::Int8;
+        for function in [
+            Function::Sigmoid,
+            Function::Silu,
+            Function::HardSwish,
+            Function::Gelu,
+            Function::GeluByTanh,
+            Function::LeakyRelu { slope: 0.1 },
+        ] {
+            let mut expected = values.clone();
+            function.apply(0, &mut expected);
+            for kernel in Kernel::ALL.into_iter().filter(is_float) {
+                let found = run(kernel, &function, &values);
+                for ((found, expected), value) in found.iter().zip(&expected).zip(&values) {
+                    let error = (found - expected).abs() / expected.abs().max(1.0);
+                    let is_same = found == expected || found.is_nan() && expected.is_nan();
+                    let what =
+                        format!("{kernel}, {function:?} of {value}: {found}, not {expected}");
+                    assert!(is_same || error < 1e-6, "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_side_by_side_or_in_whole_vectors_is_left_alone() {
+        let plain = Layout::plain(2, 3, 3, 32);
+        let is_ours = |layout: &Layout| ElementWise::new(Kernel::Portable, layout, 20).is_some();
+        assert!(is_ours(&plain));
+        let border = Border {
+            right: 1,
+            ..Border::default()
+        };
+        for other in [
+            Layout { border, ..plain },
+            Layout { gap: 32, ..plain },
+            Layout {
+                channels: 24,
+                ..plain
+            },
+        ] {
+            assert!(!is_ours(&other), "{other:?}");
+        }
+    }
+}

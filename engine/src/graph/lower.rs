@@ -3,7 +3,7 @@
 //!
 //! Concatenations, and activations of what a step computes or of what is put together, need no step: the steps before
 //! them store their values where they belong, activated on the way ([`slices`]). Where many concatenations begin alike,
-//! they share one buffer ([`chains`]).
+//! they share one buffer, and their activations are steps ([`chains`]).
 
 mod chains;
 mod slices;

@@ -12,6 +12,7 @@ use super::nodes::{self, ModelWeights};
 use super::op::FusedRegion;
 use super::pattern::{Match, Pattern};
 use super::softmax::RowSoftmax;
+use crate::convolution::layout::Dims;
 use crate::graph::{self, Graph, Kernels};
 use crate::program::Program;
 
@@ -234,7 +235,14 @@ impl<'a> Rewriter<'a> {
         let name = format!("{}.region", self.model.node(region[0]).name);
         if room.is_some() {
             for (slot, output) in outputs.into_iter().enumerate() {
-                let fact = self.model.outlet_fact(output)?.without_value();
+                // In whichever form tract has it.
+                let Dims {
+                    batch,
+                    height,
+                    width,
+                    channels,
+                } = self.matches.dims(output)?;
+                let fact = f32::fact([batch, channels, height, width]);
                 let source = self.target.add_source(format!("{name}.{slot}"), fact)?;
                 self.mapped.insert(output, source);
             }

@@ -414,3 +414,20 @@ fn random_chain(seed: u64) -> (ModelBuilder, [OutletId; 2]) {
     let middle = earlier[earlier.len() / 2];
     (builder, [x, middle])
 }
+
+/// tract's own nodes are mapped one after the other, however many lie between two of ours.
+#[test]
+fn a_long_network_needs_no_deep_stack() {
+    let mut builder = ModelBuilder::new(30);
+    let x = views(&mut builder);
+    let mut x = builder.same(x, 3, 4);
+    for _ in 0..3000 {
+        x = builder.wire("tanh", tanh(), &[x]);
+    }
+    let output = builder.same(x, 3, 4);
+    builder.model.select_output_outlets(&[output]).unwrap();
+    let model = builder.model;
+    let thread = std::thread::Builder::new().stack_size(256 << 10);
+    let replaced = thread.spawn(move || accelerate(&model, Kernel::Portable).unwrap().1);
+    assert_eq!(replaced.unwrap().join().unwrap(), 2);
+}

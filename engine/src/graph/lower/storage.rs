@@ -131,7 +131,10 @@ impl Lowering<'_> {
             // The others are in its buffer.
             is_plain = longest == id;
         }
-        let batch = self.batch_of(id);
+        // A buffer that others share has room for as many images as any of them.
+        let members = (0..self.chains.len()).filter(|member| self.chains[*member] == Some(id));
+        let batches = members.chain([id]).map(|member| self.batch_of(member));
+        let batch = batches.max().unwrap_or_default();
         let plain = Layout::plain(batch, height, width, channels);
         let mut storage = Storage::default();
         if let Some(quantisation) = quantisation.filter(|_| is_quanta) {

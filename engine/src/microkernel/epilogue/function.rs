@@ -12,6 +12,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// A function of each value. NaN stays NaN in all of them.
+///
+/// The smooth ones that end at zero for negative values are right to 1e-8 as far as -1e30: [`exponential`] has an end, which a
+/// value beyond that is divided by.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Function {
     /// No less than one bound and no more than the other: ONNX's `Clip`.

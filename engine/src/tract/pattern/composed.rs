@@ -79,8 +79,10 @@ fn with_number<T: BinMiniOp>(constants: &Constants, node: &TypedNode) -> Option<
         (right, left)
     };
     let shape = &constants.model.outlet_fact(number).ok()?.shape;
-    let is_single = shape.iter().all(TDim::is_one);
-    match constant(constants, number).filter(|_| is_single)?[..] {
+    if !shape.iter().all(TDim::is_one) {
+        return None;
+    }
+    match constant(constants, number)?[..] {
         [number] => Some((value, number)),
         _ => None,
     }

@@ -147,6 +147,53 @@ fn layers_of_a_dense_block_normalise_all_layers_before() {
     }
 }
 
+/// A concatenation begins another one, of which a part is what comes of the first.
+#[test]
+fn what_is_read_of_a_concatenation_can_be_a_part_of_a_longer_one() {
+    for channels in [5, 16] {
+        let mut builder = ModelBuilder::new(12);
+        let x = views(&mut builder);
+        let [a, b] = [3, 1].map(|side| builder.same(x, side, channels));
+        let short = builder.wire("short", TypedConcat { axis: 1 }, &[a, b]);
+        let bent = builder.normalise(short);
+        let bent = builder.relu(bent);
+        let long = builder.wire("long", TypedConcat { axis: 1 }, &[a, b, bent]);
+        let inner = builder.wire("inner", TypedConcat { axis: 1 }, &[bent, a]);
+        let whole = builder.wire("whole", TypedConcat { axis: 1 }, &[a, b, inner]);
+        let outputs = [long, whole].map(|all| {
+            let y = builder.normalise(all);
+            builder.same(y, 3, 7)
+        });
+        assert_eq!(compare(builder, &outputs), 4);
+    }
+}
+
+/// A concatenation is read for one image at a time, and its beginning for all of them, by layers with many weights.
+#[test]
+fn what_begins_a_concatenation_can_be_read_later() {
+    for channels in [5, 16] {
+        let mut builder = ModelBuilder::new(14);
+        let fact = f32::fact([3, 3, 4, 4]);
+        let x = builder.model.add_source("views", fact).unwrap();
+        let normalised = |builder: &mut ModelBuilder, x| {
+            let y = builder.normalise(x);
+            builder.relu(y)
+        };
+        let [left, right] = [1, 1].map(|side| builder.same(x, side, channels));
+        let short = builder.wire("short", TypedConcat { axis: 1 }, &[left, right]);
+        let y = normalised(&mut builder, short);
+        let last = builder.same(y, 1, channels);
+        let long = builder.wire("long", TypedConcat { axis: 1 }, &[left, right, last]);
+        let y = normalised(&mut builder, long);
+        let y = builder.same(y, 3, 64);
+        let heavy = builder.relu(y);
+        let y = normalised(&mut builder, short);
+        let late = builder.same(y, 1, 64);
+        let sum = builder.wire("sum", add(), &[heavy, late]);
+        assert_eq!(compare(builder, &[sum]), 5);
+    }
+}
+
 /// As in `ResNeXt`, with functions that the parts take over, and one value that something else needs, too.
 #[test]
 fn convolutions_in_groups_are_part_of_a_region() {
