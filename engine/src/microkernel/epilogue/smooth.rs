@@ -103,7 +103,7 @@ pub(super) unsafe fn apply_to_row<V: Vector>(
     }
 }
 
-/// As [`exponential::of`].
+/// As `function::exponential::of`.
 #[inline(always)]
 unsafe fn exp<V: Vector>(values: V) -> V {
     use exponential::{COEFFICIENTS, HIGHEST, LN_2, RANGE, WHOLE};
@@ -123,7 +123,7 @@ unsafe fn exp<V: Vector>(values: V) -> V {
     }
 }
 
-/// As [`normal::of`].
+/// As `function::normal::of`.
 #[inline(always)]
 unsafe fn normal_distribution<V: Vector>(values: V) -> V {
     use normal::{ABOVE, BELOW, END, HIGHEST};
