@@ -20,7 +20,7 @@ use crate::convolution::layout::Dims;
 pub(super) struct Matches<'a> {
     model: &'a TypedModel,
     found: HashMap<usize, Match>,
-    // The nodes that need a value. Those of which no output is made, since they are part of another pattern, need none.
+    // The nodes that need a value. A node that has become part of another pattern, and of nothing else, needs none.
     users: HashMap<OutletId, Vec<usize>>,
     // Of each node.
     levels: Vec<usize>,

@@ -6,7 +6,7 @@
 //! be waited for. Bytes are a quarter as long and stay near, so `requantise_bytes` goes the other way, and keeps in
 //! registers what a few channels need.
 //!
-//! [`scalar`] is the definition, and [`simd`] the same by vectors of any length, whose loops are put together of what is in `flow`. Sums of whole numbers have their own,
+//! [`scalar`] is the definition, and [`simd`] the same by vectors of any length, whose loops are put together of what is in `flow` and of the functions in `smooth`. Sums of whole numbers have their own,
 //! [`requantise`], and [`requantise_simd`]; what nearly all of them need is done by `requantise_bytes`.
 
 #[cfg(target_arch = "x86_64")]
